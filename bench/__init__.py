@@ -1,0 +1,1 @@
+"""The suite: from a frozen run specification to stored, comparable results."""

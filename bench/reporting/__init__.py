@@ -1,0 +1,1 @@
+"""Statistics, tables, figures and the HTML page, made from stored runs alone."""

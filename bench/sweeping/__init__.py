@@ -1,0 +1,1 @@
+"""Which runs are missing, and how they are spread over cores."""

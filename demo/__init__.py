@@ -1,0 +1,1 @@
+"""The retrieval browser over stored results."""
