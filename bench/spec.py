@@ -1,0 +1,78 @@
+"""RunSpec: everything that can change the numbers of one run, and nothing else.
+
+Where a run is executed (device, processes, folders) is not part of it, so the same specification
+has the same id on every machine.
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+PROTOCOL = (
+    1  # what the stored numbers mean; raised whenever a change makes old numbers incomparable
+)
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
+LossArgument = bool | int | float | str
+
+
+class Budget(BaseModel):
+    """What a data set fixes for every loss alike: the network, the batches and the optimiser."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    split: Name = "class-disjoint"
+    backbone: Name = "conv4"
+    embedding_dim: int = Field(ge=1, le=8192)
+    batch_size: int = Field(ge=2)  # images
+    steps: int = Field(ge=1)  # optimiser steps
+    evaluate_every: int = Field(ge=1)  # steps between two validations
+    learning_rate: float = Field(gt=0)  # of the network (AdamW)
+    weight_decay: float = Field(ge=0)  # of the network; a loss's own parameters have none
+    augmentation: Literal["none", "affine"] = "affine"
+
+
+class RunSpec(Budget):
+    """One run, fully resolved: no default is left to be looked up later.
+
+    `method` is the name that tables print; it is the only field that cannot change a number and is
+    therefore not part of `spec_id`.
+    """
+
+    protocol: Literal[1] = PROTOCOL
+    method: Name
+    dataset: Name
+    loss: Name
+    loss_args: dict[str, LossArgument]
+    loss_learning_rate: float = Field(ge=0)  # of the loss's own parameters (AdamW)
+    samples_per_class: int = Field(ge=1)  # images of one class in a batch
+    seed: int = Field(ge=0, lt=2**32)
+
+    @property
+    def spec_id(self) -> str:
+        """Digest of all fields but `method`: runs with the same id give the same numbers."""
+        return digest(self.model_dump(exclude={"method"}))
+
+    @property
+    def group_id(self) -> str:
+        """As `spec_id`, without the seed: runs that share it may be averaged."""
+        return digest(self.model_dump(exclude={"method", "seed"}))
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's directory, e.g. `glyphs-proxy-nca-s0-1f0c4a9e2b77`."""
+        return f"{slug(self.dataset)}-{slug(self.method)}-s{self.seed}-{self.spec_id}"
+
+
+def digest(value: object) -> str:
+    """First 12 hexadecimal digits of the SHA-256 over a value's canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def slug(text: str) -> str:
+    """ASCII words joined by hyphens, fit for a file name: `A + b` -> `a-b`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "method"
