@@ -11,9 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-PROTOCOL = (
-    1  # what the stored numbers mean; raised whenever a change makes old numbers incomparable
-)
+# What the stored numbers mean; raised whenever a change makes old numbers incomparable.
+PROTOCOL: Literal[1] = 1
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
 LossArgument = bool | int | float | str

@@ -134,9 +134,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         arrays: dict[str, np.ndarray] = load_file(path)
-    except (
-        Exception
-    ) as error:  # safetensors raises its own error class for damage, OSError for absence
+    except (OSError, SafetensorError) as error:
         raise StoredRunError(f"{path} cannot be read ({error})") from error
     return arrays
 
