@@ -1,0 +1,63 @@
+"""Digits: the 1,797 handwritten digits, 8x8, which ship inside scikit-learn.
+
+They are the test part of the UCI Optical Recognition of Handwritten Digits data set
+(https://archive.ics.uci.edu/dataset/80).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.datasets.base import Dataset, class_disjoint
+from bench.datasets.source import Progress, Source
+
+COUNT = 1797
+CONTENT = "f6ee3cb097130f0305087e60d2317b79e86bdb89842b4da793fd009e7fa71cb3"
+
+
+def load_digits(root: Path | None, protocol: str) -> Dataset:
+    """Load the digits: 0-2 train, 3 and 4 validate, 5-9 test.
+
+    Images (1797, 8, 8) uint8, white ink on black; the source's 0..16 counts of inked pixels become
+    0..255. ``root`` is not used: the images are inside scikit-learn. The first half of the classes
+    trains, as in the literature; of so few classes the last two of that half validate.
+    """
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    labels = bunch.target.astype(np.int64)
+    return Dataset(
+        name="digits",
+        images=images,
+        labels=labels,
+        class_names=tuple(str(digit) for digit in range(10)),
+        items=tuple(f"{digit}/{position:04d}" for position, digit in enumerate(labels)),
+        split=class_disjoint(labels, validation=np.array([3, 4]), test=np.arange(5, 10)),
+    )
+
+
+def check_digits(root: Path | None, report: Progress) -> list[str]:
+    """Compare the installed scikit-learn's digits with the pinned pixels; problems in words."""
+    dataset = load_digits(root, "class-disjoint")
+    report(len(dataset.items), COUNT)
+    if dataset.checksum == CONTENT:
+        return []
+    return [f"digits: scikit-learn's pixels have checksum {dataset.checksum}, expected {CONTENT}"]
+
+
+DIGITS = Source(
+    title="Digits",
+    description="1,797 handwritten digits of 8x8 pixels, from scikit-learn; seconds per run",
+    licence="CC BY 4.0",
+    citation="E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998",
+    homepage="https://archive.ics.uci.edu/dataset/80",
+    embedded=True,
+    protocols=("class-disjoint",),
+    fingerprints={
+        "class-disjoint": "77c3fca9be398b8d1ff626edfb0591f7914ccdcb3c0dd5472d577fab5eac0001"
+    },
+    files=(),
+    load=load_digits,
+    check=check_digits,
+)
