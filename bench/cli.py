@@ -1,0 +1,154 @@
+"""The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from bench.cli_data import data
+
+app = typer.Typer(
+    help="Train, score, compare and show losses of deep metric learning.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(data, name="data")
+
+SuiteName = Annotated[str, typer.Argument(help="A suite's name, or a path that ends in .toml.")]
+Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of data sets that are not embedded.", envvar="PROXY_BENCH_DATA"),
+]
+RESULTS = Path("results")
+
+
+@app.command()
+def run(
+    suite: SuiteName = "default",
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
+) -> None:
+    """Train and score every run of SUITE that is not stored yet, then write its report."""
+    from bench.progress import display
+    from bench.suites import load_suite
+    from bench.sweeping.local import missing_runs, sweep
+    from bench.sweeping.preflight import check_data, check_device, check_results
+
+    console = Console()
+    name, chosen = load_suite(suite)
+    specs = chosen.specs()
+    check_results(results)
+    check_device(device)
+    stored, missing = missing_runs(specs, results)
+    console.print(f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already", markup=False)
+    check_data(missing, data_root)
+    processes = jobs or (len(os.sched_getaffinity(0)) if device == "cpu" else 1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end like Ctrl-C
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        with display(console, processes) as show:
+            state = sweep(
+                specs, results, data_root=data_root, device=device, jobs=processes, show=show
+            )
+    except KeyboardInterrupt:
+        console.print("\nStopped. What was trained is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
+    write(name, chosen.title, specs, results, state.failed)
+    if state.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
+    """Write the report of SUITE anew from what is stored."""
+    from bench.suites import load_suite
+
+    name, chosen = load_suite(suite)
+    write(name, chosen.title, chosen.specs(), results, {})
+
+
+@app.command()
+def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
+    """Show what became of every run of SUITE."""
+    from bench.describing import status_table
+    from bench.suites import load_suite
+
+    _, chosen = load_suite(suite)
+    Console().print(status_table(chosen.specs(), results))
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="A run's name or the start of it, or its id.")],
+    results: Results = RESULTS,
+) -> None:
+    """Show one stored run: scores, curve, specification, where it was made."""
+    from bench.describing import find_run, run_tables
+
+    console = Console()
+    for table in run_tables(find_run(run, results)):
+        console.print(table)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="suites, losses or datasets; all if not given.")] = "",
+) -> None:
+    """List suites, losses or data sets."""
+    from bench.describing import LISTS
+    from bench.suites.names import unknown
+
+    if what and what not in LISTS:
+        raise typer.BadParameter(unknown("list", what, LISTS))
+    for name, table in LISTS.items():
+        if what in ("", name):
+            Console().print(table())
+
+
+def write(
+    name: str, title: str, specs: tuple[object, ...], results: Path, failed: dict[str, str]
+) -> None:
+    """Write the report of the stored runs among `specs`, print its table and where to look."""
+    from bench.describing import select
+    from bench.reporting.page import write_report
+    from bench.reporting.tables import console as console_table
+    from bench.reporting.tables import summarise
+
+    console = Console()
+    runs, problems = select(specs, results)
+    problems += [f"{run}: {error}" for run, error in failed.items()]
+    for problem in problems:
+        console.print(f"problem: {problem}", style="bold red", markup=False)
+    if not runs:
+        fail(f"no run of this suite is stored in {results}; `proxy-bench run {name}` makes them")
+    paths = write_report(runs, results / "reports" / name, title=title, problems=problems)
+    for table in console_table(summarise(runs)):
+        console.print(table)
+    console.print(f"report  {paths.html}", f"table   {paths.table_csv}", sep="\n", markup=False)
+    for figure in paths.figures:
+        console.print(f"figure  {figure}", markup=False)
+    console.print(f"browse  tox -e demo   (or: python -m demo --results {results})", markup=False)
+
+
+def fail(message: str) -> NoReturn:
+    """Print one message and end with exit code 1."""
+    print(f"proxy-bench: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def main() -> None:
+    """Entry point: a mistake in what was asked for is one message, never a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        fail(str(error))

@@ -1,0 +1,122 @@
+"""Tables for the terminal: what there is, what became of a suite's runs, one run in detail."""
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from bench.spec import RunSpec
+from bench.store import Run, StoredRunError, load_run, read_curve, scan
+
+
+def select(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
+    """Stored runs among `specs`, and what is wrong with those that cannot be read."""
+    runs, problems = [], []
+    for spec in specs:
+        directory = results / "runs" / spec.run_name
+        if (directory / "run.json").exists():
+            try:
+                runs.append(load_run(directory))
+            except StoredRunError as error:
+                problems.append(str(error))
+    return runs, problems
+
+
+def find_run(text: str, results: Path) -> Run:
+    """The one stored run whose name starts with `text` or whose id is `text`.
+
+    Raises: ValueError if there is none or more than one.
+    """
+    runs, _ = scan(results)
+    found = [run for run in runs if run.name.startswith(text) or run.record["spec_id"] == text]
+    if len(found) == 1:
+        return found[0]
+    names = [run.name for run in found or runs]
+    listed = "\n".join(f"  {name}" for name in names) or "  (none)"
+    what = "several runs match" if found else "no run matches"
+    raise ValueError(f"{what} {text!r} in {results}; there are:\n{listed}")
+
+
+def run_tables(run: Run) -> list[Table]:
+    """Scores, curve, and everything that `run.json` says."""
+    scores = Table("metric", "test", "untrained network", title=run.name)
+    for metric, value in run.scores.items():
+        scores.add_row(metric, f"{value:.4g}", f"{run.record['untrained'][metric]:.4g}")
+    curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
+    for point in run.curve:
+        loss = "" if point["loss"] is None else f"{point['loss']:.4f}"
+        row = (f"{point['step']}", f"{point['seconds']:.1f}", loss)
+        curve.add_row(*row, f"{point['recall@1']:.4f}", f"{point['map@r']:.4f}")
+    facts = Table("what", "value", title="specification and origin")
+    for section in ("spec", "split", "cost", "parameters", "environment"):
+        for key, value in run.record[section].items():
+            facts.add_row(f"{section}.{key}", str(value))
+    facts.add_row("data_checksum", str(run.record["data_checksum"]))
+    return [scores, curve, facts]
+
+
+def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
+    table = Table("run", "state", title=f"{len(specs)} runs in {results}")
+    for spec in specs:
+        table.add_row(spec.run_name, state(results / "runs" / spec.run_name, spec))
+    return table
+
+
+def state(directory: Path, spec: RunSpec) -> str:
+    """What became of one run, from the files in its directory."""
+    if (directory / "run.json").exists():
+        try:
+            run = load_run(directory)
+        except StoredRunError as error:
+            return f"unreadable: {error}"
+        return f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
+    if (directory / "progress.json").exists():
+        progress = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
+        return f"running, step {progress['step']} of {spec.steps}"
+    if (directory / "failed.json").exists():
+        failure = json.loads((directory / "failed.json").read_text(encoding="utf-8"))
+        return f"failed: {failure['error']}"
+    if (directory / "checkpoint.pt").exists():
+        step = read_curve(directory / "curve.jsonl")[-1]["step"]
+        return f"interrupted, validated up to step {step} of {spec.steps}"
+    return "not started"
+
+
+def suites_table() -> Table:
+    from bench.suites import load_suite, names
+
+    table = Table("suite", "what", "runs", title="suites")
+    for name in names():
+        _, suite = load_suite(name)
+        table.add_row(name, suite.title, str(len(suite.specs())))
+    return table
+
+
+def losses_table() -> Table:
+    from proxy_core.losses import LOSSES
+
+    table = Table("loss", "what", "hyper-parameters", title="losses")
+    for name, loss in LOSSES.items():
+        parameters = inspect.signature(loss.__init__).parameters.values()
+        keywords = [f"{p.name} = {p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
+        table.add_row(name, inspect.getdoc(loss) or "", "\n".join(keywords))
+    return table
+
+
+def datasets_table() -> Table:
+    from bench.datasets import DATASETS
+
+    table = Table("data set", "what", "splits", "data", title="data sets")
+    for name, source in DATASETS.items():
+        where = "embedded" if source.embedded else "data root"
+        table.add_row(name, source.description, ", ".join(source.protocols), where)
+    return table
+
+
+LISTS: dict[str, Callable[[], Table]] = {
+    "suites": suites_table,
+    "losses": losses_table,
+    "datasets": datasets_table,
+}

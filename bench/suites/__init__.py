@@ -1,0 +1,70 @@
+"""Suites: named grids of data sets x methods x seeds, one TOML file each, checked as a whole."""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.suites.model import Change, Method, Suite, SuiteBudget
+
+FOLDER = Path(__file__).parent
+
+
+class SuiteError(ValueError):
+    """A suite that cannot be used; the message lists every mistake with its place."""
+
+
+def names() -> list[str]:
+    """Names of the suites that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load_suite(name: str) -> tuple[str, Suite]:
+    """A suite by its name, or from a path that ends in `.toml`, and the name it goes by.
+
+    Raises: SuiteError if there is none, or with all mistakes of the file at once.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise SuiteError(missing(name, path))
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.stem, Suite.model_validate(content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SuiteError(f"{path} is not a TOML file that can be read: {error}") from error
+    except ValidationError as error:
+        lines = [line for item in error.errors() for line in explain(item)]
+        mistakes = "mistake" if len(lines) == 1 else "mistakes"
+        text = "\n".join(f"  {line}" for line in lines)
+        raise SuiteError(f"{path} has {len(lines)} {mistakes}:\n{text}") from error
+
+
+def missing(name: str, path: Path) -> str:
+    if name.endswith(".toml"):
+        return f"there is no suite file {path}"
+    close = get_close_matches(name, names(), 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return (
+        f"there is no suite {name!r}{hint} Known suites: {', '.join(names())}. "
+        "A file of your own is given by its path, ending in .toml"
+    )
+
+
+def explain(item: Any) -> list[str]:
+    """Lines `place: what is wrong` for one of pydantic's errors."""
+    place = ".".join(str(part) for part in item["loc"] if part != "[key]") or "suite"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = f"unknown option{did_you_mean(str(item['loc'][-1]))}"
+    elif item["type"] != "value_error" and item["type"] != "missing":
+        message = f"{message}, found {item['input']!r}"
+    return [f"{place}: {line}" for line in message.splitlines()]
+
+
+def did_you_mean(option: str) -> str:
+    models = (Suite, SuiteBudget, Method, Change)
+    options = {name for model in models for name in model.model_fields}
+    close = get_close_matches(option, sorted(options), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

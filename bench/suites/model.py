@@ -1,0 +1,168 @@
+"""What a suite file says, and the runs that follow from it.
+
+A data set's budget holds for every method alike. A method sets only its loss, the loss's own
+hyper-parameters and learning rate, and how its batches are composed; these may differ by data set
+(`on`), since they come from a search on that data set's validation classes.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from bench.spec import Budget, LossArgument, Name, RunSpec
+from bench.suites.names import (
+    check_protocol,
+    known_backbone,
+    known_dataset,
+    known_loss,
+    resolve_arguments,
+)
+
+DatasetName = Annotated[Name, AfterValidator(known_dataset)]
+STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SuiteBudget(Budget):
+    """A data set's budget whose backbone is checked to exist."""
+
+    backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
+
+
+class Change(BaseModel):
+    """What a method does otherwise on one data set."""
+
+    model_config = STRICT
+
+    args: dict[str, LossArgument] = {}
+    loss_learning_rate: float | None = Field(default=None, ge=0)
+    samples_per_class: int | None = Field(default=None, ge=1)
+
+
+class Method(BaseModel):
+    """A row of the table: a loss with its hyper-parameters."""
+
+    model_config = STRICT
+
+    loss: Annotated[Name, AfterValidator(known_loss)]
+    args: dict[str, LossArgument] = {}
+    loss_learning_rate: float = Field(default=0.0, ge=0)
+    samples_per_class: int = Field(default=4, ge=1)
+    on: dict[DatasetName, Change] = {}
+
+    @field_validator("args")
+    @classmethod
+    def check_args(cls, args: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return resolve_arguments(info.data["loss"], args) if "loss" in info.data else args
+
+    @field_validator("on")
+    @classmethod
+    def check_on(cls, changes: dict[str, Change], info: ValidationInfo) -> dict[str, Change]:
+        if "loss" in info.data and "args" in info.data:
+            for change in changes.values():
+                resolve_arguments(info.data["loss"], {**info.data["args"], **change.args})
+        return changes
+
+    def settings(self, dataset: str) -> dict[str, Any]:
+        """Fields of `RunSpec` that this method sets on a data set, with every default resolved."""
+        change = self.on.get(dataset, Change())
+        given = change.model_dump(exclude={"args"}, exclude_none=True)
+        merged = {**self.args, **change.args}
+        common = self.model_dump(include={"loss", "loss_learning_rate", "samples_per_class"})
+        return {**common, **given, "loss_args": resolve_arguments(self.loss, merged)}
+
+
+class Suite(BaseModel):
+    """A whole suite file."""
+
+    model_config = STRICT
+
+    title: Name
+    description: str = ""
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
+    budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
+    methods: dict[Name, Method] = Field(min_length=1)
+
+    @field_validator("title", mode="before")
+    @classmethod
+    def shorten(cls, title: Any) -> Any:
+        return title.strip() if isinstance(title, str) else title
+
+    @field_validator("seeds")
+    @classmethod
+    def check_seeds(cls, seeds: list[int]) -> list[int]:
+        repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if repeated:
+            raise ValueError(f"seed {repeated[0]} occurs more than once; each run counts once")
+        return seeds
+
+    @field_validator("budgets")
+    @classmethod
+    def check_budgets(cls, budgets: dict[str, SuiteBudget]) -> dict[str, SuiteBudget]:
+        problems = [
+            f"{dataset}.{problem}"
+            for dataset, budget in budgets.items()
+            for problem in budget_problems(dataset, budget)
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return budgets
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        problems = [
+            f"methods.{name}.{problem}"
+            for name, method in self.methods.items()
+            for problem in method_problems(method, self.budgets)
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def specs(self) -> tuple[RunSpec, ...]:
+        """Every run of the grid; seed by seed, so that an early stop leaves whole comparisons."""
+        return tuple(
+            RunSpec(
+                **budget.model_dump(),
+                method=name,
+                dataset=dataset,
+                seed=seed,
+                **method.settings(dataset),
+            )
+            for dataset, budget in self.budgets.items()
+            for seed in self.seeds
+            for name, method in self.methods.items()
+        )
+
+
+def budget_problems(dataset: str, budget: Budget) -> list[str]:
+    problems = check_protocol(dataset, budget.split)
+    if budget.evaluate_every > budget.steps:
+        problems.append(
+            f"evaluate_every: {budget.evaluate_every} is more than the {budget.steps} steps"
+        )
+    return problems
+
+
+def method_problems(method: Method, budgets: Mapping[str, Budget]) -> list[str]:
+    problems = [
+        f"on.{dataset}: the suite has no budget for this data set"
+        for dataset in method.on
+        if dataset not in budgets
+    ]
+    for dataset, budget in budgets.items():
+        samples = method.settings(dataset)["samples_per_class"]
+        if budget.batch_size % samples:
+            problems.append(
+                f"samples_per_class: {samples} does not divide the batch of "
+                f"{budget.batch_size} images that {dataset} fixes"
+            )
+    return problems

@@ -1,0 +1,84 @@
+"""Names that a suite may use, checked against the tables they come from.
+
+The tables of losses and backbones need torch, so they are imported when a suite is checked and not
+with this module.
+"""
+
+import inspect
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, ValidationError, create_model
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """`unknown loss 'proxy_nac'; did you mean 'proxy_nca'? (known: ...)`."""
+    choices = list(known)
+    close = get_close_matches(name, choices, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown {kind} {name!r}{hint} (known: {', '.join(choices)})"
+
+
+def known_dataset(name: str) -> str:
+    from bench.datasets import DATASETS
+
+    if name not in DATASETS:
+        raise ValueError(unknown("data set", name, DATASETS))
+    return name
+
+
+def known_backbone(name: str) -> str:
+    from proxy_core.models import BACKBONES
+
+    if name not in BACKBONES:
+        raise ValueError(unknown("backbone", name, BACKBONES))
+    return name
+
+
+def known_loss(name: str) -> str:
+    from proxy_core.losses import LOSSES
+
+    if name not in LOSSES:
+        raise ValueError(unknown("loss", name, LOSSES))
+    return name
+
+
+def check_protocol(dataset: str, protocol: str) -> list[str]:
+    from bench.datasets import DATASETS
+
+    protocols = DATASETS[dataset].protocols
+    known = protocol in protocols
+    return [] if known else [f"split: {unknown('split', protocol, protocols)}"]
+
+
+def resolve_arguments(loss: str, args: dict[str, Any]) -> dict[str, Any]:
+    """A loss's hyper-parameters, checked against its constructor and with its defaults filled in.
+
+    Raises: ValueError with one line per mistake.
+    """
+    from proxy_core.losses import LOSSES
+
+    constructor = LOSSES[loss].__init__
+    hints = get_type_hints(constructor)
+    parameters = inspect.signature(constructor).parameters.values()
+    keywords = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if p.default is p.empty else p.default)
+        for name, p in keywords.items()
+    }
+    schema = create_model(loss, __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        resolved = schema.model_validate(args).model_dump()
+    except ValidationError as error:
+        lines = [argument_mistake(loss, item, keywords) for item in error.errors()]
+        raise ValueError("\n".join(lines)) from error
+    LOSSES[loss](2, 2, **resolved)  # refuses values out of range
+    return resolved
+
+
+def argument_mistake(loss: str, item: Any, keywords: Iterable[str]) -> str:
+    name = str(item["loc"][0])
+    if item["type"] == "extra_forbidden":
+        return f"{unknown(f'hyper-parameter of {loss}', name, keywords)}"
+    return f"{name}: {item['msg']}, found {item['input']!r}"

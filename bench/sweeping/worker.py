@@ -1,0 +1,120 @@
+"""The process of one run: `python -m bench.sweeping.worker JOB.json`.
+
+One thread computes; a run is made faster by nothing but time, a sweep by more processes. What the
+parent needs to know is written to small files in the run's directory: `progress.json` about once a
+second, `failed.json` if it fails.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.spec import RunSpec
+
+FINISHED, FAILED, INTERRUPTED, BUSY = 0, 1, 75, 76  # exit codes
+REPORT_SECONDS = 0.5
+
+
+def write_job(directory: Path, spec: RunSpec, place: dict[str, str | None]) -> Path:
+    """Write what `main` reads: the specification and the place to execute it."""
+    path = directory / "job.json"
+    path.write_text(json.dumps({"spec": spec.model_dump(), "place": place}), encoding="utf-8")
+    return path
+
+
+def main(job: Path) -> int:
+    """Execute a job file; returns an exit code."""
+    content = json.loads(job.read_text(encoding="utf-8"))
+    directory = job.parent
+    with lock(directory / "lock") as owned:
+        if not owned:
+            return BUSY
+        (directory / "failed.json").unlink(missing_ok=True)
+        try:
+            return execute(RunSpec.model_validate(content["spec"]), content["place"], directory)
+        except Exception as error:
+            write_failure(directory, error)
+            return FAILED
+        finally:
+            for name in ("progress.json", "job.json"):
+                (directory / name).unlink(missing_ok=True)
+
+
+def execute(spec: RunSpec, place: dict[str, str | None], directory: Path) -> int:
+    """Run a specification in this process with one deterministic thread."""
+    import torch
+
+    from bench.run import InterruptedRunError, Place, run
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    root = place["data_root"]
+    where = Place(
+        Path(str(place["results"])), None if root is None else Path(root), str(place["device"])
+    )
+    try:
+        run(spec, where, report=progress_writer(directory, spec.steps), stop=stop_signal())
+    except InterruptedRunError:
+        return INTERRUPTED
+    return FINISHED
+
+
+def stop_signal() -> Callable[[], bool]:
+    """A question that is answered with yes once SIGTERM or SIGINT has come."""
+    received: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda signum, frame: received.append(signum))
+    return lambda: bool(received)
+
+
+def progress_writer(directory: Path, steps: int) -> Callable[[int], None]:
+    """A function that notes the finished steps in `progress.json`, at most twice a second."""
+    path = directory / "progress.json"
+    last = [0.0]
+
+    def report(step: int) -> None:
+        now = time.monotonic()
+        if now - last[0] < REPORT_SECONDS:
+            return
+        last[0] = now
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"step": step, "steps": steps}), encoding="utf-8")
+        temporary.replace(path)
+
+    return report
+
+
+def write_failure(directory: Path, error: Exception) -> None:
+    """Keep what went wrong; where even that cannot be written, it still goes to the log."""
+    traceback.print_exception(error, file=sys.stderr)
+    failure: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"}
+    if isinstance(error, OSError | ValueError):
+        failure["error"] = str(error)  # our own messages say all that is needed
+    (directory / "failed.json").write_text(json.dumps(failure), encoding="utf-8")
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[bool]:
+    """Whether this process now owns the run; the system frees it however the process ends."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        file.write(str(os.getpid()))
+        file.flush()
+        yield True
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,52 @@
+"""What must be kept to go on as if nothing had happened: parameters, optimiser and counters."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from bench.store import atomic
+
+
+@dataclass
+class Progress:
+    """Counters of a run: steps done, seconds spent training, losses since the last validation, and
+    the length of the curve file at the time, beyond which a killed process may have written."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    curve_bytes: int = 0
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer, progress: Progress
+) -> None:
+    """Write everything, by renaming, so that a kill leaves the previous checkpoint."""
+    content = {
+        "model": model.state_dict(),
+        "loss": loss.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progress": asdict(progress),
+        "rng": torch.get_rng_state(),
+    }
+    with atomic(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer
+) -> Progress:
+    """Restore everything in place and return the counters; without a file, a fresh start."""
+    if not path.exists():
+        return Progress()
+    content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    model.load_state_dict(content["model"])
+    loss.load_state_dict(content["loss"])
+    optimizer.load_state_dict(content["optimizer"])
+    torch.set_rng_state(content["rng"])
+    return Progress(**content["progress"])

@@ -1,0 +1,55 @@
+"""Batches as a pure function of (seed, step): nothing is consumed, so nothing must be replayed."""
+
+from collections.abc import Mapping, Sequence
+from zlib import crc32
+
+import numpy as np
+
+
+def derive(seed: int, purpose: str, *ids: int) -> np.random.Generator:
+    """A generator for one purpose and its indices, e.g. `derive(seed, "batch", step)`.
+
+    Draws for one purpose never move those of another, whatever is added later.
+    """
+    return np.random.default_rng([seed, crc32(purpose.encode()), *ids])
+
+
+def positions_by_class(labels: np.ndarray, positions: np.ndarray) -> dict[int, np.ndarray]:
+    """Positions of each class's images, ascending, by ascending label."""
+    return {int(c): positions[labels[positions] == c] for c in np.unique(labels[positions])}
+
+
+def batch_positions(
+    by_class: Mapping[int, np.ndarray],
+    *,
+    seed: int,
+    step: int,
+    batch_size: int,
+    samples_per_class: int,
+) -> np.ndarray:
+    """Positions (B,) of the images of batch `step`: B / samples_per_class classes, equally filled.
+
+    Classes are drawn without replacement; only when there are fewer than the batch asks for are
+    they gone through again. Images of a class are drawn without replacement, unless the class has
+    fewer than are asked for.
+    """
+    generator = derive(seed, "batch", step)
+    groups = batch_size // samples_per_class
+    drawn = []
+    for label, times in class_counts(list(by_class), groups, generator).items():
+        members = by_class[label]
+        wanted = times * samples_per_class
+        drawn.append(generator.choice(members, wanted, replace=len(members) < wanted))
+    return np.concatenate(drawn)
+
+
+def class_counts(
+    classes: Sequence[int], groups: int, generator: np.random.Generator
+) -> dict[int, int]:
+    """How often each drawn class occurs: `groups` draws from shuffled rounds over all classes."""
+    rounds, rest = divmod(groups, len(classes))
+    extra = generator.permutation(len(classes))[:rest]
+    counts = dict.fromkeys(classes, rounds)
+    for place in extra:
+        counts[classes[place]] += 1
+    return {label: times for label, times in counts.items() if times}
