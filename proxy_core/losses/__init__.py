@@ -1,0 +1,31 @@
+"""All losses by name, and the contract that every one of them keeps.
+
+Construction: `Loss(num_classes, embedding_dim, *, hyper=default, ...)`. Hyper-parameters are
+keyword-only, annotated with plain types (float, int, str, Literal) and checked: ValueError names
+the value and the allowed range. A loss that needs no C or D takes them nevertheless.
+
+Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and int64 labels (B,)
+in 0..C-1 -> a scalar, a mean over the batch or its triplets, whatever the order of the batch. A
+loss normalises where its formula says so. Any other batch, an empty one too, is a ValueError.
+
+Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
+Gradients are finite, for zero embeddings and for classes absent from the batch too.
+
+State: what is learned is a parameter of the module, anything else a buffer, so that
+`parameters()` is all an optimiser needs and `state_dict()` all a checkpoint needs.
+
+Words: the first line of a class's docstring describes it in one line; paper and link follow.
+"""
+
+from torch import nn
+
+from proxy_core.losses.center import Center
+from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
+from proxy_core.losses.triplet import Triplet
+
+LOSSES: dict[str, type[nn.Module]] = {
+    "proxy_nca": ProxyNCA,
+    "proxy_nca_softmax": ProxyNCASoftmax,
+    "triplet": Triplet,
+    "center": Center,
+}

@@ -1,0 +1,77 @@
+"""Center loss: a classifier, and a pull of every embedding towards the center of its class."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from proxy_core.distances import full_precision, inner_products, same_class
+from proxy_core.losses.checks import check_batch, check_range, check_sizes
+
+
+def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """Half the mean over the batch of the squared distance |x - c_y|^2 to the own center.
+
+    embeddings (B, D) and centers (C, D) in the same unit, not normalised; labels (B,) in 0..C-1.
+    """
+    differences = full_precision(embeddings) - centers[labels]
+    return 0.5 * differences.square().sum(dim=1).mean()
+
+
+@torch.no_grad()
+def moved_centers(embeddings: Tensor, labels: Tensor, centers: Tensor, *, rate: float) -> Tensor:
+    """Centers (C, D) after one batch: c - rate * (sum of c - x over its n embeddings) / (1 + n).
+
+    Shapes as in `center_pull`, rate in [0, 1]; the center of a class without images stays.
+    """
+    counts = same_class(labels).sum(dim=1, keepdim=True)  # (B, 1): n of the own class
+    steps = (embeddings.to(centers.dtype) - centers[labels]) * (rate / (1 + counts))
+    return centers.index_add(0, labels, steps)
+
+
+class Center(nn.Module):
+    """Softmax classifier with center loss: embeddings are pulled to the center of their class.
+
+    Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016,
+    https://doi.org/10.1007/978-3-319-46478-7_31 (not on arXiv): cross-entropy of a linear layer
+    plus weight / 2 times the squared distance to the center of the class, on raw embeddings.
+    The centers are not learned by gradient but moved after each batch in training mode, with
+    alpha = `center_rate`: c - alpha * (sum of c - x) / (1 + count). The loss of a batch uses the
+    centers from before it, and evaluation mode leaves them alone, as with running statistics.
+
+    Differs from the paper: both terms are means over the batch, there sums, so `weight` (the
+    paper's lambda) means the same and the whole is divided by B. Differs from common PyTorch code,
+    which lacks the 1/2 and moves centers by gradient descent, without the (1 + count). Centers
+    start at zero; the linear layer has a bias and PyTorch's initialisation.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1, weight outside [0, inf) or center_rate outside
+    [0, 1].
+    """
+
+    centers: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        weight: float = 0.003,
+        center_rate: float = 0.5,
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("weight", weight, low=0.0, high=torch.inf, low_allowed=True)
+        check_range("center_rate", center_rate, low=0.0, high=1.0, low_allowed=True)
+        self.head = nn.Linear(embedding_dim, num_classes)
+        self.register_buffer("centers", torch.zeros(num_classes, embedding_dim))
+        self.weight = weight
+        self.center_rate = center_rate
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, *self.centers.shape)
+        logits = inner_products(embeddings, self.head.weight) + self.head.bias
+        pull = center_pull(embeddings, labels, self.centers)
+        if self.training:
+            moved = moved_centers(embeddings, labels, self.centers, rate=self.center_rate)
+            self.centers.copy_(moved)
+        return F.cross_entropy(logits, labels) + self.weight * pull
