@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.datasets.base import Dataset, Split, class_disjoint
 from bench.datasets.digits import DIGITS
+from bench.datasets.glyphs import GLYPHS
 from bench.datasets.source import Download, Progress, Source
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
 
 DATASETS: dict[str, Source] = {
     "digits": DIGITS,
+    "glyphs": GLYPHS,
 }
 
 
@@ -38,7 +40,7 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
 
     ``root`` is the data root; where it is None the environment variable PROXY_BENCH_DATA is used,
     and embedded data sets need neither. Raises ValueError for an unknown name or protocol, for
-    damaged files and for a split which is not the pinned one; FileNotFoundError where data is missing.
+    damaged files, for a split which is not the pinned one; FileNotFoundError for missing data.
     """
     source = find(name)
     if protocol not in source.protocols:
