@@ -1,0 +1,40 @@
+"""What holds for every test: one thread, no network, and where real data is looked for."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Any connection that would leave the machine fails the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in LOOPBACK:
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """Folder of genuine data sets, from PROXY_BENCH_DATA."""
+    root = os.environ.get("PROXY_BENCH_DATA")
+    if not root:
+        pytest.skip("PROXY_BENCH_DATA names no folder of genuine data sets")
+    return Path(root)
