@@ -15,7 +15,7 @@ def unit(vectors: Tensor) -> Tensor:
     `torch.nn.functional.normalize` multiplies the gradient of a zero row by 1e12; here such a row
     is divided by one instead, so its gradient stays as large as the one that arrives.
     """
-    lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return vectors / lengths.masked_fill(lengths == 0, 1.0)
 
 

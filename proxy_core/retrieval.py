@@ -1,0 +1,136 @@
+"""Exact retrieval: where the relevant items stand in each query's ranked gallery.
+
+Order: by cosine similarity in float64, best first. Ties are pessimistic: a relevant item stands
+behind every irrelevant one that is at most 1e-12 less similar, so a collapsed embedding finds
+nothing. Equal items of one kind stand in the order of the gallery. 1e-12 is far above float64's
+rounding and far below any difference that float32 embeddings can mean, hence the order does not
+depend on tile, threads or device. A zero vector has cosine 0 to everything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from proxy_core.distances import unit
+from proxy_core.ranking import Gallery, group, rank_tile
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What the ranked gallery says about Q queries, as CPU tensors; K neighbours were asked for.
+
+    A query itself is never part of its gallery. R is its number of relevant items.
+    """
+
+    first_hit: Tensor  # (Q,) int64: rank from 1 of the first relevant item, 0 if there is none
+    relevant: Tensor  # (Q,) int64: R
+    r_precision: Tensor  # (Q,) float64 in [0, 1]: relevant share of the first R; 0 if R = 0
+    average_precision: Tensor  # (Q,) float64 in [0, 1]: AP@R; 0 if R = 0
+    neighbors: Tensor  # (Q, K) int64: gallery positions, best first, -1 beyond the gallery's end
+    similarities: Tensor  # (Q, K) float32: their cosines, -inf beyond the gallery's end
+
+
+def rank(
+    queries: Tensor,
+    query_labels: Tensor,
+    gallery: Tensor | None = None,
+    gallery_labels: Tensor | None = None,
+    *,
+    query_ids: Tensor | None = None,
+    gallery_ids: Tensor | None = None,
+    neighbors: int = 0,
+    tile: int = 512,
+) -> Ranking:
+    """Rank the gallery for every query; relevant are the items with the query's label.
+
+    queries (Q, D) and gallery (G, D) of any length and floating type, labels and ids (Q,) and (G,)
+    integers. Without a gallery the queries are searched among themselves. A gallery item with the
+    query's id is the query itself and is left out, wherever it stands and however often; ids
+    default to the positions in a search among themselves, and to no common item otherwise.
+    `neighbors` is K. `tile` is how many queries are compared at a time: it bounds the memory, to
+    some float64 matrices (tile, G), and changes no result. Computed on the device of `queries`.
+
+    ValueError for shapes that do not fit, empty or non-finite input, K < 0 and tile < 1.
+    """
+    if neighbors < 0 or tile < 1:
+        raise ValueError(f"neighbors is {neighbors} and tile is {tile}: expected >= 0 and >= 1")
+    if gallery is None or gallery_labels is None:
+        if gallery is not None or gallery_labels is not None or gallery_ids is not None:
+            raise ValueError("gallery and gallery_labels must be given together, or no gallery_ids")
+        query_ids = torch.arange(len(queries)) if query_ids is None else query_ids
+        gallery, gallery_labels, gallery_ids = queries, query_labels, query_ids
+    query_ids, gallery_ids = given_ids(query_ids, gallery_ids, len(queries), len(gallery))
+    sought = checked("queries", queries, query_labels, query_ids, queries)
+    vectors, labels, ids = checked("gallery", gallery, gallery_labels, gallery_ids, queries)
+    items = Gallery(vectors, group(labels), group(ids))
+    tiles = zip(*(column.split(tile) for column in sought), strict=True)
+    parts = [rank_tile(vectors, labels, ids, items, neighbors) for vectors, labels, ids in tiles]
+    return Ranking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
+
+
+def given_ids(
+    query_ids: Tensor | None, gallery_ids: Tensor | None, queries: int, gallery: int
+) -> tuple[Tensor, Tensor]:
+    """The ids (Q,) and (G,), made up so that none is common if neither side has any."""
+    if query_ids is None and gallery_ids is None:
+        return torch.arange(queries), -1 - torch.arange(gallery)
+    if query_ids is None or gallery_ids is None:
+        raise ValueError("query_ids and gallery_ids must be given together: one is missing")
+    return query_ids, gallery_ids
+
+
+def checked(
+    name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit vectors (N, D) in float64, labels and ids (N,) in int64, on the device of `like`."""
+    if vectors.ndim != 2 or 0 in vectors.shape:
+        raise ValueError(f"{name} have shape {tuple(vectors.shape)}: expected (N, D), not empty")
+    if vectors.shape[1] != like.shape[1]:
+        raise ValueError(
+            f"{name} have {vectors.shape[1]} dimensions and queries {like.shape[1]}: "
+            "both must come from the same network"
+        )
+    for kind, numbers in (("labels", labels), ("ids", ids)):
+        if numbers.shape != vectors.shape[:1] or numbers.is_floating_point():
+            raise ValueError(
+                f"{kind} of {name} are {numbers.dtype} of shape {tuple(numbers.shape)}: "
+                f"expected integers of shape ({len(vectors)},)"
+            )
+    broken = (~vectors.isfinite().all(dim=1)).nonzero()
+    if len(broken) > 0:
+        raise ValueError(
+            f"{name} hold NaN or infinity in {len(broken)} of {len(vectors)} rows, "
+            f"the first is row {int(broken[0])}: has the training diverged?"
+        )
+    device = like.device
+    directions = unit(vectors.detach().to(device, torch.float64))
+    return directions, labels.to(device, torch.int64), ids.to(device, torch.int64)
+
+
+def recall_at_k(first_hit: Tensor, k: int) -> float:
+    """Share in [0, 1] of queries whose first relevant item is among the K best.
+
+    first_hit (Q,) as in `Ranking`; queries without a relevant item (0) are left out, and
+    ValueError if that leaves none, or if k < 1.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}: expected 1 or more neighbours")
+    known = first_hit[first_hit > 0]
+    if len(known) == 0:
+        raise ValueError(f"none of {len(first_hit)} queries has a relevant item in the gallery")
+    return float((known <= k).double().mean())
+
+
+def summary(ranking: Ranking, ks: Sequence[int] = (1, 2, 4, 8)) -> dict[str, float]:
+    """Means over the queries: `recall@K` for each K, `r_precision` and `map@r`, all in [0, 1].
+
+    Queries without a relevant item are left out; `queries_without_relevant` is their number.
+    """
+    scores = {f"recall@{k}": recall_at_k(ranking.first_hit, k) for k in ks}
+    known = ranking.relevant > 0
+    scores["r_precision"] = float(ranking.r_precision[known].mean())
+    scores["map@r"] = float(ranking.average_precision[known].mean())
+    scores["queries_without_relevant"] = float((~known).sum())
+    return scores
