@@ -45,7 +45,7 @@ def load_pictures(path: Path) -> Pictures:
     Raises: StoredRunError naming the file if it is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return Pictures(
                 file["images"],
                 file["labels"],

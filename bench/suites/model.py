@@ -85,16 +85,11 @@ class Suite(BaseModel):
 
     model_config = STRICT
 
-    title: Name
+    title: str = Field(min_length=1, max_length=120)
     description: str = ""
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
     budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
-
-    @field_validator("title", mode="before")
-    @classmethod
-    def shorten(cls, title: Any) -> Any:
-        return title.strip() if isinstance(title, str) else title
 
     @field_validator("seeds")
     @classmethod

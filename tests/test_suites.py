@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from bench.spec import RunSpec
+from bench.suites import SuiteError, load_suite, names
+
+GOOD = """
+title = "A suite"
+seeds = [0, 3]
+
+[budgets.digits]
+embedding_dim = 8
+batch_size = 12
+steps = 10
+evaluate_every = 5
+learning_rate = 1e-3
+weight_decay = 0
+
+[methods."Proxy-NCA"]
+loss = "proxy_nca"
+args = { scale = 12 }
+loss_learning_rate = 0.01
+
+[methods."Proxy-NCA".on.digits]
+args = { scale = 7 }
+samples_per_class = 3
+
+[methods.Triplet]
+loss = "triplet"
+"""
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def message(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SuiteError) as caught:
+        load_suite(write(tmp_path, text))
+    return str(caught.value)
+
+
+def test_a_suite_expands_to_its_grid_with_every_default_resolved(tmp_path: Path) -> None:
+    name, suite = load_suite(write(tmp_path, GOOD))
+    specs = suite.specs()
+    assert name == "mine"
+    assert [(spec.seed, spec.method) for spec in specs] == [
+        (0, "Proxy-NCA"),
+        (0, "Triplet"),
+        (3, "Proxy-NCA"),
+        (3, "Triplet"),
+    ]
+    proxy, triplet = specs[:2]
+    assert proxy.loss_args == {"scale": 7.0}
+    assert isinstance(proxy.loss_args["scale"], float)
+    assert (proxy.samples_per_class, triplet.samples_per_class) == (3, 4)
+    assert (proxy.loss_learning_rate, triplet.loss_learning_rate) == (0.01, 0.0)
+    assert "margin" in triplet.loss_args
+    assert proxy.split == "class-disjoint"
+
+
+def test_writing_out_a_default_does_not_change_the_run(tmp_path: Path) -> None:
+    _, suite = load_suite(write(tmp_path, GOOD))
+    triplet = suite.specs()[1]
+    args = ", ".join(
+        f"{k} = {v!r}".replace("'", '"').replace("True", "true").replace("False", "false")
+        for k, v in triplet.loss_args.items()
+    )
+    _, written = load_suite(write(tmp_path, GOOD + f"args = {{ {args} }}\nsamples_per_class = 4\n"))
+    assert written.specs()[1].spec_id == triplet.spec_id
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace('loss = "triplet"', 'loss = "tripletz"')
+        .replace("weight_decay = 0", "weight_decay = -1\nstepz = 5")
+        .replace("scale = 12", "scael = 12")
+        .replace("[0, 3]", "[0, -3]")
+    )
+    found = message(tmp_path, text)
+    assert "mine.toml has 5 mistakes" in found
+    assert "methods.Triplet.loss: unknown loss 'tripletz'; did you mean 'triplet'?" in found
+    assert "budgets.digits.stepz: unknown option; did you mean 'steps'?" in found
+    assert "budgets.digits.weight_decay: Input should be greater than or equal to 0" in found
+    assert "methods.Proxy-NCA.args: unknown hyper-parameter of proxy_nca 'scael'" in found
+    assert "did you mean 'scale'?" in found
+    assert "seeds.1: Input should be greater than or equal to 0, found -3" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("budgets.digits", "budgets.digitz", "unknown data set 'digitz'; did you mean 'digits'?"),
+        ("steps = 10", 'steps = 10\nbackbone = "conv44"', "did you mean 'conv4'?"),
+        ("steps = 10", 'steps = 10\nsplit = "class-joint"', "did you mean 'class-disjoint'?"),
+        ("steps = 10", 'steps = "ten"', "budgets.digits.steps: Input should be a valid integer"),
+        ("steps = 10", "", "budgets.digits.steps: Field required"),
+        ("evaluate_every = 5", "evaluate_every = 11", "11 is more than the 10 steps"),
+        ("batch_size = 12", "batch_size = 13", "does not divide the batch of 13 images"),
+        ("[0, 3]", "[0, 0]", "seed 0 occurs more than once"),
+        ("[0, 3]", "[]", "seeds: List should have at least 1 item"),
+        ("scale = 7", "scale = -7", "scale"),
+        ("scale = 7", 'scale = "x"', "scale: Input should be a valid number"),
+        (".on.digits", ".on.glyphs", "on.glyphs: the suite has no budget for this data set"),
+        ('title = "A suite"', "", "title: Field required"),
+        ("learning_rate = 1e-3", "learning_rate = nan", "finite number"),
+    ],
+)
+def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    assert expected in message(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_a_broken_file_is_told_with_its_line(tmp_path: Path) -> None:
+    assert "line 3" in message(tmp_path, 'title = "x"\n\nseeds = 0 0\n')
+
+
+def test_a_missing_suite_is_told_with_what_there_is() -> None:
+    with pytest.raises(SuiteError, match=r"did you mean 'default'\?.*Known suites: .*default"):
+        load_suite("defualt")
+    with pytest.raises(SuiteError, match=r"there is no suite file nowhere/mine\.toml"):
+        load_suite("nowhere/mine.toml")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_suite_that_comes_along_is_good_and_fair(name: str) -> None:
+    _, suite = load_suite(name)
+    specs = suite.specs()
+    assert len({spec.spec_id for spec in specs}) == len(specs)
+    for spec in specs:  # one budget per data set, whatever the loss
+        budget = spec.model_dump(include=suite.budgets[spec.dataset].model_fields.keys())
+        assert budget == suite.budgets[spec.dataset].model_dump()
+        assert RunSpec.model_validate(spec.model_dump()) == spec
