@@ -1,37 +1,44 @@
-"""Data sets: one file each and one line each in DATASETS; ``load`` by name."""
+"""Data sets: one file each and one line each in DATASETS; load, verify, download by name."""
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.datasets.base import Dataset, Split, class_disjoint
 from bench.datasets.digits import DIGITS
+from bench.datasets.fetching import Report, fetch
 from bench.datasets.glyphs import GLYPHS
+from bench.datasets.omniglot import OMNIGLOT
+from bench.datasets.places import DATA_VARIABLE, data_root
 from bench.datasets.source import Download, Progress, Source
 
 __all__ = [
     "DATASETS",
+    "DATA_VARIABLE",
     "Dataset",
     "Download",
     "Progress",
+    "Report",
     "Source",
     "Split",
     "class_disjoint",
+    "download",
     "find",
     "load",
+    "verify",
 ]
 
 DATASETS: dict[str, Source] = {
     "digits": DIGITS,
     "glyphs": GLYPHS,
+    "omniglot": OMNIGLOT,
 }
 
 
 def find(name: str) -> Source:
     """The data set of that name; ValueError with the nearest and all names where there is none."""
     if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"no data set named {name!r}.{hint} There are: {', '.join(DATASETS)}")
+        raise ValueError(f"no data set named {name!r}.{_nearest(name, DATASETS)}")
     return DATASETS[name]
 
 
@@ -40,21 +47,53 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
 
     ``root`` is the data root; where it is None the environment variable PROXY_BENCH_DATA is used,
     and embedded data sets need neither. Raises ValueError for an unknown name or protocol, for
-    damaged files, for a split which is not the pinned one; FileNotFoundError for missing data.
+    damaged files and for a split which is not the pinned one; FileNotFoundError for missing data.
     """
     source = find(name)
     if protocol not in source.protocols:
-        close = difflib.get_close_matches(protocol, source.protocols, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"{name} has no protocol {protocol!r}.{hint} There are: {', '.join(source.protocols)}"
+            f"{name} has no protocol {protocol!r}.{_nearest(protocol, source.protocols)}"
         )
     dataset = source.load(root, protocol)
     expected = source.fingerprints[protocol]
     if dataset.fingerprint != expected:
         raise ValueError(
             f"the {protocol} split of {name} is not the pinned one: found fingerprint "
-            f"{dataset.fingerprint}, expected {expected}; "
-            f"`proxy-bench data verify {name}` says more"
+            f"{dataset.fingerprint}, expected {expected}"
         )
     return dataset
+
+
+def verify(name: str, root: Path | None, report: Progress) -> list[str]:
+    """Check every image and every split of a data set; returns problems in words, none if good.
+
+    Missing data is a problem like any other. Raises ValueError for an unknown name.
+    """
+    source = find(name)
+    try:
+        problems = source.check(root, report)
+        if not problems:
+            for protocol in source.protocols:
+                load(name, root, protocol)
+    except (FileNotFoundError, ValueError) as error:
+        return [str(error)]
+    return problems
+
+
+def download(name: str, root: Path | None, report: Report) -> list[Path]:
+    """Fetch a data set's official archives, and nothing for an embedded one (no files, no paths).
+
+    Archives which are there and verified stay. Raises what ``fetch`` raises, ValueError for an
+    unknown name, FileNotFoundError without a data root. Show the Source's licence before.
+    """
+    source = find(name)
+    if source.embedded:
+        return []
+    folder = data_root(name, root)
+    return [fetch(file, folder, report) for file in source.files]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} There are: {', '.join(known)}"

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from bench.datasets.base import Dataset
 
-DATA_VARIABLE = "PROXY_BENCH_DATA"
-
 Progress = Callable[[int, int], None]  # images checked so far, images in all
 
 
