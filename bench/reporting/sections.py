@@ -1,0 +1,139 @@
+"""One section of the report: everything about one data set and split, ready to be printed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.reporting import budget
+from bench.reporting.cells import pair_line, score_lines, speed_line
+from bench.reporting.convergence import METRICS, Curve, choose_baseline, read_columns, speeds
+from bench.reporting.findings import COMPARED, compare, sentences
+from bench.reporting.groups import Group
+from bench.reporting.rows import rows_of
+from bench.reporting.strokes import Stroke
+from bench.spec import slug
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in its files and as an element of the page."""
+
+    files: tuple[Path, Path]
+    element: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one data set and split, in words and cells."""
+
+    name: str
+    anchor: str
+    sentences: list[str]
+    split: str
+    machine: str
+    budget: list[tuple[str, str]]
+    unequal: list[str]
+    methods: list[dict[str, str]]
+    scores: list[dict[str, object]]
+    figures: list[Drawn]
+    speeds: list[dict[str, object]]
+    baseline: str
+    pairs: list[dict[str, str]]
+    fewest_pairs: int
+
+
+def make_section(
+    groups: Sequence[Group],
+    curves: Mapping[Group, Sequence[Curve]],
+    figures: list[Drawn],
+) -> Section:
+    """Section of the groups of one table; `curves` of those whose curves could be read."""
+    found = [speed for metric in METRICS for speed in (speeds(curves, metric) if curves else [])]
+    pairs = [pair for metric in COMPARED for pair in compare(groups, metric)]
+    return Section(
+        name=f"{groups[0].dataset}, {groups[0].split} split",
+        anchor=anchor(groups),
+        sentences=sentences(groups, found),
+        split=budget.split_sentence(groups[0]),
+        machine=budget.machine_sentence(groups),
+        budget=budget.budget_lines(groups),
+        unequal=budget.unequal_fields(groups),
+        methods=budget.method_lines(groups),
+        scores=score_lines(rows_of(groups)),
+        figures=figures,
+        speeds=[speed_line(speed) for speed in found],
+        baseline=choose_baseline(curves, METRICS[0]).method if curves else "",
+        pairs=[pair_line(pair) for pair in pairs],
+        fewest_pairs=min(
+            (len(pair.difference.seeds) for pair in pairs if pair.difference), default=0
+        ),
+    )
+
+
+def anchor(groups: Sequence[Group]) -> str:
+    """Name of a section's anchor and of its figures' files."""
+    return f"{slug(groups[0].dataset)}-{slug(groups[0].split)}"
+
+
+def read_curves(groups: Sequence[Group]) -> tuple[dict[Group, list[Curve]], list[str]]:
+    """Curves of each group, and what was wrong with those that could not be read."""
+    curves: dict[Group, list[Curve]] = {}
+    problems = []
+    for group in groups:
+        for run in group.runs:
+            try:
+                columns = read_columns(run)
+            except (ValueError, OSError) as error:
+                problems.append(f"{run.name} is left out of the convergence numbers: {error}")
+            else:
+                curves.setdefault(group, []).append(columns)
+    return curves, problems
+
+
+def draw(
+    groups: Sequence[Group],
+    curves: Mapping[Group, Sequence[Curve]],
+    strokes: Mapping[str, Stroke],
+    folder: Path,
+) -> list[Drawn]:
+    """Draw and save the figures of one table; call it within the style of `drawing`."""
+    from bench.reporting.figures import convergence_figure, scores_figure
+
+    stem = anchor(groups)
+    where = f"{groups[0].dataset}, {groups[0].split} split"
+    drawn = [
+        keep(
+            scores_figure(groups, strokes),
+            folder / f"{stem}-scores",
+            f"Scores on the test split of {where}.",
+            "Large mark: mean over seeds. Bar: its t-based 95 % confidence interval. Small dots "
+            "below: the seeds. Each panel has its own range.",
+        )
+    ]
+    if curves:
+        drawn.append(
+            keep(
+                convergence_figure(curves, strokes),
+                folder / f"{stem}-convergence",
+                f"Convergence on the validation part of {where}.",
+                "Line: mean over seeds. Band: t-based 95 % confidence interval of that mean at "
+                "each point (none for one seed), cut at 0 and 100 %. For training time, each "
+                "seed's curve is interpolated linearly to a common grid that ends where the first "
+                "seed ends.",
+            )
+        )
+    return drawn
+
+
+def keep(figure: "Figure", stem: Path, title: str, explanation: str) -> Drawn:
+    """Save a figure and make its element; the numbers behind it stand in the tables."""
+    from bench.reporting.drawing import inlined, save_figure, svg_text
+
+    description = f"{title} The numbers are in the tables of this section."
+    element = inlined(svg_text(figure), stem.name, description)
+    return Drawn(save_figure(figure, stem), element, f"{title} {explanation}")
