@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from bench.reporting.convergence import AXES, Cost, Speed
-from bench.reporting.findings import Comparison, count, points
+from bench.reporting.findings import COMPARED, Comparison, count, points
 from bench.reporting.rows import HEADINGS, Row
+from bench.reporting.stats import PairedDifference
 from bench.reporting.tables import SHOWN, best_cells, percent
 
 
@@ -30,36 +31,40 @@ def speed_line(speed: Speed) -> dict[str, object]:
         "final": percent(speed.final),
         "target": f"{100 * speed.target:.1f}",
         "own": [cost_cell(speed.own[axis]) for axis in AXES],
-        "baseline": [cost_cell(speed.baseline[axis]) for axis in AXES],
+        "shared": [cost_cell(speed.shared[axis]) for axis in AXES],
     }
 
 
 def cost_cell(cost: Cost) -> str:
     """`49 ± 6`; where not every seed got there, how many did."""
     if cost.mean is None:
-        return f"by {cost.reached} of {count(cost.n, 'seed')}" if cost.reached else "not reached"
-    half = "" if cost.mean.half is None else f" ± {number(cost.mean.half)}"
-    return number(cost.mean.mean) + half
+        return f"{cost.reached} of {count(cost.n, 'seed')}" if cost.reached else "not reached"
+    digits = decimals(cost.mean.mean)
+    half = "" if cost.mean.half is None else f" ± {cost.mean.half:,.{digits}f}"
+    return f"{cost.mean.mean:,.{digits}f}{half}"
 
 
-def number(value: float) -> str:
-    """A cost with about three digits: `1,569`, `12.4`, `0.59`."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+def decimals(value: float) -> int:
+    """Digits after the point for about three in all: `1,569`, `12.4`, `0.59`."""
+    return 0 if value >= 100 else 1 if value >= 10 else 2
 
 
-def pair_line(pair: Comparison) -> dict[str, str]:
-    """Cells of the table of paired differences."""
-    line = {"pair": f"{pair.first} − {pair.second}", "metric": HEADINGS[pair.metric]}
-    line["difference"] = points(pair.difference)
-    if pair.difference is None:
-        return line | {"n": "0", "zero": "–", "p_t": "–", "p_sign": "–"}
-    interval = pair.difference.interval
-    return line | {
-        "n": str(interval.n),
-        "zero": "–" if interval.n == 1 else "excluded" if interval.excludes_zero() else "inside",
-        "p_t": p_value(pair.difference.p_t),
-        "p_sign": p_value(pair.difference.p_sign),
+def pair_line(pair: Comparison) -> dict[str, object]:
+    """Cells of the table of paired differences, three for each score."""
+    return {
+        "pair": f"{pair.first} minus {pair.second}",
+        "n": len(pair.differences["recall@1"].seeds),
+        "cells": [difference_cells(pair.differences.get(metric)) for metric in COMPARED],
     }
+
+
+def difference_cells(difference: PairedDifference | None) -> tuple[str, bool, str, str]:
+    """Difference in points, whether its interval excludes 0, p of the t and the sign-flip test."""
+    if difference is None:
+        return "–", False, "–", "–"
+    interval = difference.interval
+    p_t, p_sign = p_value(difference.p_t), p_value(difference.p_sign)
+    return points(interval), interval.excludes_zero(), p_t, p_sign
 
 
 def p_value(p: float | None) -> str:

@@ -40,15 +40,16 @@ class Speed:
     """Convergence of one method on one validation score.
 
     Attributes: final, final score over seeds; own, axis -> cost to 95 % of each run's plateau;
-    baseline, axis -> cost to the baseline's mean final score, which is `target`.
+    shared, axis -> cost to `target`, the mean final score of the method named `baseline`.
     """
 
     method: str
     metric: str
     final: Interval
-    target: float
     own: Mapping[str, Cost]
-    baseline: Mapping[str, Cost]
+    baseline: str
+    target: float
+    shared: Mapping[str, Cost]
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,12 @@ def cost_over_seeds(costs: Sequence[float | None]) -> Cost:
     return Cost(mean, len(reached), len(costs))
 
 
-def choose_baseline(curves: Mapping[Group, Sequence[Curve]], metric: str) -> Group:
+def choose_baseline(curves: Mapping[Group, Sequence[Curve]]) -> Group:
     """The triplet loss, against which the paper claims its speed; where there is none, the method
-    with the lowest final score, which every other may be expected to reach."""
+    with the lowest final R@1, which every other may be expected to reach."""
     triplets = [group for group in curves if group.loss == "triplet"]
     return min(
-        triplets or curves, key=lambda group: (mean_final(curves[group], metric), group.method)
+        triplets or curves, key=lambda group: (mean_final(curves[group], METRICS[0]), group.method)
     )
 
 
@@ -128,18 +129,20 @@ def mean_final(curves: Sequence[Curve], metric: str) -> float:
 
 def speeds(curves: Mapping[Group, Sequence[Curve]], metric: str) -> list[Speed]:
     """Convergence of every method of one table, in the order given."""
-    target = mean_final(curves[choose_baseline(curves, metric)], metric)
+    baseline = choose_baseline(curves)
+    target = mean_final(curves[baseline], metric)
     return [
         Speed(
             method=group.method,
             metric=metric,
             final=mean_interval([final_score(curve[metric]) for curve in members]),
-            target=target,
             own={
                 axis: reach(members, axis, metric, [own_target(curve[metric]) for curve in members])
                 for axis in AXES
             },
-            baseline={axis: reach(members, axis, metric, [target] * len(members)) for axis in AXES},
+            baseline=baseline.method,
+            target=target,
+            shared={axis: reach(members, axis, metric, [target] * len(members)) for axis in AXES},
         )
         for group, members in curves.items()
     ]

@@ -33,9 +33,9 @@ def convergence_figure(
 
     figure = Figure(figsize=(WIDTH, HEIGHT))
     axes = figure.subplots(
-        2, 2, gridspec_kw={"left": 0.06, "right": 0.84, "top": 0.96, "bottom": 0.12, "hspace": 0.28}
+        2, 2, gridspec_kw={"left": 0.06, "right": 0.83, "top": 0.96, "bottom": 0.12, "hspace": 0.28}
     )
-    figure.subplots_adjust(wspace=0.62)
+    figure.subplots_adjust(wspace=0.85)
     for row, metric in zip(axes, PANELS, strict=True):
         for panel, (axis, words) in zip(row, COSTS.items(), strict=True):
             bands = {group: average(members, axis, metric) for group, members in curves.items()}
@@ -58,7 +58,7 @@ def draw_bands(panel: "Axes", bands: Mapping[Group, Band], strokes: Mapping[str,
         if band.half is not None:
             low, high = band.mean - band.half, band.mean + band.half
             panel.fill_between(
-                band.costs, 100 * low, 100 * high, color=stroke.colour, alpha=0.15, linewidth=0
+                band.costs, 100 * low, 100 * high, color=stroke.colour, alpha=0.12, linewidth=0
             )
     panel.set_xlim(0, end or 1)
     panel.set_ylim(*limits(list(bands.values())))

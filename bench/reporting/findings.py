@@ -6,7 +6,7 @@ from itertools import combinations
 
 from bench.reporting.convergence import Speed
 from bench.reporting.groups import Group
-from bench.reporting.stats import PairedDifference, paired_difference
+from bench.reporting.stats import Interval, PairedDifference, paired_difference
 
 COMPARED = ("recall@1", "map@r", "nmi")
 FEW = 6  # pairs below which no permutation test can reach p < 0.05
@@ -14,122 +14,130 @@ FEW = 6  # pairs below which no permutation test can reach p < 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two methods on one test score; `difference` is None where they share no seed."""
+    """Two methods on the test scores of `COMPARED`, the one with the higher mean R@1 first.
+
+    `differences` holds first minus second of each score that both have, paired by seed.
+    """
 
     first: str
     second: str
-    metric: str
-    difference: PairedDifference | None
+    differences: Mapping[str, PairedDifference]
 
 
-def compare(groups: Sequence[Group], metric: str) -> list[Comparison]:
-    """Every pair of methods, the one with the higher mean first, on the seeds both have."""
-    values = {
-        group.method: {
-            seed: run.scores[metric] for seed, run in zip(group.seeds, group.runs, strict=True)
-        }
-        for group in groups
-        if all(metric in run.scores for run in group.runs)
-    }
-    order = sorted(values, key=lambda method: (-mean(values[method]), method))
+def compare(groups: Sequence[Group]) -> list[Comparison]:
+    """Every pair of methods that have a seed in common, in falling order of mean R@1."""
+    order = sorted(groups, key=lambda group: (-mean(by_seed(group, "recall@1")), group.method))
     return [
-        Comparison(first, second, metric, shared_difference(values[first], values[second]))
+        Comparison(
+            first.method,
+            second.method,
+            {
+                metric: paired_difference(by_seed(first, metric), by_seed(second, metric))
+                for metric in COMPARED
+                if by_seed(first, metric) and by_seed(second, metric)
+            },
+        )
         for first, second in combinations(order, 2)
+        if set(first.seeds) & set(second.seeds)
     ]
 
 
-def mean(by_seed: Mapping[int, float]) -> float:
-    return sum(by_seed.values()) / len(by_seed)
+def by_seed(group: Group, metric: str) -> dict[int, float]:
+    """Seed -> test score; empty if the group's protocol does not have it."""
+    return {
+        seed: run.scores[metric]
+        for seed, run in zip(group.seeds, group.runs, strict=True)
+        if metric in run.scores
+    }
 
 
-def shared_difference(
-    first: Mapping[int, float], second: Mapping[int, float]
-) -> PairedDifference | None:
-    return paired_difference(first, second) if first.keys() & second.keys() else None
+def mean(values: Mapping[int, float]) -> float:
+    return sum(values.values()) / len(values)
 
 
 def sentences(groups: Sequence[Group], speeds: Sequence[Speed]) -> list[str]:
     """What was seen: best mean R@1, what paired differences support it, who is first, caution."""
-    comparisons = compare(groups, "recall@1")
-    lead = [item for item in comparisons if item.first == comparisons[0].first]
-    found = [best_sentence(groups), *(lead_sentences(lead)), *speed_sentences(speeds)]
-    pairs = [len(item.difference.seeds) for item in lead if item.difference]
-    if pairs and min(pairs) < FEW:
+    best = best_methods(groups)
+    lead = [item for item in compare(groups) if [item.first] == best]
+    found = [best_sentence(groups, best), *lead_sentences(lead), *speed_sentences(speeds)]
+    fewest = min((len(group.seeds) for group in groups), default=0)
+    if fewest < FEW:
         found.append(
-            f"With {count(min(pairs), 'seed')} this is an indication, not a proof: below {FEW} "
-            "pairs no permutation test can reach p < 0.05."
+            f"With {count(fewest, 'seed')} this is an indication, not a proof: below {FEW} "
+            "seeds no permutation test can reach p < 0.05."
         )
     return found
 
 
-def best_sentence(groups: Sequence[Group]) -> str:
+def best_methods(groups: Sequence[Group]) -> list[str]:
     """The method, or methods, with the highest mean R@1 on the test split."""
-    means = {group.method: mean(dict(enumerate(recalls(group)))) for group in groups}
-    best = max(means.values())
-    names = sorted(method for method in means if means[method] == best)
-    runs = sum(len(group.runs) for group in groups if group.method == names[0])
-    over = "in its one run" if runs == 1 else f"as a mean over {runs} seeds"
+    means = {group.method: mean(by_seed(group, "recall@1")) for group in groups}
+    return [method for method in means if means[method] == max(means.values())]
+
+
+def best_sentence(groups: Sequence[Group], best: Sequence[str]) -> str:
+    """Names them with their mean; a lone method is not called the best."""
+    group = next(group for group in groups if group.method == best[0])
+    score = f"{100 * mean(by_seed(group, 'recall@1')):.1f} %"
+    over = "in one run" if len(group.runs) == 1 else f"as a mean over {len(group.runs)} seeds"
     if len(groups) == 1:
-        return f"{names[0]} reaches R@1 {100 * best:.1f} % on the test split {over}."
-    shared = " and ".join(names)
-    verb = "has" if len(names) == 1 else "share"
-    return f"{shared} {verb} the highest R@1 on the test split, {100 * best:.1f} % {over}."
-
-
-def recalls(group: Group) -> list[float]:
-    return [run.scores["recall@1"] for run in group.runs]
+        return f"{best[0]} reaches R@1 {score} on the test split {over}."
+    verb = "has" if len(best) == 1 else "share"
+    return f"{' and '.join(best)} {verb} the highest R@1 on the test split, {score} {over}."
 
 
 def lead_sentences(lead: Sequence[Comparison]) -> list[str]:
-    """Which of the leader's paired differences exclude 0, and which do not."""
-    tested = [item for item in lead if item.difference and item.difference.interval.n > 1]
-    clear = [
-        item for item in tested if item.difference and item.difference.interval.excludes_zero()
-    ]
-    open_ = [item for item in tested if item not in clear]
+    """Over whom the paired difference of the best method excludes 0, and over whom not."""
+    tested = [item for item in lead if item.differences["recall@1"].interval.n > 1]
+    clear = [item for item in tested if item.differences["recall@1"].interval.excludes_zero()]
+    unclear = [item for item in tested if item not in clear]
     found = []
     if clear:
         found.append(
-            f"Paired by seed, the 95 % interval of its lead excludes 0 over {listed(clear)}."
+            f"Paired by seed, the 95 % interval of its lead over {listed(clear)} excludes 0."
         )
-    if open_:
+    if unclear:
         found.append(
-            f"The interval of its lead over {listed(open_)} does not exclude 0: "
-            "these runs do not tell them apart."
+            f"{'For' if clear else 'Paired by seed, for'} its lead over {listed(unclear)} the "
+            "95 % interval includes 0: these runs do not tell them apart."
         )
-    if len(tested) < len(lead):
-        found.append("Where two methods share fewer than two seeds, nothing can be said of chance.")
     return found
 
 
 def listed(items: Sequence[Comparison]) -> str:
-    """`A (2.1 ± 0.5 points) and B (...)`."""
-    return " and ".join(f"{item.second} ({points(item.difference)})" for item in items)
+    """`A (2.1 ± 0.5 points) and B (...)`; from four on only how many."""
+    if len(items) > 3:
+        return f"{len(items)} other methods (see the differences below)"
+    return " and ".join(
+        f"{item.second} ({points(item.differences['recall@1'].interval)} points)" for item in items
+    )
 
 
-def points(difference: PairedDifference | None) -> str:
-    """A paired difference in percentage points."""
-    if difference is None:
-        return "no common seed"
-    half = difference.interval.half
-    mean_points = f"{100 * difference.interval.mean:.1f}"
-    return f"{mean_points} points" if half is None else f"{mean_points} ± {100 * half:.1f} points"
+def points(interval: Interval) -> str:
+    """A difference in percentage points: `2.1 ± 0.5`."""
+    half = "" if interval.half is None else f" ± {100 * interval.half:.1f}"
+    return f"{100 * interval.mean:.1f}{half}"
 
 
 def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
-    """Who needs the fewest steps to 95 % of the own plateau, if more than one method got there."""
-    costs = {
-        speed.method: speed.own["step"].mean.mean
-        for speed in speeds
-        if speed.metric == "recall@1" and speed.own["step"].mean
-    }
-    if len(costs) < 2:
+    """Who first reaches the baseline's final R@1; if nobody else does, who first nears its own."""
+    rated = [speed for speed in speeds if speed.metric == "recall@1"]
+    shared = {speed.method: speed.shared["step"].mean for speed in rated}
+    own = {speed.method: speed.own["step"].mean for speed in rated}
+    costs = {method: cost.mean for method, cost in shared.items() if cost}
+    others = sorted((cost, name) for name, cost in costs.items() if name != rated[0].baseline)
+    if others:
+        return [
+            f"On the validation part, {others[0][1]} is the first to reach the mean final R@1 of "
+            f"{rated[0].baseline} ({100 * rated[0].target:.1f} %), after {others[0][0]:.0f} steps "
+            "on average."
+        ]
+    plateaus = sorted((cost.mean, name) for name, cost in own.items() if cost)
+    if len(plateaus) < 2:
         return []
-    first, second = sorted(costs, key=lambda method: (costs[method], method))[:2]
     return [
-        f"On the validation part, {first} is the first to come to 95 % of its own final "
-        f"R@1, after {costs[first]:.0f} steps on average; {second} follows after "
-        f"{costs[second]:.0f}. Plateaus differ in height, see the table for a common target."
+        f"On the validation part, {plateaus[0][1]} is the first to come to 95 % of its own final "
+        f"R@1, after {plateaus[0][0]:.0f} steps on average, but plateaus differ in height."
     ]
 
 

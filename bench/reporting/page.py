@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.reporting.budget import provenance
+from bench.reporting.findings import COMPARED
 from bench.reporting.groups import Group, group_runs
 from bench.reporting.rows import HEADINGS, rows_of
 from bench.reporting.sections import Section, draw, make_section, read_curves
@@ -86,6 +87,7 @@ def render(
         sections=sections,
         problems=problems,
         headings=[HEADINGS[key] for key in SHOWN],
+        compared=[HEADINGS[key] for key in COMPARED],
         plus_minus=PLUS_MINUS,
         environments=environments,
         lines=lines,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from bench.reporting import budget
 from bench.reporting.cells import pair_line, score_lines, speed_line
-from bench.reporting.convergence import METRICS, Curve, choose_baseline, read_columns, speeds
-from bench.reporting.findings import COMPARED, compare, sentences
+from bench.reporting.convergence import METRICS, Curve, read_columns, speeds
+from bench.reporting.findings import compare, sentences
 from bench.reporting.groups import Group
 from bench.reporting.rows import rows_of
 from bench.reporting.strokes import Stroke
@@ -43,7 +43,7 @@ class Section:
     figures: list[Drawn]
     speeds: list[dict[str, object]]
     baseline: str
-    pairs: list[dict[str, str]]
+    pairs: list[dict[str, object]]
     fewest_pairs: int
 
 
@@ -54,7 +54,7 @@ def make_section(
 ) -> Section:
     """Section of the groups of one table; `curves` of those whose curves could be read."""
     found = [speed for metric in METRICS for speed in (speeds(curves, metric) if curves else [])]
-    pairs = [pair for metric in COMPARED for pair in compare(groups, metric)]
+    pairs = compare(groups)
     return Section(
         name=f"{groups[0].dataset}, {groups[0].split} split",
         anchor=anchor(groups),
@@ -67,11 +67,9 @@ def make_section(
         scores=score_lines(rows_of(groups)),
         figures=figures,
         speeds=[speed_line(speed) for speed in found],
-        baseline=choose_baseline(curves, METRICS[0]).method if curves else "",
+        baseline=found[0].baseline if found else "",
         pairs=[pair_line(pair) for pair in pairs],
-        fewest_pairs=min(
-            (len(pair.difference.seeds) for pair in pairs if pair.difference), default=0
-        ),
+        fewest_pairs=min((len(pair.differences["recall@1"].seeds) for pair in pairs), default=0),
     )
 
 
