@@ -1,0 +1,108 @@
+"""What is shown of one run: a query's neighbours, its outcome, and which query comes next.
+
+Plain functions over stored arrays: no Gradio, no HTML, no torch.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from demo.retrieved import Retrieved
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """One retrieved image; rank from 1, similarity a cosine, hit: it has the query's label."""
+
+    rank: int
+    position: int
+    label: int
+    class_name: str
+    item: str
+    similarity: float
+    hit: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one query fared against the whole gallery, not only against the neighbours kept.
+
+    first_hit: rank from 1, 0 for none; right_at_1 is what R@1 counts; average_precision: AP@R.
+    """
+
+    query: int
+    class_name: str
+    item: str
+    relevant: int
+    first_hit: int
+    right_at_1: bool
+    average_precision: float
+
+
+def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
+    """The k nearest of a query, best first; fewer if the gallery or what was kept ends before."""
+    pictures, found = retrieved.pictures, []
+    for column, position in enumerate(retrieved.neighbors[query, :k].tolist()):
+        if position >= 0:
+            label = int(pictures.labels[position])
+            found.append(
+                Neighbor(
+                    column + 1,
+                    position,
+                    label,
+                    pictures.class_names[label],
+                    pictures.items[position],
+                    float(retrieved.similarities[query, column]),
+                    bool(retrieved.hits[query, column]),
+                )
+            )
+    return found
+
+
+def outcome(retrieved: Retrieved, query: int) -> Outcome:
+    """How the query fared."""
+    pictures = retrieved.pictures
+    first_hit = int(retrieved.first_hit[query])
+    return Outcome(
+        query,
+        pictures.class_names[int(pictures.labels[query])],
+        pictures.items[query],
+        int(retrieved.relevant[query]),
+        first_hit,
+        first_hit == 1,
+        float(retrieved.average_precision[query]),
+    )
+
+
+def random_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int | None:
+    """Any query but this one; None if there is no other."""
+    return draw(np.arange(len(retrieved.hits)), query, generator)
+
+
+def random_failure(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int | None:
+    """Any failure but this one; None if there is no other."""
+    return draw(retrieved.failures, query, generator)
+
+
+def draw(candidates: np.ndarray, query: int, generator: np.random.Generator) -> int | None:
+    others = candidates[candidates != query]
+    return int(generator.choice(others)) if len(others) else None
+
+
+def previous_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int:
+    """The one before, the last after the first."""
+    return (query - 1) % len(retrieved.hits)
+
+
+def next_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int:
+    """The one after, the first after the last."""
+    return (query + 1) % len(retrieved.hits)
+
+
+STEPS: dict[str, Callable[[Retrieved, int, np.random.Generator], int | None]] = {
+    "previous": previous_query,
+    "next": next_query,
+    "random": random_query,
+    "failure": random_failure,
+}

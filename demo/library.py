@@ -1,0 +1,146 @@
+"""What a results folder holds for the browser: data sets, their runs, and the test pictures."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bench.pictures import Pictures, load_pictures, pictures_path
+from bench.reporting.groups import group_id, variant_labels
+from bench.store import Run, StoredRunError, scan
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """Runs that were scored on the same test images, in order of method and seed."""
+
+    results: Path
+    dataset: str
+    fingerprint: str
+    runs: tuple[Run, ...]
+
+    @property
+    def key(self) -> str:
+        """How addresses name it, e.g. `digits-0f3a5c7e9b1d`."""
+        return f"{self.dataset}-{self.fingerprint[:12]}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.dataset} ({self.runs[0].spec['split']})"
+
+    @cached_property
+    def run_labels(self) -> dict[str, str]:
+        """Run name -> what people read, unique: `Proxy-NCA, seed 0`."""
+        labels = {
+            run.name: f"{method}, seed {run.spec['seed']}" for method, run in named(self.runs)
+        }
+        shared = Counter(labels.values())
+        return {
+            name: label if shared[label] == 1 else f"{label} ({name})"
+            for name, label in labels.items()
+        }
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The test images.
+
+        Raises: StoredRunError naming the file and the way to get it, if it is missing or damaged.
+        """
+        path = pictures_path(self.results, self.dataset, self.fingerprint)
+        if not path.exists():
+            raise StoredRunError(
+                f"{path} is missing: it holds the test images of {self.title}. Copy it from where "
+                "the runs were made, or delete one of these runs and run the suite again"
+            )
+        return load_pictures(path)
+
+    @cached_property
+    def picture_digest(self) -> int:
+        """A number of 48 bits that changes with the test images; raises as `pictures` does."""
+        digest = hashlib.sha256(self.pictures.images.tobytes()).digest()
+        return int.from_bytes(digest[:6])
+
+    def run(self, name: str) -> Run:
+        """The run of that name, or the first if there is none."""
+        return next((run for run in self.runs if run.name == name), self.runs[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """An opened results folder: at least one shelf, and what was wrong with unreadable runs.
+
+    `fallback` is the folder that was asked for, if it holds no finished run and the results that
+    come with the project are shown instead.
+    """
+
+    results: Path
+    shelves: tuple[Shelf, ...]
+    problems: tuple[str, ...]
+    fallback: Path | None
+
+    def shelf(self, key: str) -> Shelf:
+        """The shelf of that key, or the first if there is none."""
+        return next((shelf for shelf in self.shelves if shelf.key == key), self.shelves[0])
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Shelf key -> what people read, unique: `digits (class-disjoint)`."""
+        shared = Counter(shelf.title for shelf in self.shelves)
+        return {
+            shelf.key: shelf.title if shared[shelf.title] == 1 else f"{shelf.title} {shelf.key}"
+            for shelf in self.shelves
+        }
+
+
+def open_library(results: Path) -> Library:
+    """Open `<results>`, or `<results>/reference` if only that holds finished runs.
+
+    Raises: FileNotFoundError naming the folder and the command that fills it, if neither does.
+    """
+    problems: list[str] = []
+    for folder in (results, results / "reference"):
+        runs, unreadable = scan(folder)
+        problems += [str(problem) for problem in unreadable]
+        if runs:
+            fallback = None if folder == results else results
+            return Library(folder, shelves(folder, runs), tuple(problems), fallback)
+    found = "\n".join(["", *problems])
+    raise FileNotFoundError(
+        f"no finished run in {results.resolve() / 'runs'}; `tox -e bench` makes some, "
+        f"`--results FOLDER` names another folder{found}"
+    )
+
+
+def shelves(results: Path, runs: Sequence[Run]) -> tuple[Shelf, ...]:
+    """Runs by data set and fingerprint of the split, in order of data set."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        key = str(run.spec["dataset"]), str(run.record["split"]["fingerprint"])
+        found.setdefault(key, []).append(run)
+    return tuple(
+        Shelf(results, dataset, fingerprint, tuple(sorted(members, key=order)))
+        for (dataset, fingerprint), members in sorted(found.items())
+    )
+
+
+def order(run: Run) -> tuple[str, int, str]:
+    return str(run.spec["method"]), int(run.spec["seed"]), run.name
+
+
+def named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
+    """Every run with its method, told apart as in the table of results where specs differ."""
+    methods: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        methods.setdefault(run.spec["method"], {}).setdefault(group_id(run), []).append(run)
+    return [
+        (label, run)
+        for method, groups in methods.items()
+        for label, members in zip(
+            variant_labels(method, [members[0] for members in groups.values()]),
+            groups.values(),
+            strict=True,
+        )
+        for run in members
+    ]

@@ -1,0 +1,94 @@
+"""From an address to everything the page shows. Plain functions; Gradio only carries the result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.store import StoredRunError
+from demo.browser import STEPS, neighbors_of, outcome
+from demo.library import Library, Shelf
+from demo.pictures import picture_address
+from demo.render import render_message, render_neighbors, render_picture, render_query
+from demo.retrieved import Retrieved, open_run
+from demo.scores import render_curves, render_scores
+from demo.view import View, fit, read_view, write_address
+
+NO_STEP = {
+    "failure": "This run has no other failure: every other query is right at rank 1.",
+    "random": "There is no other query.",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One state of the page: the view, its address, and HTML for each part.
+
+    queries and kept: how many queries the run has and how many neighbours of each it kept, 0 if it
+    cannot be shown. results and curves are None while their tab is closed: they take time.
+    """
+
+    view: View
+    address: str
+    queries: int
+    kept: int
+    query: str
+    neighbors: str
+    results: str | None
+    curves: str | None
+
+
+def show(
+    library: Library,
+    parameters: Mapping[str, object],
+    step: str = "",
+    generator: np.random.Generator | None = None,
+) -> Page:
+    """The page for the parameters of an address, moved by a step of `STEPS` if one is named."""
+    view = read_view(library, parameters)
+    shelf = library.shelf(view.shelf)
+    try:
+        retrieved = open_run(shelf, view.run)
+    except StoredRunError as error:
+        return assemble(library, view, 0, 0, render_message(str(error), "problem"), "")
+    view, note = move(fit(view, retrieved), retrieved, step, generator)
+    query, neighbors = render_browse(library.shelves.index(shelf), shelf, retrieved, view, note)
+    queries, kept = retrieved.neighbors.shape
+    return assemble(library, view, queries, kept, query, neighbors)
+
+
+def assemble(
+    library: Library, view: View, queries: int, kept: int, query: str, neighbors: str
+) -> Page:
+    """The page, with the tables or the curves if their tab is open."""
+    shelf, title = library.shelf(view.shelf), library.titles[view.shelf]
+    results = render_scores(shelf, title) if view.tab == "results" else None
+    curves = render_curves(shelf, title) if view.tab == "curves" else None
+    return Page(view, write_address(view), queries, kept, query, neighbors, results, curves)
+
+
+def move(
+    view: View, retrieved: Retrieved, step: str, generator: np.random.Generator | None
+) -> tuple[View, str]:
+    """The view one step on, or the same view and why it stays."""
+    if step not in STEPS:
+        return view, ""
+    target = STEPS[step](retrieved, view.query, generator or np.random.default_rng())
+    return (view, NO_STEP[step]) if target is None else (replace(view, query=target), "")
+
+
+def render_browse(
+    number: int, shelf: Shelf, retrieved: Retrieved, view: View, note: str
+) -> tuple[str, str]:
+    """Query and neighbours as HTML; `number` is the shelf's place in the library."""
+    height, width = shelf.pictures.images.shape[1:3]
+
+    def picture(position: int, text: str) -> str:
+        address = picture_address(number, shelf, position)
+        return render_picture(address, f"{number}-{position}", (height, width), text)
+
+    neighbors = neighbors_of(retrieved, view.query, view.neighbors)
+    told = outcome(retrieved, view.query)
+    query = render_query(told, neighbors, picture(view.query, f"Query {view.query}"), note)
+    drawn = [picture(neighbor.position, "") for neighbor in neighbors]
+    return query, render_neighbors(view.query, neighbors, drawn)

@@ -1,0 +1,77 @@
+"""What the page shows, as its address says it: every link, reload and "back" goes through here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlencode
+
+from demo.library import Library
+from demo.retrieved import Retrieved
+
+TABS = ("browse", "results", "curves")
+NEIGHBORS = 20  # shown if the address does not say how many
+
+
+@dataclass(frozen=True)
+class View:
+    """One state of the page; shelf and run are keys that exist, query and neighbors are not fitted.
+
+    query is a position from 0, neighbors a number of images from 1.
+    """
+
+    shelf: str
+    run: str
+    query: int
+    neighbors: int
+    tab: str
+
+
+def read_view(library: Library, parameters: Mapping[str, object]) -> View:
+    """The view of an address; whatever is missing, unknown or no number falls back to a default.
+
+    `parameters` may be forged, so nothing is assumed of their types.
+    """
+    shelf = library.shelf(str(parameters.get("ds")))
+    query, neighbors = to_int(parameters.get("q")), to_int(parameters.get("k"))
+    tab = str(parameters.get("tab"))
+    return View(
+        shelf.key,
+        shelf.run(str(parameters.get("run"))).name,
+        0 if query is None else query,
+        NEIGHBORS if neighbors is None else neighbors,
+        tab if tab in TABS else TABS[0],
+    )
+
+
+def fit(view: View, retrieved: Retrieved) -> View:
+    """The view with query and neighbors moved into what the run has."""
+    queries, kept = retrieved.neighbors.shape
+    query = min(max(view.query, 0), queries - 1)
+    return replace(view, query=query, neighbors=min(max(view.neighbors, 1), kept))
+
+
+def read_address(address: object) -> dict[str, object]:
+    """Parameters of an address's query part: `?q=3&k=20` -> {"q": "3", "k": "20"}."""
+    text = str(address).removeprefix("?")[:2000]
+    return dict(parse_qsl(text, max_num_fields=None))
+
+
+def write_address(view: View) -> str:
+    """The query part of the view's address, from which `read_view` gives the same view."""
+    return "?" + urlencode(
+        {
+            "ds": view.shelf,
+            "run": view.run,
+            "q": view.query,
+            "k": view.neighbors,
+            "tab": view.tab,
+        }
+    )
+
+
+def to_int(value: object) -> int | None:
+    """A whole number of at most nine digits from text or a number; None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value)
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
