@@ -65,7 +65,7 @@ def rank(
     sought = checked("queries", queries, query_labels, query_ids, queries)
     vectors, labels, ids = checked("gallery", gallery, gallery_labels, gallery_ids, queries)
     items = Gallery(vectors, group(labels), group(ids))
-    tiles = zip(*(column.split(tile) for column in sought), strict=True)
+    tiles = zip(*(torch.split(column, tile) for column in sought), strict=True)
     parts = [rank_tile(vectors, labels, ids, items, neighbors) for vectors, labels, ids in tiles]
     return Ranking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
 

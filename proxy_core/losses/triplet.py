@@ -20,7 +20,7 @@ def semi_hard_triplet(embeddings: Tensor, labels: Tensor, *, margin: float) -> T
     triplets = counts.clamp(min=0).sum()
     # Within semi-hard triplets the hinge is linear: the sum over triplets is one over pairs.
     mean_gap = (counts * distances).sum() / triplets.clamp(min=1)
-    return mean_gap + margin * (triplets > 0)
+    return mean_gap + margin * (triplets > 0).to(mean_gap.dtype)
 
 
 class Triplet(nn.Module):

@@ -1,0 +1,114 @@
+"""Center loss and the paper's update of the centers against plain loops."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from proxy_core.losses.center import Center, center_pull, moved_centers
+
+
+def batch() -> tuple[Tensor, Tensor, Tensor]:
+    """Class 1 is absent, class 2 has one image."""
+    generator = torch.Generator().manual_seed(4)
+    embeddings = torch.randn(7, 3, generator=generator, dtype=torch.float64)
+    centers = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    return embeddings, torch.tensor([0, 3, 0, 2, 3, 3, 0]), centers
+
+
+def filled(weight: float = 0.5, center_rate: float = 0.5) -> Center:
+    torch.manual_seed(1)
+    loss = Center(4, 3, weight=weight, center_rate=center_rate).double()
+    loss.centers.copy_(batch()[2])
+    return loss
+
+
+def plain_moved(
+    embeddings: Tensor, labels: list[int], centers: Tensor, rate: float
+) -> list[list[float]]:
+    """Equation of the paper: c_j - rate * sum_i [y_i = j] (c_j - x_i) / (1 + sum_i [y_i = j])."""
+    moved = []
+    for j, center in enumerate(centers.tolist()):
+        own = [x for x, y in zip(embeddings.tolist(), labels, strict=True) if y == j]
+        steps = [sum(c - x[k] for x in own) / (1 + len(own)) for k, c in enumerate(center)]
+        moved.append([c - rate * step for c, step in zip(center, steps, strict=True)])
+    return moved
+
+
+def plain_value(loss: Center, embeddings: Tensor, labels: list[int], centers: Tensor) -> float:
+    """Cross-entropy of the linear layer plus weight / 2 * |x - c_y|^2, averaged over the batch."""
+    weight, bias = loss.head.weight.tolist(), loss.head.bias.tolist()
+    total = 0.0
+    for x, y in zip(embeddings.tolist(), labels, strict=True):
+        logits = [sum(map(math.prod, zip(row, x, strict=True))) for row in weight]
+        logits = [logit + b for logit, b in zip(logits, bias, strict=True)]
+        total += math.log(sum(map(math.exp, logits))) - logits[y]
+        total += loss.weight / 2 * math.dist(x, centers[y].tolist()) ** 2
+    return total / len(labels)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.003, 2.0])
+def test_the_loss_is_that_of_plain_loops(weight: float) -> None:
+    embeddings, labels, centers = batch()
+    loss = filled(weight=weight)
+    expected = plain_value(loss, embeddings, labels.tolist(), centers)
+    assert loss(embeddings, labels).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+def test_centers_move_by_the_papers_rule(rate: float) -> None:
+    embeddings, labels, centers = batch()
+    expected = torch.tensor(plain_moved(embeddings, labels.tolist(), centers, rate)).double()
+    torch.testing.assert_close(moved_centers(embeddings, labels, centers, rate=rate), expected)
+    assert torch.equal(centers, batch()[2])  # the argument is left alone
+
+
+def test_a_training_step_uses_the_old_centers_and_then_moves_them() -> None:
+    embeddings, labels, centers = batch()
+    loss = filled()
+    leaf = embeddings.clone().requires_grad_()
+    value = loss(leaf, labels)
+    expected = moved_centers(embeddings, labels, centers, rate=0.5)
+    assert torch.equal(loss.centers, expected)
+    assert value.item() == pytest.approx(
+        plain_value(loss, embeddings, labels.tolist(), centers), rel=1e-12
+    )
+    (grad,) = torch.autograd.grad(value, leaf)
+    frozen = filled().eval()
+    (same,) = torch.autograd.grad(frozen(leaf, labels), leaf)
+    assert torch.equal(grad, same)
+
+
+def test_evaluation_mode_and_absent_classes_leave_centers_alone() -> None:
+    embeddings, labels, centers = batch()
+    loss = filled().eval()
+    loss(embeddings, labels)
+    assert torch.equal(loss.centers, centers)
+    loss.train()(embeddings, labels)
+    moved = (loss.centers != centers).any(dim=1)
+    assert moved.tolist() == [True, False, True, True]
+
+
+def test_centers_approach_the_class_means() -> None:
+    embeddings, labels, _ = batch()
+    loss = filled()
+    for _ in range(100):
+        loss(embeddings, labels)
+    for label in (0, 2, 3):
+        mean = embeddings[labels == label].mean(dim=0)
+        torch.testing.assert_close(loss.centers[label], mean, atol=1e-6, rtol=0)
+
+
+def test_pull_is_half_the_mean_squared_distance() -> None:
+    centers = torch.tensor([[1.0, 1.0], [0.0, -1.0]])
+    embeddings = torch.tensor([[4.0, 5.0], [0.0, 1.0]])
+    pull = center_pull(embeddings, torch.tensor([0, 1]), centers)
+    assert pull.item() == (25 + 4) / 2 / 2
+
+
+def test_centers_are_a_buffer_that_starts_at_zero() -> None:
+    loss = Center(4, 3)
+    assert [name for name, _ in loss.named_buffers()] == ["centers"]
+    assert [name for name, _ in loss.named_parameters()] == ["head.weight", "head.bias"]
+    assert loss.centers.count_nonzero() == 0
