@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -101,8 +102,14 @@ def losses_table() -> Table:
     for name, loss in LOSSES.items():
         parameters = inspect.signature(loss.__init__).parameters.values()
         keywords = [f"{p.name} = {p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
-        table.add_row(name, inspect.getdoc(loss) or "", "\n".join(keywords))
+        table.add_row(name, summary_and_link(inspect.getdoc(loss) or ""), "\n".join(keywords))
     return table
+
+
+def summary_and_link(docstring: str) -> str:
+    """First line of a docstring and the first address in it."""
+    link = re.search(r"https?://[^\s)]+", docstring)
+    return docstring.split("\n")[0] + (f"\n{link[0].rstrip('.,:;')}" if link else "")
 
 
 def datasets_table() -> Table:

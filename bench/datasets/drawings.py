@@ -38,4 +38,5 @@ def shrink(drawings: np.ndarray) -> np.ndarray:
     weights = columns.reshape(SMALL, SIDE, 4).sum(axis=2)
     ink = (~drawings).astype(np.float32)
     sums = (weights @ ink @ weights.T).astype(np.int64)  # 0..225
-    return ((2 * 255 * sums + quarters**2) // (2 * quarters**2)).astype(np.uint8)
+    rounded: np.ndarray = (2 * 255 * sums + quarters**2) // (2 * quarters**2)
+    return rounded.astype(np.uint8)

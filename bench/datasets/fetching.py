@@ -7,7 +7,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,48 +80,60 @@ def _make_room(partial: Path, file: Download) -> None:
 
 
 def _receive(file: Download, partial: Path, report: Report) -> None:
-    try:
-        with _open(file.url, _size(partial)) as answer:
-            resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-            with partial.open("ab" if resumed else "wb") as stream:
-                _copy(answer, stream, file, report)
-    except urllib.error.HTTPError as error:
-        raise ConnectionError(
-            f"{file.url}: the server answered {error.code} {error.reason}; if the archive has "
-            f"moved, put it at {partial.with_suffix('')} by hand"
-        ) from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
-        reason = getattr(error, "reason", error)
-        raise ConnectionError(
-            f"{file.url}: no connection, or it was lost ({reason}); run the same command again "
-            "to go on from here"
-        ) from error
+    name = Path(file.path).name
+    with _open(file.url, partial) as answer:
+        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+        with partial.open("ab" if resumed else "wb") as stream:
+            report(name, stream.tell(), file.size)
+            for chunk in _chunks(answer, file.url):
+                _store(chunk, stream, partial)
+                report(name, stream.tell(), file.size)
+                if stream.tell() > file.size:
+                    break  # not the official archive, so no reason to fill the disk with it
     if _size(partial) < file.size:
-        raise ConnectionError(
-            f"{file.url}: ended after {_size(partial):,} of {file.size:,} bytes; run the same "
-            "command again to go on from here"
-        )
+        lost = f"it ended after {_size(partial):,} of {file.size:,} bytes"
+        raise _connection_lost(file.url, lost)
 
 
-def _open(url: str, start: int) -> http.client.HTTPResponse:
+def _open(url: str, partial: Path) -> http.client.HTTPResponse:
+    start = _size(partial)
     headers = {"User-Agent": "proxy-bench", **({"Range": f"bytes={start}-"} if start else {})}
     request = urllib.request.Request(url, headers=headers)
-    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_PATIENCE)
+    try:
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_PATIENCE)
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            partial.unlink()  # no beginning of what the server has: the next call starts afresh
+        raise ConnectionError(
+            f"{url}: the server answered {error.code} {error.reason}; try again, or fetch the "
+            f"archive by hand and put it at {partial.with_suffix('')}"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _connection_lost(url, f"{getattr(error, 'reason', error)}") from error
     return answer
 
 
-def _copy(
-    answer: http.client.HTTPResponse, stream: BinaryIO, file: Download, report: Report
-) -> None:
-    name = Path(file.path).name
-    report(name, stream.tell(), file.size)
-    while chunk := answer.read(_CHUNK):
-        try:
-            stream.write(chunk)
-            stream.flush()
-        except OSError as error:
-            raise _disk_full(Path(stream.name), str(error.strerror)) from error
-        report(name, stream.tell(), file.size)
+def _chunks(answer: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
+    try:
+        while chunk := answer.read(_CHUNK):
+            yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise _connection_lost(url, str(error)) from error
+
+
+def _store(chunk: bytes, stream: BinaryIO, partial: Path) -> None:
+    try:
+        stream.write(chunk)
+        stream.flush()
+    except OSError as error:
+        raise _disk_full(partial, str(error.strerror)) from error
+
+
+def _connection_lost(url: str, reason: str) -> ConnectionError:
+    return ConnectionError(
+        f"{url}: no connection, or it was lost ({reason}); run the same command again to go on "
+        "from what has come"
+    )
 
 
 def _disk_full(partial: Path, detail: str) -> OSError:

@@ -69,7 +69,7 @@ def examine(root: Path, report: Progress) -> tuple[np.ndarray, list[str]]:
         images[label] = shrink(drawings.reshape(DRAWINGS, SIDE, SIDE))
         report(DRAWINGS * (label + 1), DRAWINGS * CHARACTERS)
     if not problems and content.hexdigest() != CONTENT:
-        problems.append(f"content checksum {content.hexdigest()}, expected {CONTENT}")
+        problems.append(f"omniglot: content checksum {content.hexdigest()}, expected {CONTENT}")
     return images.reshape(-1, SMALL, SMALL), problems
 
 

@@ -49,7 +49,7 @@ def method_lines(groups: Sequence[Group]) -> list[dict[str, str]]:
                 f"{key} {show(value)}"
                 for key, value in sorted(group.runs[0].spec["loss_args"].items())
             )
-            or "defaults",
+            or "none",
             "learning_rate": show(group.runs[0].spec["loss_learning_rate"]),
             "samples": show(group.runs[0].spec["samples_per_class"]),
             "seeds": ", ".join(map(str, group.seeds)),
@@ -66,7 +66,7 @@ def split_sentence(group: Group) -> str:
         for name in ("train", "validation", "test")
         if f"{name}_images" in split and f"{name}_classes" in split
     ]
-    return "; ".join(parts)
+    return "; ".join(parts).capitalize()
 
 
 def machine_sentence(groups: Sequence[Group]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.reporting.convergence import AXES, Cost, Speed
-from bench.reporting.findings import COMPARED, Comparison, count, points
+from bench.reporting.findings import COMPARED, Comparison, points
 from bench.reporting.rows import HEADINGS, Row
 from bench.reporting.stats import PairedDifference
 from bench.reporting.tables import SHOWN, best_cells, percent
@@ -38,7 +38,7 @@ def speed_line(speed: Speed) -> dict[str, object]:
 def cost_cell(cost: Cost) -> str:
     """`49 ± 6`; where not every seed got there, how many did."""
     if cost.mean is None:
-        return f"{cost.reached} of {count(cost.n, 'seed')}" if cost.reached else "not reached"
+        return f"{cost.reached} of {cost.n} seeds" if cost.reached else "not reached"
     digits = decimals(cost.mean.mean)
     half = "" if cost.mean.half is None else f" ± {cost.mean.half:,.{digits}f}"
     return f"{cost.mean.mean:,.{digits}f}{half}"

@@ -61,9 +61,11 @@ def sentences(groups: Sequence[Group], speeds: Sequence[Speed]) -> list[str]:
     lead = [item for item in compare(groups) if [item.first] == best]
     found = [best_sentence(groups, best), *lead_sentences(lead), *speed_sentences(speeds)]
     fewest = min((len(group.seeds) for group in groups), default=0)
-    if fewest < FEW:
+    if fewest == 1:
+        found.append("One seed says nothing about chance.")
+    elif fewest < FEW:
         found.append(
-            f"With {count(fewest, 'seed')} this is an indication, not a proof: below {FEW} "
+            f"With {fewest} seeds this is an indication, not a proof: below {FEW} "
             "seeds no permutation test can reach p < 0.05."
         )
     return found
@@ -116,7 +118,7 @@ def listed(items: Sequence[Comparison]) -> str:
 def points(interval: Interval) -> str:
     """A difference in percentage points: `2.1 ± 0.5`."""
     half = "" if interval.half is None else f" ± {100 * interval.half:.1f}"
-    return f"{100 * interval.mean:.1f}{half}"
+    return f"{100 * interval.mean:.1f}{half}".replace("-", "−")
 
 
 def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
@@ -139,7 +141,3 @@ def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
         f"On the validation part, {plateaus[0][1]} is the first to come to 95 % of its own final "
         f"R@1, after {plateaus[0][0]:.0f} steps on average, but plateaus differ in height."
     ]
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
