@@ -1,0 +1,53 @@
+"""The digits: counts, pixels, split, verification."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits as sklearn_digits
+
+from bench.datasets import digits as module
+from bench.datasets import download, load, verify
+
+
+def test_digits_are_scikit_learns_in_eight_bits() -> None:
+    dataset, bunch = load("digits", None, "class-disjoint"), sklearn_digits()
+    assert dataset.images.shape == (1797, 8, 8)
+    assert dataset.images.dtype == np.uint8
+    np.testing.assert_allclose(dataset.images / 255, bunch.images / 16, atol=0.5 / 255 + 1e-12)
+    assert dataset.labels.tolist() == bunch.target.tolist()
+    assert [dataset.images.min(), dataset.images.max()] == [0, 255]
+    assert dataset.items[:3] == ("0/0000", "1/0001", "2/0002")
+
+
+def test_first_half_trains_with_two_classes_for_validation() -> None:
+    dataset = load("digits", None, "class-disjoint")
+    classes = {
+        part: sorted({int(dataset.class_names[label]) for label in dataset.labels[positions]})
+        for part, positions in dataset.split.parts().items()
+    }
+    expected = {"train": [0, 1, 2], "validation": [3, 4]}
+    assert classes == {**expected, "query": [5, 6, 7, 8, 9], "gallery": [5, 6, 7, 8, 9]}
+    sizes = [len(positions) for positions in dataset.split.parts().values()]
+    assert sizes == [537, 364, 896, 896]
+
+
+def test_verify_accepts_the_digits_and_reports_progress() -> None:
+    seen: list[tuple[int, int]] = []
+    assert verify("digits", None, lambda done, total: seen.append((done, total))) == []
+    assert seen[-1] == (1797, 1797)
+
+
+def test_verify_sees_one_changed_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine = module.load_digits(None, "class-disjoint")
+    images = genuine.images.copy()
+    images[100, 3, 3] ^= 1
+    altered = dataclasses.replace(genuine, images=images)
+    monkeypatch.setattr(module, "load_digits", lambda root, protocol: altered)
+    (problem,) = module.check_digits(None, lambda done, total: None)
+    assert f"checksum {altered.checksum}, expected {genuine.checksum}" in problem
+
+
+def test_embedded_sets_need_no_download() -> None:
+    assert download("digits", None, lambda name, done, total: None) == []
+    assert download("glyphs", None, lambda name, done, total: None) == []
