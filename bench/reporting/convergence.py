@@ -20,6 +20,7 @@ AXES = ("step", "images", "seconds")
 METRICS = ("recall@1", "map@r")
 LAST = 3  # validations whose mean is the final score
 SHARE = 0.95  # of the way from the untrained to the final score
+ROUNDING = 1e-12  # the mean of three equal scores may lie above them by a last bit
 GRID = 60  # points of a curve averaged over seeds that were not validated at the same costs
 
 Curve = Mapping[str, np.ndarray]  # column of `AXES` or `METRICS` -> one value per validation
@@ -95,14 +96,14 @@ def own_target(scores: np.ndarray) -> float | None:
 
 def first_crossing(costs: np.ndarray, scores: np.ndarray, target: float) -> float | None:
     """Cost at which the curve first reaches the target, between validations by straight line."""
-    reached = np.flatnonzero(scores >= target)
+    reached = np.flatnonzero(scores >= target - ROUNDING)
     if not reached.size:
         return None
     after = int(reached[0])
     if after == 0:
         return float(costs[0])
     before = after - 1
-    share = (target - scores[before]) / (scores[after] - scores[before])
+    share = min((target - scores[before]) / (scores[after] - scores[before]), 1)
     return float(costs[before] + share * (costs[after] - costs[before]))
 
 

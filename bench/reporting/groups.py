@@ -1,6 +1,6 @@
 """Which runs may be averaged, and under which name: same specification but for the seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -104,20 +104,22 @@ def variant_labels(method: str, runs: Sequence[Run]) -> list[str]:
     """Names for one run of each specification under a method name: what differs, in brackets."""
     if len(runs) == 1:
         return [method]
-    fields = [flat_spec(run) for run in runs]
-    keys = [key for key in dict.fromkeys(key for field in fields for key in field)]
-    differing = [key for key in keys if len({repr(field.get(key)) for field in fields}) > 1]
+    own = [in_words(run.spec["loss_args"]) for run in runs]
+    fields = [in_words(run.spec) | args for run, args in zip(runs, own, strict=True)]
+    keys = dict.fromkeys(key for part in (*own, *fields) for key in part)  # the loss's own first
+    hidden = {"method", "seed", "loss args"}
+    differing = [
+        key for key in keys if key not in hidden and len({str(f.get(key)) for f in fields}) > 1
+    ]
     return [
         f"{method} ({', '.join(f'{key} {show(field.get(key))}' for key in differing)})"
         for field in fields
     ]
 
 
-def flat_spec(run: Run) -> dict[str, object]:
-    """Fields in words, the loss's own arguments first: {"scale": 12.0, "batch size": 128, ...}."""
-    own = {key.replace("_", " "): value for key, value in run.spec["loss_args"].items()}
-    rest = {key.replace("_", " "): value for key, value in run.spec.items()}
-    return own | {key: rest[key] for key in rest if key not in ("method", "seed", "loss args")}
+def in_words(fields: Mapping[str, object]) -> dict[str, object]:
+    """{"batch_size": 32} -> {"batch size": 32}."""
+    return {key.replace("_", " "): value for key, value in fields.items()}
 
 
 def show(value: object) -> str:

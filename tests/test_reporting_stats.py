@@ -1,0 +1,128 @@
+"""Intervals and paired tests against values from tables, scipy's own tests and plain loops."""
+
+from itertools import product
+from math import sqrt
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from bench.reporting.stats import (
+    SIGN_FLIP_PAIRS,
+    mean_interval,
+    paired_difference,
+    paired_t_p,
+    sign_flip_p,
+)
+
+
+def test_interval_of_three_seeds_uses_the_t_quantile_of_the_table() -> None:
+    interval = mean_interval([0.70, 0.73, 0.79])
+    deviation = sqrt(((0.70 - 0.74) ** 2 + (0.73 - 0.74) ** 2 + (0.79 - 0.74) ** 2) / 2)
+    assert interval.mean == pytest.approx(0.74)
+    assert interval.half == pytest.approx(4.302653 * deviation / sqrt(3), rel=1e-6)
+    assert interval.n == 3
+
+
+@pytest.mark.parametrize("n", [2, 5, 17])
+def test_interval_agrees_with_scipy(n: int) -> None:
+    values = np.random.default_rng(n).normal(size=n)
+    low, high = scipy_stats.t.interval(0.95, n - 1, values.mean(), scipy_stats.sem(values))
+    interval = mean_interval(list(values))
+    assert interval.half is not None
+    assert interval.mean - interval.half == pytest.approx(low, rel=1e-9)
+    assert interval.mean + interval.half == pytest.approx(high, rel=1e-9)
+
+
+def test_t_interval_of_three_seeds_covers_its_level() -> None:
+    samples = np.random.default_rng(0).normal(size=(4000, 3))
+    intervals = [mean_interval(list(sample)) for sample in samples]
+    covered = np.mean([abs(item.mean) <= (item.half or 0) for item in intervals])
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_seed_has_no_interval() -> None:
+    interval = mean_interval([0.4])
+    assert (interval.mean, interval.half, interval.n) == (0.4, None, 1)
+    assert not interval.excludes_zero()
+
+
+def test_equal_values_have_an_interval_without_width_which_excludes_nothing() -> None:
+    interval = mean_interval([0.1, 0.1, 0.1])
+    assert (interval.mean, interval.half) == (0.1, 0.0)
+    assert not interval.excludes_zero()
+
+
+@pytest.mark.parametrize("values", [[], [0.1, float("nan")], [float("inf")]])
+def test_interval_refuses_nothing_and_what_is_not_finite(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="at least one value, all finite"):
+        mean_interval(values)
+
+
+def test_difference_pairs_by_seed_whatever_the_order() -> None:
+    first = {2: 0.9, 0: 0.5, 1: 0.7, 7: 0.1}
+    second = {0: 0.4, 1: 0.5, 2: 0.8, 9: 0.2}
+    found = paired_difference(first, second)
+    assert found.seeds == (0, 1, 2)
+    assert found.interval.mean == pytest.approx((0.1 + 0.2 + 0.1) / 3)
+    reversed_ = paired_difference(second, first)
+    assert reversed_.interval.mean == pytest.approx(-found.interval.mean)
+    assert (reversed_.p_t, reversed_.p_sign) == (found.p_t, found.p_sign)
+
+
+def test_paired_t_agrees_with_scipy() -> None:
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(0.4, 1, 8), generator.normal(size=8)
+    expected = scipy_stats.ttest_rel(first, second).pvalue
+    assert paired_t_p(list(first - second)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_interval_excludes_zero_exactly_when_the_paired_t_test_is_below_5_percent() -> None:
+    generator = np.random.default_rng(4)
+    verdicts = set()
+    for _ in range(200):
+        first, second = generator.normal(0.8, 1, 5), generator.normal(size=5)
+        found = paired_difference(dict(enumerate(first)), dict(enumerate(second)))
+        assert found.p_t is not None
+        assert found.interval.excludes_zero() == (found.p_t < 0.05)
+        verdicts.add(found.interval.excludes_zero())
+    assert verdicts == {True, False}
+
+
+def test_paired_t_is_undefined_without_variation() -> None:
+    assert paired_t_p([0.3]) is None
+    assert paired_t_p([0.25, 0.25, 0.25]) is None
+
+
+def test_sign_flip_agrees_with_an_enumeration() -> None:
+    for n in (1, 3, 6, 9):
+        differences = np.random.default_rng(n).normal(0.5, 1, n).round(2)
+        observed = abs(sum(differences))
+        count = sum(
+            abs(sum(sign * value for sign, value in zip(signs, differences, strict=True)))
+            >= observed - 1e-9
+            for signs in product((1, -1), repeat=n)
+        )
+        assert sign_flip_p(list(differences)) == pytest.approx(count / 2**n)
+
+
+def test_sign_flip_counts_ties_in_spite_of_rounding() -> None:
+    assert sign_flip_p([0.1, 0.2, 0.3]) == 0.25
+    assert sign_flip_p([0.1, 0.2, -0.3]) == 1.0
+
+
+@pytest.mark.parametrize(("n", "reaches"), [(3, False), (5, False), (6, True)])
+def test_fewer_than_six_pairs_cannot_reach_5_percent(n: int, reaches: bool) -> None:
+    found = paired_difference({i: 1.0 + i for i in range(n)}, {i: 0.5 * i for i in range(n)})
+    assert found.p_sign == pytest.approx(2 / 2**n)
+    assert found.can_reach_5_percent is reaches
+
+
+def test_sign_flip_ends_where_it_would_take_too_long() -> None:
+    assert sign_flip_p([0.1] * SIGN_FLIP_PAIRS) == pytest.approx(2 / 2**SIGN_FLIP_PAIRS)
+    assert sign_flip_p([0.1] * (SIGN_FLIP_PAIRS + 1)) is None
+
+
+def test_no_common_seed_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no seed in common.*\[0, 1\] and \[2\]"):
+        paired_difference({0: 0.1, 1: 0.2}, {2: 0.3})
