@@ -93,10 +93,12 @@ def googlenet(channels: int) -> tuple[nn.Module, int]:
     """torchvision's GoogLeNet without classifiers and dropout, and its 1,024 features.
 
     The dropout belongs to the classifier that is cut off: embeddings of one image must not differ.
+    Weights start as in PyTorch's layers: torchvision's own start is so small that, before training,
+    all images get the same embedding in evaluation mode.
     """
     from torchvision.models import googlenet as build
 
-    network = build(weights=None, aux_logits=False, init_weights=True)
+    network = build(weights=None, aux_logits=False, init_weights=False)
     network.dropout = nn.Identity()
     return without_classifier(network, "googlenet", channels)
 
