@@ -4,12 +4,15 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from bench.cli_data import data
+
+if TYPE_CHECKING:
+    from bench.spec import RunSpec
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -53,8 +56,7 @@ def run(
     console.print(f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already", markup=False)
     check_data(missing, data_root)
     processes = jobs or (len(os.sched_getaffinity(0)) if device == "cpu" else 1)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end like Ctrl-C
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    end_like_ctrl_c()
     try:
         with display(console, processes) as show:
             state = sweep(
@@ -116,7 +118,7 @@ def list_(
 
 
 def write(
-    name: str, title: str, specs: tuple[object, ...], results: Path, failed: dict[str, str]
+    name: str, title: str, specs: "tuple[RunSpec, ...]", results: Path, failed: dict[str, str]
 ) -> None:
     """Write the report of the stored runs among `specs`, print its table and where to look."""
     from bench.describing import select
@@ -138,6 +140,14 @@ def write(
     for figure in paths.figures:
         console.print(f"figure  {figure}", markup=False)
     console.print(f"browse  tox -e demo   (or: python -m demo --results {results})", markup=False)
+
+
+def end_like_ctrl_c() -> None:
+    """Let a closed terminal or a scheduler's signal stop the sweep cleanly, unless, as under nohup,
+    it is to be ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def fail(message: str) -> NoReturn:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 data = typer.Typer(help="List, download and verify data sets.", no_args_is_help=True)
 
@@ -26,14 +26,14 @@ def list_(data_root: Root = None) -> None:
 @data.command()
 def download(name: DatasetName, data_root: Root = None) -> None:
     """Fetch a data set from its official place, verify it and put it under the data root."""
-    from bench.datasets import find_source
-    from bench.datasets.download import download as fetch
+    from bench.datasets import download as fetch
+    from bench.datasets import find
 
     console = Console()
-    source = find_source(name)
+    source = find(name)
     console.print(f"{source.title}. {source.licence}", f"Cite: {source.citation}", sep="\n")
     with Progress(console=console) as progress:
-        tasks = {}
+        tasks: dict[str, TaskID] = {}
 
         def report(file: str, done: int, total: int | None) -> None:
             if file not in tasks:
@@ -41,6 +41,8 @@ def download(name: DatasetName, data_root: Root = None) -> None:
             progress.update(tasks[file], completed=done, total=total)
 
         paths = fetch(name, data_root, report)
+    if source.embedded:
+        console.print(f"{name} is embedded: nothing needs to be downloaded")
     for path in paths:
         console.print(f"in place: {path}", markup=False)
 
@@ -48,7 +50,7 @@ def download(name: DatasetName, data_root: Root = None) -> None:
 @data.command()
 def verify(name: DatasetName, data_root: Root = None) -> None:
     """Check counts, readability, split and content of a data set."""
-    from bench.datasets.verify import verify as check
+    from bench.datasets import verify as check
 
     console = Console()
     with Progress(console=console) as progress:

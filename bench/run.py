@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def build(spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[nn.Mod
     torch.manual_seed(int(derive(spec.seed, "loss").integers(2**63)))
     classes = len(np.unique(dataset.labels[dataset.split.train]))
     loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args)
-    return model.to(device, memory_format=torch.channels_last), loss.to(device)
+    return model.to(device).to(memory_format=torch.channels_last), loss.to(device)
 
 
 def train_and_validate(
@@ -95,17 +94,16 @@ def train_and_validate(
     if progress.curve_bytes == 0:
         add_point(curve, spec, dataset, model, progress)
     device = next(model.parameters()).device
-    with closing(train(spec, dataset, model, loss, optimizer, progress, device)) as steps:
-        for _ in steps:
-            report(progress.step)
-            validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
-            if validated:
-                add_point(curve, spec, dataset, model, progress)
-            stopping = stop() and progress.step < spec.steps
-            if validated or stopping:
-                save_checkpoint(checkpoint, model, loss, optimizer, progress)
-            if stopping:
-                raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
+    for _ in train(spec, dataset, model, loss, optimizer, progress, device):
+        report(progress.step)
+        validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
+        if validated:
+            add_point(curve, spec, dataset, model, progress)
+        stopping = stop() and progress.step < spec.steps
+        if validated or stopping:
+            save_checkpoint(checkpoint, model, loss, optimizer, progress)
+        if stopping:
+            raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
     return progress
 
 

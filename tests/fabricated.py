@@ -66,7 +66,10 @@ def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
     queries = plain_queries(embeddings, labels)
     metadata = {"spec_id": spec.spec_id, "fingerprint": FINGERPRINT}
     save_arrays(directory / "queries.safetensors", queries, metadata)
-    arrays = {"embeddings": embeddings.astype(np.float32), "labels": labels}
+    arrays: dict[str, np.ndarray] = {
+        "embeddings": embeddings.astype(np.float32),
+        "labels": labels,
+    }
     save_arrays(directory / "embeddings.safetensors", arrays, metadata)
     scores = plain_scores(queries)
     write_curve(directory / "curve.jsonl", spec, scores, gain)

@@ -88,6 +88,6 @@ def train_step(
     loss.train()
     optimizer.zero_grad(set_to_none=True)
     value: Tensor = loss(model(images), labels)
-    value.backward()
+    torch.autograd.backward(value)
     optimizer.step()
     return value.detach()
