@@ -9,10 +9,11 @@ from demo.layout import Controls, lay_out
 from demo.library import Library
 from demo.page import Page, show
 from demo.pictures import picture_route
-from demo.style import CSS, HEAD, PUSH, REPLACE, REVEAL
+from demo.style import HEAD, PUSH, REPLACE, REVEAL
 from demo.view import read_address
 
 HOST = "127.0.0.1"  # nobody else on the network can reach it
+OUTPUTS = 10  # components that `outputs` lists and `updates` fills
 
 
 def build(library: Library) -> gr.Blocks:
@@ -44,7 +45,6 @@ def launch(blocks: gr.Blocks, library: Library, *, port: int, open_browser: bool
         theme=gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
         ),
-        css=CSS,
         head=HEAD,
     )
     return str(address)
@@ -85,14 +85,15 @@ def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
 
 def on_load(library: Library) -> Callable[[gr.Request], list[Any]]:
     def handler(request: gr.Request) -> list[Any]:
-        return updates(library, show(library, dict(request.query_params)))
+        return updates(library, show(library, dict(request.query_params)), select_tab=True)
 
     return handler
 
 
 def on_navigation(library: Library) -> Callable[[gr.EventData], list[Any]]:
     def handler(event: gr.EventData) -> list[Any]:
-        return updates(library, show(library, read_address(getattr(event, "address", ""))))
+        page = show(library, read_address(getattr(event, "address", "")))
+        return updates(library, page, select_tab=True)
 
     return handler
 
@@ -120,7 +121,14 @@ def on_step(library: Library, step: str) -> Callable[[str], list[Any]]:
 
 
 def on_tab(library: Library, name: str) -> Callable[[str], list[Any]]:
-    return lambda address: updates(library, show(library, read_address(address) | {"tab": name}))
+    def handler(address: str) -> list[Any]:
+        parameters = read_address(address)
+        # Gradio also says "select" before the page is loaded and when an address chose the tab.
+        if not address or parameters.get("tab") == name:
+            return [gr.skip()] * OUTPUTS
+        return updates(library, show(library, parameters | {"tab": name}))
+
+    return handler
 
 
 def outputs(controls: Controls) -> list[Any]:
@@ -139,8 +147,12 @@ def outputs(controls: Controls) -> list[Any]:
     ]
 
 
-def updates(library: Library, page: Page) -> list[Any]:
-    """The page as values for `outputs`; a closed tab is left as it is."""
+def updates(library: Library, page: Page, *, select_tab: bool = False) -> list[Any]:
+    """The page as values for `outputs`; a closed tab is left as it is.
+
+    The tab is selected only where an address chose it: a user's click has done so already, and
+    to select it once more while the next click is under way would take that click back.
+    """
     view = page.view
     runs = [(label, name) for name, label in library.shelf(view.shelf).run_labels.items()]
     return [
@@ -149,7 +161,7 @@ def updates(library: Library, page: Page) -> list[Any]:
         gr.update(choices=runs, value=view.run),
         gr.update(value=view.query, label=f"Query (0 to {max(page.queries - 1, 0)})"),
         gr.update(value=view.neighbors, maximum=max(page.kept, 1)),
-        gr.update(selected=view.tab),
+        gr.update(selected=view.tab) if select_tab else gr.skip(),
         page.query,
         page.neighbors,
         gr.skip() if page.results is None else page.results,

@@ -10,8 +10,8 @@ from demo.style import ON_LOAD
 from demo.view import NEIGHBORS
 
 STEP_LABELS = {
-    "previous": "← Previous",
-    "next": "Next →",
+    "previous": "Previous",
+    "next": "Next",
     "random": "Random",
     "failure": "Random failure",
 }
@@ -38,34 +38,34 @@ class Controls:
 
 def lay_out(library: Library) -> Controls:
     """Create the controls inside the `gr.Blocks` that is open."""
-    gr.HTML(render_head(notice(library), library.problems), elem_id="head")
+    gr.HTML(render_head(notice(library), library.problems), elem_id="head", apply_default_css=False)
     address = gr.Textbox(visible=False)
     with gr.Row(elem_id="choice"):
         titles = [(title, key) for key, title in library.titles.items()]
-        shelf = gr.Dropdown(titles, label="Data set", elem_id="ds")
-        run = gr.Dropdown([], label="Run", elem_id="run")
+        shelf = gr.Dropdown(titles, label="Data set", elem_id="ds", min_width=130)
+        run = gr.Dropdown([], label="Run", elem_id="run", min_width=130)
     tab = {}
     with gr.Tabs(elem_id="tabs") as tabs:
         with gr.Tab(TAB_LABELS["browse"], id="browse") as tab["browse"]:
             query, steps, k = lay_out_steps()
-            card = gr.HTML(elem_id="card")
-            grid = gr.HTML(elem_id="grid", js_on_load=ON_LOAD)
+            card = gr.HTML(elem_id="card", apply_default_css=False)
+            grid = gr.HTML(elem_id="grid", apply_default_css=False, js_on_load=ON_LOAD)
         with gr.Tab(TAB_LABELS["results"], id="results") as tab["results"]:
-            results = gr.HTML(elem_id="results")
+            results = gr.HTML(elem_id="results", apply_default_css=False)
         with gr.Tab(TAB_LABELS["curves"], id="curves") as tab["curves"]:
-            curves = gr.HTML(elem_id="curves")
+            curves = gr.HTML(elem_id="curves", apply_default_css=False)
     return Controls(address, shelf, run, tabs, tab, query, steps, k, card, grid, results, curves)
 
 
 def lay_out_steps() -> tuple[gr.Number, dict[str, gr.Button], gr.Slider]:
     """The row that says which query and how many neighbours."""
     with gr.Row(elem_id="steps"):
-        query = gr.Number(label="Query", precision=0, elem_id="q", min_width=90)
+        query = gr.Number(label="Query", precision=0, elem_id="q", min_width=110)
+        k = gr.Slider(1, NEIGHBORS, step=1, label="Neighbours", elem_id="k", min_width=190)
         steps = {
-            step: gr.Button(label, elem_id=step, min_width=90)
+            step: gr.Button(label, elem_id=step, min_width=80, size="md")
             for step, label in STEP_LABELS.items()
         }
-        k = gr.Slider(1, NEIGHBORS, step=1, label="Neighbours", elem_id="k", min_width=200)
     return query, steps, k
 
 

@@ -54,8 +54,9 @@ def table(name: str, caption: str, headings: Sequence[str], body: str) -> str:
     """A table in a box of its own, which scrolls sideways where the screen is narrow."""
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="Table of {name}">'
-        f'<table class="{name}"><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f'<p class="caption" id="about-{name}">{caption}</p>'
+        f'<div class="wide" tabindex="0" role="region" aria-labelledby="about-{name}">'
+        f'<table class="{name}" aria-labelledby="about-{name}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
