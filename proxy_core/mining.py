@@ -21,13 +21,13 @@ def semi_hard(distances: Tensor, labels: Tensor, *, margin: float) -> Tensor:
     d(a, n) = d(a, p) + margin, where the hinge is 0.
     """
     same = same_class(labels)
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    positives = distances.masked_fill(~same | itself, torch.inf).sort(dim=1).values
-    negatives = distances.masked_fill(same, torch.inf).sort(dim=1).values
-    # Both counts compare d(a, n) with the same two rounded numbers, so they always agree.
-    nearer_than_border = torch.searchsorted(negatives, distances + margin)
-    not_beyond_positive = torch.searchsorted(negatives, distances, right=True)
-    started = torch.searchsorted(positives, distances)
-    ended = torch.searchsorted(positives + margin, distances, right=True)
-    counts = torch.where(same, nearer_than_border - not_beyond_positive, ended - started)
-    return counts.masked_fill(itself, 0)
+    negatives = distances.masked_fill(same, torch.inf)
+    counts = torch.zeros(same.shape, dtype=torch.int64, device=same.device)
+    anchors, positives = same.fill_diagonal_(False).nonzero(as_tuple=True)
+    size = len(labels)  # pairs at a time, so that a mask has the size of the distances
+    for a, p in zip(torch.split(anchors, size), torch.split(positives, size), strict=True):
+        near, far = distances[a, p][:, None], negatives[a]
+        mined = (near < far) & (far < near + margin)
+        counts[a, p] = mined.sum(dim=1)
+        counts.index_add_(0, a, mined.long(), alpha=-1)
+    return counts

@@ -58,7 +58,8 @@ def rank_tile(
     best = min(max(hits.shape[1], neighbors + 1), similarities.shape[1])
     misses, others = similarities.topk(best, dim=1)
     ahead = torch.searchsorted(-misses, TIE - hits, right=True)  # misses that precede each hit
-    scores = first_hits(similarities, hits), relevant, *scores_at_r(ahead, relevant)
+    first = first_hits(similarities, hits, ahead, best)
+    scores = first, relevant, *scores_at_r(ahead, relevant)
     hits, positions = order_ties(hits, positions.gather(1, order))
     misses, others = first_misses(similarities, misses, others, neighbors)
     return *scores, *merge(hits, positions, ahead, misses, others, neighbors)
@@ -70,13 +71,18 @@ def remove(similarities: Tensor, positions: Tensor, valid: Tensor) -> None:
     similarities[rows[valid], positions[valid]] = -torch.inf
 
 
-def first_hits(similarities: Tensor, hits: Tensor) -> Tensor:
-    """Ranks (T,) from 1 of the best of hits (T, M) among irrelevant items (T, G); 0 without any."""
+def first_hits(similarities: Tensor, hits: Tensor, ahead: Tensor, best: int) -> Tensor:
+    """Ranks (T,) from 1 of the best of hits (T, M) among irrelevant items (T, G); 0 without any.
+
+    `ahead` (T, M) counts misses among the `best` first ones only; where all of them precede the
+    first hit, the whole row is counted.
+    """
     if hits.shape[1] == 0:
         return hits.new_zeros(len(hits), dtype=torch.int64)
-    best = hits[:, :1]
-    ranks = 1 + (similarities >= best - TIE).sum(dim=1)
-    return ranks.masked_fill(best.isneginf().squeeze(1), 0)
+    ranks = 1 + ahead[:, 0]
+    late = ranks > best
+    ranks[late] = 1 + (similarities[late] >= hits[late, :1] - TIE).sum(dim=1)
+    return ranks.masked_fill(hits[:, 0].isneginf(), 0)
 
 
 def scores_at_r(ahead: Tensor, relevant: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,91 @@
+"""Forward and backward pass of each loss, against a peer or the direct form of its formula."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor, nn
+
+from proxy_core.losses import LOSSES
+from proxy_core.losses.center import center_pull
+from tests.speed.alternation import times_faster
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+DIM = 64
+
+
+def batch(size: int, per_class: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(size) // per_class
+    centers = torch.randn(size // per_class, DIM, generator=generator)
+    return centers[labels] + 2 * torch.randn(size, DIM, generator=generator), labels
+
+
+def step(loss: Loss, embeddings: Tensor, labels: Tensor) -> Callable[[], object]:
+    leaf = embeddings.clone().requires_grad_()
+    return lambda: torch.autograd.grad(loss(leaf, labels), leaf)
+
+
+def record(benchmark: BenchmarkFixture, ours: Loss, theirs: Loss, size: int) -> None:
+    embeddings, labels = batch(size, per_class=4)
+    torch.testing.assert_close(
+        ours(embeddings, labels), theirs(embeddings, labels), rtol=1e-3, atol=1e-6
+    )
+    mine, other = step(ours, embeddings, labels), step(theirs, embeddings, labels)
+    benchmark.extra_info["times_faster"] = times_faster(mine, other, rounds=5)
+    benchmark.pedantic(  # type: ignore[no-untyped-call]
+        mine, rounds=10, warmup_rounds=1
+    )
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_semi_hard_triplet(benchmark: BenchmarkFixture, size: int) -> None:
+    """The peer lists all triplets: O(B^3) memory, 200,000 candidates at 128."""
+    losses = pytest.importorskip("pytorch_metric_learning.losses", reason="no peer installed")
+    from pytorch_metric_learning import distances, miners
+
+    distance = distances.LpDistance(power=2)
+    miner = miners.TripletMarginMiner(0.2, type_of_triplets="semihard", distance=distance)
+    hinge = losses.TripletMarginLoss(0.2, distance=distance)
+
+    def theirs(embeddings: Tensor, labels: Tensor) -> Tensor:
+        value: Tensor = hinge(embeddings, labels, miner(embeddings, labels))
+        return value
+
+    record(benchmark, LOSSES["triplet"](size, DIM), theirs, size)
+
+
+@pytest.mark.parametrize("classes", [100, 2000])
+def test_proxy_nca_softmax(benchmark: BenchmarkFixture, classes: int) -> None:
+    losses = pytest.importorskip("pytorch_metric_learning.losses", reason="no peer installed")
+    ours = LOSSES["proxy_nca_softmax"](classes, DIM)
+    theirs = losses.ProxyNCALoss(classes, DIM, softmax_scale=9)
+    theirs.proxies.data = ours.get_parameter("proxies").detach().clone()
+    record(benchmark, ours, theirs, 128)
+
+
+@pytest.mark.parametrize("classes", [100, 2000])
+def test_center_pull(benchmark: BenchmarkFixture, classes: int) -> None:
+    """Against the common form: all B x C distances, of which a mask keeps the own ones."""
+    centers = torch.randn(classes, DIM, generator=torch.Generator().manual_seed(1))
+
+    def ours(embeddings: Tensor, labels: Tensor) -> Tensor:
+        return center_pull(embeddings, labels, centers)
+
+    def masked(embeddings: Tensor, labels: Tensor) -> Tensor:
+        distances = embeddings.square().sum(1, keepdim=True) + centers.square().sum(1)
+        distances = distances - 2 * embeddings @ centers.T
+        own = labels[:, None] == torch.arange(classes)
+        return (distances * own).sum() / len(labels) / 2
+
+    record(benchmark, ours, masked, 128)
+
+
+@pytest.mark.parametrize("name", ["proxy_nca", "center"])
+def test_step(benchmark: BenchmarkFixture, name: str) -> None:
+    """Without a peer that computes the same: only recorded."""
+    loss: nn.Module = LOSSES[name](1000, DIM)
+    benchmark.pedantic(  # type: ignore[no-untyped-call]
+        step(loss, *batch(128, per_class=4)), rounds=10, warmup_rounds=1
+    )
