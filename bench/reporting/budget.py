@@ -124,7 +124,7 @@ def provenance(groups: Sequence[Group]) -> tuple[list[dict[str, str]], list[dict
             "checksum": str(run.record.get("data_checksum", "–"))[:12],
             "parameters": str(run.record.get("parameters", {}).get("sha256", "–"))[:12],
             "environment": str(known.index(environment_lines(run.record["environment"])) + 1),
-            "finished": str(run.record["environment"].get("finished", "–")),
+            "finished": str(run.record["environment"].get("finished", "–"))[:16].replace("T", " "),
         }
         for group, run in pairs
     ]
