@@ -171,11 +171,13 @@ def test_wrong_content_is_deleted_and_said(
     content: bytes, file: Download, server: Server, tmp_path: Path
 ) -> None:
     server.content = content
+    steps: list[Step] = []
     with pytest.raises(
         ValueError, match=rf"not the official .* found sha256:\w+, expected {OFFICIAL}"
     ):
-        fetch(file, tmp_path, _quiet)
+        fetch(file, tmp_path, lambda *step: steps.append(Step(*step)))
     assert _files(tmp_path) == []
+    assert steps[-1].done < 1_000_000  # not all of a surplus is fetched
 
 
 def test_a_partial_the_server_cannot_continue_is_dropped(
