@@ -1,6 +1,7 @@
 """The report as files: complete, self-contained, escaped, equal on every run; figures that hold."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -180,9 +181,12 @@ def test_figures_follow_the_page_and_name_every_method(report: Report) -> None:
 
 
 def test_a_loss_has_its_colour_everywhere_and_no_two_methods_look_alike(runs: list[Run]) -> None:
-    strokes = assign(group_runs(runs))
+    groups = group_runs(runs)
+    twins = [replace(group, method=f"{group.method} (x {x})") for group in groups for x in (1, 2)]
+    strokes = assign([*groups, *twins[:6]])
     assert strokes["Proxy-NCA"] == STROKES["proxy_nca"]
     assert strokes["Triplet, semi-hard"].colour == STROKES["triplet"].colour
+    assert strokes["Proxy-NCA (x 1)"].colour == STROKES["proxy_nca"].colour
     assert len({(stroke.dashes, stroke.marker) for stroke in strokes.values()}) == len(strokes)
 
 
