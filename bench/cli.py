@@ -108,7 +108,7 @@ def list_(
 ) -> None:
     """List suites, losses or data sets."""
     from bench.describing import LISTS
-    from bench.suites.names import unknown
+    from bench.unknown import unknown
 
     if what and what not in LISTS:
         raise typer.BadParameter(unknown("list", what, LISTS))

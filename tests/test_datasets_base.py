@@ -146,13 +146,15 @@ def test_long_lists_of_names_are_cut() -> None:
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"named 'omniglott'\. Did you mean 'omniglot'"):
+    with pytest.raises(
+        ValueError, match=r"unknown data set 'omniglott'; did you mean 'omniglot'\?"
+    ):
         load("omniglott", None, "class-disjoint")
-    with pytest.raises(ValueError, match=r"named 'xyz'\. There are: digits, glyphs, omniglot"):
+    with pytest.raises(ValueError, match=r"'xyz' \(known: digits, glyphs, omniglot\)"):
         find("xyz")
-    with pytest.raises(ValueError, match=r"digits has no protocol 'official'\. There are: class-"):
+    with pytest.raises(ValueError, match=r"unknown protocol of digits 'official' \(known: class-"):
         load("digits", None, "official")
-    with pytest.raises(ValueError, match="no data set named 'digit'"):
+    with pytest.raises(ValueError, match="unknown data set 'digit'"):
         verify("digit", None, lambda done, total: None)
 
 

@@ -1,7 +1,5 @@
 """Data sets: one file each and one line each in DATASETS; load, verify, download by name."""
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 
 from bench.datasets.base import Dataset, Split, class_disjoint
@@ -11,6 +9,7 @@ from bench.datasets.glyphs import GLYPHS
 from bench.datasets.omniglot import OMNIGLOT
 from bench.datasets.places import DATA_VARIABLE, data_root
 from bench.datasets.source import Download, Progress, Source
+from bench.unknown import unknown
 
 __all__ = [
     "DATASETS",
@@ -38,7 +37,7 @@ DATASETS: dict[str, Source] = {
 def find(name: str) -> Source:
     """The data set of that name; ValueError with the nearest and all names where there is none."""
     if name not in DATASETS:
-        raise ValueError(f"no data set named {name!r}.{_nearest(name, DATASETS)}")
+        raise ValueError(unknown("data set", name, DATASETS))
     return DATASETS[name]
 
 
@@ -51,9 +50,7 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
     """
     source = find(name)
     if protocol not in source.protocols:
-        raise ValueError(
-            f"{name} has no protocol {protocol!r}.{_nearest(protocol, source.protocols)}"
-        )
+        raise ValueError(unknown(f"protocol of {name}", protocol, source.protocols))
     dataset = source.load(root, protocol)
     expected = source.fingerprints[protocol]
     if dataset.fingerprint != expected:
@@ -91,9 +88,3 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
         return []
     folder = data_root(name, root)
     return [fetch(file, folder, report) for file in source.files]
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{hint} There are: {', '.join(known)}"

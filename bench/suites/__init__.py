@@ -1,15 +1,18 @@
 """Suites: named grids of data sets x methods x seeds, one TOML file each, checked as a whole."""
 
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from bench.suites.model import Change, Method, Suite, SuiteBudget
+from bench.unknown import did_you_mean, unknown
 
 FOLDER = Path(__file__).parent
+OPTIONS = sorted(
+    {name for model in (Suite, SuiteBudget, Method, Change) for name in model.model_fields}
+)
 
 
 class SuiteError(ValueError):
@@ -44,12 +47,7 @@ def load_suite(name: str) -> tuple[str, Suite]:
 def missing(name: str, path: Path) -> str:
     if name.endswith(".toml"):
         return f"there is no suite file {path}"
-    close = get_close_matches(name, names(), 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return (
-        f"there is no suite {name!r}{hint} Known suites: {', '.join(names())}. "
-        "A file of your own is given by its path, ending in .toml"
-    )
+    return f"{unknown('suite', name, names())}; a file of your own ends in .toml"
 
 
 def explain(item: Any) -> list[str]:
@@ -57,14 +55,7 @@ def explain(item: Any) -> list[str]:
     place = ".".join(str(part) for part in item["loc"] if part != "[key]") or "suite"
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        message = f"unknown option{did_you_mean(str(item['loc'][-1]))}"
+        message = f"unknown option{did_you_mean(str(item['loc'][-1]), OPTIONS)}"
     elif item["type"] != "value_error" and item["type"] != "missing":
         message = f"{message}, found {item['input']!r}"
     return [f"{place}: {line}" for line in message.splitlines()]
-
-
-def did_you_mean(option: str) -> str:
-    models = (Suite, SuiteBudget, Method, Change)
-    options = {name for model in models for name in model.model_fields}
-    close = get_close_matches(option, sorted(options), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""

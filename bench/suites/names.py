@@ -6,18 +6,11 @@ with this module.
 
 import inspect
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """`unknown loss 'proxy_nac'; did you mean 'proxy_nca'? (known: ...)`."""
-    choices = list(known)
-    close = get_close_matches(name, choices, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"unknown {kind} {name!r}{hint} (known: {', '.join(choices)})"
+from bench.unknown import unknown
 
 
 def known_dataset(name: str) -> str:
