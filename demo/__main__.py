@@ -19,6 +19,8 @@ def main() -> int:
     try:
         library = open_library(arguments.results)
         serve(library, arguments.port, not arguments.no_open)
+    except KeyboardInterrupt:
+        print("\nStopped.")
     except (ValueError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -57,19 +59,14 @@ def serve(library: Library, port: int, open_browser: bool) -> None:
     from demo.layout import notice
 
     print(notice(library) or f"Results in {library.results}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     blocks = build(library)
     try:
         address = launch(blocks, library, port=port, open_browser=open_browser)
-    except OSError as error:
-        raise OSError(
-            f"port {port} cannot be used; choose another with --port ({error})"
-        ) from error
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
-    print(f"Retrieval browser on {address}  (Ctrl-C ends it)", flush=True)
-    try:
+        print(f"Retrieval browser on {address}  (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
-    except KeyboardInterrupt:
-        print("\nStopped.")
+    except OSError as error:
+        raise OSError(f"port {port} cannot be used; choose another with --port") from error
     finally:
         blocks.close(verbose=False)
 

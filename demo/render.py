@@ -50,9 +50,9 @@ def render_neighbors(query: int, neighbors: list[Neighbor], pictures: list[str])
     return (
         f'<ol class="hits" data-q="{query}" aria-label="Nearest neighbours, best first">{cards}'
         '</ol><p class="legend"><span class="mark right" aria-hidden="true">✓</span> solid frame: '
-        'same class. <span class="mark wrong" aria-hidden="true">✗</span> dashed frame: other class. '
-        "The number under the name is the cosine similarity; the search was exact. Press a picture "
-        "to make it the query.</p>"
+        'same class. <span class="mark wrong" aria-hidden="true">✗</span> dashed frame: other '
+        "class. The number under the name is the cosine similarity; the search was exact. Press a "
+        "picture to make it the query.</p>"
     )
 
 

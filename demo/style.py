@@ -30,8 +30,9 @@ img.crisp { image-rendering: pixelated }
 ol.hits { list-style: none; margin: 0 0 8px; padding: 0;
   display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)) }
 ol.hits li { min-width: 0; display: flex }
-#grid .hit { width: 100%; min-width: 0; display: flex; flex-direction: column; gap: 3px; padding: 6px;
-  border-radius: 8px; background: var(--background-fill-primary); color: var(--body-text-color);
+#grid .hit { width: 100%; min-width: 0; display: flex; flex-direction: column; gap: 3px;
+  padding: 6px; border-radius: 8px; color: var(--body-text-color);
+  background: var(--background-fill-primary);
   font-size: .8rem; font-weight: 400; line-height: 1.25; text-align: left; cursor: pointer }
 #grid .hit.right { border: 3px solid var(--right) }
 #grid .hit.wrong { border: 3px dashed var(--wrong) }

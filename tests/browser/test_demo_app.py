@@ -1,0 +1,190 @@
+"""The retrieval browser in a real Chromium, at the width of a desk and of a phone."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import Served
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+Visit = Callable[[str], Page]
+WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
+
+
+def choose(page: Page, name: str, label: str) -> None:
+    page.locator(f"#{name} input").click()
+    page.get_by_role("option", name=label, exact=True).click()
+
+
+def wait_for_query(page: Page, query: int) -> None:
+    expect(page.locator(f'#grid .hits[data-q="{query}"]')).to_have_count(1)
+    expect(page.locator(f'#card .query[data-q="{query}"]')).to_have_count(1)
+    expect(page).to_have_url(re.compile(rf"[?&]q={query}&"))
+    expect(page.locator("#q input")).to_have_value(str(query))
+
+
+def marks(page: Page) -> list[tuple[int, bool, bool]]:
+    """(position, marked right by data, framed solid) of every card."""
+    found = page.eval_on_selector_all(
+        "#grid .hit",
+        "all => all.map(hit => [Number(hit.dataset.id), hit.dataset.ok === '1',"
+        " getComputedStyle(hit).borderTopStyle === 'solid'"
+        " && hit.innerText.includes('✓') && hit.innerText.includes('same class')])",
+    )
+    return [(int(position), bool(ok), bool(solid)) for position, ok, solid in found]
+
+
+def test_marks_equal_the_stored_hits(visit: Visit, served: Served) -> None:
+    for shelf in served.library.shelves:
+        for run in (shelf.runs[0], shelf.runs[4]):
+            page = visit(f"?ds={shelf.key}&run={run.name}&q=13&k=20")
+            wait_for_query(page, 13)
+            labels = shelf.pictures.labels
+            stored = run.queries["neighbors"][13].tolist()
+            hits = [bool(labels[position] == labels[13]) for position in stored]
+            assert marks(page) == list(zip(stored, hits, hits, strict=True))
+
+
+def test_all_pictures_are_painted_with_hard_edges(visit: Visit) -> None:
+    page = visit("")
+    sizes = "all => all.map(i => [i.naturalWidth, getComputedStyle(i).imageRendering, i.width])"
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
+    for natural, rendering, width in page.eval_on_selector_all("#grid img, #card img", sizes):
+        assert [natural, rendering] == [8, "pixelated"]
+        assert width > 80
+
+
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_a_neighbour_becomes_the_query_and_back_returns(visit: Visit, how: str) -> None:
+    page = visit("?q=3")
+    third = page.locator("#grid .hit").nth(2)
+    target = int(str(third.get_attribute("data-id")))
+    third.focus()
+    third.click() if how == "click" else page.keyboard.press("Enter")
+    wait_for_query(page, target)
+    page.go_back()
+    wait_for_query(page, 3)
+    page.go_forward()
+    wait_for_query(page, target)
+
+
+def test_a_deep_link_restores_everything_and_survives_a_reload(
+    visit: Visit, served: Served
+) -> None:
+    shelf = served.library.shelves[1]
+    run = shelf.runs[5]
+    page = visit(f"?ds={shelf.key}&run={run.name}&q=7&k=5&tab=results")
+    for _ in range(2):
+        expect(page.locator("table.means")).to_be_visible()
+        expect(page.locator("#ds input")).to_have_value("glyphs (class-disjoint)")
+        expect(page.locator("#run input")).to_have_value(shelf.run_labels[run.name])
+        expect(page.get_by_role("tab", name="Results")).to_have_attribute("aria-selected", "true")
+        assert page.locator("#grid .hit").count() == 5
+        expect(page).to_have_url(re.compile("q=7&k=5&tab=results"))
+        page.reload()
+
+
+@pytest.mark.parametrize(
+    "query", ["?ds=x&run=y&q=z&k=w&tab=v", "?q=-4&k=0", "?q=99999&k=99999", "?q=%00&ds=<b>&k=NaN"]
+)
+def test_bad_parameters_fall_back(visit: Visit, query: str) -> None:
+    page = visit(query)
+    expect(page.locator("#card .query")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?ds=digits-f+&run=digits-[^&]+&q=\d+&k=\d+&tab=browse$"))
+
+
+def test_choices_and_steps_lead_to_what_they_say(visit: Visit, served: Served) -> None:
+    page, shelf = visit("?q=5"), served.library.shelves[1]
+    choose(page, "ds", "glyphs (class-disjoint)")
+    expect(page).to_have_url(re.compile(f"ds={shelf.key}&run={shelf.runs[0].name}"))
+    choose(page, "run", "Proxy-NCA, seed 1")
+    expect(page).to_have_url(re.compile(f"run={shelf.runs[4].name}"))
+    page.get_by_role("button", name="Next").click()
+    wait_for_query(page, 6)
+    page.get_by_role("button", name="Previous").click()
+    wait_for_query(page, 5)
+    page.locator("#q input").fill("30")
+    page.locator("#q input").press("Enter")
+    wait_for_query(page, 30)
+    page.get_by_role("button", name="Random failure").click()
+    expect(page.locator("#card")).to_contain_text("Right at rank 1: no")
+    page.locator("#k input[type=number]").fill("4")
+    page.locator("#k input[type=number]").press("Enter")
+    page.locator("#k input[type=number]").blur()
+    expect(page.locator("#grid .hit")).to_have_count(4)
+
+
+def test_the_last_of_fast_choices_wins(visit: Visit) -> None:
+    page = visit("?q=0")
+    page.evaluate("() => { for (let i = 0; i < 3; i++) document.querySelector('#next').click() }")
+    tabs = [page.get_by_role("tab", name=name) for name in ("Results", "Curves", "Browse")]
+    for tab in tabs:
+        tab.click()
+    expect(page).to_have_url(re.compile("tab=browse"))
+    time.sleep(1)
+    expect(tabs[2]).to_have_attribute("aria-selected", "true")
+    query = int(str(page.locator("#grid .hits").get_attribute("data-q")))
+    wait_for_query(page, query)
+
+
+def test_tabs_show_stored_numbers(visit: Visit, served: Served) -> None:
+    page, run = visit(""), served.library.shelves[0].runs[0]
+    page.get_by_role("tab", name="Results").click()
+    cells = page.locator("table.runs tbody tr").first.locator("td")
+    expect(cells.first).to_have_text(f"{100 * run.scores['recall@1']:.1f}")
+    page.get_by_role("tab", name="Curves").click()
+    expect(page.locator("#curves svg")).to_contain_text("Triplet, semi-hard")
+    page.go_back()
+    expect(page.locator("table.means")).to_be_visible()
+
+
+def test_markup_in_class_names_is_shown_as_text(visit: Visit) -> None:
+    page = visit("?q=9")
+    expect(page.locator("#card h2")).to_have_text("Query 9: class <b>1</b> & é")
+    expect(page.locator("#grid .hit .name").first).to_contain_text("<b>")
+    assert page.locator("#grid .name b, #card h2 b").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_stands_outside_the_screen(visit: Visit, width: str, scheme: str) -> None:
+    page = visit("")
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": WIDTHS[width][0], "height": WIDTHS[width][1]})
+    for box in page.locator("#grid .hit, #steps button, #q, #k, #ds, #run, #card h2").all():
+        place = box.bounding_box()
+        assert place is not None
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= WIDTHS[width][0]
+    first = page.locator("#grid .hit").first.bounding_box()
+    assert first is not None
+    assert first["y"] < WIDTHS[width][1] - 150  # results are seen without scrolling
+
+
+def test_no_old_picture_under_a_new_frame(visit: Visit) -> None:
+    page = visit("?q=3")
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
+    old = page.locator("#grid .hit img").first.screenshot()
+    held: list[Route] = []
+    page.route("**/picture/**", lambda route: held.append(route))
+    page.get_by_role("button", name="Next").click()
+    wait_for_query(page, 4)
+    time.sleep(0.3)  # the new picture has not come: what is painted must not be the old one
+    assert held
+    assert page.locator("#grid .hit img").first.screenshot() != old
+    for route in held:
+        route.continue_()
+    page.unroute("**/picture/**")
+
+
+def test_tab_leaves_a_list_of_choices_closed(visit: Visit) -> None:
+    page = visit("")
+    page.locator("#ds input").click()
+    expect(page.get_by_role("option").first).to_be_visible()
+    for _ in range(2):  # the second list opens when it gets the focus
+        page.keyboard.press("Tab")
+        time.sleep(0.5)
+    expect(page.get_by_role("option")).to_have_count(0)
