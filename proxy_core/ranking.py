@@ -93,7 +93,7 @@ def scores_at_r(ahead: Tensor, relevant: Tensor) -> tuple[Tensor, Tensor]:
     """
     number = torch.arange(1, ahead.shape[1] + 1, device=ahead.device)
     places = ahead + number
-    within = (places <= relevant[:, None]) & (number <= relevant[:, None])
+    within = places <= relevant[:, None]  # never where a row has no hit: all misses are ahead
     total = relevant.clamp(min=1).double()
     precisions = number.double() / places
     return within.sum(dim=1) / total, (precisions * within).sum(dim=1) / total
