@@ -31,7 +31,7 @@ OTHERS = (
 )
 # Variants of a loss that is in the figure already keep its colour and take these in turn.
 VARIANT_DASHES = ((10, 2), (2, 3), (8, 2, 1, 2), (5, 1, 1, 1, 1, 1), (1, 4), (3, 3))
-VARIANT_MARKERS = ("<", ">", "h", "p", "*", "d")
+VARIANT_MARKERS = ("<", ">", "h", "p", "*")  # five for six dashes: 30 pairs before one returns
 
 
 def assign(groups: Sequence[Group]) -> dict[str, Stroke]:
@@ -42,7 +42,9 @@ def assign(groups: Sequence[Group]) -> dict[str, Stroke]:
     strokes: dict[str, Stroke] = {}
     seen: list[str] = []
     for method, loss in losses.items():
-        strokes[method] = table[loss] if loss not in seen else variant(table[loss], len(strokes))
+        strokes[method] = (
+            table[loss] if loss not in seen else variant(table[loss], len(seen) - len(set(seen)))
+        )
         seen.append(loss)
     return strokes
 
