@@ -146,6 +146,19 @@ def test_the_tile_changes_nothing_even_among_near_duplicates() -> None:
         torch.testing.assert_close(ranking.similarities, expected.similarities)
 
 
+@pytest.mark.parametrize("relevant", [0, 1])
+def test_equal_items_that_rounding_parts_stand_in_gallery_order(relevant: int) -> None:
+    generator = torch.Generator().manual_seed(9)
+    query = torch.randn(1, 7, generator=generator, dtype=torch.float64)
+    direction = torch.randn(1, 7, generator=generator, dtype=torch.float64)
+    gallery = direction * torch.rand(50, 1, generator=generator, dtype=torch.float64)
+    directions = gallery / gallery.norm(dim=1, keepdim=True)
+    assert len((directions @ query[0]).unique()) > 1  # type: ignore[no-untyped-call]
+    labels = torch.full((50,), relevant)
+    ranking = rank(query, torch.tensor([1]), gallery, labels, neighbors=30)
+    assert ranking.neighbors[0].tolist() == list(range(30))
+
+
 def test_collapsed_embeddings_find_nothing() -> None:
     labels = torch.arange(40) % 4
     scores = summary(rank(torch.full((40, 3), 0.3), labels))
