@@ -153,7 +153,7 @@ def test_equal_items_that_rounding_parts_stand_in_gallery_order(relevant: int) -
     direction = torch.randn(1, 7, generator=generator, dtype=torch.float64)
     gallery = direction * torch.rand(50, 1, generator=generator, dtype=torch.float64)
     directions = gallery / gallery.norm(dim=1, keepdim=True)
-    assert len((directions @ query[0]).unique()) > 1  # type: ignore[no-untyped-call]
+    assert len((directions @ query[0]).unique()) > 1
     labels = torch.full((50,), relevant)
     ranking = rank(query, torch.tensor([1]), gallery, labels, neighbors=30)
     assert ranking.neighbors[0].tolist() == list(range(30))
