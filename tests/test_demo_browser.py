@@ -105,7 +105,7 @@ def test_previous_and_next_go_round(retrieved: Retrieved) -> None:
     assert STEPS["next"](retrieved, 4, generator) == 5
 
 
-@pytest.mark.parametrize("forged", FORGED, ids=repr)
+@pytest.mark.parametrize("forged", FORGED, ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("name", ["ds", "run", "q", "k", "tab"])
 def test_forged_parameters_fall_back(library: Library, name: str, forged: object) -> None:
     page = show(library, {name: forged})

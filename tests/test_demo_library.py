@@ -60,6 +60,17 @@ def test_pictures_of_other_images_are_refused(tmp_path: Path, change: str) -> No
         open_run(shelf, "")
 
 
+def test_a_place_beyond_the_gallery_is_no_hit_of_the_last_class(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    shelf = open_library(tmp_path).shelves[0]
+    path = shelf.runs[0].directory / "queries.safetensors"
+    stored = load_arrays(path)
+    stored["neighbors"][:, 5:] = -1
+    stored["first_hit"][stored["first_hit"] > 5] = 0
+    save_arrays(path, stored, {"fingerprint": FINGERPRINT})
+    assert not open_run(shelf, shelf.runs[0].name).hits[:, 5:].any()
+
+
 def test_neighbors_of_another_split_are_refused(tmp_path: Path) -> None:
     write_results(tmp_path, ("digits",))
     shelf = open_library(tmp_path).shelves[0]

@@ -75,7 +75,8 @@ def test_text_from_data_stays_text_everywhere() -> None:
     for html in (
         render_neighbors(4, [RIGHT], [picture]),
         render_query(OUTCOME, [RIGHT], picture, EVIL),
-        render_head(EVIL, (EVIL,)),
+        render_head(EVIL, ()),
+        render_head("", (EVIL,)),
     ):
         parsed = Parsed(html)
         assert "script" not in {tag for tag, _ in parsed.elements}
