@@ -110,6 +110,7 @@ def test_choices_and_steps_lead_to_what_they_say(visit: Visit, served: Served) -
     page.locator("#q input").press("Enter")
     wait_for_query(page, 30)
     page.get_by_role("button", name="Random failure").click()
+    expect(page).not_to_have_url(re.compile("q=30&"))  # the answer has come
     expect(page.locator("#card")).to_contain_text("Right at rank 1: no")
     page.locator("#k input[type=number]").fill("4")
     page.locator("#k input[type=number]").press("Enter")
