@@ -54,5 +54,5 @@ def load_pictures(path: Path) -> Pictures:
             )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise StoredRunError(
-            f"{path} cannot be read ({error}); run the suite again to write it anew"
+            f"{path} cannot be read ({error}); delete one run on this data set and run the suite again"
         ) from error
