@@ -12,6 +12,8 @@ import pytest
 
 from tests.fabricated import write_results
 
+PROXY = 'loss = "proxy_nca"'
+DIVERGING = PROXY + "\nargs = { scale = 3e38 }"
 SUITE = """
 title = "Two quick runs"
 seeds = [0]
@@ -25,8 +27,8 @@ learning_rate = 1e-3
 weight_decay = 0
 
 [methods."Proxy-NCA"]
-loss = "{loss}"
-loss_learning_rate = {rate}
+{loss}
+loss_learning_rate = 0.01
 
 [methods.Triplet]
 loss = "triplet"
@@ -49,11 +51,9 @@ def cli(*arguments: object, code: int = 0) -> str:
     return output
 
 
-def write_suite(
-    folder: Path, *, steps: int = 2, loss: str = "proxy_nca", rate: float = 0.01
-) -> Path:
+def write_suite(folder: Path, *, steps: int = 2, loss: str = PROXY) -> Path:
     path = folder / "quick.toml"
-    path.write_text(SUITE.format(steps=steps, loss=loss, rate=rate))
+    path.write_text(SUITE.format(steps=steps, loss=loss))
     return path
 
 
@@ -81,7 +81,7 @@ def test_run_ends_with_a_table_and_where_to_look_and_a_rerun_does_nothing(tmp_pa
 
 
 def test_one_failed_run_is_told_and_the_rest_is_reported(tmp_path: Path) -> None:
-    suite, results = write_suite(tmp_path, steps=40, loss="center", rate=1e30), tmp_path / "results"
+    suite, results = write_suite(tmp_path, steps=40, loss=DIVERGING), tmp_path / "results"
     output = cli("run", suite, "--results", results, code=1)
     assert "FAILED: the loss became" in output
     assert "Triplet" in output
