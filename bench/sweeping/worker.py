@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from bench.spec import RunSpec
 
@@ -95,10 +94,9 @@ def progress_writer(directory: Path, steps: int) -> Callable[[int], None]:
 def write_failure(directory: Path, error: Exception) -> None:
     """Keep what went wrong; where even that cannot be written, it still goes to the log."""
     traceback.print_exception(error, file=sys.stderr)
-    failure: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"}
-    if isinstance(error, OSError | ValueError):
-        failure["error"] = str(error)  # our own messages say all that is needed
-    (directory / "failed.json").write_text(json.dumps(failure), encoding="utf-8")
+    ours = isinstance(error, OSError | ValueError | FloatingPointError)
+    message = str(error) if ours else f"{type(error).__name__}: {error}"
+    (directory / "failed.json").write_text(json.dumps({"error": message}), encoding="utf-8")
 
 
 @contextmanager
