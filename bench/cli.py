@@ -55,7 +55,7 @@ def run(
     stored, missing = missing_runs(specs, results)
     console.print(f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already", markup=False)
     check_data(missing, data_root)
-    processes = jobs or (len(os.sched_getaffinity(0)) if device == "cpu" else 1)
+    processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
     try:
         with display(console, processes) as show:
@@ -140,6 +140,13 @@ def write(
     for figure in paths.figures:
         console.print(f"figure  {figure}", markup=False)
     console.print(f"browse  tox -e demo   (or: python -m demo --results {results})", markup=False)
+
+
+def cores() -> int:
+    """Cores that this process may use, where the system tells it, or all."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def end_like_ctrl_c() -> None:

@@ -54,5 +54,6 @@ def load_pictures(path: Path) -> Pictures:
             )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise StoredRunError(
-            f"{path} cannot be read ({error}); delete one run on this data set and run the suite again"
+            f"{path} cannot be read ({error}); "
+            "delete it and one run on this data set, and run the suite again"
         ) from error

@@ -109,7 +109,7 @@ def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
     assert len(pictures.images) == len(pictures.labels) == len(pictures.items)
     assert pictures.class_names[0] == "class <b>0</b> & é"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(StoredRunError, match="delete one run on this data set"):
+    with pytest.raises(StoredRunError, match="delete it and one run on this data set"):
         load_pictures(path)
 
 

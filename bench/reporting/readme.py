@@ -1,0 +1,46 @@
+"""`python -m bench.reporting.readme README.md RESULTS`: put stored results into a README."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.reporting.tables import markdown, summarise
+from bench.store import Run, atomic, scan
+
+BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
+
+
+def results_block(runs: Sequence[Run]) -> str:
+    """Tables of the runs, and where their numbers were made."""
+    seeds = sorted({str(run.spec["seed"]) for run in runs})
+    origins = {
+        f"{run.record['environment']['cpu']}, Python {run.record['environment']['python']}, "
+        f"torch {run.record['environment']['packages']['torch']}"
+        for run in runs
+    }
+    measured = f"Seeds {', '.join(seeds)}; measured on {'; '.join(sorted(origins))}."
+    return f"{markdown(summarise(runs)).strip()}\n\n{measured}\n"
+
+
+def with_block(text: str, block: str) -> str:
+    """The text with the block between the two marks.
+
+    Raises: ValueError if a mark is missing.
+    """
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"the marks {BEGIN.strip()} and {END} must both stand in the text")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{block}{END}{after}"
+
+
+def main(readme: Path, results: Path) -> None:
+    """Rewrite the README's block from what is stored."""
+    runs, _ = scan(results)
+    text = with_block(readme.read_text(encoding="utf-8"), results_block(runs))
+    with atomic(readme) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
