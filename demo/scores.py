@@ -6,7 +6,7 @@ from html import escape
 from bench.reporting.convergence import Curve
 from bench.reporting.groups import Group, group_runs
 from bench.reporting.rows import HEADINGS, Row, rows_of
-from bench.reporting.tables import PLUS_MINUS, SHOWN, best_cells, percent
+from bench.reporting.tables import BOLD, PLUS_MINUS, SHOWN, best_cells, percent
 from demo.library import Shelf
 from demo.render import render_message
 
@@ -25,7 +25,7 @@ def mean_table(rows: Sequence[Row], title: str) -> str:
     body = "".join(mean_row(row, best) for row in rows)
     caption = (
         f"{escape(title)}: scores on the test split in percent, {escape(PLUS_MINUS)}. "
-        "Bold: the highest mean of a column, which need not be significant."
+        f"{escape(BOLD)}"
     )
     return table("means", caption, ["Method", *(HEADINGS[key] for key in SHOWN), "n"], body)
 

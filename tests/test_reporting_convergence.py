@@ -188,3 +188,17 @@ def test_sentences_name_who_reaches_the_baseline_first() -> None:
     text = " ".join(sentences([fast, slow], speeds(curves, "recall@1")))
     assert "first to come to 95 % of its own final R@1" in text
     assert "plateaus differ in height" in text
+
+
+def test_sentences_say_when_training_did_not_help() -> None:
+    def trained(method: str, recall: float, before: float) -> Group:
+        group = make_group(method, {0: recall, 1: recall})
+        for run in group.runs:
+            run.record["untrained"]["recall@1"] = before
+        return group
+
+    better, worse = trained("A", 0.8, 0.7), trained("B", 0.6, 0.7)
+    assert "untrained" not in " ".join(sentences([better], []))
+    mixed = " ".join(sentences([better, worse], []))
+    assert "B did not end above the untrained network (R@1 70.0 %)" in mixed
+    assert "No method ends above the untrained network" in " ".join(sentences([worse], []))

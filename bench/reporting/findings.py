@@ -59,7 +59,8 @@ def sentences(groups: Sequence[Group], speeds: Sequence[Speed]) -> list[str]:
     """What was seen: best mean R@1, what paired differences support it, who is first, caution."""
     best = best_methods(groups)
     lead = [item for item in compare(groups) if [item.first] == best]
-    found = [best_sentence(groups, best), *lead_sentences(lead), *speed_sentences(speeds)]
+    found = [best_sentence(groups, best), *lead_sentences(lead), *untrained_sentences(groups)]
+    found += speed_sentences(speeds)
     fewest = min((len(group.seeds) for group in groups), default=0)
     if fewest == 1:
         found.append("One seed says nothing about chance.")
@@ -104,6 +105,30 @@ def lead_sentences(lead: Sequence[Comparison]) -> list[str]:
             "95 % interval includes 0: these runs do not tell them apart."
         )
     return found
+
+
+def untrained_sentences(groups: Sequence[Group]) -> list[str]:
+    """Which methods end no better than the network was before training, if any does."""
+    before = {
+        group.method: sum(run.record["untrained"]["recall@1"] for run in group.runs)
+        / len(group.runs)
+        for group in groups
+        if all("recall@1" in run.record.get("untrained", {}) for run in group.runs)
+    }
+    worse = [
+        group.method
+        for group in groups
+        if group.method in before and mean(by_seed(group, "recall@1")) <= before[group.method]
+    ]
+    if not worse:
+        return []
+    start = f"{100 * min(before[method] for method in worse):.1f} %"
+    who = "No method" if len(worse) == len(groups) else f"{' and '.join(worse)}"
+    verb = "ends above" if len(worse) == len(groups) else "did not end above"
+    return [
+        f"{who} {verb} the untrained network (R@1 {start}): on these classes training did not "
+        "help retrieval of unseen ones."
+    ]
 
 
 def listed(items: Sequence[Comparison]) -> str:

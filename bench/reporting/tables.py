@@ -20,6 +20,7 @@ PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
     "no interval for one seed"
 )
+BOLD = "Bold: highest mean of the trained methods, which need not be significant."
 
 
 def best_cells(rows: Sequence[Row]) -> set[tuple[str, str]]:
@@ -68,8 +69,7 @@ def markdown(rows: Sequence[Row]) -> str:
             ]
             lines.append(f"| {plain(row.method)} | {' | '.join(cells)} | {len(row.seeds)} |")
         parts.append(f"### {plain(dataset)}, {plain(split)} split, test\n\n" + "\n".join(lines))
-    note = f"Percent; {PLUS_MINUS}. Bold: highest mean of a column, which need not be significant."
-    return "\n\n".join([*parts, note]) + "\n"
+    return "\n\n".join([*parts, f"Percent; {PLUS_MINUS}. {BOLD}"]) + "\n"
 
 
 def plain(text: str) -> str:
@@ -110,7 +110,7 @@ def console_table(rows: Sequence[Row]) -> "Table":
 
     table = Table(
         title=Text(f"{rows[0].dataset}, {rows[0].split} split, test (percent)"),
-        caption=Text(f"{PLUS_MINUS}. Bold: highest mean, which need not be significant."),
+        caption=Text(f"{PLUS_MINUS}. {BOLD}"),
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
