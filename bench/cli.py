@@ -66,8 +66,6 @@ def run(
         console.print("\nStopped. What was trained is kept; the same command goes on from there.")
         raise typer.Exit(130) from None
     write(name, chosen.title, specs, results, state.failed)
-    if state.failed:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -120,7 +118,10 @@ def list_(
 def write(
     name: str, title: str, specs: "tuple[RunSpec, ...]", results: Path, failed: dict[str, str]
 ) -> None:
-    """Write the report of the stored runs among `specs`, print its table and where to look."""
+    """Write the report of the stored runs among `specs`, print its table and where to look.
+
+    Ends with exit code 1 if some run failed or cannot be read.
+    """
     from bench.describing import select
     from bench.reporting.page import write_report
     from bench.reporting.tables import console as console_table
@@ -140,6 +141,8 @@ def write(
     for figure in paths.figures:
         console.print(f"figure  {figure}", markup=False)
     console.print(f"browse  tox -e demo   (or: python -m demo --results {results})", markup=False)
+    if problems:
+        raise typer.Exit(1)
 
 
 def cores() -> int:

@@ -166,3 +166,16 @@ def test_show_refuses_an_ambiguous_name(tmp_path: Path) -> None:
 
 def test_embedded_data_verify_as_good() -> None:
     assert "everything is as it should be" in cli("data", "verify", "digits")
+
+
+def test_a_run_of_another_schema_is_told_and_left_alone(tmp_path: Path) -> None:
+    suite, results = write_suite(tmp_path), tmp_path / "results"
+    cli("run", suite, "--results", results)
+    record = next(results.glob("runs/digits-triplet*/run.json"))
+    record.write_text(record.read_text().replace('"schema": 1', '"schema": 7'))
+    before = record.read_bytes()
+    for command in ("run", "report"):
+        output = cli(command, suite, "--results", results, code=1)
+        assert "has schema 7, this version reads schema 1" in output
+        assert record.read_bytes() == before
+    assert "unreadable" in cli("status", suite, "--results", results)

@@ -168,7 +168,7 @@ def test_console_fits_80_columns_and_takes_no_markup_from_names(runs: list[Run])
     for table in console(rows):
         terminal.print(table)
     text = terminal.export_text()
-    assert "[red]Method" in text
+    assert "[red]" in text  # the rest of the name may stand on the next line
     assert "…" not in text
     assert "no interval for one seed" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= 80

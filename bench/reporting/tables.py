@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Row", "best_cells", "console", "csv", "markdown", "percent", "summarise"]
 
 SHOWN = ("recall@1", "recall@2", "recall@4", "recall@8", "map@r", "nmi")  # the CSV has all
-NARROW = ("recall@2", "recall@4", "recall@8")  # on the console without interval: 80 columns
 PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
     "no interval for one seed"
@@ -98,7 +97,7 @@ def csv_cells(interval: Interval | None) -> tuple[str, str]:
 
 
 def console(rows: Sequence[Row]) -> list["Table"]:
-    """One rich table per data set, fit for 80 columns: R@2, R@4 and R@8 as means only."""
+    """One rich table per data set, fit for 80 columns."""
     return [console_table(members) for members in split_tables(rows).values()]
 
 
@@ -124,13 +123,7 @@ def console_table(rows: Sequence[Row]) -> "Table":
     best = best_cells(rows)
     for row in rows:
         styles = ["bold" if (row.method, key) in best else "" for key in SHOWN]
-        cells = [console_cell(row, key) for key in SHOWN]
+        cells = [percent(row.scores.get(key)).replace(" ", "") for key in SHOWN]  # 80 columns
         texts = [Text(cell, style=style) for cell, style in zip(cells, styles, strict=True)]
         table.add_row(Text(row.method), *texts, str(len(row.seeds)))
     return table
-
-
-def console_cell(row: Row, key: str) -> str:
-    if key in NARROW and key in row.scores:
-        return percent_mean(row.scores[key])
-    return percent(row.scores.get(key))
