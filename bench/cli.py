@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -12,7 +14,9 @@ from rich.console import Console
 from bench.cli_data import data
 
 if TYPE_CHECKING:
-    from bench.spec import RunSpec
+    from bench.sweeping.local import Process
+
+    Engine = AbstractContextManager[tuple[Callable[[Path], Process], int]]
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -29,6 +33,11 @@ DataRoot = Annotated[
     typer.Option(help="Folder of data sets that are not embedded.", envvar="PROXY_BENCH_DATA"),
 ]
 RESULTS = Path("results")
+RAY = (
+    "Execute the runs on a Ray cluster: auto (the one this machine belongs to), host:port, or "
+    "local (start one here, to try it out). The folders of results and data must be on a file "
+    "system that all its nodes share."
+)
 
 
 @app.command()
@@ -40,41 +49,60 @@ def run(
         int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
     ] = None,
     device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
+    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help=RAY)] = None,
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
+    from bench.finishing import finish, say
     from bench.progress import display
     from bench.suites import load_suite
-    from bench.sweeping.local import missing_runs, sweep
+    from bench.sweeping.local import launch_here, missing_runs, sweep
     from bench.sweeping.preflight import check_data, check_device, check_results
 
     console = Console()
     name, chosen = load_suite(suite)
     specs = chosen.specs()
     check_results(results)
-    check_device(device)
+    if ray is None:
+        check_device(device)
     stored, missing = missing_runs(specs, results)
-    console.print(f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already", markup=False)
+    say(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
     check_data(missing, data_root)
-    processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
+    if ray is None:
+        here = launch_here, jobs or (cores() if device == "cpu" else 1)
+        engine: Engine = nullcontext(here)
+    else:
+        from bench.sweeping.cluster import connect
+
+        say(console, f"connecting to Ray at {ray}")
+        engine = connect(ray, device=device, jobs=jobs)
     try:
-        with display(console, processes) as show:
+        with engine as (launch, processes), display(console, processes) as show:
             state = sweep(
-                specs, results, data_root=data_root, device=device, jobs=processes, show=show
+                specs,
+                results,
+                data_root=data_root,
+                device=device,
+                jobs=processes,
+                show=show,
+                launch=launch,
             )
     except KeyboardInterrupt:
         console.print("\nStopped. What was trained is kept; the same command goes on from there.")
         raise typer.Exit(130) from None
-    write(name, chosen.title, specs, results, state.failed)
+    if not finish(suite, name, chosen.title, specs, results, state.failed):
+        raise typer.Exit(1)
 
 
 @app.command()
 def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     """Write the report of SUITE anew from what is stored."""
+    from bench.finishing import finish
     from bench.suites import load_suite
 
     name, chosen = load_suite(suite)
-    write(name, chosen.title, chosen.specs(), results, {})
+    if not finish(suite, name, chosen.title, chosen.specs(), results, {}):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -113,36 +141,6 @@ def list_(
     for name, table in LISTS.items():
         if what in ("", name):
             Console().print(table())
-
-
-def write(
-    name: str, title: str, specs: "tuple[RunSpec, ...]", results: Path, failed: dict[str, str]
-) -> None:
-    """Write the report of the stored runs among `specs`, print its table and where to look.
-
-    Ends with exit code 1 if some run failed or cannot be read.
-    """
-    from bench.describing import select
-    from bench.reporting.page import write_report
-    from bench.reporting.tables import console as console_table
-    from bench.reporting.tables import summarise
-
-    console = Console()
-    runs, problems = select(specs, results)
-    problems += [f"{run}: {error}" for run, error in failed.items()]
-    for problem in problems:
-        console.print(f"problem: {problem}", style="bold red", markup=False)
-    if not runs:
-        fail(f"no run of this suite is stored in {results}; `proxy-bench run {name}` makes them")
-    paths = write_report(runs, results / "reports" / name, title=title, problems=problems)
-    for table in console_table(summarise(runs)):
-        console.print(table)
-    console.print(f"report  {paths.html}", f"table   {paths.table_csv}", sep="\n", markup=False)
-    for figure in paths.figures:
-        console.print(f"figure  {figure}", markup=False)
-    console.print(f"browse  tox -e demo   (or: python -m demo --results {results})", markup=False)
-    if problems:
-        raise typer.Exit(1)
 
 
 def cores() -> int:

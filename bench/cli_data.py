@@ -16,8 +16,8 @@ Root = Annotated[
 
 
 @data.command("list")
-def list_(data_root: Root = None) -> None:
-    """List data sets, their protocols and whether they are there."""
+def list_() -> None:
+    """List data sets, their splits and where they come from."""
     from bench.describing import datasets_table
 
     Console().print(datasets_table())

@@ -1,7 +1,6 @@
 """Tables for the terminal: what there is, what became of a suite's runs, one run in detail."""
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 from rich.table import Table
 
 from bench.spec import RunSpec
-from bench.store import Run, StoredRunError, load_run, read_curve, scan
+from bench.store import Run, StoredRunError, load_run, scan
+from bench.sweeping.local import read_note
 
 
 def select(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
@@ -30,11 +30,12 @@ def find_run(text: str, results: Path) -> Run:
 
     Raises: ValueError if there is none or more than one.
     """
-    runs, _ = scan(results)
+    runs, problems = scan(results)
     found = [run for run in runs if run.name.startswith(text) or run.record["spec_id"] == text]
     if len(found) == 1:
         return found[0]
     names = [run.name for run in found or runs]
+    names += [str(problem) for problem in problems]
     listed = "\n".join(f"  {name}" for name in names) or "  (none)"
     what = "several runs match" if found else "no run matches"
     raise ValueError(f"{what} {text!r} in {results}; there are:\n{listed}")
@@ -73,16 +74,14 @@ def state(directory: Path, spec: RunSpec) -> str:
         except StoredRunError as error:
             return f"unreadable: {error}"
         return f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
-    if (directory / "progress.json").exists():
-        progress = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
+    progress = read_note(directory / "progress.json")
+    if progress is not None:
         return f"running, step {progress['step']} of {spec.steps}"
-    if (directory / "failed.json").exists():
-        failure = json.loads((directory / "failed.json").read_text(encoding="utf-8"))
+    failure = read_note(directory / "failed.json")
+    if failure is not None:
         return f"failed: {failure['error']}"
-    if (directory / "checkpoint.pt").exists():
-        step = read_curve(directory / "curve.jsonl")[-1]["step"]
-        return f"interrupted, validated up to step {step} of {spec.steps}"
-    return "not started"
+    kept = (directory / "checkpoint.pt").exists()
+    return "interrupted, its checkpoint is kept" if kept else "not started"
 
 
 def suites_table() -> Table:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from proxy_core.clustering import cluster_scores
-from proxy_core.retrieval import Ranking, rank, summary
 from torch import Tensor, nn
 
 from bench.datasets.base import Dataset
 from bench.training.loading import to_input
+from proxy_core.clustering import cluster_scores
+from proxy_core.retrieval import Ranking, rank, summary
 
 RECALLS = (1, 2, 4, 8)
 NEIGHBORS = 20  # kept per query for the browser
@@ -55,10 +55,11 @@ def score_test(embeddings: Tensor, dataset: Dataset) -> tuple[dict[str, float], 
 
 
 def query_arrays(ranking: Ranking) -> Mapping[str, np.ndarray]:
-    """What is stored per query, in small types."""
+    """What is stored per query, in the smallest types that lose nothing a person could see."""
+    small = len(ranking.neighbors) <= np.iinfo(np.int16).max
     return {
-        "neighbors": ranking.neighbors.numpy().astype(np.int32),
-        "similarities": ranking.similarities.numpy().astype(np.float16),
+        "neighbors": ranking.neighbors.numpy().astype(np.int16 if small else np.int32),
+        "similarities": ranking.similarities.numpy(),
         "first_hit": ranking.first_hit.numpy().astype(np.int32),
         "average_precision": ranking.average_precision.numpy().astype(np.float32),
         "r_precision": ranking.r_precision.numpy().astype(np.float32),

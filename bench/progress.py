@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from bench.finishing import say
 from bench.spec import RunSpec
 from bench.sweeping.local import Active, Sweep
 
@@ -65,12 +66,12 @@ def lines(console: Console, jobs: int) -> Callable[[Sweep], None]:
             told.update(spec.run_name for spec in state.done)
         for name in [name for name in ended if name not in told]:
             told.add(name)
-            console.print(f"[{len(told)}/{state.total}] {ended[name]}{left(state)}", markup=False)
+            say(console, f"[{len(told)}/{state.total}] {ended[name]}{left(state)}")
             last[0] = time.monotonic()
         if time.monotonic() - last[0] > LINE_SECONDS and state.active:
             last[0] = time.monotonic()
             running = ", ".join(where(active) for active in state.active)
-            console.print(f"running: {running}{left(state)}", markup=False)
+            say(console, f"running: {running}{left(state)}")
 
     def left(state: Sweep) -> str:
         text = time_left(state, jobs)
@@ -92,12 +93,15 @@ def failures(state: Sweep) -> str:
 
 
 def time_left(state: Sweep, jobs: int) -> str:
-    """E.g. `about 3:20 left`; empty until some run has passed steps to judge from."""
+    """E.g. `about 3:20 left`; empty until some run has passed steps to judge from.
+
+    A finished run's pace includes its scoring, a running one's not yet.
+    """
     paces = {name: seconds / steps for name, (seconds, steps) in state.pace.items() if steps}
     for active in state.active:
-        passed = active.step - (active.first_step or 0)
+        seconds, passed = active.pace()
         if active.spec.dataset not in paces and passed > 0:
-            paces[active.spec.dataset] = (time.monotonic() - active.started) / passed
+            paces[active.spec.dataset] = seconds / passed
     if not paces:
         return ""
     usual = max(paces.values())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bench.datasets.base import Dataset
 from bench.environment import describe
 from bench.evaluation import embed, query_arrays, score_test
-from bench.pictures import Pictures, pictures_path, save_pictures
+from bench.pictures import Pictures, load_pictures, pictures_path, save_pictures
 from bench.spec import RunSpec
 from bench.store import save_arrays, save_run
 from bench.training.checkpoint import Progress
@@ -55,15 +55,14 @@ def store_result(
 
 
 def store_pictures(results: Path, dataset: Dataset) -> None:
-    """Keep the test images for the browser, once per split."""
+    """Keep the test images for the browser, once per split, or anew if its pixels have changed."""
     path = pictures_path(results, dataset.name, dataset.fingerprint)
-    if path.exists():
-        return
     test = dataset.split.query
+    images = dataset.images[test]
+    if path.exists() and np.array_equal(load_pictures(path).images, images):
+        return
     items = tuple(dataset.items[position] for position in test)
-    save_pictures(
-        path, Pictures(dataset.images[test], dataset.labels[test], dataset.class_names, items)
-    )
+    save_pictures(path, Pictures(images, dataset.labels[test], dataset.class_names, items))
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:

@@ -179,3 +179,4 @@ def test_a_run_of_another_schema_is_told_and_left_alone(tmp_path: Path) -> None:
         assert "has schema 7, this version reads schema 1" in output
         assert record.read_bytes() == before
     assert "unreadable" in cli("status", suite, "--results", results)
+    assert "has schema 7" in cli("show", "digits-triplet", "--results", results, code=1)

@@ -1,7 +1,6 @@
 """What is shown while a sweep goes on, from made-up states."""
 
 import io
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,11 +11,22 @@ from bench.sweeping.local import Active, Sweep
 from tests.test_run import spec_for
 
 
-def active(step: int, *, seconds: float, first: int | None = None) -> Active:
-    process = subprocess.Popen(["true"])
-    process.wait()
-    started = time.monotonic() - seconds
-    return Active(spec_for(steps=100), Path("x"), process, started, step, first)
+class NoProcess:
+    """Stands where a run's process would; only the steps matter here."""
+
+    def poll(self) -> int | None:
+        return None
+
+    def terminate(self) -> None:
+        raise AssertionError("nothing is to be ended")
+
+    def wait(self) -> int:
+        raise AssertionError("nothing is to be waited for")
+
+
+def active(step: int, *, seconds: float, first: int = 0) -> Active:
+    seen = first, time.monotonic() - seconds
+    return Active(spec_for(steps=100), Path("x"), NoProcess(), step, seen)
 
 
 def test_time_left_comes_from_the_steps_seen() -> None:

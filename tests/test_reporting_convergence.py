@@ -202,3 +202,9 @@ def test_sentences_say_when_training_did_not_help() -> None:
     mixed = " ".join(sentences([better, worse], []))
     assert "B did not end above the untrained network (R@1 70.0 %)" in mixed
     assert "No method ends above the untrained network" in " ".join(sentences([worse], []))
+
+
+def test_a_target_that_was_there_before_training_is_no_speed() -> None:
+    low, high = make_group("A", {0: 0.9}, loss="triplet"), make_group("B", {0: 0.8})
+    curves = {low: [make_curve([0.9, 0.8, 0.8, 0.8])], high: [make_curve([0.9, 0.7, 0.7, 0.7])]}
+    assert "first to reach" not in " ".join(sentences([low, high], speeds(curves, "recall@1")))

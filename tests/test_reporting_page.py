@@ -132,7 +132,7 @@ def test_page_shows_what_the_table_holds(page: str, report: Report) -> None:
 
 
 def test_page_says_what_is_missing_for_certainty_and_for_fairness(page: str) -> None:
-    assert "no permutation test can reach p &lt; 0.05" in page
+    assert "no sign-flip test of paired differences can reach p &lt; 0.05" in page
     assert "sign-flip p cannot fall below 0.25" in page
     assert "Methods differ in\nsteps" in page
     assert "half-width of the t-based 95 % confidence interval" in page

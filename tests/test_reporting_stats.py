@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from bench.reporting.findings import FEW
 from bench.reporting.stats import (
     SIGN_FLIP_PAIRS,
     mean_interval,
@@ -111,11 +112,11 @@ def test_sign_flip_counts_ties_in_spite_of_rounding() -> None:
     assert sign_flip_p([0.1, 0.2, -0.3]) == 1.0
 
 
-@pytest.mark.parametrize(("n", "reaches"), [(3, False), (5, False), (6, True)])
-def test_fewer_than_six_pairs_cannot_reach_5_percent(n: int, reaches: bool) -> None:
+@pytest.mark.parametrize("n", [3, 5, 6])
+def test_only_from_six_pairs_on_5_percent_can_be_reached(n: int) -> None:
     found = paired_difference({i: 1.0 + i for i in range(n)}, {i: 0.5 * i for i in range(n)})
     assert found.p_sign == pytest.approx(2 / 2**n)
-    assert found.can_reach_5_percent is reaches
+    assert (2 / 2**n < 0.05) == (n >= FEW)
 
 
 def test_sign_flip_ends_where_it_would_take_too_long() -> None:

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bench.datasets import load
 from bench.pictures import load_pictures, pictures_path
 from bench.run import InterruptedRunError, Place, run
 from bench.spec import RunSpec
 from bench.store import Run, load_run
-from bench.sweeping.local import THREADS
+from bench.sweeping.local import ENVIRONMENT
 from bench.sweeping.worker import write_job
 
 LOSSES = {"proxy_nca": {"scale": 12.0}, "triplet": {}, "center": {"weight": 0.01}}
@@ -173,13 +174,39 @@ def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.Monkey
     assert steps == []  # everything was trained before; only the scoring is done again
 
 
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    spec = spec_for()
+    with pytest.raises(InterruptedRunError):
+        execute(spec, tmp_path, stopping_every(5))
+    path = tmp_path / "runs" / spec.run_name / "checkpoint.pt"
+    for damaged in (path.read_bytes()[:1000], b"", b"no checkpoint at all"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged; delete it"):
+            execute(spec, tmp_path)
+        assert path.read_bytes() == damaged
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_a_gpu_run_keeps_its_bits_and_stays_near_the_cpu(tmp_path: Path) -> None:
+    place = Place(tmp_path / "gpu", None, "cuda")
+    again = Place(tmp_path / "again", None, "cuda")
+    first, second = (
+        load_run(run(spec_for(), where, report=lambda step: None, stop=never))
+        for where in (place, again)
+    )
+    assert numbers(first) == numbers(second)
+    cpu = execute(spec_for(), tmp_path / "cpu")
+    assert first.curve[1]["loss"] == pytest.approx(cpu.curve[1]["loss"], rel=1e-3)
+
+
 def start_worker(spec: RunSpec, results: Path) -> subprocess.Popen[bytes]:
     directory = results / "runs" / spec.run_name
     directory.mkdir(parents=True, exist_ok=True)
     place = {"results": str(results), "data_root": None, "device": "cpu"}
     job = write_job(directory, spec, place)
     command = [sys.executable, "-m", "bench.sweeping.worker", str(job)]
-    return subprocess.Popen(command, env=os.environ | THREADS)
+    return subprocess.Popen(command, env=os.environ | ENVIRONMENT)
 
 
 def wait_for_points(curve: Path, points: int) -> None:

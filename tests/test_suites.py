@@ -114,6 +114,13 @@ def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expect
     assert expected in message(tmp_path, GOOD.replace(old, new, 1))
 
 
+def test_methods_that_would_share_a_directory_are_refused(tmp_path: Path) -> None:
+    twin = '\n[methods."Triplet!"]\nloss = "triplet"\n'
+    assert "methods.Triplet!: is the same as 'Triplet' on digits" in message(tmp_path, GOOD + twin)
+    other = twin + "args = { margin = 0.3 }\n"
+    assert len(load_suite(write(tmp_path, GOOD + other))[1].specs()) == 6
+
+
 def test_a_broken_file_is_told_with_its_line(tmp_path: Path) -> None:
     assert "line 3" in message(tmp_path, 'title = "x"\n\nseeds = 0 0\n')
 

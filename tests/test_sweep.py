@@ -1,5 +1,6 @@
 """A sweep over real worker processes, on runs of a second each."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -7,8 +8,16 @@ import pytest
 
 from bench.spec import RunSpec
 from bench.store import StoredRunError, load_run
-from bench.sweeping.local import Sweep, sweep
-from bench.sweeping.worker import lock
+from bench.sweeping.local import Process, Sweep, reason, sweep
+from bench.sweeping.worker import (
+    FINISHED,
+    FULL,
+    INTERRUPTED,
+    lock,
+    main,
+    write_failure,
+    write_job,
+)
 from tests.test_run import numbers, spec_for
 
 
@@ -76,6 +85,37 @@ def test_a_run_that_another_process_works_on_is_left_alone(tmp_path: Path) -> No
     assert not (directory / "run.json").exists()
     state, _ = go([spec], tmp_path)
     assert state.failed == {}
+
+
+def test_a_run_that_another_sweep_finished_meanwhile_is_not_touched(tmp_path: Path) -> None:
+    spec = quick()
+    go([spec], tmp_path)
+    directory = tmp_path / "runs" / spec.run_name
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    job = write_job(directory, spec, {"results": str(tmp_path), "data_root": None, "device": "cpu"})
+    assert main(job) == FINISHED
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+
+
+def test_an_error_of_the_display_leaves_no_process_behind(tmp_path: Path) -> None:
+    spec = spec_for(steps=100_000, evaluate_every=100_000)
+    processes: list[Process] = []
+
+    def broken(state: Sweep) -> None:
+        if state.active and state.active[0].step > 5:
+            processes.extend(active.process for active in state.active)
+            raise BrokenPipeError("the reader went away")
+
+    with pytest.raises(BrokenPipeError):
+        sweep([spec], tmp_path, data_root=None, device="cpu", jobs=1, show=broken)
+    assert [process.poll() for process in processes] == [INTERRUPTED]
+
+
+def test_a_full_disk_is_told_and_stored_runs_stay(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert write_failure(tmp_path, error) == FULL
+    assert "make room and run the suite again" in reason(tmp_path, FULL)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_keeps_checkpoints_and_the_rest_goes_on_later(tmp_path: Path) -> None:

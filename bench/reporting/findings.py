@@ -62,12 +62,13 @@ def sentences(groups: Sequence[Group], speeds: Sequence[Speed]) -> list[str]:
     found = [best_sentence(groups, best), *lead_sentences(lead), *untrained_sentences(groups)]
     found += speed_sentences(speeds)
     fewest = min((len(group.seeds) for group in groups), default=0)
+    pairs = [item.differences["recall@1"].interval.n for item in lead]
     if fewest == 1:
         found.append("One seed says nothing about chance.")
-    elif fewest < FEW:
+    elif pairs and min(pairs) < FEW:
         found.append(
-            f"With {fewest} seeds this is an indication, not a proof: below {FEW} "
-            "seeds no permutation test can reach p < 0.05."
+            f"With {min(pairs)} seeds this is an indication, not a proof: below {FEW} "
+            "pairs no sign-flip test of paired differences can reach p < 0.05."
         )
     return found
 
@@ -153,6 +154,8 @@ def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
     own = {speed.method: speed.own["step"].mean for speed in rated}
     costs = {method: cost.mean for method, cost in shared.items() if cost}
     others = sorted((cost, name) for name, cost in costs.items() if name != rated[0].baseline)
+    if others and others[0][0] == 0:  # before any training: no speed to speak of
+        return []
     if others:
         return [
             f"On the validation part, {others[0][1]} is the first to reach the mean final R@1 of "

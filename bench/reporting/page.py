@@ -16,12 +16,13 @@ from bench.store import Run, atomic
 
 @dataclass(frozen=True)
 class Report:
-    """Files of a report."""
+    """Files of a report, and problems that were met while it was made."""
 
     html: Path
     table_csv: Path
     table_md: Path
     figures: tuple[Path, ...]
+    problems: tuple[str, ...]
 
 
 def write_report(
@@ -44,6 +45,7 @@ def write_report(
         directory / "table.csv",
         directory / "table.md",
         tuple(path for section in sections for figure in section.figures for path in figure.files),
+        tuple(found),
     )
     write(report.table_csv, csv(rows))
     write(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}")

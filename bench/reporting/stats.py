@@ -41,11 +41,6 @@ class PairedDifference:
     p_sign: float | None
     seeds: tuple[int, ...]
 
-    @property
-    def can_reach_5_percent(self) -> bool:
-        """Whether the smallest possible sign-flip p, 2 / 2^n, is below 0.05: from six pairs on."""
-        return 2.0 ** (1 - len(self.seeds)) < 0.05
-
 
 def mean_interval(values: Sequence[float]) -> Interval:
     """Mean and half-width of the two-sided 95 % interval from Student's t with n - 1 degrees.

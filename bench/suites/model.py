@@ -5,7 +5,7 @@ hyper-parameters and learning rate, and how its batches are composed; these may 
 (`on`), since they come from a search on that data set's validation classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -86,7 +86,6 @@ class Suite(BaseModel):
     model_config = STRICT
 
     title: str = Field(min_length=1, max_length=120)
-    description: str = ""
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
     budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
@@ -117,7 +116,7 @@ class Suite(BaseModel):
             f"methods.{name}.{problem}"
             for name, method in self.methods.items()
             for problem in method_problems(method, self.budgets)
-        ]
+        ] or same_directory(self.specs())
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -136,6 +135,20 @@ class Suite(BaseModel):
             for seed in self.seeds
             for name, method in self.methods.items()
         )
+
+
+def same_directory(specs: Sequence[RunSpec]) -> list[str]:
+    """Methods whose names differ in signs only and whose settings do not differ at all."""
+    first: dict[str, str] = {}
+    problems = []
+    for spec in specs:
+        other = first.setdefault(spec.run_name, spec.method)
+        if other != spec.method:
+            problems.append(
+                f"methods.{spec.method}: is the same as {other!r} on {spec.dataset}, "
+                "in its settings and, but for signs, in its name"
+            )
+    return list(dict.fromkeys(problems))
 
 
 def budget_problems(dataset: str, budget: Budget) -> list[str]:

@@ -1,13 +1,13 @@
 """The process of one run: `python -m bench.sweeping.worker JOB.json`.
 
 One thread computes; a run is made faster by nothing but time, a sweep by more processes. What the
-parent needs to know is written to small files in the run's directory: `progress.json` about once a
+parent needs to know is written to small files in the run's directory: `progress.json` twice a
 second, `failed.json` if it fails.
 """
 
+import errno
 import fcntl
 import json
-import os
 import signal
 import sys
 import time
@@ -15,36 +15,47 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from bench.spec import RunSpec
 
-FINISHED, FAILED, INTERRUPTED, BUSY = 0, 1, 75, 76  # exit codes
+FINISHED, FAILED, FULL, INTERRUPTED, BUSY = 0, 1, 74, 75, 76  # exit codes
 REPORT_SECONDS = 0.5
 
 
 def write_job(directory: Path, spec: RunSpec, place: dict[str, str | None]) -> Path:
     """Write what `main` reads: the specification and the place to execute it."""
-    path = directory / "job.json"
-    path.write_text(json.dumps({"spec": spec.model_dump(), "place": place}), encoding="utf-8")
-    return path
+    content = json.dumps({"spec": spec.model_dump(), "place": place})
+    with NamedTemporaryFile(
+        "w", dir=directory, prefix="job-", suffix=".json", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(content)
+    return Path(file.name)
 
 
 def main(job: Path) -> int:
     """Execute a job file; returns an exit code."""
     content = json.loads(job.read_text(encoding="utf-8"))
+    job.unlink()
     directory = job.parent
     with lock(directory / "lock") as owned:
         if not owned:
             return BUSY
-        (directory / "failed.json").unlink(missing_ok=True)
+        if (directory / "run.json").exists():  # another sweep finished it since ours began
+            return FINISHED
+        clear(directory)
         try:
             return execute(RunSpec.model_validate(content["spec"]), content["place"], directory)
         except Exception as error:
-            write_failure(directory, error)
-            return FAILED
+            return write_failure(directory, error)
         finally:
-            for name in ("progress.json", "job.json"):
-                (directory / name).unlink(missing_ok=True)
+            (directory / "progress.json").unlink(missing_ok=True)
+
+
+def clear(directory: Path) -> None:
+    """Remove what earlier processes left: their failure, and files half-written at a kill."""
+    for path in [directory / "failed.json", *directory.glob(".*.tmp")]:
+        path.unlink(missing_ok=True)
 
 
 def execute(spec: RunSpec, place: dict[str, str | None], directory: Path) -> int:
@@ -91,27 +102,36 @@ def progress_writer(directory: Path, steps: int) -> Callable[[int], None]:
     return report
 
 
-def write_failure(directory: Path, error: Exception) -> None:
-    """Keep what went wrong; where even that cannot be written, it still goes to the log."""
+def write_failure(directory: Path, error: Exception) -> int:
+    """Keep what went wrong and return the exit code; a full disk, where nothing more can be kept,
+    has a code of its own."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return FULL
     traceback.print_exception(error, file=sys.stderr)
     ours = isinstance(error, OSError | ValueError | FloatingPointError)
-    message = str(error) if ours else f"{type(error).__name__}: {error}"
+    note_failure(directory, str(error) if ours else f"{type(error).__name__}: {error}")
+    return FAILED
+    return FAILED
+
+
+def note_failure(directory: Path, message: str) -> None:
+    """Write what went wrong, in one sentence, where `proxy-bench status` looks for it."""
     (directory / "failed.json").write_text(json.dumps({"error": message}), encoding="utf-8")
 
 
 @contextmanager
 def lock(path: Path) -> Iterator[bool]:
-    """Whether this process now owns the run; the system frees it however the process ends."""
+    """Whether this process now owns the run; the system frees it however the process ends.
+
+    The file stays: were it removed, two processes could hold locks on two files of that name.
+    """
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
-        file.write(str(os.getpid()))
-        file.flush()
         yield True
-        path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -41,10 +42,16 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer
 ) -> Progress:
-    """Restore everything in place and return the counters; without a file, a fresh start."""
+    """Restore everything in place and return the counters; without a file, a fresh start.
+
+    Raises: ValueError naming the file if it is damaged.
+    """
     if not path.exists():
         return Progress()
-    content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    try:
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        raise ValueError(f"{path} is damaged; delete it to start this run anew") from error
     model.load_state_dict(content["model"])
     loss.load_state_dict(content["loss"])
     optimizer.load_state_dict(content["optimizer"])
