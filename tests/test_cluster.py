@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,7 @@ from tests.test_sweep import quick
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 
-pytestmark = [
-    pytest.mark.xdist_group("ray"),
-    # Ray's own: log files and sockets that it leaves to be closed by the interpreter, and a notice
-    # about a default of its next version.
-    #    pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning"),
-    #    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    #    pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
-]
+pytestmark = pytest.mark.xdist_group("ray")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +107,7 @@ def test_signals_of_the_sweep_stay_its_own(ray: Any) -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_an_attempt_waits_for_the_one_before_it(
+def test_an_attempt_waits_for_the_process_of_the_one_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = quick()
@@ -121,12 +115,27 @@ def test_an_attempt_waits_for_the_one_before_it(
     directory.mkdir(parents=True)
     place = {"results": str(tmp_path), "data_root": None, "device": "cpu"}
     job = write_job(directory, spec, place)
-    with lock(directory / "lock"):
-        assert attempt(job) == BUSY
-        monkeypatch.setattr("bench.sweeping.cluster.PATIENCE_SECONDS", 0.0)
-        assert execute(str(job)) == BUSY
-    assert execute(str(job)) == FINISHED
+    codes: list[int] = []
+
+    def noted(job: Path) -> int:
+        codes.append(attempt(job))
+        return codes[-1]
+
+    monkeypatch.setattr("bench.sweeping.cluster.attempt", noted)
+    with ThreadPoolExecutor() as pool:
+        with lock(directory / "lock"):
+            task = pool.submit(execute, str(job))
+            while not codes and not task.done():
+                time.sleep(0.01)
+        assert task.result() == FINISHED
+    assert codes[0] == BUSY
     assert job.exists()
+
+
+def test_a_run_that_stays_busy_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.sweeping.cluster.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("bench.sweeping.cluster.attempt", lambda job: BUSY)
+    assert execute(str(tmp_path / "job-x.json")) == BUSY
 
 
 def test_a_folder_that_is_not_shared_is_told(tmp_path: Path) -> None:
