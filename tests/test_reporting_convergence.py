@@ -183,7 +183,8 @@ def test_sentences_name_who_reaches_the_baseline_first() -> None:
     fast, slow = make_group("Fast", {0: 0.9}), make_group("Slow", {0: 0.5}, loss="triplet")
     curves = {fast: [make_curve([0.1, 0.5, 0.9, 0.9])], slow: [make_curve([0.1, 0.3, 0.3, 0.3])]}
     text = " ".join(sentences([fast, slow], speeds(curves, "recall@1")))
-    assert "Fast is the first to reach the mean final R@1 of Slow (30.0 %), after 5 steps" in text
+    assert "Fast is the first other method to reach the mean final R@1 of Slow (30.0 %)" in text
+    assert "after 5 steps on average; Slow itself takes 10." in text
     curves[fast] = [make_curve([0.1, 0.2, 0.2, 0.2])]
     text = " ".join(sentences([fast, slow], speeds(curves, "recall@1")))
     assert "first to come to 95 % of its own final R@1" in text

@@ -157,10 +157,12 @@ def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
     if others and others[0][0] == 0:  # before any training: no speed to speak of
         return []
     if others:
+        baseline = rated[0].baseline
+        itself = f"; {baseline} itself takes {costs[baseline]:.0f}" if baseline in costs else ""
         return [
-            f"On the validation part, {others[0][1]} is the first to reach the mean final R@1 of "
-            f"{rated[0].baseline} ({100 * rated[0].target:.1f} %), after {others[0][0]:.0f} steps "
-            "on average."
+            f"On the validation part, {others[0][1]} is the first other method to reach the mean "
+            f"final R@1 of {baseline} ({100 * rated[0].target:.1f} %), after {others[0][0]:.0f} "
+            f"steps on average{itself}."
         ]
     plateaus = sorted((cost.mean, name) for name, cost in own.items() if cost)
     if len(plateaus) < 2:
