@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.cli_data import data
 
 if TYPE_CHECKING:
-    from bench.sweeping.local import Process
+    from bench.sweeping.launching import Process
 
     Engine = AbstractContextManager[tuple[Callable[[Path], Process], int]]
 
@@ -55,7 +55,8 @@ def run(
     from bench.finishing import finish, say
     from bench.progress import display
     from bench.suites import load_suite
-    from bench.sweeping.local import launch_here, missing_runs, sweep
+    from bench.sweeping.launching import launch_here
+    from bench.sweeping.local import missing_runs, sweep
     from bench.sweeping.preflight import check_data, check_device, check_results
 
     console = Console()

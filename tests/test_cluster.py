@@ -19,7 +19,8 @@ from bench.sweeping.cluster import (
     import_ray,
     wait_for_folder,
 )
-from bench.sweeping.local import Sweep, launch_here, sweep
+from bench.sweeping.launching import launch_here
+from bench.sweeping.local import Sweep, sweep
 from bench.sweeping.worker import BUSY, FINISHED, lock, write_job
 from tests.test_cli import cli, write_suite
 from tests.test_run import execute as execute_here
@@ -27,8 +28,6 @@ from tests.test_run import numbers, spec_for
 from tests.test_sweep import quick
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
-
-pytestmark = pytest.mark.xdist_group("ray")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ LIGHT = [
     "bench.datasets",
     "bench.reporting.page",
     "demo.browser",
+    "demo.page",
+    "demo.__main__",
 ]
 
 

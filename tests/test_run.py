@@ -20,7 +20,7 @@ from bench.pictures import load_pictures, pictures_path
 from bench.run import InterruptedRunError, Place, run
 from bench.spec import RunSpec
 from bench.store import Run, load_run
-from bench.sweeping.local import ENVIRONMENT
+from bench.sweeping.launching import ENVIRONMENT
 from bench.sweeping.worker import write_job
 
 LOSSES = {"proxy_nca": {"scale": 12.0}, "triplet": {}, "center": {"weight": 0.01}}

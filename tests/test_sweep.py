@@ -8,7 +8,8 @@ import pytest
 
 from bench.spec import RunSpec
 from bench.store import StoredRunError, load_run
-from bench.sweeping.local import Process, Sweep, reason, sweep
+from bench.sweeping.launching import Process
+from bench.sweeping.local import Sweep, reason, sweep
 from bench.sweeping.worker import (
     FINISHED,
     FULL,

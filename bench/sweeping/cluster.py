@@ -18,7 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.sweeping.local import POLL_SECONDS, Process, start_worker
+from bench.sweeping.launching import Process, start_worker
+from bench.sweeping.local import POLL_SECONDS
 from bench.sweeping.worker import BUSY, FAILED, INTERRUPTED, note_failure
 
 CONNECT_SECONDS = 10.0

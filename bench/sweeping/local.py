@@ -1,47 +1,19 @@
 """A sweep on this machine: the runs that are missing, one single-threaded process per core."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.spec import RunSpec
 from bench.store import load_run
+from bench.sweeping.launching import Process, launch_here
 from bench.sweeping.worker import BUSY, FINISHED, FULL, INTERRUPTED, write_job
 
 POLL_SECONDS = 0.2
-# Set before a worker starts. One thread each: the number of threads changes bits. The allocator of
-# glibc is told to keep what it has: returning every large tensor to the system and faulting it in
-# again took a quarter of the time of a training step (conv4, 28 x 28, batches of 128).
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic matrix products need on a GPU
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
-
-
-class Process(Protocol):
-    """What a sweep needs of a process, whether it is on this machine or on a cluster.
-
-    `poll` returns the exit code, or None while the process lives; `terminate` asks it to keep a
-    checkpoint and end; `wait` returns the exit code once there is one.
-    """
-
-    def poll(self) -> int | None: ...
-    def terminate(self) -> None: ...
-    def wait(self) -> int: ...
 
 
 @dataclass
@@ -90,25 +62,6 @@ def missing_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[RunSpec]
         else:
             missing.append(spec)
     return stored, missing
-
-
-def start_worker(job: Path, *, own_session: bool) -> subprocess.Popen[bytes]:
-    """Start the process that executes a job file, with its output in `log.txt` beside the file."""
-    with (job.parent / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench.sweeping.worker", str(job)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=os.environ | ENVIRONMENT,
-            start_new_session=own_session,
-        )
-
-
-def launch_here(job: Path) -> Process:
-    """Start a run on this machine, in a session of its own, so that Ctrl-C reaches it only through
-    the sweep."""
-    return start_worker(job, own_session=True)
 
 
 def sweep(

@@ -15,7 +15,7 @@ from demo.page import show
 from tests.browser.conftest import Served, free_port, serve
 from tests.fabricated import write_results
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 Visit = Callable[[str], Page]
 
 
