@@ -3,20 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from bench.cli_data import data
-
-if TYPE_CHECKING:
-    from bench.sweeping.launching import Process
-
-    Engine = AbstractContextManager[tuple[Callable[[Path], Process], int]]
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -33,11 +26,6 @@ DataRoot = Annotated[
     typer.Option(help="Folder of data sets that are not embedded.", envvar="PROXY_BENCH_DATA"),
 ]
 RESULTS = Path("results")
-RAY = (
-    "Execute the runs on a Ray cluster: auto (the one this machine belongs to), host:port, or "
-    "local (start one here, to try it out). The folders of results and data must be on a file "
-    "system that all its nodes share."
-)
 
 
 @app.command()
@@ -49,13 +37,11 @@ def run(
         int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
     ] = None,
     device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
-    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help=RAY)] = None,
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
     from bench.finishing import finish, say
     from bench.progress import display
     from bench.suites import load_suite
-    from bench.sweeping.launching import launch_here
     from bench.sweeping.local import missing_runs, sweep
     from bench.sweeping.preflight import check_data, check_device, check_results
 
@@ -63,30 +49,16 @@ def run(
     name, chosen = load_suite(suite)
     specs = chosen.specs()
     check_results(results)
-    if ray is None:
-        check_device(device)
+    check_device(device)
     stored, missing = missing_runs(specs, results)
     say(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
     check_data(missing, data_root)
+    processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
-    if ray is None:
-        here = launch_here, jobs or (cores() if device == "cpu" else 1)
-        engine: Engine = nullcontext(here)
-    else:
-        from bench.sweeping.cluster import connect
-
-        say(console, f"connecting to Ray at {ray}")
-        engine = connect(ray, device=device, jobs=jobs)
     try:
-        with engine as (launch, processes), display(console, processes) as show:
+        with display(console, processes) as show:
             state = sweep(
-                specs,
-                results,
-                data_root=data_root,
-                device=device,
-                jobs=processes,
-                show=show,
-                launch=launch,
+                specs, results, data_root=data_root, device=device, jobs=processes, show=show
             )
     except KeyboardInterrupt:
         console.print("\nStopped. What was trained is kept; the same command goes on from there.")

@@ -23,7 +23,7 @@ ENVIRONMENT = {
 
 
 class Process(Protocol):
-    """What a sweep needs of a process, whether it is on this machine or on a cluster.
+    """What a sweep needs of the process of a run.
 
     `poll` returns the exit code, or None while the process lives; `terminate` asks it to keep a
     checkpoint and end; `wait` returns the exit code once there is one.
@@ -34,8 +34,11 @@ class Process(Protocol):
     def wait(self) -> int: ...
 
 
-def start_worker(job: Path, *, own_session: bool) -> subprocess.Popen[bytes]:
-    """Start the process that executes a job file, with its output in `log.txt` beside the file."""
+def start_worker(job: Path) -> Process:
+    """Start the process that executes a job file, with its output in `log.txt` beside the file.
+
+    It has a session of its own, so that Ctrl-C reaches it only through the sweep.
+    """
     with (job.parent / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "bench.sweeping.worker", str(job)],
@@ -43,11 +46,5 @@ def start_worker(job: Path, *, own_session: bool) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             env=os.environ | ENVIRONMENT,
-            start_new_session=own_session,
+            start_new_session=True,
         )
-
-
-def launch_here(job: Path) -> Process:
-    """Start a run on this machine, in a session of its own, so that Ctrl-C reaches it only through
-    the sweep."""
-    return start_worker(job, own_session=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.spec import RunSpec
 from bench.store import load_run
-from bench.sweeping.launching import Process, launch_here
+from bench.sweeping.launching import Process, start_worker
 from bench.sweeping.worker import BUSY, FINISHED, FULL, INTERRUPTED, write_job
 
 POLL_SECONDS = 0.2
@@ -72,13 +72,11 @@ def sweep(
     device: str,
     jobs: int,
     show: Callable[[Sweep], None],
-    launch: Callable[[Path], Process] = launch_here,
 ) -> Sweep:
     """Execute the missing runs, `jobs` at a time, and return what became of each.
 
-    `launch` starts the process of a job file and returns at once. A run that fails does not stop
-    the others. On KeyboardInterrupt, as on any error of our own, every process is asked to keep a
-    checkpoint and waited for before it goes on.
+    A run that fails does not stop the others. On KeyboardInterrupt, as on any error of our own,
+    every process is asked to keep a checkpoint and waited for before it goes on.
     """
     stored, waiting = missing_runs(specs, results)
     state = Sweep(len(specs), done=stored, waiting=waiting)
@@ -90,7 +88,7 @@ def sweep(
     try:
         while state.waiting or state.active:
             while state.waiting and len(state.active) < jobs:
-                state.active.append(start(state.waiting.pop(0), results, place, launch))
+                state.active.append(start(state.waiting.pop(0), results, place))
             time.sleep(POLL_SECONDS)
             for active in list(state.active):
                 collect(active, state)
@@ -101,17 +99,11 @@ def sweep(
     return state
 
 
-def start(
-    spec: RunSpec,
-    results: Path,
-    place: dict[str, str | None],
-    launch: Callable[[Path], Process],
-) -> Active:
+def start(spec: RunSpec, results: Path, place: dict[str, str | None]) -> Active:
     """Write the job file of one run and start its process."""
     directory = (results / "runs" / spec.run_name).resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    process = launch(write_job(directory, spec, place))
-    return Active(spec, directory, process)
+    return Active(spec, directory, start_worker(write_job(directory, spec, place)))
 
 
 def collect(active: Active, state: Sweep) -> None:

@@ -109,14 +109,10 @@ def write_failure(directory: Path, error: Exception) -> int:
         return FULL
     traceback.print_exception(error, file=sys.stderr)
     ours = isinstance(error, OSError | ValueError | FloatingPointError)
-    note_failure(directory, str(error) if ours else f"{type(error).__name__}: {error}")
-    return FAILED
-    return FAILED
-
-
-def note_failure(directory: Path, message: str) -> None:
-    """Write what went wrong, in one sentence, where `proxy-bench status` looks for it."""
+    message = str(error) if ours else f"{type(error).__name__}: {error}"
     (directory / "failed.json").write_text(json.dumps({"error": message}), encoding="utf-8")
+    return FAILED
+    return FAILED
 
 
 @contextmanager
