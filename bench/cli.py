@@ -1,5 +1,6 @@
 """The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
 
+import errno
 import os
 import signal
 import sys
@@ -142,4 +143,5 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError) as error:
-        fail(str(error))
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        fail(f"{error}; make room and give the same command again" if full else str(error))

@@ -31,9 +31,8 @@ def finish(
     if not runs:
         for problem in problems:
             say(console, f"problem: {problem}")
-        raise ValueError(
-            f"no run of this suite is stored in {results}; `proxy-bench run {suite}` makes them"
-        )
+        advice = "" if problems else f"; `proxy-bench run {suite}` makes them"
+        raise ValueError(f"no run of this suite can be read from {results}{advice}")
     report = write_report(runs, results / "reports" / name, title=title, problems=problems)
     for table in console_tables(summarise(runs)):
         console.print(table)

@@ -117,7 +117,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
         (["rnu"], 2, "No such command 'rnu'"),
         (["list", "lossses"], 2, "did you mean 'losses'?"),
         (["show", "x"], 1, "no run matches 'x'"),
-        (["report"], 1, "no run of this suite is stored"),
+        (["report"], 1, "no run of this suite can be read"),
         (["data", "verify", "omniglott"], 1, "did you mean 'omniglot'?"),
         (["data", "verify", "omniglot"], 1, "proxy-bench data download omniglot"),
         (["data", "download", "omniglott"], 1, "did you mean 'omniglot'?"),

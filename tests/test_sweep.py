@@ -115,6 +115,9 @@ def test_an_error_of_the_display_leaves_no_process_behind(tmp_path: Path) -> Non
 def test_a_full_disk_is_told_and_stored_runs_stay(tmp_path: Path) -> None:
     error = OSError(errno.ENOSPC, "No space left on device")
     assert write_failure(tmp_path, error) == FULL
+    hidden = RuntimeError("basic_ios::clear: iostream error")  # as torch says it
+    hidden.__context__ = error
+    assert write_failure(tmp_path, hidden) == FULL
     assert "make room and run the suite again" in reason(tmp_path, FULL)
     assert list(tmp_path.iterdir()) == []
 

@@ -147,7 +147,11 @@ def reason(directory: Path, code: int) -> str:
     if code == INTERRUPTED:
         return "interrupted; its checkpoint is kept"
     if code < 0:
-        return f"its process was ended by {signal.Signals(-code).name}; its checkpoint is kept"
+        name = signal.Signals(-code).name
+        cause = ", as for want of memory" if name == "SIGKILL" else ""
+        return (
+            f"its process was ended by {name}{cause}; it goes on from its last checkpoint, if any"
+        )
     if code == FULL:
         return f"no space is left for {directory}; make room and run the suite again"
     failure = read_note(directory / "failed.json")

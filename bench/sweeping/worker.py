@@ -8,6 +8,7 @@ second, `failed.json` if it fails.
 import errno
 import fcntl
 import json
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from bench.spec import RunSpec
 
 FINISHED, FAILED, FULL, INTERRUPTED, BUSY = 0, 1, 74, 75, 76  # exit codes
 REPORT_SECONDS = 0.5
+LEAST_FREE_BYTES = 2**16  # below this a failure is put down to the disk
 
 
 def write_job(directory: Path, spec: RunSpec, place: dict[str, str | None]) -> Path:
@@ -105,7 +107,7 @@ def progress_writer(directory: Path, steps: int) -> Callable[[int], None]:
 def write_failure(directory: Path, error: Exception) -> int:
     """Keep what went wrong and return the exit code; a full disk, where nothing more can be kept,
     has a code of its own."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if no_space_left(directory, error):
         return FULL
     traceback.print_exception(error, file=sys.stderr)
     ours = isinstance(error, OSError | ValueError | FloatingPointError)
@@ -113,6 +115,15 @@ def write_failure(directory: Path, error: Exception) -> int:
     (directory / "failed.json").write_text(json.dumps({"error": message}), encoding="utf-8")
     return FAILED
     return FAILED
+
+
+def no_space_left(directory: Path, error: BaseException | None) -> bool:
+    """Whether a full disk is behind an error: torch hides it in one of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        error = error.__cause__ or error.__context__
+    return shutil.disk_usage(directory).free < LEAST_FREE_BYTES
 
 
 @contextmanager
