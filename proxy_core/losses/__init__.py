@@ -23,11 +23,16 @@ from proxy_core.losses.center import Center
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
 from proxy_core.losses.similarities import MultiSimilarity, NPairs, NTXent
+from proxy_core.losses.softmax import ArcFace, CosFace, NormalizedSoftmax, Softmax
 from proxy_core.losses.triplet import Triplet
 
 LOSSES: dict[str, type[nn.Module]] = {
     "proxy_nca": ProxyNCA,
     "proxy_nca_softmax": ProxyNCASoftmax,
+    "softmax": Softmax,
+    "normalized_softmax": NormalizedSoftmax,
+    "arcface": ArcFace,
+    "cosface": CosFace,
     "contrastive": Contrastive,
     "n_pairs": NPairs,
     "lifted_structure": LiftedStructure,
