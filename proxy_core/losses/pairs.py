@@ -45,8 +45,8 @@ def generalized_lifted(embeddings: Tensor, labels: Tensor, *, margin: float) -> 
     positive, negative = pair_masks(labels)
     farness = log_sum_exp(distances, positive)
     nearness = log_sum_exp(margin - distances, negative)
-    complete = positive.any(dim=1) & negative.any(dim=1)
-    return mean_over((farness + nearness).clamp(min=0.0), complete)
+    # Without negatives, which a batch lacks for all anchors or none, nearness is -inf: a loss of 0.
+    return mean_over((farness + nearness).clamp(min=0.0), positive.any(dim=1))
 
 
 class Contrastive(nn.Module):
