@@ -20,12 +20,25 @@ Words: the first line of a class's docstring describes it in one line; paper and
 from torch import nn
 
 from proxy_core.losses.center import Center
+from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
+from proxy_core.losses.similarities import MultiSimilarity, NPairs, NTXent
+from proxy_core.losses.softmax import ArcFace, CosFace, NormalizedSoftmax, Softmax
 from proxy_core.losses.triplet import Triplet
 
 LOSSES: dict[str, type[nn.Module]] = {
     "proxy_nca": ProxyNCA,
     "proxy_nca_softmax": ProxyNCASoftmax,
+    "softmax": Softmax,
+    "normalized_softmax": NormalizedSoftmax,
+    "arcface": ArcFace,
+    "cosface": CosFace,
+    "contrastive": Contrastive,
+    "n_pairs": NPairs,
+    "lifted_structure": LiftedStructure,
+    "generalized_lifted": GeneralizedLifted,
+    "multi_similarity": MultiSimilarity,
+    "nt_xent": NTXent,
     "triplet": Triplet,
     "center": Center,
 }

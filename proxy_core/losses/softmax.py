@@ -1,0 +1,191 @@
+"""Classification losses: a softmax over all classes, on plain, normalised or margin logits."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from proxy_core.distances import cosine_similarity, inner_products
+from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.losses.proxy import initial_proxies
+
+
+def softmax(
+    embeddings: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, *, label_smoothing: float
+) -> Tensor:
+    """Mean over the batch of -log(e^{w_y x + b_y} / sum over all c of e^{w_c x + b_c}).
+
+    embeddings (B, D) and weight (C, D) as they are, bias (C,), labels (B,) in 0..C-1. With
+    label_smoothing e in [0, 1] the target is 1 - e on the own class plus e / C on every class.
+    """
+    logits = inner_products(embeddings, weight) + bias  # (B, C)
+    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+
+def normalized_softmax(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, temperature: float
+) -> Tensor:
+    """Mean over the batch of -log(e^{cos(x, p_y) / T} / sum over all c of e^{cos(x, p_c) / T}).
+
+    embeddings (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, temperature T > 0 in
+    units of the cosine.
+    """
+    return F.cross_entropy(cosine_similarity(embeddings, proxies) / temperature, labels)
+
+
+def arcface(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, scale: float, margin: float
+) -> Tensor:
+    """Mean over the batch of the softmax loss on s cos(x, p_c), where the own class has s g(theta).
+
+    g(theta) = cos(theta + m) up to theta = pi - m, and cos(theta) - m sin(m) beyond it. embeddings
+    (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, scale s > 0 in units of
+    1/cosine, margin m in radians in [0, pi / 2].
+    """
+    cosines = cosine_similarity(embeddings, proxies)  # (B, C)
+    own = cosines.gather(1, labels[:, None])
+    turned = own * math.cos(margin) - sine(own) * math.sin(margin)
+    lowered = torch.where(own >= -math.cos(margin), turned, own - margin * math.sin(margin))
+    return F.cross_entropy(scale * cosines.scatter(1, labels[:, None], lowered), labels)
+
+
+def sine(cosines: Tensor) -> Tensor:
+    """sin(theta) >= 0 from cos(theta), of any shape, with gradient 0 where cos(theta) is +-1.
+
+    The true gradient is infinite there, and would turn to NaN in the embedding.
+    """
+    squares = 1.0 - cosines.square()
+    flat = squares <= 0  # below 0 by rounding only
+    return squares.masked_fill(flat, 0.0).sqrt()
+
+
+def cosface(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, scale: float, margin: float
+) -> Tensor:
+    """Mean over the batch of the softmax loss on s cos(x, p_c), the own class at s (cos - m).
+
+    Shapes, scale s and range of the labels as in `arcface`; margin m in [0, 2], a cosine.
+    """
+    cosines = cosine_similarity(embeddings, proxies)  # (B, C)
+    lowered = cosines.gather(1, labels[:, None]) - margin
+    return F.cross_entropy(scale * cosines.scatter(1, labels[:, None], lowered), labels)
+
+
+class Softmax(nn.Module):
+    """Plain softmax classifier: cross-entropy of a linear layer on raw embeddings.
+
+    Horiguchi et al., Significance of Softmax-based Features in Comparison to Distance Metric
+    Learning-based Features, TPAMI 2020, https://arxiv.org/abs/1712.10151, who find the layer before
+    the classifier as good an embedding as those of losses made for it. The layer has a bias and
+    PyTorch's initialisation. Of the losses here only this one and `Center` use the length of an
+    embedding.
+
+    Differs from the paper: `label_smoothing` (Szegedy et al. 2016, 0 by default, so off) is there
+    because published comparisons of proxy losses often train with 0.1 without saying so.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1 or label_smoothing outside [0, 1].
+    """
+
+    def __init__(
+        self, num_classes: int, embedding_dim: int, *, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("label_smoothing", label_smoothing, low=0.0, high=1.0, low_allowed=True)
+        self.head = nn.Linear(embedding_dim, num_classes)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, *self.head.weight.shape)
+        weight, bias = self.head.weight, self.head.bias
+        return softmax(embeddings, labels, weight, bias, label_smoothing=self.label_smoothing)
+
+
+class NormalizedSoftmax(nn.Module):
+    """Softmax classifier on cosines, divided by a temperature.
+
+    Zhai and Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019,
+    https://arxiv.org/abs/1811.12649. The same number as `proxy_nca_softmax` with
+    scale = 1 / temperature: the two differ in their defaults (20 here, 18 there) only.
+
+    Differs from the paper: only the loss is taken, not its layer normalisation and its sampling.
+    Proxies, the rows of the classifier, start as random directions of length about 1.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1 or a temperature outside (0, inf).
+    """
+
+    def __init__(self, num_classes: int, embedding_dim: int, *, temperature: float = 0.05) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
+        self.proxies = initial_proxies(num_classes, embedding_dim)
+        self.temperature = temperature
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, *self.proxies.shape)
+        return normalized_softmax(embeddings, labels, self.proxies, temperature=self.temperature)
+
+
+class ArcFace(nn.Module):
+    """ArcFace: softmax on cosines, the angle to the own class widened by a margin.
+
+    Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, CVPR 2019,
+    https://arxiv.org/abs/1801.07698, equation 3 with its s = 64 and m = 0.5 radians.
+
+    Differs from the paper's formula where theta + m passes pi and cos(theta + m) would rise again,
+    so that a worse embedding cost less: from there on the logit is cos(theta) - m sin(m), which
+    falls further. It jumps down by cos(m) + m sin(m) - 1 at theta = pi - m (0.12 at m = 0.5). The
+    authors' code and pytorch-metric-learning 2.9 do the same; there the margin may be in degrees
+    (28.6). At theta = 0 and pi, where its derivative by the cosine is infinite, the margin has
+    gradient 0. Proxies start as random directions of length about 1.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or a margin outside
+    [0, pi / 2], the range that the authors' code allows.
+    """
+
+    def __init__(
+        self, num_classes: int, embedding_dim: int, *, scale: float = 64.0, margin: float = 0.5
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
+        check_range("margin", margin, low=0.0, high=math.pi / 2, low_allowed=True)
+        self.proxies = initial_proxies(num_classes, embedding_dim)
+        self.scale = scale
+        self.margin = margin
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, *self.proxies.shape)
+        return arcface(embeddings, labels, self.proxies, scale=self.scale, margin=self.margin)
+
+
+class CosFace(nn.Module):
+    """CosFace: softmax on cosines, the cosine to the own class lowered by a margin.
+
+    Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018,
+    https://arxiv.org/abs/1801.09414, equation 4 with its s = 64 and m = 0.35. Nothing differs from
+    the paper but that proxies start as random directions of length about 1.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or a margin outside
+    [0, 2] (2 is the largest difference of cosines).
+    """
+
+    def __init__(
+        self, num_classes: int, embedding_dim: int, *, scale: float = 64.0, margin: float = 0.35
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
+        check_range("margin", margin, low=0.0, high=2.0, low_allowed=True)
+        self.proxies = initial_proxies(num_classes, embedding_dim)
+        self.scale = scale
+        self.margin = margin
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, *self.proxies.shape)
+        return cosface(embeddings, labels, self.proxies, scale=self.scale, margin=self.margin)

@@ -1,0 +1,48 @@
+"""Sums over a part of the pairs, and the memory that the losses built on them take."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from proxy_core.losses.masked import log_one_plus, log_sum_exp, mean_over
+from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
+from proxy_core.losses.similarities import MultiSimilarity, NPairs, NTXent
+from tests.test_losses_triplet import Largest
+
+PAIR_LOSSES: list[type[nn.Module]] = [
+    Contrastive,
+    LiftedStructure,
+    GeneralizedLifted,
+    NPairs,
+    MultiSimilarity,
+    NTXent,
+]
+
+
+def test_masked_sums_by_hand() -> None:
+    values = torch.tensor([[1.0, 2.0, 4.0], [5.0, 6.0, 7.0]], requires_grad=True)
+    mask = torch.tensor([[True, False, True], [False, False, False]])
+    sums = log_sum_exp(values, mask)
+    assert sums[0].item() == pytest.approx(math.log(math.exp(1) + math.exp(4)))
+    assert sums[1].item() == -math.inf
+    (gradient,) = torch.autograd.grad(log_one_plus(sums).sum(), values)
+    assert gradient.isfinite().all()
+    assert (gradient != 0).tolist() == mask.tolist()
+    assert mean_over(values, mask).item() == 2.5
+    assert mean_over(values, torch.zeros_like(mask)).item() == 0.0
+    assert log_one_plus(torch.tensor(25.0).double()).item() - 25.0 > 1e-12
+
+
+@pytest.mark.parametrize("module", PAIR_LOSSES)
+@pytest.mark.parametrize("classes", [2, 25])
+def test_no_tensor_is_larger_than_the_square_of_the_batch(
+    module: type[nn.Module], classes: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(100, 5, generator=generator, requires_grad=True)
+    with Largest() as largest:  # type: ignore[no-untyped-call]
+        loss = module(classes, 5)(embeddings, torch.arange(100) % classes)
+        torch.autograd.grad(loss, embeddings)
+    assert largest.elements == 100 * 100
