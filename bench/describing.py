@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench.spec import RunSpec
 from bench.store import Run, StoredRunError, load_run, scan
@@ -97,7 +97,8 @@ def suites_table() -> Table:
 def losses_table() -> Table:
     from proxy_core.losses import LOSSES
 
-    table = Table("loss", "what", "hyper-parameters", title="losses")
+    what = Column("what", overflow="fold")  # an address must be whole to be of use
+    table = Table(Column("loss", no_wrap=True), what, "hyper-parameters", title="losses")
     for name, loss in LOSSES.items():
         parameters = inspect.signature(loss.__init__).parameters.values()
         keywords = [f"{p.name} = {p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
