@@ -1,6 +1,7 @@
 """What holds for every test: one thread, no network, and where real data is looked for."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_works() -> None:
+    """Started in the background, a shell lets Ctrl-C be ignored here and in every child process."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
