@@ -13,6 +13,9 @@ from proxy_core.losses import LOSSES
 from proxy_core.retrieval import rank
 
 CLASSES, DIM = 4, 6
+# At the scales of their papers, meant for hundreds of classes, these two fit the overlap of four
+# clouds rather than their centers; the peer's do so too.
+MILDER = {"proxy_anchor": {"scale": 8.0}, "soft_triple": {"scale": 10.0}}
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
 
@@ -70,7 +73,8 @@ def clouds() -> tuple[Tensor, Tensor]:
 @every_loss
 def test_descent_separates_the_classes(name: str) -> None:
     points, labels = clouds()
-    loss = make(name)
+    torch.manual_seed(5)
+    loss = LOSSES[name](CLASSES, DIM, **MILDER.get(name, {}))
     network = nn.Linear(16, DIM)
     optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.03)
     before = rank(network(points), labels).average_precision.mean()

@@ -5,8 +5,8 @@ keyword-only, annotated with plain types (float, int, str, Literal) and checked:
 the value and the allowed range. A loss that needs no C or D takes them nevertheless.
 
 Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and int64 labels (B,)
-in 0..C-1 -> a scalar, a mean over the batch or its triplets, whatever the order of the batch. A
-loss normalises where its formula says so. Any other batch, an empty one too, is a ValueError.
+in 0..C-1 -> a scalar of the size of a mean, whatever the order of the batch. A loss normalises
+where its formula says so. Any other batch, an empty one too, is a ValueError.
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, for zero embeddings and for classes absent from the batch too.
@@ -22,13 +22,17 @@ from torch import nn
 from proxy_core.losses.center import Center
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
+from proxy_core.losses.proxy_anchor import ProxyAnchor
 from proxy_core.losses.similarities import MultiSimilarity, NPairs, NTXent
+from proxy_core.losses.soft_triple import SoftTriple
 from proxy_core.losses.softmax import ArcFace, CosFace, NormalizedSoftmax, Softmax
 from proxy_core.losses.triplet import Triplet
 
 LOSSES: dict[str, type[nn.Module]] = {
     "proxy_nca": ProxyNCA,
     "proxy_nca_softmax": ProxyNCASoftmax,
+    "proxy_anchor": ProxyAnchor,
+    "soft_triple": SoftTriple,
     "softmax": Softmax,
     "normalized_softmax": NormalizedSoftmax,
     "arcface": ArcFace,

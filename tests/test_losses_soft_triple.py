@@ -1,0 +1,135 @@
+"""SoftTriple against the paper's formula in plain Python, at its edges, and against a peer."""
+
+import math
+from itertools import combinations
+
+import pytest
+import torch
+from torch import Tensor
+
+from proxy_core.losses.soft_triple import SoftTriple, center_spread, soft_triple
+from proxy_core.losses.softmax import cosface
+
+
+def batch(count: int = 3) -> tuple[Tensor, Tensor, Tensor]:
+    """Class 4 is absent."""
+    generator = torch.Generator().manual_seed(7)
+    embeddings = torch.randn(8, 4, generator=generator, dtype=torch.float64)
+    centers = torch.randn(5, count, 4, generator=generator, dtype=torch.float64)
+    return embeddings, torch.tensor([3, 0, 1, 2, 0, 3, 1, 0]), centers
+
+
+def cosine(left: list[float], right: list[float]) -> float:
+    product = sum(a * b for a, b in zip(left, right, strict=True))
+    return product / math.hypot(*left) / math.hypot(*right)
+
+
+def plain_loss(
+    batch: tuple[Tensor, Tensor, Tensor], scale: float, margin: float, temperature: float
+) -> float:
+    embeddings, labels, centers = batch
+    total = 0.0
+    for x, y in zip(embeddings.tolist(), labels.tolist(), strict=True):
+        powers = []
+        for c, own in enumerate(centers.tolist()):
+            cosines = [cosine(x, w) for w in own]
+            shares = [math.exp(value / temperature) for value in cosines]
+            soft = sum(q * v for q, v in zip(shares, cosines, strict=True)) / sum(shares)
+            powers.append(math.exp(scale * (soft - margin * (c == y))))
+        total -= math.log(powers[y] / sum(powers))
+    return total / len(labels)
+
+
+def plain_spread(centers: Tensor) -> float:
+    classes, count, _ = centers.shape
+    pairs = [pair for own in centers.tolist() for pair in combinations(own, 2)]
+    roots = sum(math.sqrt(2 - 2 * cosine(s, t)) for s, t in pairs)
+    return roots / (classes * count * (count - 1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 10])
+@pytest.mark.parametrize("settings", [(20.0, 0.01, 0.1), (3.0, 0.5, 1.0)])
+def test_the_loss_is_that_of_plain_loops(count: int, settings: tuple[float, float, float]) -> None:
+    scale, margin, temperature = settings
+    value = soft_triple(*batch(count), scale=scale, margin=margin, temperature=temperature)
+    assert value.item() == pytest.approx(plain_loss(batch(count), *settings), rel=1e-11)
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_the_regulariser_is_that_of_plain_loops(count: int) -> None:
+    centers = batch(count)[2]
+    assert center_spread(centers).item() == pytest.approx(plain_spread(centers), rel=1e-12)
+    assert center_spread(7 * centers).item() == pytest.approx(plain_spread(centers), rel=1e-12)
+
+
+def test_one_center_per_class_is_cosface_without_a_regulariser() -> None:
+    embeddings, labels, centers = batch(1)
+    value = soft_triple(embeddings, labels, centers, scale=9.0, margin=0.2, temperature=0.1)
+    expected = cosface(embeddings, labels, centers[:, 0], scale=9.0, margin=0.2)
+    torch.testing.assert_close(value, expected)
+    assert center_spread(centers).item() == 0.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_merged_centers_keep_a_finite_gradient(dtype: torch.dtype) -> None:
+    """Exact copies, copies up to rounding, and zero vectors."""
+    centers = torch.randn(50, 1, 3, generator=torch.Generator().manual_seed(1)).to(dtype)
+    centers = torch.cat([centers, centers, 3 * centers, centers + 1e-7], dim=1)
+    centers[0] = 0.0
+    leaf = centers.requires_grad_()
+    (gradient,) = torch.autograd.grad(center_spread(leaf), leaf)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() < 1
+
+
+def test_the_module_adds_the_weighted_regulariser() -> None:
+    embeddings, labels, _ = batch()
+    loss = SoftTriple(
+        5, 4, scale=7.0, margin=0.3, temperature=0.2, centers_per_class=3, spread_weight=0.6
+    ).double()
+    plain = soft_triple(embeddings, labels, loss.centers, scale=7.0, margin=0.3, temperature=0.2)
+    expected = plain + 0.6 * center_spread(loss.centers)
+    assert torch.equal(loss(embeddings, labels), expected)
+    assert [(name, value.shape) for name, value in loss.named_parameters()] == [
+        ("centers", (5, 3, 4))
+    ]
+    assert 0.9 / 15**0.5 < loss.centers.abs().max() <= 1 / 15**0.5
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("scale", 0.0),
+        ("margin", 1.1),
+        ("margin", -0.1),
+        ("temperature", 0.0),
+        ("centers_per_class", 0),
+        ("spread_weight", -0.1),
+        ("spread_weight", math.inf),
+    ],
+)
+def test_settings_out_of_range_are_refused(argument: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{argument} is {value}: it must lie in "):
+        SoftTriple(5, 4, **{argument: value})  # type: ignore[arg-type]
+
+
+def test_value_and_gradients_equal_pytorch_metric_learning() -> None:
+    """Its regulariser is a separate argument; its centers are the columns of (D, C K)."""
+    losses = pytest.importorskip("pytorch_metric_learning.losses", reason="no peer installed")
+    from pytorch_metric_learning import regularizers
+
+    spread = regularizers.SparseCentersRegularizer(5, 3)
+    theirs = losses.SoftTripleLoss(
+        5, 4, centers_per_class=3, weight_regularizer=spread, weight_reg_weight=0.2
+    )
+    embeddings, labels, centers = batch()
+    theirs.fc.data = centers.flatten(0, 1).T.clone()
+    ours = SoftTriple(5, 4, centers_per_class=3).double()
+    ours.centers.data = centers.clone()
+    ours_leaf, peer_leaf = embeddings.clone().requires_grad_(), embeddings.clone().requires_grad_()
+    value, other = ours(ours_leaf, labels), theirs(peer_leaf, labels)
+    torch.testing.assert_close(value, other, rtol=1e-10, atol=0)
+    first, second = torch.autograd.grad(value, [ours_leaf, ours.centers])
+    third, fourth = torch.autograd.grad(other, [peer_leaf, theirs.fc])
+    torch.testing.assert_close(first, third, rtol=1e-7, atol=1e-12)
+    torch.testing.assert_close(second.flatten(0, 1), fourth.T, rtol=1e-7, atol=1e-12)
