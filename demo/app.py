@@ -10,7 +10,7 @@ from demo.library import Library
 from demo.page import Page, show
 from demo.pictures import picture_route
 from demo.style import HEAD, PUSH, REPLACE, REVEAL
-from demo.view import read_address
+from demo.view import read_address, to_int
 
 HOST = "127.0.0.1"  # nobody else on the network can reach it
 OUTPUTS = 10  # components that `outputs` lists and `updates` fills
@@ -108,7 +108,16 @@ def on_pick(library: Library) -> Callable[[str, gr.EventData], list[Any]]:
 
 def on_change(library: Library, name: str) -> Callable[[str, object], list[Any]]:
     def handler(address: str, value: object) -> list[Any]:
-        return updates(library, show(library, read_address(address) | {name: value}))
+        parameters = read_address(address)
+        # The query's field also says "blur" when a button is pressed: nothing was changed then, and
+        # an answer that came after the button's would take the button's back.
+        if (
+            name == "q"
+            and to_int(value) is not None
+            and to_int(value) == to_int(parameters.get("q"))
+        ):
+            return [gr.skip()] * OUTPUTS
+        return updates(library, show(library, parameters | {name: value}))
 
     return handler
 
