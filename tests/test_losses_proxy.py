@@ -1,20 +1,33 @@
-"""Both forms of Proxy-NCA against the paper's formula in plain Python, and against a peer."""
+"""Proxy-NCA in all its forms against the paper's formula in plain Python, and against a peer."""
 
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax, proxy_nca, proxy_nca_softmax
+from proxy_core.assignment import Assignment, static_assignment
+from proxy_core.distances import cosine_similarity
+from proxy_core.losses.proxy import (
+    ProxyNCA,
+    ProxyNCAPlusPlus,
+    ProxyNCASoftmax,
+    initial_proxies,
+    nca_gaps,
+    proxy_nca,
+    proxy_nca_softmax,
+)
+from tests.plain_proxies import CASES, LABELS, Case, points
+
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
-def batch(size: int = 9, classes: int = 5, dim: int = 4) -> tuple[Tensor, Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(2)
-    embeddings = torch.randn(size, dim, generator=generator, dtype=torch.float64)
-    proxies = torch.randn(classes, dim, generator=generator, dtype=torch.float64)
-    return embeddings, torch.randint(0, classes, (size,), generator=generator), proxies
+def own_proxies(embeddings: Tensor, proxies: Tensor) -> tuple[Tensor, Assignment]:
+    """Cosines and assignment with one proxy for each class, under `LABELS`."""
+    cosines = cosine_similarity(embeddings, proxies)
+    members = torch.arange(len(proxies))[:, None]
+    return cosines, static_assignment(cosines, torch.tensor(LABELS[: len(embeddings)]), members)
 
 
 def stretched(vector: list[float], length: float) -> list[float]:
@@ -22,96 +35,159 @@ def stretched(vector: list[float], length: float) -> list[float]:
 
 
 def plain_loss(
-    embedding: Tensor, label: int, proxies: Tensor, lengths: tuple[float, float], own: bool
+    case: Case, embeddings: Tensor, proxies: Tensor, lengths: tuple[float, float], own: bool
 ) -> float:
-    """-log(e^-d(x, p_y) / sum of e^-d(x, p_z)), d squared Euclidean; own: p_y in the sum too."""
-    x = stretched(embedding.tolist(), lengths[0])
-    terms = [math.exp(-(math.dist(x, stretched(p, lengths[1])) ** 2)) for p in proxies.tolist()]
-    return -math.log(terms[label] / sum(t for z, t in enumerate(terms) if own or z != label))
-
-
-def plain_mean(
-    embeddings: Tensor, labels: Tensor, proxies: Tensor, lengths: tuple[float, float], own: bool
-) -> float:
-    rows = zip(embeddings, labels.tolist(), strict=True)
-    losses = [plain_loss(x, y, proxies, lengths, own) for x, y in rows]
+    """-log(e^-d(x, p) / sum of e^-d(x, q)), d squared Euclidean; own: p in the sum too."""
+    _, assigned = case.plain(embeddings, proxies)
+    losses = []
+    for i, x in enumerate(embeddings.tolist()):
+        ends = [stretched(p, lengths[1]) for p in proxies.tolist()]
+        terms = [math.exp(-(math.dist(stretched(x, lengths[0]), p) ** 2)) for p in ends]
+        rivals = sum(terms[q] for q in assigned.negatives[i])
+        if rivals or own:
+            losses.append(
+                sum(
+                    -share * math.log(terms[p] / (rivals + own * terms[p]))
+                    for p, share in assigned.positives[i].items()
+                )
+            )
     return sum(losses) / len(losses)
 
 
+@every_case
 @pytest.mark.parametrize("lengths", [(1.0, 1.0), (3.0, 3.0), (1.0, 9.0), (2.0, 0.25)])
 def test_scale_is_twice_the_product_of_the_lengths_in_the_papers_formula(
-    lengths: tuple[float, float],
+    case: Case, lengths: tuple[float, float]
 ) -> None:
+    embeddings, proxies = points(9), points(case.proxies, seed=1)
     scale = 2 * lengths[0] * lengths[1]
-    paper = proxy_nca(*batch(), scale=scale)
-    softmax = proxy_nca_softmax(*batch(), scale=scale)
-    assert paper.item() == pytest.approx(plain_mean(*batch(), lengths, own=False), rel=1e-12)
-    assert softmax.item() == pytest.approx(plain_mean(*batch(), lengths, own=True), rel=1e-12)
+    paper = proxy_nca(*case.ours(embeddings, proxies), scale=scale)
+    softmax = proxy_nca_softmax(*case.ours(embeddings, proxies), scale=scale)
+    plain = plain_loss(case, embeddings, proxies, lengths, own=False)
+    plain_softmax = plain_loss(case, embeddings, proxies, lengths, own=True)
+    assert paper.item() == pytest.approx(plain, rel=1e-11)
+    assert softmax.item() == pytest.approx(plain_softmax, rel=1e-11)
 
 
-def test_the_softmax_form_is_softplus_of_the_papers_form_for_each_sample() -> None:
-    embeddings, labels, proxies = batch()
-    for index in range(len(labels)):
-        one = slice(index, index + 1)
-        paper = proxy_nca(embeddings[one], labels[one], proxies, scale=18.0)
-        softmax = proxy_nca_softmax(embeddings[one], labels[one], proxies, scale=18.0)
-        torch.testing.assert_close(softmax, F.softplus(paper), rtol=1e-12, atol=1e-14)
+@every_case
+def test_the_softmax_form_is_softplus_of_the_papers_form_for_each_pair(case: Case) -> None:
+    cosines, assigned = case.ours(points(9), points(case.proxies, seed=1))
+    gaps = nca_gaps(cosines, assigned, scale=18.0)
+    softmax = proxy_nca_softmax(cosines, assigned, scale=18.0)
+    expected = (F.softplus(gaps, threshold=600) * assigned.weight).sum() / 9
+    torch.testing.assert_close(softmax, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_an_image_without_negatives_is_left_out_of_the_papers_form_and_0_in_the_other() -> None:
+    cosines = torch.tensor([[0.3, 0.1], [0.2, 0.9]], requires_grad=True)
+    image, weight = torch.tensor([0, 1]), torch.ones(2)
+    negative = torch.tensor([[False, True], [False, False]])
+    assigned = Assignment(image, torch.tensor([0, 1]), weight, negative)
+    paper = proxy_nca(cosines, assigned, scale=10.0)
+    softmax = proxy_nca_softmax(cosines, assigned, scale=10.0)
+    assert paper.item() == pytest.approx(-2.0)
+    assert softmax.item() == pytest.approx(math.log(1 + math.exp(-2)) / 2)
+    for value in (paper, softmax):
+        (gradient,) = torch.autograd.grad(value, cosines, retain_graph=True)
+        assert gradient[0].all()
+        assert gradient[1].tolist() == [0.0, 0.0]
+    nothing = assigned._replace(negative=torch.zeros(2, 2, dtype=torch.bool))
+    for formula in (proxy_nca, proxy_nca_softmax):
+        value = formula(cosines, nothing, scale=10.0)
+        assert value.item() == 0.0
+        assert not torch.autograd.grad(value, cosines)[0].any()
+
+
+def test_broken_embeddings_are_not_hidden() -> None:
+    embeddings = points(9)
+    embeddings[4, 1] = torch.nan
+    for formula in (proxy_nca, proxy_nca_softmax):
+        assert formula(*own_proxies(embeddings, points(5)), scale=18.0).isnan()
 
 
 def test_the_papers_form_is_negative_at_its_optimum() -> None:
     """Proxies at the corners of a simplex, embeddings on them: cosines are 1 and -1/(C - 1)."""
-    classes, scale = 10, 18.0
+    classes, scale = 5, 18.0
     corners = torch.eye(classes, dtype=torch.float64) - 1 / classes
-    loss = proxy_nca(corners, torch.arange(classes), corners, scale=scale)
+    loss = proxy_nca(*own_proxies(corners[LABELS], corners), scale=scale)
     optimum = math.log(classes - 1) - scale * (1 + 1 / (classes - 1))
     assert optimum < 0
     assert loss.item() == pytest.approx(optimum, rel=1e-12)
 
 
-def test_lengths_do_not_matter() -> None:
-    embeddings, labels, proxies = batch()
-    for formula in (proxy_nca, proxy_nca_softmax):
-        plain = formula(embeddings, labels, proxies, scale=7.0)
-        scaled = formula(5.0 * embeddings, labels, proxies / 3.0, scale=7.0)
-        torch.testing.assert_close(plain, scaled)
-
-
 def test_a_sample_whose_probability_underflows_keeps_its_loss_and_gradient() -> None:
     embeddings = torch.tensor([[-1.0, 0.1]], requires_grad=True)
     proxies = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    loss = proxy_nca_softmax(embeddings, torch.tensor([0]), proxies, scale=100.0)
+    cosines = cosine_similarity(embeddings, proxies)
+    assigned = static_assignment(cosines, torch.tensor([0]), torch.tensor([[0], [1]]))
+    loss = proxy_nca_softmax(cosines, assigned, scale=100.0)
     (gradient,) = torch.autograd.grad(loss, embeddings)
     assert loss.item() == pytest.approx(200 / math.hypot(1, 0.1), rel=1e-5)
     assert gradient.abs().max() > 1
 
 
-def test_the_papers_form_needs_two_classes() -> None:
+def test_the_papers_form_needs_two_classes_and_two_proxies() -> None:
     with pytest.raises(ValueError, match="num_classes is 1: this loss needs at least 2"):
         ProxyNCA(1, 4)
+    with pytest.raises(ValueError, match="that is 1 proxies for 4 classes, and this loss needs"):
+        ProxyNCA(4, 4, proxies_per_class=0.25)
+    assert ProxyNCASoftmax(4, 4, proxies_per_class=0.25).proxies.shape == (1, 4)
     assert ProxyNCASoftmax(1, 4)(torch.ones(2, 4), torch.tensor([0, 0])).item() == 0.0
 
 
-def test_the_modules_pass_on_their_proxies_and_scale() -> None:
-    embeddings, labels, _ = batch()
-    for module, formula in ((ProxyNCA, proxy_nca), (ProxyNCASoftmax, proxy_nca_softmax)):
-        loss = module(5, 4, scale=7.0).double()
-        expected = formula(embeddings, labels, loss.proxies, scale=7.0)
-        assert torch.equal(loss(embeddings, labels), expected)
-        assert [name for name, _ in loss.named_parameters()] == ["proxies"]
+@pytest.mark.parametrize("settings", [{}, {"assignment": "dynamic", "proxies_per_class": 2.0}])
+def test_the_modules_pass_on_their_proxies_and_settings(settings: dict[str, str]) -> None:
+    embeddings, labels = points(9), torch.tensor(LABELS)
+    modules: list[tuple[type[nn.Module], str, float, float]] = [
+        (ProxyNCA, "scale", 7.0, 7.0),
+        (ProxyNCASoftmax, "scale", 7.0, 7.0),
+        (ProxyNCAPlusPlus, "temperature", 0.25, 8.0),
+    ]
+    for module, name, setting, scale in modules:
+        formula = proxy_nca if module is ProxyNCA else proxy_nca_softmax
+        loss = module(5, 4, **{name: setting}, **settings).double()
+        proxies = loss.get_parameter("proxies")
+        case = CASES["dynamic, few" if settings else "one for each class"]
+        expected = formula(*case.ours(embeddings, proxies), scale=scale)
+        torch.testing.assert_close(loss(embeddings, labels), expected, rtol=1e-14, atol=0)
+        assert [key for key, _ in loss.named_parameters()] == ["proxies"]
 
 
-def test_proxies_start_at_length_about_one() -> None:
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_temperatures_out_of_range_are_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=f"temperature is {value}: it must lie in "):
+        ProxyNCAPlusPlus(5, 4, temperature=value)
+
+
+def test_default_temperature_is_the_default_scale() -> None:
     torch.manual_seed(0)
-    lengths = ProxyNCA(2000, 64).proxies.norm(dim=1)
-    assert lengths.square().mean().item() == pytest.approx(1.0, abs=0.02)
+    one = ProxyNCASoftmax(5, 4)
+    torch.manual_seed(0)
+    other = ProxyNCAPlusPlus(5, 4)
+    batch = points(9).float(), torch.tensor(LABELS)
+    torch.testing.assert_close(one(*batch), other(*batch))
+
+
+def test_proxies_start_as_random_directions_of_length_about_one() -> None:
+    torch.manual_seed(0)
+    proxies = initial_proxies(2000, 64)
+    assert proxies.norm(dim=1).square().mean().item() == pytest.approx(1.0, abs=0.02)
+    assert proxies.mean().abs() < 0.002
 
 
 @pytest.mark.parametrize("softmax_scale", [1.0, 9.0])
 def test_the_softmax_form_equals_pytorch_metric_learning(softmax_scale: float) -> None:
     """Its `softmax_scale` multiplies squared distances of unit vectors, hence scale = 2 * it."""
     peer = pytest.importorskip("pytorch_metric_learning.losses", reason="the peer is not installed")
-    embeddings, labels, proxies = batch()
+    embeddings, proxies = points(9).requires_grad_(), points(5, seed=1).requires_grad_()
     theirs = peer.ProxyNCALoss(5, 4, softmax_scale=softmax_scale)
-    theirs.proxies.data = proxies.clone()
-    ours = proxy_nca_softmax(embeddings, labels, proxies, scale=2 * softmax_scale)
-    torch.testing.assert_close(ours, theirs(embeddings, labels).detach(), rtol=1e-10, atol=0)
+    theirs.proxies.data = proxies.detach().clone()
+    ours = proxy_nca_softmax(*own_proxies(embeddings, proxies), scale=2 * softmax_scale)
+    other = theirs(embeddings, torch.tensor(LABELS))
+    torch.testing.assert_close(ours, other, rtol=1e-10, atol=0)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, (embeddings, proxies)),
+        torch.autograd.grad(other, (embeddings, theirs.proxies)),
+        rtol=1e-7,
+        atol=1e-12,
+    )

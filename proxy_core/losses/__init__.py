@@ -21,8 +21,9 @@ from torch import nn
 
 from proxy_core.losses.center import Center
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
-from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
+from proxy_core.losses.proxy import ProxyNCA, ProxyNCAPlusPlus, ProxyNCASoftmax
 from proxy_core.losses.proxy_anchor import ProxyAnchor
+from proxy_core.losses.proxy_triplet import ProxyTriplet
 from proxy_core.losses.similarities import MultiSimilarity, NPairs, NTXent
 from proxy_core.losses.soft_triple import SoftTriple
 from proxy_core.losses.softmax import ArcFace, CosFace, NormalizedSoftmax, Softmax
@@ -31,6 +32,8 @@ from proxy_core.losses.triplet import Triplet
 LOSSES: dict[str, type[nn.Module]] = {
     "proxy_nca": ProxyNCA,
     "proxy_nca_softmax": ProxyNCASoftmax,
+    "proxy_nca_pp": ProxyNCAPlusPlus,
+    "proxy_triplet": ProxyTriplet,
     "proxy_anchor": ProxyAnchor,
     "soft_triple": SoftTriple,
     "softmax": Softmax,

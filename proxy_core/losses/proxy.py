@@ -1,41 +1,53 @@
-"""Proxy-NCA: every class is represented by one learned vector instead of sampled images."""
+"""Proxy-NCA: learned vectors stand for the images that others are compared with."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.distances import cosine_similarity
+from proxy_core.assignment import Assigner, Assignment, Rule
 from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.losses.masked import log_one_plus, log_sum_exp
+from proxy_core.proxy_cosines import proxy_cosines
 
 
-def proxy_nca(embeddings: Tensor, labels: Tensor, proxies: Tensor, *, scale: float) -> Tensor:
-    """Mean over the batch of -log(e^{s cos(x, p_y)} / sum over z != y of e^{s cos(x, p_z)}).
+def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
+    """Mean over images x of -log(e^{s cos(x, p)} / sum over negatives q of e^{s cos(x, q)}).
 
-    embeddings (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, scale s > 0 in units
-    of 1/cosine; needs C >= 2. `ProxyNCA` says how s relates to the paper's squared distances.
+    cosines (B, P) of images and proxies; p is the positive proxy of x, or each of several in its
+    share; scale s > 0 in units of 1/cosine. `ProxyNCA` says how s relates to squared distances.
+    The mean leaves out images without negatives, and is 0 if there is no other.
     """
-    logits = scale * cosine_similarity(embeddings, proxies)  # (B, C)
-    own = labels[:, None]
-    others = logits.scatter(1, own, -torch.inf)
-    return (others.logsumexp(dim=1) - logits.gather(1, own).squeeze(1)).mean()
+    gaps = nca_gaps(cosines, assignment, scale=scale)
+    left_out = gaps == -torch.inf
+    shares = assignment.weight.masked_fill(left_out, 0.0)
+    return gaps.masked_fill(left_out, 0.0) @ (shares / shares.sum().clamp(min=1.0))
 
 
-def proxy_nca_softmax(
-    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, scale: float
-) -> Tensor:
-    """Mean over the batch of -log(e^{s cos(x, p_y)} / sum over all z of e^{s cos(x, p_z)}).
+def proxy_nca_softmax(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
+    """Mean over images x of -log(e^{s cos(x, p)} / sum over p and negatives q of e^{s cos(x, q)}).
 
-    Shapes and units as in `proxy_nca`; each sample's loss is softplus of its loss there.
+    Arguments as in `proxy_nca`, of whose value for one image and proxy this is log(1 + e^value).
+    An image without negatives counts as 0.
     """
-    return F.cross_entropy(scale * cosine_similarity(embeddings, proxies), labels)
+    losses = log_one_plus(nca_gaps(cosines, assignment, scale=scale))
+    return losses @ assignment.weight / len(cosines)
+
+
+def nca_gaps(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
+    """log(sum over negatives q of e^{s cos(x, q)}) - s cos(x, p) of each positive pair (L,).
+
+    Arguments as in `proxy_nca`; -inf for an image without negatives.
+    """
+    rivals = log_sum_exp(cosines, assignment.negative, scale)  # (B,)
+    return rivals[assignment.image] - scale * cosines[assignment.image, assignment.proxy]
 
 
 class ProxyNCA(nn.Module):
     """Proxy-NCA as published: the own proxy is not in the denominator.
 
     Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
-    https://arxiv.org/abs/1703.07464. One proxy for each class (static assignment), embeddings and
-    proxies normalised to unit length by the loss.
+    https://arxiv.org/abs/1703.07464. Embeddings and proxies are normalised to unit length by the
+    loss. `assignment` and `proxies_per_class` choose among the paper's rules, of which one proxy
+    for each class is the default: `proxy_core.assignment` defines them.
 
     Differs from the paper: squared distances of unit vectors are 2 - 2 cos, and constants cancel
     in the ratio, so the formula is written with cosines and one `scale` s. The paper's unit
@@ -45,50 +57,111 @@ class ProxyNCA(nn.Module):
     saturate, and negative values are right. Proxies start as random directions of length about 1.
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar; ValueError for any other batch.
-    ValueError when built with C < 2, D < 1 or a scale outside (0, inf).
+    ValueError when built with C < 2, D < 1, a scale outside (0, inf), fewer than two proxies, or
+    an assignment that `Assigner` refuses.
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, scale: float = 18.0) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        scale: float = 18.0,
+        assignment: Rule = "static",
+        proxies_per_class: float = 1.0,
+    ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=2)
         check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        self.proxies = initial_proxies(num_classes, embedding_dim)
+        self.assign = Assigner(num_classes, assignment, proxies_per_class, least_proxies=2)
+        self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, *self.proxies.shape)
-        return proxy_nca(embeddings, labels, self.proxies, scale=self.scale)
+        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
+        cosines = proxy_cosines(embeddings, self.proxies)
+        return proxy_nca(cosines, self.assign(cosines, labels), scale=self.scale)
 
 
 class ProxyNCASoftmax(nn.Module):
-    """Proxy-NCA as a softmax over all proxies, the own one included.
+    """Proxy-NCA as most code has it: a softmax over all proxies, the own one included.
 
-    Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis,
-    ECCV 2020, https://arxiv.org/abs/2004.01113, which maximises the probability that an embedding
-    is assigned to its proxy. Also what most code that is called Proxy-NCA computes.
+    The formula of Movshovitz-Attias et al., ICCV 2017, https://arxiv.org/abs/1703.07464, but for
+    its denominator; `ProxyNCAPlusPlus` is the same number, written with a temperature. What
+    `ProxyNCA` says of the scale and of the assignment holds here too.
 
-    Differs from ProxyNCA++: only the loss is taken, not its pooling, layer normalisation and
-    sampling. `scale` multiplies the cosine; the paper's temperature T divides squared distances,
-    hence scale = 2 / T, and T = 1/9 is the default of 18. Differs from pytorch-metric-learning 2.9,
-    which drops samples whose probability underflows; here they keep their loss and gradient.
-    Proxies start as random directions of length about 1.
+    Differs from pytorch-metric-learning 2.9, which drops samples whose probability underflows;
+    here they keep their loss and gradient. With more than one proxy per class the softmax is over
+    the nearest one of the own class and all of the others. Proxies start as random directions of
+    length about 1.
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1 or a scale outside (0, inf).
+    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or an assignment that
+    `Assigner` refuses.
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, scale: float = 18.0) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        scale: float = 18.0,
+        assignment: Rule = "static",
+        proxies_per_class: float = 1.0,
+    ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        self.proxies = initial_proxies(num_classes, embedding_dim)
+        self.assign = Assigner(num_classes, assignment, proxies_per_class)
+        self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, *self.proxies.shape)
-        return proxy_nca_softmax(embeddings, labels, self.proxies, scale=self.scale)
+        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
+        cosines = proxy_cosines(embeddings, self.proxies)
+        return proxy_nca_softmax(cosines, self.assign(cosines, labels), scale=self.scale)
 
 
-def initial_proxies(num_classes: int, embedding_dim: int) -> nn.Parameter:
-    """Random directions (C, D) of expected squared length 1, from torch's global generator."""
-    return nn.Parameter(torch.randn(num_classes, embedding_dim) / embedding_dim**0.5)
+class ProxyNCAPlusPlus(nn.Module):
+    """ProxyNCA++: the probability of the own proxy among all, at a low temperature.
+
+    Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis,
+    ECCV 2020, https://arxiv.org/abs/2004.01113: the proxy assignment probability, a softmax of
+    -|x - p|^2 / T over unit vectors, with its T = 1/9. That is `proxy_nca_softmax` at
+    scale = 2 / T, so 18 for the default.
+
+    Differs from the paper: only the loss is taken. Its pooling and layer normalisation belong to
+    the network, which the data set fixes here, its sampling is `samples_per_class` and its fast
+    proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` are not of that paper,
+    see `ProxyNCA`. Proxies start as random directions of length about 1.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1, a temperature outside (0, inf) or an assignment
+    that `Assigner` refuses.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        temperature: float = 1 / 9,
+        assignment: Rule = "static",
+        proxies_per_class: float = 1.0,
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
+        self.assign = Assigner(num_classes, assignment, proxies_per_class)
+        self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
+        self.temperature = temperature
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
+        cosines = proxy_cosines(embeddings, self.proxies)
+        return proxy_nca_softmax(cosines, self.assign(cosines, labels), scale=2 / self.temperature)
+
+
+def initial_proxies(num_proxies: int, embedding_dim: int) -> nn.Parameter:
+    """Random directions (P, D) of expected squared length 1, from torch's global generator."""
+    return nn.Parameter(torch.randn(num_proxies, embedding_dim) / embedding_dim**0.5)

@@ -4,41 +4,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.distances import cosine_similarity, same_class
+from proxy_core.assignment import Assigner, Assignment, Rule
 from proxy_core.losses.checks import check_batch, check_range, check_sizes
 from proxy_core.losses.proxy import initial_proxies
+from proxy_core.proxy_cosines import proxy_cosines
 
 
-def proxy_anchor(
-    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, scale: float, margin: float
-) -> Tensor:
-    """Mean over present p of log(1 + sum over own x of e^{-s (cos(x, p) - m)}), plus mean over
-    all p of log(1 + sum over other x of e^{s (cos(x, p) + m)}).
+def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margin: float) -> Tensor:
+    """Mean over occupied proxies p of log(1 + sum over own images x of e^{-s (cos(x, p) - m)}),
+    plus mean over all p of log(1 + sum over images x it is a negative of of e^{s (cos(x, p) + m)}).
 
-    embeddings (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, scale s > 0 in units
-    of 1/cosine, margin m in [0, 1], a cosine. A proxy is present if its class is in the batch.
+    cosines (B, P) of images and proxies, scale s > 0 in units of 1/cosine, margin m in [0, 1], a
+    cosine. A proxy is occupied if it is the positive one of an image, which counts by its share.
     """
-    cosines = cosine_similarity(embeddings, proxies)  # (B, C)
-    own = labels[:, None]
-    pull = pull_terms(scale * (margin - cosines.gather(1, own).squeeze(1)), labels)
-    push = log_one_plus_sum_exp((scale * (cosines + margin)).scatter(1, own, -torch.inf))
-    return pull + push.mean()
+    near = cosines[assignment.image, assignment.proxy]
+    pull = pull_terms(scale * (margin - near), assignment, num_proxies=cosines.shape[1])
+    rivals = (scale * (cosines + margin)).masked_fill(~assignment.negative, -torch.inf)
+    return pull + log_one_plus_sum_exp(rivals).mean()
 
 
-def pull_terms(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the classes of the batch of log(1 + sum over its images of e^logit).
+def pull_terms(logits: Tensor, assignment: Assignment, *, num_proxies: int) -> Tensor:
+    """Mean over the occupied of P proxies of log(1 + sum over its pairs of weight e^logit).
 
-    logits (B,) of each image against its own proxy, labels (B,). Column i of the (B, B) table
-    holds the images of the class of image i, so a class of n images is there n times over.
+    logits (L,) of the positive pairs. The largest term of each proxy, the 1 among them, is taken
+    out of its sum, which therefore neither overflows nor vanishes.
     """
-    same = same_class(labels)
-    terms = log_one_plus_sum_exp(logits[:, None].masked_fill(~same, -torch.inf))
-    shares = same.sum(dim=0).to(terms.dtype).reciprocal()
-    return (terms * shares).sum() / shares.sum()
+    proxy, zeros = assignment.proxy, logits.new_zeros(num_proxies)
+    largest = zeros.scatter_reduce(0, proxy, logits.detach(), "amax")  # (P,), 0 for the 1
+    terms = assignment.weight * (logits - largest[proxy]).exp()
+    sums = (-largest).exp().index_add(0, proxy, terms)
+    occupied = zeros.index_fill(0, proxy, 1.0)
+    return ((largest + sums.log()) * occupied).sum() / occupied.sum()
 
 
 def log_one_plus_sum_exp(logits: Tensor) -> Tensor:
-    """log(1 + sum over rows of e^logit), (C,) from (B, C), the 1 as an appended row of zeros.
+    """log(1 + sum over rows of e^logit), (P,) from (B, P), the 1 as an appended row of zeros.
 
     e^{s (1 + m)} overflows half precision at the paper's s = 32, and single precision at s = 81.
     The row also keeps a column of nothing but -inf from having NaN as its gradient.
@@ -55,6 +55,9 @@ class ProxyAnchor(nn.Module):
     an image's share therefore depends on the rest of the batch, and the loss of a batch is no mean
     over its images.
 
+    `assignment` and `proxies_per_class` are not of that paper; `ProxyNCA` says where they are from.
+    With them the first mean is over the occupied proxies, the second over all of them.
+
     Differs from the authors' code, which sums the exponentials as they are: beyond half precision
     at scale 32, and with one-hot targets that have a single column for two classes. Here both
     sums are logsumexp with an appended zero. The authors' loss is the same otherwise, as is that of
@@ -62,21 +65,31 @@ class ProxyAnchor(nn.Module):
     length about sqrt(2 D / C).
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar > 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or a margin outside
-    [0, 1].
+    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf), a margin outside
+    [0, 1] or an assignment that `Assigner` refuses.
     """
 
     def __init__(
-        self, num_classes: int, embedding_dim: int, *, scale: float = 32.0, margin: float = 0.1
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        scale: float = 32.0,
+        margin: float = 0.1,
+        assignment: Rule = "static",
+        proxies_per_class: float = 1.0,
     ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
         check_range("margin", margin, low=0.0, high=1.0, low_allowed=True)
-        self.proxies = initial_proxies(num_classes, embedding_dim)
+        self.assign = Assigner(num_classes, assignment, proxies_per_class)
+        self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, *self.proxies.shape)
-        return proxy_anchor(embeddings, labels, self.proxies, scale=self.scale, margin=self.margin)
+        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
+        cosines = proxy_cosines(embeddings, self.proxies)
+        assigned = self.assign(cosines, labels)
+        return proxy_anchor(cosines, assigned, scale=self.scale, margin=self.margin)

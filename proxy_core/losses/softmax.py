@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.distances import cosine_similarity, inner_products
+from proxy_core.distances import inner_products
 from proxy_core.losses.checks import check_batch, check_range, check_sizes
 from proxy_core.losses.proxy import initial_proxies
+from proxy_core.proxy_cosines import proxy_cosines
 
 
 def softmax(
@@ -31,7 +32,7 @@ def normalized_softmax(
     embeddings (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, temperature T > 0 in
     units of the cosine.
     """
-    return F.cross_entropy(cosine_similarity(embeddings, proxies) / temperature, labels)
+    return F.cross_entropy(proxy_cosines(embeddings, proxies, 1 / temperature), labels)
 
 
 def arcface(
@@ -43,7 +44,7 @@ def arcface(
     (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, scale s > 0 in units of
     1/cosine, margin m in radians in [0, pi / 2].
     """
-    cosines = cosine_similarity(embeddings, proxies)  # (B, C)
+    cosines = proxy_cosines(embeddings, proxies)  # (B, C)
     own = cosines.gather(1, labels[:, None])
     turned = own * math.cos(margin) - sine(own) * math.sin(margin)
     lowered = torch.where(own >= -math.cos(margin), turned, own - margin * math.sin(margin))
@@ -67,7 +68,7 @@ def cosface(
 
     Shapes, scale s and range of the labels as in `arcface`; margin m in [0, 2], a cosine.
     """
-    cosines = cosine_similarity(embeddings, proxies)  # (B, C)
+    cosines = proxy_cosines(embeddings, proxies)  # (B, C)
     lowered = cosines.gather(1, labels[:, None]) - margin
     return F.cross_entropy(scale * cosines.scatter(1, labels[:, None], lowered), labels)
 

@@ -1,0 +1,148 @@
+"""Which proxy stands for which image: the static and dynamic assignments of the 2017 proxy paper.
+
+Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
+https://arxiv.org/abs/1703.07464, section 3. A proxy loss compares an image with the proxies that
+stand for it and with those that stand for images of other classes; these rules say which.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from proxy_core.distances import same_class
+
+Rule = Literal["static", "dynamic"]
+
+
+class Assignment(NamedTuple):
+    """Positive and negative proxies of a batch of B images, among P proxies.
+
+    image (L,), proxy (L,) int64: the positive pairs. weight (L,) in (0, 1]: the share of a pair in
+    its image; the shares of each image add up to 1. negative (B, P) bool: true where a proxy is a
+    negative of an image; its positive ones never are.
+    """
+
+    image: Tensor
+    proxy: Tensor
+    weight: Tensor
+    negative: Tensor
+
+
+@torch.no_grad()
+def static_assignment(cosines: Tensor, labels: Tensor, members: Tensor) -> Assignment:
+    """The nearest proxy of the own class is positive, every proxy of another class negative.
+
+    cosines (B, P) of images and proxies, labels (B,) in 0..C-1, members (C, K) the proxies of each
+    class. With K = 1 this is the paper's p(x) = p_c(x). Rows of `members` may be equal: classes
+    that share a proxy are not each other's negatives, as the loss could not tell them apart. With
+    K > 1, which the paper does not try, the other proxies of the own class take no part, and of
+    equally near ones the first is taken.
+    """
+    own = members[labels]  # (B, K)
+    nearest = cosines.gather(1, own).argmax(dim=1, keepdim=True)
+    proxy = own.gather(1, nearest).squeeze(1)
+    negative = torch.ones(cosines.shape, dtype=torch.bool, device=cosines.device)
+    image = torch.arange(len(labels), device=labels.device)
+    return Assignment(
+        image, proxy, torch.ones_like(cosines[:, 0]), negative.scatter_(1, own, False)
+    )
+
+
+@torch.no_grad()
+def dynamic_assignment(cosines: Tensor, labels: Tensor) -> Assignment:
+    """Each image stands at its nearest proxy; no proxy belongs to a class.
+
+    cosines (B, P), labels (B,), of which only matters which are equal. The paper's triplet of x, a
+    similar y and dissimilar Z becomes (x, p(y), p(Z)) with p(x) the nearest proxy of x. Here y runs
+    over all other images of the batch with the label of x, in equal shares, and is x itself if
+    there is none; Z is all images with another label. A proxy at which an image of the own class
+    stands, p(x) and p(y) among them, is not a negative, even if an image of Z stands there too: the
+    paper leaves that case open. An image may so be left without negatives.
+    """
+    nearest = cosines.argmax(dim=1)
+    same = same_class(labels).to(cosines.dtype)
+    foreign = standing(1 - same, nearest, cosines)
+    own = standing(same, nearest, cosines)
+    partners = same.clone().fill_diagonal_(0)
+    alone = partners.sum(dim=1, keepdim=True) == 0
+    partners = torch.where(alone, same, partners)
+    shares = standing(partners / partners.sum(dim=1, keepdim=True), nearest, cosines)
+    image, proxy = shares.nonzero(as_tuple=True)
+    return Assignment(image, proxy, shares[image, proxy], (foreign > 0) & (own == 0))
+
+
+def standing(weights: Tensor, nearest: Tensor, cosines: Tensor) -> Tensor:
+    """Total weight (B, P) that the images (B, B) of each row put on the proxy nearest to them."""
+    return torch.zeros_like(cosines).index_add_(1, nearest, weights)
+
+
+def shared_members(num_classes: int, num_proxies: int) -> Tensor:
+    """The one proxy (C, 1) of each class, at random from torch's global generator, and then fixed.
+
+    Each proxy is given to C // P classes or to one more; the paper only says that labels are
+    assigned at random, which could leave a proxy without a class.
+    """
+    members = torch.empty(num_classes, 1, dtype=torch.int64)
+    members[torch.randperm(num_classes), 0] = torch.arange(num_classes) % num_proxies
+    return members
+
+
+class Assigner(nn.Module):
+    """The assignment rule of a proxy loss, with its table of shared proxies.
+
+    `proxies_per_class` r says how many proxies there are, P = `num_proxies`: the nearest whole
+    number to r C, but at least 1. Static: r < 1 lets classes share them, r = 1 gives one to each
+    class, r = 2, 3, ... that many to each class. Dynamic: any r > 0, nothing belongs to a class.
+
+    forward: cosines (B, P) and labels (B,) in 0..C-1 -> Assignment. ValueError when built with an
+    unknown rule, r outside (0, inf), r > 1 that is not a whole number under the static rule, or
+    r C that rounds to fewer proxies than `least_proxies`.
+    """
+
+    members: Tensor | None
+
+    def __init__(
+        self,
+        num_classes: int,
+        assignment: Rule,
+        proxies_per_class: float,
+        *,
+        least_proxies: int = 1,
+    ) -> None:
+        super().__init__()
+        check_rule(assignment, proxies_per_class)
+        self.num_classes = num_classes
+        self.num_proxies = max(1, round(proxies_per_class * num_classes))
+        if self.num_proxies < least_proxies:
+            raise ValueError(
+                f"proxies_per_class is {proxies_per_class}: that is {self.num_proxies} proxies for "
+                f"{num_classes} classes, and this loss needs at least {least_proxies}"
+            )
+        shared = self.num_proxies < num_classes
+        members: Tensor | None = None
+        if assignment == "static" and shared:
+            members = shared_members(num_classes, self.num_proxies)
+        elif assignment == "static":
+            members = torch.arange(self.num_proxies).reshape(num_classes, -1)
+        # Only what was drawn must be kept by a checkpoint.
+        self.register_buffer("members", members, persistent=shared)
+
+    def forward(self, cosines: Tensor, labels: Tensor) -> Assignment:
+        if self.members is None:
+            return dynamic_assignment(cosines, labels)
+        return static_assignment(cosines, labels, self.members)
+
+
+def check_rule(assignment: str, proxies_per_class: float) -> None:
+    """Raise ValueError for a rule and a number of proxies per class that never go together."""
+    if assignment not in ("static", "dynamic"):
+        raise ValueError(f"assignment is {assignment!r}: it must be 'static' or 'dynamic'")
+    if not 0 < proxies_per_class < math.inf:
+        raise ValueError(f"proxies_per_class is {proxies_per_class}: it must lie in (0, inf)")
+    if assignment == "static" and proxies_per_class > 1 and proxies_per_class % 1:
+        raise ValueError(
+            f"proxies_per_class is {proxies_per_class}: above 1 the static rule gives every class "
+            "the same number, so it must be a whole number; or use the dynamic rule"
+        )

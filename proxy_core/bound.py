@@ -1,0 +1,108 @@
+"""The triplet bound of the 2017 proxy paper, measured: how much proxies give away."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from proxy_core.distances import full_precision, unit
+
+ROWS = 256  # anchors at a time, so that memory grows with the number of images only
+
+
+@dataclass(frozen=True)
+class TripletBound:
+    """Both sides of rank_loss <= proxy_rank_loss + near_tie, over `triplets` triplets (x, y, z).
+
+    rank_loss: share of triplets with d(x, y) > d(x, z). proxy_rank_loss: share with
+    d(x, p(y)) > d(x, p(z)). near_tie: share with |d(x, p(y)) - d(x, p(z))| <= 2 epsilon. epsilon:
+    the largest d(x, p(x)), in [0, 2].
+    """
+
+    rank_loss: float
+    proxy_rank_loss: float
+    near_tie: float
+    epsilon: float
+    triplets: int
+
+    @property
+    def bound(self) -> float:
+        """The right side; above 1 it says nothing."""
+        return self.proxy_rank_loss + self.near_tie
+
+
+@torch.no_grad()
+def triplet_bound(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, proxy_of: Tensor
+) -> TripletBound:
+    """Both sides of the bound, exactly, over all triplets: x and y of one class, z of another.
+
+    Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
+    https://arxiv.org/abs/1703.07464, section 3: by the triangle inequality the gap d(x, y) - d(x,
+    z) and the gap to the proxies differ by at most 2 epsilon. So d is the distance of unit vectors
+    and not its square, which keeps no triangle inequality. Probabilities are over triplets drawn
+    uniformly, x and y different images.
+
+    embeddings (N, D) and proxies (P, D) of any length, labels (N,) int64, proxy_of (N,) int64 in
+    0..P-1: the proxy p(x) of each image, for a static assignment with one proxy per class its
+    label. Computed in float64 in O(N^2 (D + log N)) time and O(N) memory times 256. ValueError for
+    shapes that do not fit, values that are not finite, proxies out of range, or labels without any
+    triplet.
+    """
+    check_bound(embeddings, labels, proxies, proxy_of)
+    points, ends = unit(embeddings.double()), unit(proxies.double())
+    counts = torch.zeros(4, dtype=torch.int64, device=embeddings.device)
+    epsilon = torch.linalg.vector_norm(points - ends[proxy_of], dim=1).max()
+    for rows in torch.split(torch.arange(len(points), device=points.device), ROWS):
+        between = torch.cdist(points[rows], points, compute_mode="donot_use_mm_for_euclid_dist")
+        to_proxies = torch.cdist(points[rows], ends, compute_mode="donot_use_mm_for_euclid_dist")
+        near = to_proxies[:, proxy_of]  # (rows, N): d(x, p(y)) for every image y
+        for x, row in enumerate(rows.tolist()):
+            own = labels == labels[row]
+            other = ~own
+            own[row] = False
+            counts += anchor_counts(between[x], near[x], own, other, 2 * epsilon)
+    wrong, proxy_wrong, ties, triplets = counts.tolist()
+    if triplets == 0:
+        raise ValueError("labels hold no triplet: expected two images of a class and another class")
+    return TripletBound(
+        wrong / triplets, proxy_wrong / triplets, ties / triplets, epsilon.item(), triplets
+    )
+
+
+def anchor_counts(
+    between: Tensor, near: Tensor, own: Tensor, other: Tensor, width: Tensor
+) -> Tensor:
+    """Numbers (4,) of triplets of one anchor: ranked wrong, wrong by proxies, near ties, all.
+
+    between (N,) distances to the images, near (N,) to their proxies, own and other (N,) masks.
+    """
+    negatives, rivals = between[other].sort().values, near[other].sort().values
+    wrong = torch.searchsorted(negatives, between[own]).sum()
+    proxy_wrong = torch.searchsorted(rivals, near[own]).sum()
+    ends = torch.searchsorted(rivals, near[own] + width, right=True)
+    ties = (ends - torch.searchsorted(rivals, near[own] - width)).sum()
+    return torch.stack([wrong, proxy_wrong, ties, own.sum() * other.sum()])
+
+
+def check_bound(embeddings: Tensor, labels: Tensor, proxies: Tensor, proxy_of: Tensor) -> None:
+    """Raise ValueError for what `triplet_bound` refuses, but for a lack of triplets."""
+    if embeddings.ndim != 2 or proxies.ndim != 2 or embeddings.shape[1] != proxies.shape[1]:
+        raise ValueError(
+            f"embeddings have shape {tuple(embeddings.shape)} and proxies {tuple(proxies.shape)}: "
+            "expected (N, D) and (P, D)"
+        )
+    for name, values in (("labels", labels), ("proxy_of", proxy_of)):
+        if values.shape != embeddings.shape[:1] or values.dtype != torch.int64:
+            raise ValueError(
+                f"{name} are {tuple(values.shape)} {values.dtype}: expected ({len(embeddings)},) "
+                "torch.int64"
+            )
+    for name, values in (("embeddings", embeddings), ("proxies", proxies)):
+        if not torch.isfinite(full_precision(values)).all():
+            raise ValueError(f"{name} hold NaN or infinity: has the training diverged?")
+    if len(proxy_of) and not 0 <= int(proxy_of.min()) <= int(proxy_of.max()) < len(proxies):
+        raise ValueError(
+            f"proxy_of spans {int(proxy_of.min())}..{int(proxy_of.max())}: expected "
+            f"0..{len(proxies) - 1} for {len(proxies)} proxies"
+        )

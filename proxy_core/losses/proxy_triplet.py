@@ -1,0 +1,95 @@
+"""Proxy-Triplet: a margin between the own proxy and every other one."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from proxy_core.assignment import Assigner, Assignment, Rule
+from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.losses.proxy import initial_proxies
+from proxy_core.proxy_cosines import proxy_cosines
+
+
+def proxy_triplet(
+    cosines: Tensor, assignment: Assignment, *, margin: float, over: Literal["sum", "mean"]
+) -> Tensor:
+    """Mean over images x of the sum or mean over negatives q of [d(x, p) - d(x, q) + M]_+.
+
+    cosines (B, P) of images and proxies, d = 2 - 2 cos the squared distance of unit vectors in
+    [0, 4], margin M > 0 in that unit; p is the positive proxy of x, or each of several in its
+    share. An image without negatives counts as 0.
+    """
+    weight = assignment.weight / len(cosines)
+    if over == "mean":
+        negatives = assignment.negative.sum(dim=1).clamp(min=1)
+        weight = weight / negatives[assignment.image]
+    signed, total = violations(cosines, assignment, weight, margin=margin)
+    return 2.0 * (signed * cosines).sum() + margin * total
+
+
+@torch.no_grad()
+def violations(
+    cosines: Tensor, assignment: Assignment, weight: Tensor, *, margin: float
+) -> tuple[Tensor, Tensor]:
+    """Signed weights (B, P) of all hinges that are not zero, and the sum of their weights.
+
+    weight (L,) of each positive pair. Within these the hinge is linear, so that the sum over them
+    is a sum over signed weight * cosine, without a term of its own for each pair and negative.
+    """
+    signed, total = torch.zeros_like(cosines), torch.zeros_like(weight[0])
+    size = len(cosines)  # pairs at a time, so that a mask has the size of the cosines
+    parts = [torch.split(part, size) for part in (assignment.image, assignment.proxy, weight)]
+    for image, proxy, share in zip(*parts, strict=True):
+        gaps = 2.0 * (cosines[image] - cosines[image, proxy][:, None]) + margin
+        active = (gaps > 0) & assignment.negative[image]
+        signed.index_add_(0, image, active * share[:, None])
+        pulls = active.sum(dim=1) * share
+        signed.index_put_((image, proxy), -pulls, accumulate=True)
+        total += pulls.sum()
+    return signed, total
+
+
+class ProxyTriplet(nn.Module):
+    """Proxy-Triplet: the triplet loss with proxies in place of the positive and the negatives.
+
+    Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
+    https://arxiv.org/abs/1703.07464, the margin surrogate of its ranking loss over proxies, which
+    has a row of its own in the table of Cars196. Every negative proxy takes part, without mining;
+    `over` says whether their hinges are summed or averaged. Rules of assignment as in `ProxyNCA`.
+
+    Differs from the paper: its margin and its reduction are not stated in what we could read, so
+    the default margin is that of FaceNet, and the mean over negatives is the default because its
+    size does not grow with the number of classes; with one proxy per class the two differ by the
+    factor C - 1. Proxies start as random directions of length about 1.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. ValueError when built with C < 1, D < 1, a margin outside (0, 4] (4 is the largest
+    squared distance), an unknown `over` or an assignment that `Assigner` refuses.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.2,
+        over: Literal["sum", "mean"] = "mean",
+        assignment: Rule = "static",
+        proxies_per_class: float = 1.0,
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("margin", margin, low=0.0, high=4.0, low_allowed=False)
+        if over not in ("sum", "mean"):
+            raise ValueError(f"over is {over!r}: it must be 'sum' or 'mean'")
+        self.assign = Assigner(num_classes, assignment, proxies_per_class)
+        self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
+        self.margin = margin
+        self.over: Literal["sum", "mean"] = over
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
+        cosines = proxy_cosines(embeddings, self.proxies)
+        assigned = self.assign(cosines, labels)
+        return proxy_triplet(cosines, assigned, margin=self.margin, over=self.over)
