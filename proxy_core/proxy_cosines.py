@@ -62,7 +62,7 @@ class Cosines(torch.autograd.Function):
 
 def inverse_lengths(vectors: Tensor) -> Tensor:
     """1 / length of each row as a column, (N, 1); 1 for a zero row."""
-    lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return lengths.masked_fill_(lengths == 0, 1.0).reciprocal_()
 
 

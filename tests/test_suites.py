@@ -54,7 +54,7 @@ def test_a_suite_expands_to_its_grid_with_every_default_resolved(tmp_path: Path)
         (3, "Triplet"),
     ]
     proxy, triplet = specs[:2]
-    assert proxy.loss_args == {"scale": 7.0}
+    assert proxy.loss_args == {"scale": 7.0, "assignment": "static", "proxies_per_class": 1.0}
     assert isinstance(proxy.loss_args["scale"], float)
     assert (proxy.samples_per_class, triplet.samples_per_class) == (3, 4)
     assert (proxy.loss_learning_rate, triplet.loss_learning_rate) == (0.01, 0.0)

@@ -57,15 +57,6 @@ def test_semi_hard_triplet(benchmark: BenchmarkFixture, size: int) -> None:
 
 
 @pytest.mark.parametrize("classes", [100, 2000])
-def test_proxy_nca_softmax(benchmark: BenchmarkFixture, classes: int) -> None:
-    losses = pytest.importorskip("pytorch_metric_learning.losses", reason="no peer installed")
-    ours = LOSSES["proxy_nca_softmax"](classes, DIM)
-    theirs = losses.ProxyNCALoss(classes, DIM, softmax_scale=9)
-    theirs.proxies.data = ours.get_parameter("proxies").detach().clone()
-    record(benchmark, ours, theirs, 128)
-
-
-@pytest.mark.parametrize("classes", [100, 2000])
 def test_center_pull(benchmark: BenchmarkFixture, classes: int) -> None:
     """Against the common form: all B x C distances, of which a mask keeps the own ones."""
     centers = torch.randn(classes, DIM, generator=torch.Generator().manual_seed(1))
