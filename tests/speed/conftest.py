@@ -29,6 +29,7 @@ def groups(ratios: dict[str, float]) -> dict[str, list[float]]:
     return {name: values for name, values in found.items() if len(values) > 1}
 
 
+@pytest.hookimpl(trylast=True)  # under the table of times
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
