@@ -122,6 +122,31 @@ def test_a_class_may_be_absent_from_the_batch(name: str) -> None:
 
 
 @every_loss
+def test_one_class_works_or_is_refused(name: str) -> None:
+    try:
+        loss = LOSSES[name](1, DIM)
+    except ValueError as error:
+        assert re.match("num_classes is 1: this loss needs at least 2", str(error))  # noqa: PT017
+        return
+    embeddings, labels = batch(classes=1)
+    assert loss(embeddings.float(), labels).isfinite()
+    assert gradient(loss, embeddings.float(), labels).isfinite().all()
+
+
+@every_loss
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_repeated_images_and_nothing_but_zeros_are_finite(name: str, factor: float) -> None:
+    """Three images of each class that are one and the same, and a batch of zero vectors."""
+    embeddings, labels = batch(4)
+    repeated = (factor * embeddings).float().repeat(3, 1)
+    loss = make(name)
+    assert loss(repeated, labels.repeat(3)).isfinite()
+    leaf = repeated.requires_grad_()
+    for grad in torch.autograd.grad(loss(leaf, labels.repeat(3)), [leaf, *loss.parameters()]):
+        assert grad.isfinite().all()
+
+
+@every_loss
 def test_two_classes_work(name: str) -> None:
     embeddings, labels = batch(classes=2)
     loss = make(name, classes=2)
@@ -135,7 +160,7 @@ def test_half_precision_is_computed_in_single(name: str, dtype: torch.dtype) -> 
     embeddings, labels = batch()
     half = embeddings.to(dtype)
     single = make(name)(half.float(), labels)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=dtype):
         inside = make(name)(half, labels)
     assert inside.dtype == torch.float32
     assert torch.equal(inside, single)

@@ -19,7 +19,7 @@ def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tenso
     gaps = nca_gaps(cosines, assignment, scale=scale)
     left_out = gaps == -torch.inf
     shares = assignment.weight.masked_fill(left_out, 0.0)
-    return gaps.masked_fill(left_out, 0.0) @ (shares / shares.sum().clamp(min=1.0))
+    return (gaps.masked_fill(left_out, 0.0) * (shares / shares.sum().clamp(min=1.0))).sum()
 
 
 def proxy_nca_softmax(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
@@ -29,7 +29,7 @@ def proxy_nca_softmax(cosines: Tensor, assignment: Assignment, *, scale: float) 
     An image without negatives counts as 0.
     """
     losses = log_one_plus(nca_gaps(cosines, assignment, scale=scale))
-    return losses @ assignment.weight / len(cosines)
+    return (losses * assignment.weight).sum() / len(cosines)
 
 
 def nca_gaps(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
