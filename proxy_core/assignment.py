@@ -63,14 +63,15 @@ def dynamic_assignment(cosines: Tensor, labels: Tensor) -> Assignment:
     """
     nearest = cosines.argmax(dim=1)
     same = same_class(labels).to(cosines.dtype)
-    foreign = standing(1 - same, nearest, cosines)
     own = standing(same, nearest, cosines)
     partners = same.clone().fill_diagonal_(0)
     alone = partners.sum(dim=1, keepdim=True) == 0
     partners = torch.where(alone, same, partners)
     shares = standing(partners / partners.sum(dim=1, keepdim=True), nearest, cosines)
     image, proxy = shares.nonzero(as_tuple=True)
-    return Assignment(image, proxy, shares[image, proxy], (foreign > 0) & (own == 0))
+    occupied = nearest.bincount(minlength=cosines.shape[1]) > 0  # (P,)
+    negative = occupied & (own == 0)
+    return Assignment(image, proxy, shares[image, proxy], negative)
 
 
 def standing(weights: Tensor, nearest: Tensor, cosines: Tensor) -> Tensor:
