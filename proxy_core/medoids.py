@@ -13,7 +13,7 @@ TIE = 1e-9  # scores this near are equal, as those of the two images of a cluste
 def worst_medoids(
     distances: Reals, labels: Indices, *, margin: float, passes: int
 ) -> tuple[Indices, Indices, float]:
-    """For each image its class's medoid (B,) and its cluster's (B,), and NMI of clusters and labels.
+    """The medoid (B,) of each image's class, that (B,) of its cluster, and NMI of the clustering.
 
     The medoid of a class has the least sum of distances to it. The clusters lie around as many
     images as there are classes, chosen to maximise `score`: greedily, then by at most `passes`
@@ -39,7 +39,8 @@ def class_medoids(table: Reals, labels: Indices) -> Indices:
     """For each image (B,) the image of its class with the least sum of distances to the class."""
     same = labels[:, None] == labels[None, :]
     sums = np.where(same, np.where(same, table, 0.0).sum(axis=1), np.inf)
-    return (sums <= sums.min(axis=1, keepdims=True) + TIE).argmax(axis=1)
+    least: Indices = (sums <= sums.min(axis=1, keepdims=True) + TIE).argmax(axis=1)
+    return least
 
 
 def greedy(table: Reals, labels: Indices, count: int, margin: float) -> list[int]:
@@ -73,20 +74,20 @@ def best_addition(
 ) -> int:
     """The first of the free images whose addition to the chosen ones scores highest."""
     near, owner = clusters(table, chosen)
-    sums = -np.minimum(table[free], near).sum(axis=1)
+    nearness = -np.minimum(table[free], near).mean(axis=1)
     # The others cannot win, whatever their NMI between 0 and 1.
-    hopeful = sums + margin >= sums.max() - TIE
-    free, sums = free[hopeful], sums[hopeful]
+    hopeful = nearness + margin >= nearness.max() - TIE
+    free, nearness = free[hopeful], nearness[hopeful]
     reach = table[free]
     moved = (reach < near) | ((reach == near) & (free[:, None] < owner))
-    scores = sums + margin * (1.0 - nmi(moved, owner, labels))
+    scores = nearness + margin * (1.0 - nmi(moved, owner, labels))
     return int(free[(scores >= scores.max() - TIE).argmax()])
 
 
 def score(table: Reals, labels: Indices, chosen: list[int], margin: float) -> float:
-    """Minus the sum of distances to the nearest medoid, plus margin * (1 - NMI)."""
+    """Minus the mean distance to the nearest medoid, plus margin * (1 - NMI)."""
     near, owner = clusters(table, chosen)
-    return float(margin * (1.0 - unmoved_nmi(owner, labels)) - near.sum())
+    return float(margin * (1.0 - unmoved_nmi(owner, labels)) - near.mean())
 
 
 def clusters(table: Reals, chosen: list[int]) -> tuple[Reals, Indices]:
@@ -132,4 +133,5 @@ def entropy(parts: Indices) -> Reals:
     counts = np.bincount(places.ravel(), minlength=rows * width).reshape(rows, width)
     shares = np.arange(1, items + 1) / items
     terms = np.concatenate([[0.0], -shares * np.log(shares)])
-    return terms[counts].sum(axis=1)
+    entropies: Reals = terms[counts].sum(axis=1)
+    return entropies

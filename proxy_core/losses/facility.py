@@ -10,7 +10,7 @@ from proxy_core.medoids import worst_medoids
 
 def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, passes: int) -> Tensor:
     """Mean over the batch of d(x, medoid of its class) - d(x, nearest medoid in S), plus
-    margin * (1 - NMI of the clusters around S with the labels) / B.
+    margin * (1 - NMI of the clusters around S with the labels).
 
     embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
     >= 0 in that unit. S is what `worst_medoids` finds with `passes` >= 0 passes of swaps; the
@@ -26,18 +26,17 @@ def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, pass
     )
     rows = torch.arange(len(labels))
     gaps = distances[rows, torch.from_numpy(own)] - distances[rows, torch.from_numpy(nearest)]
-    return gaps.mean() + margin * (1.0 - agreement) / len(labels)
+    return gaps.mean() + margin * (1.0 - agreement)
 
 
 class FacilityLocation(nn.Module):
     """Structured clustering loss: no clustering may beat that by the labels, less 1 - NMI.
 
     Song et al., Deep Metric Learning via Facility Location, CVPR 2017,
-    https://arxiv.org/abs/1612.01213, section 3. The score of a set S of images is minus the sum of
-    the distances from each image of the batch to the nearest one in S. The loss is the maximum
-    over all S, as many images as the batch has classes, of score + margin * (1 - NMI of the
-    clusters around S with the labels), minus the score with each image at the best medoid of its
-    class. `margin` is the paper's gamma.
+    https://arxiv.org/abs/1612.01213, section 3. The score of a set S of images is minus the mean
+    distance from the images of the batch to the nearest one in S. The loss is the maximum over
+    all S, as many images as the batch has classes, of score + margin * (1 - NMI of the clusters
+    around S with the labels), minus the score with each image at the best medoid of its class.
 
     That maximum is NP-hard. As in the paper, S is built greedily and then refined by swaps of
     medoids within their clusters (PAM), here in at most `passes` passes. What is found need not be
@@ -45,8 +44,8 @@ class FacilityLocation(nn.Module):
     with the S found. Their score is no less than what is subtracted, so the loss is at least 0 up
     to rounding, as the exact one is, and the paper's hinge would do nothing: it is left out.
 
-    Differs from the paper: the whole is divided by B, as the score is a sum over the batch.
-    Differs from TensorFlow 1's `cluster_loss`, which has 5 passes too but judges a swap by the
+    Differs from the paper, whose score is a sum: here the whole is divided by B, and the paper's
+    gamma is margin * B, so that a margin means the same for every size of batch. Differs from TensorFlow 1's `cluster_loss`, which has 5 passes too but judges a swap by the
     distances within the old cluster: here by the whole score, so no swap lowers it. NMI is I over
     the geometric mean of both entropies, as in the paper and in scikit-learn before 0.22, not the
     arithmetic one of this project's evaluation. With one class, or with one image of each, loss
