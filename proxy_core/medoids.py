@@ -75,9 +75,9 @@ def best_addition(
     """The first of the free images whose addition to the chosen ones scores highest."""
     near, owner = clusters(table, chosen)
     nearness = -np.minimum(table[free], near).mean(axis=1)
-    # The others cannot win, whatever their NMI between 0 and 1.
-    hopeful = nearness + margin >= nearness.max() - TIE
-    free, nearness = free[hopeful], nearness[hopeful]
+    # These cannot win, whatever their NMI between 0 and 1. (NaN compares as false and stays.)
+    hopeless = nearness + margin < nearness.max() - TIE
+    free, nearness = free[~hopeless], nearness[~hopeless]
     reach = table[free]
     moved = (reach < near) | ((reach == near) & (free[:, None] < owner))
     scores = nearness + margin * (1.0 - nmi(moved, owner, labels))
