@@ -159,6 +159,15 @@ def test_the_order_of_the_batch_does_not_matter(size: int) -> None:
             assert mine[order].tolist() == order[theirs].tolist()
 
 
+def test_rounding_that_differs_between_d_ij_and_d_ji_does_not_matter() -> None:
+    labels = np.arange(12) % 6
+    for seed in range(10):
+        d = distances(seed, 12) + 1e-7 * np.random.default_rng(seed).random((12, 12))
+        one, other = (worst_medoids(t, labels, margin=0.5, passes=2) for t in (d, d.T))
+        assert one[0].tolist() == other[0].tolist()
+        assert one[1].tolist() == other[1].tolist()
+
+
 def test_nmi_is_that_of_scikit_learn() -> None:
     generator = np.random.default_rng(3)
     for classes in (1, 2, 5):
