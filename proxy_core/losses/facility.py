@@ -30,7 +30,7 @@ def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, pass
 
 
 class FacilityLocation(nn.Module):
-    """Structured clustering loss: no clustering may beat that by the labels, less 1 - NMI.
+    """Structured clustering loss: the labels are to beat any other clustering by 1 - its NMI.
 
     Song et al., Deep Metric Learning via Facility Location, CVPR 2017,
     https://arxiv.org/abs/1612.01213, section 3. The score of a set S of images is minus the mean
