@@ -1,12 +1,13 @@
 """Center loss and the paper's update of the centers against plain loops."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
 
-from proxy_core.losses.center import Center, center_pull, moved_centers
+from proxy_core.losses.center import Center, center_pull, move_centers
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:
@@ -17,11 +18,17 @@ def batch() -> tuple[Tensor, Tensor, Tensor]:
     return embeddings, torch.tensor([0, 3, 0, 2, 3, 3, 0]), centers
 
 
-def filled(weight: float = 0.5, center_rate: float = 0.5) -> Center:
+def filled(weight: float = 0.5, update: Literal["paper", "gradient"] = "paper") -> Center:
     torch.manual_seed(1)
-    loss = Center(4, 3, weight=weight, center_rate=center_rate).double()
-    loss.centers.copy_(batch()[2])
+    loss = Center(4, 3, weight=weight, center_rate=0.5, update=update).double()
+    loss.centers.data.copy_(batch()[2])
     return loss
+
+
+def moved(embeddings: Tensor, labels: Tensor, centers: Tensor, rate: float) -> Tensor:
+    centers = centers.clone()
+    move_centers(embeddings, labels, centers, rate=rate)
+    return centers
 
 
 def plain_moved(
@@ -60,8 +67,26 @@ def test_the_loss_is_that_of_plain_loops(weight: float) -> None:
 def test_centers_move_by_the_papers_rule(rate: float) -> None:
     embeddings, labels, centers = batch()
     expected = torch.tensor(plain_moved(embeddings, labels.tolist(), centers, rate)).double()
-    torch.testing.assert_close(moved_centers(embeddings, labels, centers, rate=rate), expected)
-    assert torch.equal(centers, batch()[2])  # the argument is left alone
+    torch.testing.assert_close(moved(embeddings, labels, centers, rate), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_moving_in_place_gives_the_bits_of_adding_to_a_copy(dtype: torch.dtype) -> None:
+    """The committed results were made with a copy of the whole table in each step."""
+    generator = torch.Generator().manual_seed(8)
+    centers = torch.randn(50, 6, generator=generator)
+    for _ in range(20):
+        labels = torch.randint(50, (40,), generator=generator)
+        embeddings = torch.randn(40, 6, generator=generator).to(dtype)
+        if dtype == torch.float64:
+            centers = centers.double()
+        counts = (labels[:, None] == labels[None, :]).sum(dim=1, keepdim=True)
+        steps = (embeddings.to(centers.dtype) - centers[labels]) * (0.3 / (1 + counts))
+        expected = centers.index_add(0, labels, steps)
+        place = centers.data_ptr()
+        move_centers(embeddings, labels, centers, rate=0.3)
+        assert torch.equal(centers, expected)
+        assert centers.data_ptr() == place
 
 
 def test_a_training_step_uses_the_old_centers_and_then_moves_them() -> None:
@@ -69,7 +94,7 @@ def test_a_training_step_uses_the_old_centers_and_then_moves_them() -> None:
     loss = filled()
     leaf = embeddings.clone().requires_grad_()
     value = loss(leaf, labels)
-    expected = moved_centers(embeddings, labels, centers, rate=0.5)
+    expected = moved(embeddings, labels, centers, 0.5)
     assert torch.equal(loss.centers, expected)
     assert value.item() == pytest.approx(
         plain_value(loss, embeddings, labels.tolist(), centers), rel=1e-12
@@ -86,8 +111,8 @@ def test_evaluation_mode_and_absent_classes_leave_centers_alone() -> None:
     loss(embeddings, labels)
     assert torch.equal(loss.centers, centers)
     loss.train()(embeddings, labels)
-    moved = (loss.centers != centers).any(dim=1)
-    assert moved.tolist() == [True, False, True, True]
+    changed = (loss.centers != centers).any(dim=1)
+    assert changed.tolist() == [True, False, True, True]
 
 
 def test_centers_approach_the_class_means() -> None:
@@ -112,3 +137,55 @@ def test_centers_are_a_buffer_that_starts_at_zero() -> None:
     assert [name for name, _ in loss.named_buffers()] == ["centers"]
     assert [name for name, _ in loss.named_parameters()] == ["head.weight", "head.bias"]
     assert loss.centers.count_nonzero() == 0
+
+
+def test_both_updates_start_alike_and_differ_in_what_the_optimiser_moves() -> None:
+    torch.manual_seed(2)
+    paper = Center(4, 3)
+    torch.manual_seed(2)
+    gradient = Center(4, 3, update="gradient")
+    assert paper.update == "paper"
+    assert set(paper.state_dict()) == {"head.weight", "head.bias", "centers"}
+    assert sorted(gradient.state_dict()) == sorted(paper.state_dict())
+    for name, value in paper.state_dict().items():
+        assert torch.equal(value, gradient.state_dict()[name])
+    assert {name for name, _ in gradient.named_parameters()} == set(paper.state_dict())
+    assert list(gradient.buffers()) == []
+
+
+@pytest.mark.parametrize("weight", [0.5, 2.0])
+def test_the_gradient_update_is_that_of_the_weighted_term_and_nothing_else_differs(
+    weight: float,
+) -> None:
+    """One step of plain descent: c_j - rate * weight / B * sum_i [y_i = j] (c_j - x_i)."""
+    embeddings, labels, centers = batch()
+    paper, gradient = filled(weight), filled(weight, "gradient")
+    optimizer = torch.optim.SGD(gradient.parameters(), lr=0.7)
+    values = paper(embeddings, labels), gradient(embeddings, labels)
+    assert torch.equal(values[0], values[1])
+    assert torch.equal(gradient.centers.detach(), centers)  # not moved by the call itself
+    for value in values:
+        value.backward()
+    assert torch.equal(*(loss.head.weight.grad for loss in (paper, gradient)))  # type: ignore[arg-type]
+    optimizer.step()
+    for j, (center, moved_center) in enumerate(zip(centers, gradient.centers, strict=True)):
+        pull = (center - embeddings[labels == j]).sum(dim=0)
+        expected = center - 0.7 * weight / 7 * pull
+        torch.testing.assert_close(moved_center.detach(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_rate_of_the_centers_is_not_used_with_the_gradient_update() -> None:
+    embeddings, labels, _ = batch()
+    gradients = []
+    for rate in (0.1, 0.9):
+        torch.manual_seed(1)
+        loss = Center(4, 3, center_rate=rate, update="gradient").double()
+        loss(embeddings, labels).backward()
+        assert loss.centers.grad is not None
+        gradients.append(loss.centers.grad)
+    assert torch.equal(*gradients)
+
+
+def test_an_unknown_update_is_refused() -> None:
+    with pytest.raises(ValueError, match="update is 'sgd': it must be 'paper' or 'gradient'"):
+        Center(4, 3, update="sgd")  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """Center loss: a classifier, and a pull of every embedding towards the center of its class."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,14 +20,15 @@ def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def moved_centers(embeddings: Tensor, labels: Tensor, centers: Tensor, *, rate: float) -> Tensor:
-    """Centers (C, D) after one batch: c - rate * (sum of c - x over its n embeddings) / (1 + n).
+def move_centers(embeddings: Tensor, labels: Tensor, centers: Tensor, *, rate: float) -> None:
+    """Move centers (C, D) in place by one batch: c - rate * (sum of c - x over its n) / (1 + n).
 
-    Shapes as in `center_pull`, rate in [0, 1]; the center of a class without images stays.
+    Shapes as in `center_pull`, rate in [0, 1]. Touches only the centers of classes in the batch, as
+    the table is large where classes are many.
     """
     counts = same_class(labels).sum(dim=1, keepdim=True)  # (B, 1): n of the own class
     steps = (embeddings.to(centers.dtype) - centers[labels]) * (rate / (1 + counts))
-    return centers.index_add(0, labels, steps)
+    centers.index_add_(0, labels, steps)
 
 
 class Center(nn.Module):
@@ -34,18 +37,23 @@ class Center(nn.Module):
     Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016,
     https://doi.org/10.1007/978-3-319-46478-7_31 (not on arXiv): cross-entropy of a linear layer
     plus weight / 2 times the squared distance to the center of the class, on raw embeddings.
-    The centers are not learned by gradient but moved after each batch in training mode, with
-    alpha = `center_rate`: c - alpha * (sum of c - x) / (1 + count). The loss of a batch uses the
-    centers from before it, and evaluation mode leaves them alone, as with running statistics.
+    With `update` "paper" the centers are not learned by gradient but moved after each batch in
+    training mode, with alpha = `center_rate`: c - alpha * (sum of c - x) / (1 + count). The loss of
+    a batch uses the centers from before it, and evaluation mode leaves them alone, as with running
+    statistics. With "gradient" they are a parameter that the optimiser moves by the gradient of the
+    loss, weight / B * (sum of c - x), without the (1 + count); `center_rate` is not used then.
 
     Differs from the paper: both terms are means over the batch, there sums, so `weight` (the
     paper's lambda) means the same and the whole is divided by B. Differs from common PyTorch code,
-    which lacks the 1/2 and moves centers by gradient descent, without the (1 + count). Centers
-    start at zero; the linear layer has a bias and PyTorch's initialisation.
+    https://github.com/KaiyangZhou/pytorch-center-loss, which lacks the 1/2 and starts from random
+    centers. It is of the kind "gradient" and divides the gradient of the centers by the weight
+    (its issue 2); here it is left as it is, which the optimiser's rate can make up for and Adam,
+    whose steps do not depend on the size of gradients, hardly notices. Centers start at zero; the
+    linear layer has a bias and PyTorch's initialisation.
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, weight outside [0, inf) or center_rate outside
-    [0, 1].
+    batch. ValueError when built with C < 1, D < 1, weight outside [0, inf), center_rate outside
+    [0, 1] or an unknown update.
     """
 
     centers: Tensor
@@ -57,21 +65,29 @@ class Center(nn.Module):
         *,
         weight: float = 0.003,
         center_rate: float = 0.5,
+        update: Literal["paper", "gradient"] = "paper",
     ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("weight", weight, low=0.0, high=torch.inf, low_allowed=True)
         check_range("center_rate", center_rate, low=0.0, high=1.0, low_allowed=True)
+        if update not in ("paper", "gradient"):
+            raise ValueError(f"update is {update!r}: it must be 'paper' or 'gradient'")
         self.head = nn.Linear(embedding_dim, num_classes)
-        self.register_buffer("centers", torch.zeros(num_classes, embedding_dim))
+        start = torch.zeros(num_classes, embedding_dim)
+        if update == "paper":
+            self.register_buffer("centers", start)
+        else:
+            self.centers = nn.Parameter(start)
         self.weight = weight
         self.center_rate = center_rate
+        self.update = update
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, *self.centers.shape)
         logits = inner_products(embeddings, self.head.weight) + self.head.bias
+        # The graph holds a copy of the rows of the centers, which may be moved before the backward.
         pull = center_pull(embeddings, labels, self.centers)
-        if self.training:
-            moved = moved_centers(embeddings, labels, self.centers, rate=self.center_rate)
-            self.centers.copy_(moved)
+        if self.training and self.update == "paper":
+            move_centers(embeddings, labels, self.centers, rate=self.center_rate)
         return F.cross_entropy(logits, labels) + self.weight * pull

@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
 from proxy_core.losses import LOSSES
-from proxy_core.losses.center import center_pull
+from proxy_core.losses.center import center_pull, move_centers
 from tests.speed.alternation import times_faster
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -56,21 +56,41 @@ def test_semi_hard_triplet(benchmark: BenchmarkFixture, size: int) -> None:
     record(benchmark, LOSSES["triplet"](size, DIM), theirs, size)
 
 
-@pytest.mark.parametrize("classes", [100, 2000])
-def test_center_pull(benchmark: BenchmarkFixture, classes: int) -> None:
-    """Against the common form: all B x C distances, of which a mask keeps the own ones."""
-    centers = torch.randn(classes, DIM, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize("classes", [100, 11318])
+@pytest.mark.parametrize("size", [32, 128, 512])
+@pytest.mark.parametrize("dim", [64, 512])
+def test_center_pull_and_move(
+    benchmark: BenchmarkFixture, dim: int, size: int, classes: int
+) -> None:
+    """With the centers moved, against the common form with its gradient for the centers."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(size) // 4 % classes
+    embeddings = torch.randn(size, dim, generator=generator).requires_grad_()
+    centers = torch.randn(classes, dim, generator=generator)
+    learned = centers.clone().requires_grad_()
 
-    def ours(embeddings: Tensor, labels: Tensor) -> Tensor:
-        return center_pull(embeddings, labels, centers)
+    def ours() -> tuple[Tensor, ...]:
+        grads = torch.autograd.grad(center_pull(embeddings, labels, centers), embeddings)
+        move_centers(embeddings, labels, centers, rate=0.5)
+        return grads
 
-    def masked(embeddings: Tensor, labels: Tensor) -> Tensor:
-        distances = embeddings.square().sum(1, keepdim=True) + centers.square().sum(1)
-        distances = distances - 2 * embeddings @ centers.T
-        own = labels[:, None] == torch.arange(classes)
-        return (distances * own).sum() / len(labels) / 2
+    def theirs() -> tuple[Tensor, ...]:
+        value = masked_distances(embeddings, labels, learned)
+        return torch.autograd.grad(value, [embeddings, learned])
 
-    record(benchmark, ours, masked, 128)
+    torch.testing.assert_close(ours()[0], theirs()[0] / 2, rtol=1e-3, atol=1e-6)
+    benchmark.extra_info["times_faster"] = times_faster(ours, theirs, rounds=5)
+    benchmark.pedantic(  # type: ignore[no-untyped-call]
+        ours, rounds=10, warmup_rounds=1
+    )
+
+
+def masked_distances(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """All B x C squared distances, of which a mask keeps the own ones, summed and divided by B."""
+    distances = embeddings.square().sum(1, keepdim=True) + centers.square().sum(1)
+    distances = torch.addmm(distances, embeddings, centers.T, alpha=-2)
+    own = labels[:, None] == torch.arange(len(centers))
+    return (distances * own).clamp(min=1e-12, max=1e12).sum() / len(labels)
 
 
 @pytest.mark.parametrize("name", ["proxy_nca", "center"])
