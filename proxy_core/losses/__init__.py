@@ -20,6 +20,7 @@ Words: the first line of a class's docstring describes it in one line; paper and
 from torch import nn
 
 from proxy_core.losses.center import Center
+from proxy_core.losses.margin import Margin
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
 from proxy_core.losses.proxy_anchor import ProxyAnchor
@@ -44,5 +45,6 @@ LOSSES: dict[str, type[nn.Module]] = {
     "multi_similarity": MultiSimilarity,
     "nt_xent": NTXent,
     "triplet": Triplet,
+    "margin": Margin,
     "center": Center,
 }
