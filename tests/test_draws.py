@@ -68,6 +68,14 @@ def test_the_canonical_order_is_that_of_a_loop_and_belongs_to_the_images(labels:
     assert shuffled[again].tolist() == order.tolist()
 
 
+def test_the_canonical_order_tells_images_apart_that_single_precision_cannot() -> None:
+    """A large batch of single precision whose cosines differ in the ninth digit."""
+    embeddings = (1.0 + 1e-4 * points(200)).float()
+    labels = [i % 3 for i in range(200)]
+    order = canonical_order(embeddings, torch.tensor(labels))
+    assert order.tolist() == plain_order(embeddings, labels)
+
+
 @every_batch
 @pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 16])
 def test_distance_weights_are_the_inverse_density(labels: list[int], dim: int) -> None:

@@ -80,9 +80,9 @@ def test_gradients_match_finite_differences(boundaries: Any) -> None:
 
 def test_only_boundaries_of_anchors_are_learned() -> None:
     """Classes 3 to 5 have one image each, or none: it is a negative of others only."""
-    loss = make(boundaries="per class")
+    loss = make(boundaries="per class", nu=0.03)  # so that no slope is zero by chance
     labels = torch.tensor([0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 0])
-    (gradient,) = torch.autograd.grad(loss(points(seed=1), labels), loss.beta)
+    (gradient,) = torch.autograd.grad(loss(points(), labels), loss.beta)
     assert gradient[:3].count_nonzero() == 3
     assert gradient[3:].tolist() == [0.0] * 3
 
