@@ -57,8 +57,9 @@ def uniform_weights(distances: Tensor, labels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def distance_weights(distances: Tensor, labels: Tensor, *, dim: int) -> Tensor:
-    """Probabilities (B, B) of the images as negatives of each anchor, all negatives equally likely
-    to be drawn from every distance; rows of zeros for anchors without a negative to draw.
+    """Probabilities (B, B) of the images as negatives of each anchor, spread over their distances.
+
+    A row is zero where no negative can be drawn.
 
     Wu et al., Sampling Matters in Deep Embedding Learning, section 4,
     https://arxiv.org/abs/1706.07567: proportional to min(lambda, 1 / q(d)), where q(d) is
@@ -66,8 +67,8 @@ def distance_weights(distances: Tensor, labels: Tensor, *, dim: int) -> Tensor:
     directions in D dimensions. Here lambda is 1 / q(0.5): smaller distances count as 0.5.
 
     Negatives at 1.4 or more are not drawn, as in the authors' code and in pytorch-metric-learning
-    2.9: beyond right angles 1 / q rises again, without bound for D > 3, and would prefer the
-    negatives that are easiest. 1.4 is where the paper's margin loss (0.2 beyond 1.2) ends.
+    2.9: beyond about right angles 1 / q rises again, for D > 3 without bound, and would prefer the
+    easiest negatives. 1.4 is where a negative's term of the margin loss starts out as 0: 1.2 + 0.2.
 
     distances (B, B) of unit vectors in [0, 2], not squared; labels (B,); dim D >= 1.
     """
