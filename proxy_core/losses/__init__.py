@@ -21,6 +21,7 @@ from torch import nn
 
 from proxy_core.losses.center import Center
 from proxy_core.losses.facility import FacilityLocation
+from proxy_core.losses.margin import Margin
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCAPlusPlus, ProxyNCASoftmax
 from proxy_core.losses.proxy_anchor import ProxyAnchor
@@ -48,6 +49,7 @@ LOSSES: dict[str, type[nn.Module]] = {
     "multi_similarity": MultiSimilarity,
     "nt_xent": NTXent,
     "triplet": Triplet,
+    "margin": Margin,
     "center": Center,
     "facility_location": FacilityLocation,
 }

@@ -54,3 +54,9 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
             f"labels span {int(low)}..{int(high)}: expected 0..{num_classes - 1} "
             f"for {num_classes} classes"
         )
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(map(repr, choices))}")

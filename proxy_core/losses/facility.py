@@ -48,10 +48,11 @@ class FacilityLocation(nn.Module):
     gamma is margin * B, so that a margin means the same for every size of batch. Differs from
     TensorFlow 1's `cluster_loss`, which has 5 passes too but judges a swap by the distances within
     the old cluster: here by the whole score, so no swap lowers it. NMI is I over the geometric mean
-    of both entropies, as in that code (it called scikit-learn before 0.22) and in descriptions of
-    the paper, not over the arithmetic mean as in this project's evaluation. With one class, or with one image of each, loss and gradient
-    are 0. Images at the same place or mirroring each other can make the value depend on the order
-    of the batch; images of equal score otherwise do not.
+    of both entropies, as in that code (by way of scikit-learn before 0.22) and in descriptions of
+    the paper, not over the arithmetic mean as in this project's evaluation. With one class, or
+    with one image of each, loss and gradient are 0. Images at the same place or mirroring each
+    other can make the value depend on the order of the batch; images of equal score otherwise do
+    not.
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
     batch. The search runs on the CPU, in O(B^2) memory and, for C classes in the batch, in time

@@ -1,46 +1,145 @@
-"""Triplet loss over the triplets that a mining rule picks from the batch."""
+"""Triplet loss with two surrogates over the triplets that a mining rule picks from the batch."""
 
-from typing import Literal
+from typing import Literal, get_args
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proxy_core.distances import squared_distances
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
-from proxy_core.mining import semi_hard
+from proxy_core.draws import (
+    Draws,
+    canonical_order,
+    distance_weights,
+    draw_negatives,
+    uniform_weights,
+)
+from proxy_core.losses.checks import check_batch, check_choice, check_range, check_sizes
+from proxy_core.mining import count_triplets, hardest, sum_of_nca
+
+Mining = Literal["random", "all", "semi-hard", "hard", "distance-weighted"]
+Surrogate = Literal["margin", "nca"]
 
 
-def semi_hard_triplet(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
-    """Mean of d(a, p) - d(a, n) + margin over all semi-hard triplets of the batch; 0 without any.
+def triplet(
+    embeddings: Tensor, labels: Tensor, *, margin: float, mining: Mining, surrogate: Surrogate
+) -> Tensor:
+    """Mean of a surrogate over the triplets of 'all', 'semi-hard' or 'hard'; 0 without any.
 
     embeddings (B, D) of any length, labels (B,), d the squared distance of unit vectors in [0, 4],
-    margin > 0 in that unit. A triplet is semi-hard if d(a, p) < d(a, n) < d(a, p) + margin.
+    margin > 0 in that unit. Surrogates and rules as in `Triplet`.
     """
     distances = squared_distances(embeddings)
-    counts = semi_hard(distances.detach(), labels, margin=margin)
-    triplets = counts.clamp(min=0).sum()
-    # Within semi-hard triplets the hinge is linear: the sum over triplets is one over pairs.
-    mean_gap = (counts * distances).sum() / triplets.clamp(min=1)
-    return mean_gap + margin * (triplets > 0).to(mean_gap.dtype)
+    if mining == "hard":
+        near, far = hardest(distances, labels)
+        return mean_of_listed(distances, near, far, margin=margin, surrogate=surrogate)
+    semi_hard = mining == "semi-hard"
+    if surrogate == "margin":
+        return mean_hinge(distances, labels, margin=margin, semi_hard=semi_hard)
+    window = margin if semi_hard else torch.inf
+    return mean_nca(distances, labels, margin=window, semi_hard=semi_hard)
+
+
+def drawn_triplet(
+    embeddings: Tensor,
+    labels: Tensor,
+    uniforms: Tensor,
+    *,
+    margin: float,
+    mining: Mining,
+    surrogate: Surrogate,
+) -> Tensor:
+    """Mean of a surrogate over one triplet for each positive pair; 0 without any.
+
+    The negative is drawn by 'random' or 'distance-weighted' mining, in the canonical order of the
+    batch, with uniforms (B, B) in [0, 1) as in `draw_negatives`; all else as in `triplet`.
+    """
+    order = canonical_order(embeddings, labels)
+    embeddings, labels = embeddings[order], labels[order]
+    distances = squared_distances(embeddings)
+    if mining == "random":
+        weights = uniform_weights(distances, labels)
+    else:
+        weights = distance_weights(distances.sqrt(), labels, dim=embeddings.shape[1])
+    a, p, n = draw_negatives(weights, labels, uniforms)
+    return mean_of_listed(
+        distances, distances[a, p], distances[a, n], margin=margin, surrogate=surrogate
+    )
+
+
+def mean_hinge(distances: Tensor, labels: Tensor, *, margin: float, semi_hard: bool) -> Tensor:
+    """Mean of d(a, p) - d(a, n) + margin over the triplets that `count_triplets` counts."""
+    counts = count_triplets(distances, labels, margin=margin, semi_hard=semi_hard)
+    number = counts.clamp(min=0).sum()
+    # Within these triplets the hinge is linear: the sum over triplets is one over pairs.
+    mean_gap = (counts * distances).sum() / number.clamp(min=1)
+    return mean_gap + margin * (number > 0).to(mean_gap.dtype)
+
+
+def mean_nca(distances: Tensor, labels: Tensor, *, margin: float, semi_hard: bool) -> Tensor:
+    """Mean of log(1 + e^{d(a, p) - d(a, n)}) over the same triplets, differentiable once.
+
+    Value and slopes are summed without autograd, which would keep the terms of up to B^3 triplets.
+    """
+    total, slopes, number = sum_of_nca(distances, labels, margin=margin, semi_hard=semi_hard)
+    linear = (slopes * distances).sum()
+    return (total + (linear - linear.detach())) / number.clamp(min=1)
+
+
+def mean_of_listed(
+    distances: Tensor, near: Tensor, far: Tensor, *, margin: float, surrogate: Surrogate
+) -> Tensor:
+    """Mean of a surrogate over listed triplets (T,): of the hinge over those where it is not 0.
+
+    NaN if any distance (B, B) is, in a triplet or not: broken embeddings must not go unseen.
+    """
+    unbroken = 0.0 * distances.detach().sum()
+    if surrogate == "nca":
+        return F.softplus(near - far).sum() / max(len(near), 1) + unbroken
+    active = far < near + margin
+    gaps = (near + margin - far) * active
+    return gaps.sum() / active.sum().clamp(min=1) + unbroken
 
 
 class Triplet(nn.Module):
-    """Triplet loss over all semi-hard triplets of a batch.
+    """Triplet loss: a hinge or an NCA over the triplets that a mining rule picks from a batch.
 
-    Schroff et al., FaceNet: A Unified Embedding for Face Recognition and Clustering, CVPR 2015,
-    https://arxiv.org/abs/1503.03832, loss of section 3.1 and semi-hard negatives of section 3.2:
-    d(a, p) < d(a, n) < d(a, p) + margin on squared distances of unit vectors, both strictly. The
-    mean runs over all such triplets of the batch; without any the loss is exactly 0, and so is its
-    gradient.
+    Schroff et al., FaceNet, CVPR 2015, https://arxiv.org/abs/1503.03832, section 3, on the squared
+    distance d of unit vectors. `surrogate`, of anchor, positive and negative (a, p, n):
+    - margin: [d(a, p) - d(a, n) + margin]_+, averaged over the mined triplets where it is not zero;
+    - nca: log(1 + e^{d(a, p) - d(a, n)}), averaged over all mined triplets. This is the NCA
+      -log(e^{-d(a, p)} / (e^{-d(a, p)} + e^{-d(a, n)})) of the positive and one negative, and the
+      soft margin of Hermans et al., https://arxiv.org/abs/1703.07737. The NCA of the proxy paper,
+      https://arxiv.org/abs/1703.07464, sums the negatives within one log and leaves the positive
+      out of that sum; with the positive in it, it is `NTXent` at temperature 1/2, as d = 2 - 2 cos.
+      Here `margin` only serves semi-hard mining.
 
-    Differs from the paper, which picks from batches of some 1,800 faces, sums, and leaves open what
-    is done without a semi-hard negative. Differs from common code: TensorFlow's takes one negative
-    for each positive pair, the nearest one beyond the positive, and otherwise the farthest one;
-    pytorch-metric-learning 2.9 uses plain instead of squared distances unless told otherwise.
+    `mining`, from all pairs a != p of one class and all n of other classes:
+    - all: every triplet; with the margin it is Hermans et al.'s batch all, averaged as said;
+    - semi-hard: d(a, p) < d(a, n) < d(a, p) + margin, both strictly (FaceNet, section 3.2);
+    - hard: of each anchor the farthest positive and the nearest negative (Hermans et al.'s batch
+      hard); equally far ones share the gradient;
+    - random: for each positive pair one negative, all equally likely;
+    - distance-weighted: for each positive pair one negative by `draws.distance_weights` (Wu et al.,
+      https://arxiv.org/abs/1706.07567); without a negative nearer than 1.4, which is d = 1.96, an
+      anchor has no triplet.
+    Without any triplet loss and gradient are exactly 0. Draws depend on a seed, taken from torch's
+    generator when built, and on the number of batches seen in training mode; both are buffers, and
+    the order of the batch does not matter.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar in [0, margin); ValueError for any
-    other batch. Learns nothing itself: C and D serve to check the batch. ValueError when built
-    with a margin outside (0, 4] (4 is the largest squared distance) or an unknown mining rule.
+    Differs from FaceNet, which picks from batches of some 1,800 faces, sums, and leaves open what
+    is done without a semi-hard negative, and from Hermans et al., whose distances are not squared
+    and whose vectors are not normalised. Differs from common code: TensorFlow's semi-hard takes one
+    negative for each positive pair, the nearest one beyond the positive, and otherwise the farthest
+    one; pytorch-metric-learning 2.9 uses plain instead of squared distances unless told otherwise,
+    adds the margin to its smooth loss, and where it draws negatives it draws the positives, too.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with a
+    margin outside (0, 4] (4 is the largest squared distance), or an unknown rule or surrogate.
     """
+
+    draws: Draws | None
 
     def __init__(
         self,
@@ -48,17 +147,36 @@ class Triplet(nn.Module):
         embedding_dim: int,
         *,
         margin: float = 0.2,
-        mining: Literal["semi-hard"] = "semi-hard",
+        mining: Mining = "semi-hard",
+        surrogate: Surrogate = "margin",
     ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("margin", margin, low=0.0, high=4.0, low_allowed=False)
-        if mining != "semi-hard":
-            raise ValueError(f"mining is {mining!r}: the only known rule is 'semi-hard'")
+        check_choice("mining", mining, get_args(Mining))
+        check_choice("surrogate", surrogate, get_args(Surrogate))
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin
+        self.mining: Mining = mining
+        self.surrogate: Surrogate = surrogate
+        self.draws = Draws() if mining in ("random", "distance-weighted") else None
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
-        return semi_hard_triplet(embeddings, labels, margin=self.margin)
+        if self.draws is None:
+            return triplet(
+                embeddings,
+                labels,
+                margin=self.margin,
+                mining=self.mining,
+                surrogate=self.surrogate,
+            )
+        return drawn_triplet(
+            embeddings,
+            labels,
+            self.draws(len(labels)),
+            margin=self.margin,
+            mining=self.mining,
+            surrogate=self.surrogate,
+        )

@@ -1,0 +1,99 @@
+"""Margin loss: positive and negative pairs on the two sides of a learned boundary."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from proxy_core.draws import Draws, canonical_order, distance_weights, draw_negatives
+from proxy_core.losses.checks import check_batch, check_choice, check_range, check_sizes
+from proxy_core.losses.pairs import plain_distances
+
+Boundaries = Literal["one", "per class"]
+
+
+def margin_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    boundaries: Tensor,
+    uniforms: Tensor,
+    *,
+    margin: float,
+    nu: float,
+) -> Tensor:
+    """Sum of [margin + d(a, p) - b]_+ and [margin - d(a, n) + b]_+ over distance-weighted triplets,
+    divided by the number of these terms that are not zero, plus nu times the triplets' mean b.
+
+    embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
+    > 0 and boundaries (C,) in that unit; b is the boundary of the anchor's class. uniforms (B, B)
+    in [0, 1), by which `draw_negatives` draws in the canonical order of the batch. 0 without any
+    triplet.
+    """
+    order = canonical_order(embeddings, labels)
+    embeddings, labels = embeddings[order], labels[order]
+    distances = plain_distances(embeddings)
+    weights = distance_weights(distances, labels, dim=embeddings.shape[1])
+    a, p, n = draw_negatives(weights, labels, uniforms)
+    boundary = boundaries[labels[a]]
+    terms = margin + torch.cat([distances[a, p] - boundary, boundary - distances[a, n]])
+    active = terms > 0
+    spread = (terms * active).sum() / active.sum().clamp(min=1)
+    # Broken embeddings must not go unseen because no triplet holds them.
+    unbroken = 0.0 * distances.detach().sum()
+    return spread + nu * boundary.sum() / max(len(a), 1) + unbroken
+
+
+class Margin(nn.Module):
+    """Margin loss: pairs on the two sides of a learned boundary, negatives drawn by distance.
+
+    Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017,
+    https://arxiv.org/abs/1706.07567, section 4: [alpha + (d(a, p) - beta)]_+ for positive pairs and
+    [alpha - (d(a, n) - beta)]_+ for negative ones, alpha = `margin`, d the distance of unit
+    vectors, not squared. The boundary beta is learned: `boundaries` has one for all images or one
+    for each class, that of the anchor; all start at `beta`. For each positive pair one negative is
+    drawn with the paper's weights (`draws.distance_weights`, which says what is not drawn).
+
+    The sum is divided by the number of terms that are not zero. `nu` weighs the mean boundary of
+    the triplets: beta rests where the positive pairs among these terms outnumber the negative ones
+    by nu times all of them. Without any triplet loss and gradients are exactly 0. Draws as in
+    `Triplet`: from buffers, whatever the order of the batch.
+
+    Differs from the paper: no boundary for each image. Equals pytorch-metric-learning 2.9 on the
+    same triplets, but for `nu` with one boundary for each class, which there sums over the triplets
+    and divides by the terms that are not zero, and for the draws, where it draws the positives,
+    too, and drops anchors whose weights underflow beside another anchor's.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar, >= 0 if nu is 0; ValueError for any
+    other batch. Learns the boundaries (1,) or (C,). ValueError when built with a margin or a beta
+    outside (0, 2] (2 is the largest distance), nu outside [0, inf), or unknown `boundaries`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.2,
+        beta: float = 1.2,
+        nu: float = 0.0,
+        boundaries: Boundaries = "one",
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("margin", margin, low=0.0, high=2.0, low_allowed=False)
+        check_range("beta", beta, low=0.0, high=2.0, low_allowed=False)
+        check_range("nu", nu, low=0.0, high=torch.inf, low_allowed=True)
+        check_choice("boundaries", boundaries, get_args(Boundaries))
+        number = num_classes if boundaries == "per class" else 1
+        self.beta = nn.Parameter(torch.full((number,), beta))
+        self.draws = Draws()
+        self.num_classes = num_classes
+        self.embedding_dim = embedding_dim
+        self.margin = margin
+        self.nu = nu
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        boundaries = self.beta.expand(self.num_classes)
+        uniforms = self.draws(len(labels))
+        return margin_loss(embeddings, labels, boundaries, uniforms, margin=self.margin, nu=self.nu)
