@@ -97,6 +97,14 @@ def test_every_loss_has_formula_source_and_settings(name: str, page: str) -> Non
         assert f"`{item.replace(' = ', '=')}`" in page
 
 
+def test_the_readme_names_every_loss_beside_its_family() -> None:
+    lines = (PAGE.parent.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    for family in families():
+        link = f"](docs/losses.md#{anchor(family.title)})"
+        (line,) = [line for line in lines if link in line]
+        assert re.findall(r"`(\w+)`", line) == list(family.losses)
+
+
 def test_formulas_are_the_functions_that_forward_names() -> None:
     assert formulas(LOSSES["proxy_nca"]) == [proxy_nca]
     assert formulas(LOSSES["center"]) == [center_pull, moved_centers]
