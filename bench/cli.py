@@ -114,7 +114,7 @@ def list_(
         raise typer.BadParameter(unknown("list", what, LISTS))
     for name, table in LISTS.items():
         if what in ("", name):
-            Console().print(table())
+            Console().print(table(), crop=False)  # an address may be longer than a line
 
 
 def cores() -> int:

@@ -1,11 +1,12 @@
 """Tables for the terminal: what there is, what became of a suite's runs, one run in detail."""
 
-import inspect
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rich.table import Column, Table
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from bench.spec import RunSpec
 from bench.store import Run, StoredRunError, load_run, scan
@@ -94,22 +95,31 @@ def suites_table() -> Table:
     return table
 
 
-def losses_table() -> Table:
-    from proxy_core.losses import LOSSES
+def losses_listing() -> Group:
+    """Losses by family. An address stands on a line of its own and is never cut or broken, however
+    narrow the terminal, so that it can be copied: print it without cropping."""
+    from bench.reporting.catalogue import families, link, settings, summary
 
-    what = Column("what", overflow="fold")  # an address must be whole to be of use
-    table = Table(Column("loss", no_wrap=True), what, "hyper-parameters", title="losses")
-    for name, loss in LOSSES.items():
-        parameters = inspect.signature(loss.__init__).parameters.values()
-        keywords = [f"{p.name} = {p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
-        table.add_row(name, summary_and_link(inspect.getdoc(loss) or ""), "\n".join(keywords))
-    return table
+    found = families()
+    width = max(len(name) for family in found for name in family.losses)
+    lines: list[RenderableType] = [Text("losses", style="italic")]
+    for family in found:
+        lines += [Text(), Text(family.title, style="bold")]
+        for name, loss in family.losses.items():
+            address = Text(" " * (width + 4) + link(loss), no_wrap=True, overflow="ignore")
+            hyper = [Text(item) for item in settings(loss)]
+            lines += [beside(name, width, Text(summary(loss))), address]
+            lines += [beside("", width, Columns(hyper, padding=(0, 3)))]
+    return Group(*lines)
 
 
-def summary_and_link(docstring: str) -> str:
-    """First line of a docstring and the first address in it."""
-    link = re.search(r"https?://[^\s)]+", docstring)
-    return docstring.split("\n")[0] + (f"\n{link[0].rstrip('.,:;')}" if link else "")
+def beside(name: str, width: int, words: RenderableType) -> Table:
+    """A name, and words that keep to the right of it on every line."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_column(width=width + 2, no_wrap=True)
+    line.add_column()
+    line.add_row(Text(f"  {name}", style="bold cyan"), words)
+    return line
 
 
 def datasets_table() -> Table:
@@ -122,8 +132,8 @@ def datasets_table() -> Table:
     return table
 
 
-LISTS: dict[str, Callable[[], Table]] = {
+LISTS: dict[str, Callable[[], RenderableType]] = {
     "suites": suites_table,
-    "losses": losses_table,
+    "losses": losses_listing,
     "datasets": datasets_table,
 }

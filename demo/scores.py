@@ -68,7 +68,7 @@ def table_row(head: str, cells: Sequence[str]) -> str:
 
 def render_curves(shelf: Shelf, title: str) -> str:
     """The report's convergence figure of the shelf, in the colours of the page around it."""
-    from bench.reporting.sections import read_curves
+    from bench.reporting.sections import band_words, read_curves
 
     try:
         curves, problems = read_curves(group_runs(shelf.runs))
@@ -78,9 +78,9 @@ def render_curves(shelf: Shelf, title: str) -> str:
     if not curves:
         return messages
     caption = (
-        f"{title}: scores on the validation classes during training. Line: mean over seeds; band: "
-        "its t-based 95 % confidence interval at each point (none for one seed). For training "
-        "time each seed's curve is interpolated to a common grid that ends where the first ends."
+        f"{title}: scores on the validation classes during training. {band_words(len(curves))} For "
+        "training time each seed's curve is interpolated to a common grid that ends where the "
+        "first ends."
     )
     return (
         f'{messages}<figure class="curves"><div class="wide" tabindex="0" role="region" '

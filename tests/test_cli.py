@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.reporting.catalogue import families, link, settings, summary
 from tests.fabricated import write_results
 
 PROXY = 'loss = "proxy_nca"'
@@ -35,9 +36,9 @@ loss = "triplet"
 """
 
 
-def cli(*arguments: object, code: int = 0) -> str:
+def cli(*arguments: object, code: int = 0, columns: int = 200) -> str:
     """Run the command in a process of its own; returns what it printed on both streams."""
-    environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
+    environment = os.environ | {"COLUMNS": str(columns), "NO_COLOR": "1"}
     environment.pop("PROXY_BENCH_DATA", None)
     result = subprocess.run(
         [sys.executable, "-m", "bench", *map(str, arguments)],
@@ -155,6 +156,21 @@ def test_list_shows_everything_there_is() -> None:
     assert "https://arxiv.org/abs/1703.07464" in output
     assert "proxy_nca" not in cli("list", "datasets")
     assert "embedded" in cli("data", "list")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_list_losses_cuts_nothing_and_keeps_addresses_whole(columns: int) -> None:
+    output = cli("list", "losses", columns=columns)
+    blocks = re.split(r"\n(?=  \w|\n)", output)  # one for each loss, and the families' titles
+    for family in families():
+        assert any(block.strip() == family.title for block in blocks)
+        for name, loss in family.losses.items():
+            (block,) = [block for block in blocks if block.startswith(f"  {name} ")]
+            assert link(loss) in [line.strip() for line in block.splitlines()]
+            words = " ".join(block.split())
+            assert words.startswith(f"{name} {summary(loss)}")
+            assert words.endswith(" ".join(settings(loss)))
+    assert all(len(line) <= columns for line in output.splitlines() if "https://" not in line)
 
 
 def test_show_refuses_an_ambiguous_name(tmp_path: Path) -> None:

@@ -203,6 +203,10 @@ def test_sentences_say_when_training_did_not_help() -> None:
     mixed = " ".join(sentences([better, worse], []))
     assert "B did not end above the untrained network (R@1 70.0 %)" in mixed
     assert "No method ends above the untrained network" in " ".join(sentences([worse], []))
+    many = [trained(name, 0.6, 0.7) for name in "BCDE"]
+    three = " ".join(sentences([better, *many[:3]], []))
+    assert "B and C and D did not end above the untrained network" in three
+    assert "4 of 5 methods did not end above" in " ".join(sentences([better, *many], []))
 
 
 def test_a_target_that_was_there_before_training_is_no_speed() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from bench.spec import Budget, RunSpec
 from bench.suites import SuiteError, load_suite, names
+from proxy_core.losses import LOSSES
 
 GOOD = """
 title = "A suite"
@@ -141,3 +142,18 @@ def test_every_suite_that_comes_along_is_good_and_fair(name: str) -> None:
         budget = spec.model_dump(include=set(Budget.model_fields))
         assert budget == suite.budgets[spec.dataset].model_dump()
         assert RunSpec.model_validate(spec.model_dump()) == spec
+
+
+def test_the_suite_of_losses_has_every_loss_and_gives_what_learns_a_rate() -> None:
+    _, suite = load_suite("losses")
+    assert {method.loss for method in suite.methods.values()} == LOSSES.keys(), (
+        "add a method for the new loss to bench/suites/losses.toml"
+    )
+    for name, method in suite.methods.items():
+        learns = any(True for _ in LOSSES[method.loss](3, 2, **method.args).parameters())
+        assert (method.loss_learning_rate > 0) == learns, name
+    plain = [method.loss for method in suite.methods.values() if not method.args]
+    assert sorted(plain) == sorted(LOSSES), "one method of each loss stays at its defaults"
+    default = load_suite("default")[1].budgets["glyphs"]
+    changed = default.model_copy(update={"steps": 300, "evaluate_every": 50})
+    assert suite.budgets == {"glyphs": changed}

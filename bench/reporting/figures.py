@@ -1,6 +1,7 @@
 """Figures of one table: convergence on the validation classes, final scores on the test split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 PANELS = ("recall@1", "map@r")  # rows of the convergence figure
 COSTS = {"step": "Optimiser steps", "seconds": "Training time (seconds)"}  # its columns
 FINAL = ("recall@1", "map@r", "nmi")  # panels of the final scores
-WIDTH, HEIGHT = 10.4, 6.4  # inches; of the convergence figure
+WIDTH, HEIGHT = 10.4, 6.4  # inches; of the convergence figure, where a few names suffice
+ABOVE, BELOW = 0.04 * HEIGHT, 0.12 * HEIGHT  # inches; around its panels
+HSPACE = 0.28  # between its panels, as a share of their height
+PANEL = 0.84 * HEIGHT / (2 + HSPACE)  # inches; height of one panel
 LINE_POINTS = 11.0  # height of one line of a label
+MOST_BANDS = 8  # methods whose bands can be told apart where they overlap
 
 
 def convergence_figure(
@@ -31,24 +36,44 @@ def convergence_figure(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT))
-    axes = figure.subplots(
-        2, 2, gridspec_kw={"left": 0.06, "right": 0.83, "top": 0.96, "bottom": 0.12, "hspace": 0.28}
-    )
-    figure.subplots_adjust(wspace=0.85)
+    more = max(label_inches(curves) - PANEL, 0.0)
+    height = HEIGHT + 2 * more
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.subplots(2, 2)
+    figure.subplots_adjust(left=0.06, right=0.83, top=1 - ABOVE / height, bottom=BELOW / height)
+    figure.subplots_adjust(wspace=0.85, hspace=HSPACE * PANEL / (PANEL + more))
     for row, metric in zip(axes, PANELS, strict=True):
         for panel, (axis, words) in zip(row, COSTS.items(), strict=True):
             bands = {group: average(members, axis, metric) for group, members in curves.items()}
             draw_bands(panel, bands, strokes)
             panel.set_xlabel(words)
             panel.set_ylabel(f"{HEADINGS[metric]}, validation (percent)")
-    note = "Line: mean over seeds; band: its t-based 95 % confidence interval (none for one seed)."
-    figure.text(0.06, 0.015, f"{place_of(list(curves))}, validation. {note}", fontsize=8)
+    place = f"{place_of(list(curves))}, validation"
+    figure.text(0.06, 0.015 * HEIGHT / height, f"{place}. {band_note(len(curves))}", fontsize=8)
     return figure
+
+
+def label_inches(groups: Iterable[Group]) -> float:
+    """Height of all names above each other."""
+    return sum(label_points(wrapped(group.method)) for group in groups) / 72
+
+
+def label_points(name: str) -> float:
+    """Height of one wrapped name with some air."""
+    return 4 + LINE_POINTS * (name.count("\n") + 1)
+
+
+def band_note(methods: int) -> str:
+    """What lines and bands are; too many bands would hide each other and the lines."""
+    if methods > MOST_BANDS:
+        return f"Line: mean over seeds; no intervals, as there are more than {MOST_BANDS} methods."
+    return "Line: mean over seeds; band: its t-based 95 % confidence interval (none for one seed)."
 
 
 def draw_bands(panel: "Axes", bands: Mapping[Group, Band], strokes: Mapping[str, Stroke]) -> None:
     """Lines with their bands in percent, each named at its right end."""
+    if len(bands) > MOST_BANDS:
+        bands = {group: replace(band, half=None) for group, band in bands.items()}
     end = max(float(band.costs[-1]) for band in bands.values())
     for group, band in bands.items():
         stroke = strokes[group.method]
@@ -81,15 +106,19 @@ def name_lines(panel: "Axes", bands: Mapping[Group, Band], strokes: Mapping[str,
     names = [wrapped(group.method) for group in bands]
     ends = [(float(band.costs[-1]), 100 * float(band.mean[-1])) for band in bands.values()]
     (low, high), right = panel.get_ylim(), panel.get_xlim()[1]
-    unit = (high - low) / (72 * panel.get_position().height * HEIGHT)  # percent per point
-    heights = [unit * (4 + LINE_POINTS * (name.count("\n") + 1)) for name in names]
+    points = 72 * panel.bbox.height / panel.figure.dpi
+    heights = [(high - low) / points * label_points(name) for name in names]
     places = spread([y for _, y in ends], heights, low=low, high=high)
+    crowded = len(bands) > MOST_BANDS
+    at = (1.085 if crowded else 1.07) * right
     for group, name, (x, y), place in zip(bands, names, ends, places, strict=True):
         stroke = strokes[group.method]
         leader = [x, right, 1.05 * right], [y, y, place]
         panel.plot(*leader, color=stroke.colour, linewidth=0.7, clip_on=False)
-        panel.plot([x], [y], stroke.marker, color=stroke.colour, markersize=5, clip_on=False)
-        panel.text(1.07 * right, place, name, va="center", fontsize=8, linespacing=1.1)
+        spots = [(x, y), (1.05 * right, place)][: 1 + crowded]  # many ends hide each other's marker
+        for spot in spots:
+            panel.plot(*spot, stroke.marker, color=stroke.colour, markersize=5, clip_on=False)
+        panel.text(at, place, name, va="center", fontsize=8, linespacing=1.1)
 
 
 def tidy(panel: "Axes") -> None:

@@ -124,7 +124,8 @@ def untrained_sentences(groups: Sequence[Group]) -> list[str]:
     if not worse:
         return []
     start = f"{100 * min(before[method] for method in worse):.1f} %"
-    who = "No method" if len(worse) == len(groups) else f"{' and '.join(worse)}"
+    who = " and ".join(worse) if len(worse) < 4 else f"{len(worse)} of {len(groups)} methods"
+    who = "No method" if len(worse) == len(groups) else who
     verb = "ends above" if len(worse) == len(groups) else "did not end above"
     return [
         f"{who} {verb} the untrained network (R@1 {start}): on these classes training did not "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.reporting import budget
 from bench.reporting.cells import pair_line, score_lines, speed_line
 from bench.reporting.convergence import METRICS, Curve, read_columns, speeds
+from bench.reporting.figures import MOST_BANDS, convergence_figure, scores_figure
 from bench.reporting.findings import compare, sentences
 from bench.reporting.groups import Group
 from bench.reporting.rows import rows_of
@@ -16,6 +17,8 @@ from bench.spec import slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MOST_PAIRS = 28  # of eight methods; 26 methods have 325
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Section:
     figures: list[Drawn]
     speeds: list[dict[str, object]]
     baseline: str
-    pairs: list[dict[str, object]]
+    pairs: list[dict[str, object]]  # more than `MOST_PAIRS`: only those with the best method,
+    more_pairs: list[dict[str, object]]  # and here the others
     fewest_pairs: int
 
 
@@ -55,6 +59,9 @@ def make_section(
     """Section of the groups of one table; `curves` of those whose curves could be read."""
     found = [speed for metric in METRICS for speed in (speeds(curves, metric) if curves else [])]
     pairs = compare(groups)
+    shown = len(pairs)
+    if shown > MOST_PAIRS:
+        shown = sum(pair.first == pairs[0].first for pair in pairs)
     return Section(
         name=f"{groups[0].dataset}, {groups[0].split} split",
         anchor=anchor(groups),
@@ -68,7 +75,8 @@ def make_section(
         figures=figures,
         speeds=[speed_line(speed) for speed in found],
         baseline=found[0].baseline if found else "",
-        pairs=[pair_line(pair) for pair in pairs],
+        pairs=[pair_line(pair) for pair in pairs[:shown]],
+        more_pairs=[pair_line(pair) for pair in pairs[shown:]],
         fewest_pairs=min((len(pair.differences["recall@1"].seeds) for pair in pairs), default=0),
     )
 
@@ -100,8 +108,6 @@ def draw(
     folder: Path,
 ) -> list[Drawn]:
     """Draw and save the figures of one table; call it within the style of `drawing`."""
-    from bench.reporting.figures import convergence_figure, scores_figure
-
     stem = anchor(groups)
     where = f"{groups[0].dataset}, {groups[0].split} split"
     drawn = [
@@ -119,13 +125,25 @@ def draw(
                 convergence_figure(curves, strokes),
                 folder / f"{stem}-convergence",
                 f"Convergence on the validation part of {where}.",
-                "Line: mean over seeds. Band: t-based 95 % confidence interval of that mean at "
-                "each point (none for one seed), cut at 0 and 100 %. For training time, each "
+                f"{band_words(len(curves))} For training time, each "
                 "seed's curve is interpolated linearly to a common grid that ends where the first "
                 "seed ends.",
             )
         )
     return drawn
+
+
+def band_words(methods: int) -> str:
+    """What a curve's line and band are, for a caption."""
+    if methods > MOST_BANDS:
+        return (
+            f"Line: mean over seeds, without bands, as those of more than {MOST_BANDS} methods "
+            "would hide each other; the table of convergence has intervals."
+        )
+    return (
+        "Line: mean over seeds. Band: t-based 95 % confidence interval of that mean at each point "
+        "(none for one seed), cut at 0 and 100 %."
+    )
 
 
 def keep(figure: "Figure", stem: Path, title: str, explanation: str) -> Drawn:

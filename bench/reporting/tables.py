@@ -2,10 +2,10 @@
 
 import csv as csv_format
 import io
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.reporting.prose import escaped
 from bench.reporting.rows import HEADINGS, Row, split_tables, summarise
 from bench.reporting.stats import Interval
 
@@ -73,7 +73,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown prints as it is, on one line."""
-    return re.sub(r"([\\|<>*_`\[\]#])", r"\\\1", " ".join(text.split()))
+    return escaped(" ".join(text.split()))
 
 
 def csv(rows: Sequence[Row]) -> str:

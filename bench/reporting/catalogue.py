@@ -1,0 +1,125 @@
+"""What the code itself says of every loss: family, source, formula, settings, what it learns."""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import TYPE_CHECKING
+
+from bench.reporting.prose import ADDRESS
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PLUMBING = ("proxy_core.losses.checks", "proxy_core.losses.masked")  # modules without a formula
+CLASSES, DIM = 101, 103  # sizes of the small instance: no default is a multiple of either
+
+
+@dataclass(frozen=True)
+class Family:
+    """The losses of one source file, by their names in suites; `words` is its docstring."""
+
+    module: str
+    words: str
+    losses: dict[str, "type[nn.Module]"]
+
+    @property
+    def title(self) -> str:
+        """First line of the docstring up to its colon."""
+        return re.split(r":\s|\.$", self.words.split("\n")[0])[0]
+
+    @property
+    def introduction(self) -> str:
+        """What follows the title."""
+        rest = self.words.removeprefix(self.title).lstrip(":. \n")
+        return rest[:1].upper() + rest[1:]
+
+
+def families() -> list[Family]:
+    """All losses, in the order of `LOSSES`, each family where its first loss stands."""
+    from proxy_core.losses import LOSSES
+
+    modules = dict.fromkeys(loss.__module__ for loss in LOSSES.values())
+    return [
+        Family(
+            module,
+            inspect.getdoc(sys.modules[module]) or "",
+            {name: loss for name, loss in LOSSES.items() if loss.__module__ == module},
+        )
+        for module in modules
+    ]
+
+
+def summary(loss: "type[nn.Module]") -> str:
+    """First line of the docstring."""
+    return (inspect.getdoc(loss) or "").split("\n")[0]
+
+
+def link(loss: "type[nn.Module]") -> str:
+    """Address of the paper: the first one in the docstring."""
+    found = re.search(ADDRESS, inspect.getdoc(loss) or "")
+    return found[0] if found else ""
+
+
+def settings(loss: "type[nn.Module]") -> list[str]:
+    """Hyper-parameters with their defaults, `scale = 18.0`, as a suite's `args` take them."""
+    parameters = inspect.signature(loss).parameters.values()
+    keywords = [item for item in parameters if item.kind is item.KEYWORD_ONLY]
+    return [f"{item.name} = {json.dumps(item.default)}" for item in keywords]
+
+
+def formulas(loss: "type[nn.Module]") -> list[Callable[..., object]]:
+    """Public functions of the losses' files that `forward` names, in order of their first use.
+
+    Seen through: methods of the class that `forward` calls, and tables of functions by name.
+    """
+    found: dict[Callable[..., object], None] = {}
+    for name in used_names(loss, loss.forward.__code__, {"forward"}):
+        value = getattr(sys.modules[loss.__module__], name, None)
+        for item in value.values() if isinstance(value, dict) else [value]:
+            if inspect.isfunction(item) and is_formula(item):
+                found[item] = None
+    return list(found)
+
+
+def used_names(loss: "type[nn.Module]", code: CodeType, seen: set[str]) -> Iterator[str]:
+    """Names in a piece of code, in the code within it, and in the own methods that it names."""
+    for name in code.co_names:
+        yield name
+        method = vars(loss).get(name)
+        if inspect.isfunction(method) and name not in seen:
+            yield from used_names(loss, method.__code__, seen | {name})
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from used_names(loss, constant, seen)
+
+
+def is_formula(function: Callable[..., object]) -> bool:
+    module = function.__module__
+    public = not function.__name__.startswith("_")
+    return public and module.startswith("proxy_core.losses.") and module not in PLUMBING
+
+
+def state(loss: "type[nn.Module]") -> tuple[dict[str, str], dict[str, str]]:
+    """What is learned and what is kept without being learned, name -> shape, from an instance.
+
+    A size that is no class count, dimension or default of a hyper-parameter stands as a number.
+    """
+    made = loss(CLASSES, DIM)
+    defaults = inspect.signature(loss).parameters.items()
+    letters = {p.default: name for name, p in defaults if type(p.default) is int and p.default > 1}
+    letters |= {CLASSES: "C", DIM: "D"}
+    return (
+        {name: shape(value, letters) for name, value in made.named_parameters()},
+        {name: shape(value, letters) for name, value in made.named_buffers()},
+    )
+
+
+def shape(tensor: "Tensor", letters: dict[int, str]) -> str:
+    """`(C, D)`, `(C,)`, or `one number`."""
+    sizes = [letters.get(size, str(size)) for size in tensor.shape]
+    comma = "," if len(sizes) == 1 else ""
+    return f"({', '.join(sizes)}{comma})" if sizes else "one number"
