@@ -1,4 +1,4 @@
-"""Which proxy stands for which image: the static and dynamic assignments of the 2017 proxy paper.
+"""Proxy assignment: which proxy stands for which image, statically or dynamically.
 
 Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
 https://arxiv.org/abs/1703.07464, section 3. A proxy loss compares an image with the proxies that

@@ -1,4 +1,4 @@
-"""The triplet bound of the 2017 proxy paper, measured: how much proxies give away."""
+"""The triplet bound: how much proxies give away, by the 2017 paper's inequality, measured."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One negative for each positive pair of a batch, drawn reproducibly, in any order of the batch."""
+"""Drawn negatives: one for each positive pair, reproducibly, whatever the order of the batch."""
 
 import numpy as np
 import torch

@@ -104,7 +104,7 @@ def is_formula(function: Callable[..., object]) -> bool:
 
 
 def state(loss: "type[nn.Module]") -> tuple[dict[str, str], dict[str, str]]:
-    """What is learned and what is kept without being learned, name -> shape, from an instance.
+    """What is learned and what else a checkpoint keeps, name -> shape, from an instance.
 
     A size that is no class count, dimension or default of a hyper-parameter stands as a number.
     """
@@ -112,10 +112,9 @@ def state(loss: "type[nn.Module]") -> tuple[dict[str, str], dict[str, str]]:
     defaults = inspect.signature(loss).parameters.items()
     letters = {p.default: name for name, p in defaults if type(p.default) is int and p.default > 1}
     letters |= {CLASSES: "C", DIM: "D"}
-    return (
-        {name: shape(value, letters) for name, value in made.named_parameters()},
-        {name: shape(value, letters) for name, value in made.named_buffers()},
-    )
+    learned = {name: shape(value, letters) for name, value in made.named_parameters()}
+    kept = {name: shape(value, letters) for name, value in made.state_dict().items()}
+    return learned, {name: kept[name] for name in kept if name not in learned}
 
 
 def shape(tensor: "Tensor", letters: dict[int, str]) -> str:

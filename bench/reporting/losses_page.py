@@ -1,8 +1,9 @@
 """`python -m bench.reporting.losses_page docs/losses.md`: every loss as its docstrings tell it."""
 
+import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,17 @@ negative.
 `proxy-bench list losses` prints the table in a terminal. Names under "learned" are those
 in the `state_dict()` of a loss.
 """
+RULES = {  # what losses share, beside their own files: module -> what of it is shown
+    "proxy_core.assignment": (
+        "static_assignment",
+        "dynamic_assignment",
+        "shared_members",
+        "Assigner",
+        "Assignment",
+    ),
+    "proxy_core.draws": ("Draws", "canonical_order", "distance_weights", "draw_negatives"),
+    "proxy_core.bound": ("triplet_bound", "TripletBound"),
+}
 HEADINGS = ("name in suites", "what", "paper", "learned", "hyper-parameters")
 
 
@@ -43,8 +55,13 @@ def losses_page() -> str:
     for family in found:
         parts += [f"## {prose(family.title, {})}", *introduction(family, references)]
         for name, loss in family.losses.items():
-            elsewhere = {key: to for key, to in references.items() if to != f"#{name}"}
+            own = inspect.signature(loss).parameters  # `margin` there is no other loss
+            elsewhere = {
+                key: to for key, to in references.items() if to != f"#{name}" and key not in own
+            }
             parts += [f"### `{name}`", *section(loss, elsewhere)]
+    for module, names in RULES.items():
+        parts += rules(module, names, references)
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -52,7 +69,12 @@ def targets(found: list[Family]) -> dict[str, str]:
     """What a name in backticks links to: that of a loss in suites, and that of its class."""
     losses = {name: loss for family in found for name, loss in family.losses.items()}
     by_class = {loss.__name__: f"#{name}" for name, loss in losses.items()}
-    return by_class | {name: f"#{name}" for name in losses}
+    rules = {
+        name: f"#{anchor(rule_title(module))}"
+        for module, names in RULES.items()
+        for name in (module, *names, *[f"{module.split('.')[-1]}.{name}" for name in names])
+    }
+    return rules | by_class | {name: f"#{name}" for name in losses}
 
 
 def overview(found: list[Family]) -> str:
@@ -82,10 +104,10 @@ def link_label(address: str) -> str:
 
 
 def learned(loss: "type[nn.Module]", separator: str) -> str:
-    """`proxies` (C, D); moved without a gradient: `centers` (C, D)."""
+    """`proxies` (C, D), and what a checkpoint keeps of `centers` (C, D), without gradient."""
     parameters, buffers = state(loss)
     parts = [f"`{name}` {shape}" for name, shape in parameters.items()]
-    parts += [f"`{name}` {shape}, moved without gradient" for name, shape in buffers.items()]
+    parts += [f"`{name}` {shape}, without gradient" for name, shape in buffers.items()]
     return separator.join(parts) or "nothing"
 
 
@@ -103,6 +125,24 @@ def section(loss: "type[nn.Module]", references: Mapping[str, str]) -> list[str]
     parts += [part for function in formulas(loss) for part in formula(function, references)]
     parts += [labelled(text, references) for text in rest]
     return [*parts, f"```python\n{signature(loss)}\n```", f"Learned: {learned(loss, '; ')}."]
+
+
+def rules(module: str, names: Sequence[str], references: Mapping[str, str]) -> list[str]:
+    """Section of a module that losses share: its docstring and those of what it shows."""
+    loaded = importlib.import_module(module)
+    first, *rest = paragraphs(inspect.getdoc(loaded) or "")
+    parts = [f"## {prose(rule_title(module), {})}", *[labelled(t, {}) for t in (first, *rest)]]
+    elsewhere = {k: to for k, to in references.items() if to != f"#{anchor(rule_title(module))}"}
+    for name in names:
+        words = paragraphs(inspect.getdoc(getattr(loaded, name)) or "")
+        parts += [f"**`{name}`**", *[labelled(text, elsewhere) for text in words]]
+    return [*parts, f"Code: [`{module.replace('.', '/')}.py`](../{module.replace('.', '/')}.py)."]
+
+
+def rule_title(module: str) -> str:
+    """First line of a module's docstring up to its colon."""
+    words = inspect.getdoc(importlib.import_module(module)) or ""
+    return words.split("\n")[0].split(":")[0].rstrip(".")
 
 
 def formula(function: Callable[..., object], references: Mapping[str, str]) -> list[str]:

@@ -13,8 +13,9 @@ def escaped(text: str) -> str:
 
 
 def paragraphs(docstring: str) -> list[str]:
-    """Paragraphs of a cleaned docstring, each on one line."""
-    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", docstring.strip())]
+    """Paragraphs of a cleaned docstring, and items of its lists ("- item"), each on one line."""
+    parts = re.split(r"\n\s*\n|\n(?=- )", docstring.strip())
+    return [" ".join(part.split()) for part in parts]
 
 
 def prose(paragraph: str, references: Mapping[str, str]) -> str:
@@ -24,7 +25,7 @@ def prose(paragraph: str, references: Mapping[str, str]) -> str:
     """
     parts = re.split(rf"(`[^`]+`|{ADDRESS})", paragraph)
     text = "".join(piece(part, references) for part in parts)
-    return re.sub(r"^([-+]) ", r"\\\1 ", text)  # no list
+    return re.sub(r"^\+ ", r"\\+ ", text)  # a sum and no list
 
 
 def labelled(paragraph: str, references: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Losses over the distances of all pairs of a batch: contrastive, and two of lifted structure."""
+"""Distances of pairs: contrastive and two lifted structure losses over all pairs of a batch."""
 
 import torch
 from torch import Tensor, nn

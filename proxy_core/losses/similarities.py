@@ -1,4 +1,4 @@
-"""Losses over the similarities of all pairs of a batch: N-pairs, multi-similarity and NT-Xent."""
+"""Similarities of pairs: N-pairs, multi-similarity and NT-Xent over all pairs of a batch."""
 
 import torch
 from torch import Tensor, nn

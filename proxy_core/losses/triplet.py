@@ -1,4 +1,4 @@
-"""Triplet loss with two surrogates over the triplets that a mining rule picks from the batch."""
+"""Triplet loss: two surrogates over the triplets that a mining rule picks from the batch."""
 
 from typing import Literal, get_args
 
@@ -123,6 +123,7 @@ class Triplet(nn.Module):
     - distance-weighted: for each positive pair one negative by `draws.distance_weights` (Wu et al.,
       https://arxiv.org/abs/1706.07567); without a negative nearer than 1.4, which is d = 1.96, an
       anchor has no triplet.
+
     Without any triplet loss and gradient are exactly 0. Draws depend on a seed, taken from torch's
     generator when built, and on the number of batches seen in training mode; both are buffers, and
     the order of the batch does not matter.
