@@ -20,6 +20,7 @@ Words: the first line of a class's docstring describes it in one line; paper and
 from torch import nn
 
 from proxy_core.losses.center import Center
+from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCASoftmax
 from proxy_core.losses.proxy_anchor import ProxyAnchor
@@ -45,4 +46,5 @@ LOSSES: dict[str, type[nn.Module]] = {
     "nt_xent": NTXent,
     "triplet": Triplet,
     "center": Center,
+    "magnet": Magnet,
 }
