@@ -8,6 +8,10 @@ Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and
 in 0..C-1 -> a scalar of the size of a mean, whatever the order of the batch. A loss normalises
 where its formula says so. Any other batch, an empty one too, is a ValueError.
 
+One loss may be told more: `Magnet` takes as an optional third argument which cluster each image is
+from, int64 numbers (B,) that no two classes share. Without it every class is one cluster, so that
+it can be called like any other loss.
+
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, for zero embeddings and for classes absent from the batch too.
 

@@ -51,7 +51,29 @@ def variance(squared: Tensor) -> Tensor:
 
 
 class Magnet(nn.Module):
-    """Magnet loss."""
+    """Magnet loss: clusters of a class are pulled together and away from those of other classes.
+
+    Rippel et al., Metric Learning with Adaptive Density Discrimination, ICLR 2016,
+    https://arxiv.org/abs/1511.05939, equation 4 over a batch, as in section 3.2: means of clusters
+    and the one variance are those of the batch, and gradients flow through both. The variance makes
+    the loss blind to the scale of the embeddings. The paper draws a batch as a neighbourhood: a
+    cluster, its nearest ones of other classes, and some images of each; k-means finds the clusters
+    anew every `refresh_every` steps, `clusters_per_class` for each class. These two say how batches
+    are to be drawn, which is not done here; only `alpha`, the gap between clusters in units of
+    twice the variance, is a part of the formula.
+
+    Differs from the paper, whose formula does not normalise: here distances are those of unit
+    vectors, as retrieval ranks by cosine. Differs from common code, where the variance is squared
+    once more or other clusters of the own class stand in the denominator. A batch whose images all
+    lie on the means of their clusters has a loss of 0, as in the limit, unless clusters of two
+    classes coincide: the variance counts as at least 1e-12. Without a second class the loss is 0.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 and clusters (B,), any int64 numbers, without
+    which each class is one cluster -> scalar >= 0; ValueError for any other batch, or for a cluster
+    with images of two classes. Learns nothing itself: C and D serve to check the batch. ValueError
+    when built with C < 1, D < 1, alpha outside [0, inf), clusters_per_class < 1 or
+    refresh_every < 1.
+    """
 
     def __init__(
         self,
@@ -65,7 +87,9 @@ class Magnet(nn.Module):
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("alpha", alpha, low=0.0, high=torch.inf, low_allowed=True)
-        check_range("clusters_per_class", clusters_per_class, low=1, high=torch.inf, low_allowed=True)
+        check_range(
+            "clusters_per_class", clusters_per_class, low=1, high=torch.inf, low_allowed=True
+        )
         check_range("refresh_every", refresh_every, low=1, high=torch.inf, low_allowed=True)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
@@ -93,7 +117,7 @@ def check_clusters(clusters: Tensor, labels: Tensor) -> None:
     mixed = (same_class(clusters) & ~same_class(labels)).any(dim=1)
     if mixed.any():
         cluster = int(clusters[mixed][0])
-        classes = labels[clusters == cluster].unique().tolist()
+        classes = sorted(set(labels[clusters == cluster].tolist()))
         raise ValueError(
             f"cluster {cluster} holds images of the classes {classes}: "
             "number the clusters of each class apart"
