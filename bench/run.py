@@ -15,6 +15,7 @@ from bench.datasets.base import Dataset
 from bench.evaluation import validate
 from bench.record import store_result
 from bench.spec import RunSpec
+from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bench.training.loop import make_optimizer, train
 from bench.training.sampling import derive
@@ -87,21 +88,22 @@ def train_and_validate(
 ) -> Progress:
     """Train to the last step with a point of the curve every `evaluate_every` steps."""
     optimizer = make_optimizer(spec, model, loss)
+    batches = Batches(spec, dataset, loss)
     checkpoint = directory / "checkpoint.pt"
-    progress = load_checkpoint(checkpoint, model, loss, optimizer)
+    progress = load_checkpoint(checkpoint, model, loss, optimizer, batches)
     curve = directory / "curve.jsonl"
     cut(curve, progress.curve_bytes)
     if progress.curve_bytes == 0:
         add_point(curve, spec, dataset, model, progress)
     device = next(model.parameters()).device
-    for _ in train(spec, dataset, model, loss, optimizer, progress, device):
+    for _ in train(spec, batches, model, loss, optimizer, progress, device):
         report(progress.step)
         validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
         if validated:
             add_point(curve, spec, dataset, model, progress)
         stopping = stop() and progress.step < spec.steps
         if validated or stopping:
-            save_checkpoint(checkpoint, model, loss, optimizer, progress)
+            save_checkpoint(checkpoint, model, loss, optimizer, batches, progress)
         if stopping:
             raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
     return progress

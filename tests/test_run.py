@@ -23,7 +23,12 @@ from bench.store import Run, load_run
 from bench.sweeping.launching import ENVIRONMENT
 from bench.sweeping.worker import write_job
 
-LOSSES = {"proxy_nca": {"scale": 12.0}, "triplet": {}, "center": {"weight": 0.01}}
+LOSSES: dict[str, dict[str, Any]] = {
+    "proxy_nca": {"scale": 12.0},
+    "triplet": {},
+    "center": {"weight": 0.01},
+    "magnet": {"refresh_every": 4},
+}
 
 
 def spec_for(loss: str = "proxy_nca", **fields: Any) -> RunSpec:
@@ -138,16 +143,17 @@ def test_neighbours_point_at_the_stored_pictures(tmp_path: Path) -> None:
     assert len(names) == 5
 
 
+@pytest.mark.parametrize("loss", ["proxy_nca", "magnet"])
 def test_the_test_images_have_no_part_in_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = execute(spec_for(), tmp_path / "a")
+    whole = execute(spec_for(loss), tmp_path / "a")
     dataset = load("digits", None, "class-disjoint")
     scrambled = dataset.images.copy()
     scrambled[dataset.split.query] = 255 - scrambled[dataset.split.query, ::-1]
     object.__setattr__(dataset, "images", scrambled)
     monkeypatch.setattr("bench.run.load", lambda name, root, split: dataset)
-    other = execute(spec_for(), tmp_path / "b")
+    other = execute(spec_for(loss), tmp_path / "b")
     assert other.record["parameters"] == whole.record["parameters"]
     assert numbers(other)["curve"] == numbers(whole)["curve"]
     assert other.scores != whole.scores

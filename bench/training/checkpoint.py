@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bench.store import atomic
+from bench.training.batches import Batches
 
 
 @dataclass
@@ -25,13 +26,19 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer, progress: Progress
+    path: Path,
+    model: nn.Module,
+    loss: nn.Module,
+    optimizer: Optimizer,
+    batches: Batches,
+    progress: Progress,
 ) -> None:
     """Write everything, by renaming, so that a kill leaves the previous checkpoint."""
     content = {
         "model": model.state_dict(),
         "loss": loss.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "batches": batches.state_dict(),
         "progress": asdict(progress),
         "rng": torch.get_rng_state(),
     }
@@ -40,7 +47,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer
+    path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer, batches: Batches
 ) -> Progress:
     """Restore everything in place and return the counters; without a file, a fresh start.
 
@@ -55,5 +62,6 @@ def load_checkpoint(
     model.load_state_dict(content["model"])
     loss.load_state_dict(content["loss"])
     optimizer.load_state_dict(content["optimizer"])
+    batches.load_state_dict(content["batches"])
     torch.set_rng_state(content["rng"])
     return Progress(**content["progress"])

@@ -1,18 +1,15 @@
 """The training loop: a generator, so that its caller decides what happens between steps."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from bench.datasets.base import Dataset
 from bench.spec import RunSpec
+from bench.training.batches import Batches
 from bench.training.checkpoint import Progress
-from bench.training.loading import augment, to_input
-from bench.training.sampling import batch_positions, positions_by_class
 
 
 def make_optimizer(spec: RunSpec, model: nn.Module, loss: nn.Module) -> Optimizer:
@@ -30,7 +27,7 @@ def make_optimizer(spec: RunSpec, model: nn.Module, loss: nn.Module) -> Optimize
 
 def train(
     spec: RunSpec,
-    dataset: Dataset,
+    batches: Batches,
     model: nn.Module,
     loss: nn.Module,
     optimizer: Optimizer,
@@ -42,12 +39,12 @@ def train(
     Raises: FloatingPointError naming the step when the loss is not finite, since from there on
     every parameter would be lost.
     """
-    by_class = positions_by_class(dataset.labels, dataset.split.train)
-    index_of_class = {label: index for index, label in enumerate(by_class)}
     while progress.step < spec.steps:
         started = time.perf_counter()
-        images, labels = load_batch(spec, dataset, by_class, index_of_class, progress.step)
-        value = train_step(model, loss, optimizer, images.to(device), labels.to(device))
+        batches.refresh(model, progress.step)  # a part of what the method costs, so it is timed too
+        images, targets = batches.load(progress.step)
+        targets = tuple(target.to(device) for target in targets)
+        value = train_step(model, loss, optimizer, images.to(device), targets)
         if not torch.isfinite(value):
             raise FloatingPointError(
                 f"the loss became {value.item()} at step {progress.step + 1} of {spec.steps}; "
@@ -60,34 +57,18 @@ def train(
         yield
 
 
-def load_batch(
-    spec: RunSpec,
-    dataset: Dataset,
-    by_class: dict[int, np.ndarray],
-    index_of_class: dict[int, int],
-    step: int,
-) -> tuple[Tensor, Tensor]:
-    """Images (B, C, H, W) and labels (B,) in 0..training classes-1 of batch `step`."""
-    positions = batch_positions(
-        by_class,
-        seed=spec.seed,
-        step=step,
-        batch_size=spec.batch_size,
-        samples_per_class=spec.samples_per_class,
-    )
-    images = to_input(dataset.images[positions])
-    labels = torch.tensor([index_of_class[int(label)] for label in dataset.labels[positions]])
-    return augment(images, spec.augmentation, seed=spec.seed, step=step), labels
-
-
 def train_step(
-    model: nn.Module, loss: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor
+    model: nn.Module,
+    loss: nn.Module,
+    optimizer: Optimizer,
+    images: Tensor,
+    targets: Sequence[Tensor],
 ) -> Tensor:
-    """One step of gradient descent; returns the loss before it."""
+    """One step of gradient descent on loss(embeddings, *targets); returns the loss before it."""
     model.train()
     loss.train()
     optimizer.zero_grad(set_to_none=True)
-    value: Tensor = loss(model(images), labels)
+    value: Tensor = loss(model(images), *targets)
     torch.autograd.backward(value)
     optimizer.step()
     return value.detach()

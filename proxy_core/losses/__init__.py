@@ -8,6 +8,10 @@ Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and
 in 0..C-1 -> a scalar of the size of a mean, whatever the order of the batch. A loss normalises
 where its formula says so. Any other batch, an empty one too, is a ValueError.
 
+One loss may be told more: `Magnet` takes as an optional third argument which cluster each image is
+from, int64 numbers (B,) that no two classes share. Without it every class is one cluster, so that
+it can be called like any other loss.
+
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, for zero embeddings and for classes absent from the batch too.
 
@@ -21,6 +25,7 @@ from torch import nn
 
 from proxy_core.losses.center import Center
 from proxy_core.losses.facility import FacilityLocation
+from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.margin import Margin
 from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCAPlusPlus, ProxyNCASoftmax
@@ -52,4 +57,5 @@ LOSSES: dict[str, type[nn.Module]] = {
     "margin": Margin,
     "center": Center,
     "facility_location": FacilityLocation,
+    "magnet": Magnet,
 }

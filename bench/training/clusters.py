@@ -1,0 +1,133 @@
+"""Clusters of the training images and, for Magnet loss, batches that are neighbourhoods of them."""
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.training.sampling import derive
+from proxy_core.losses.magnet import directions, variance
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Where the N training images lay at the last refresh, in C K clusters.
+
+    Attributes: of_image (N,) int64, each image's cluster, which is k of 0..K-1 plus K times its
+    class; centroids (C K, D) float64, zero for a cluster without images; losses (C K,) float64, the
+    mean over each cluster's images, 0 for a cluster without images; per_class, K.
+    """
+
+    of_image: Tensor
+    centroids: Tensor
+    losses: Tensor
+    per_class: int
+
+    @property
+    def filled(self) -> Tensor:
+        """Mask (C K,) of the clusters that have images."""
+        return torch.bincount(self.of_image, minlength=len(self.centroids)) > 0
+
+
+def find_clusters(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    per_class: int,
+    groups: int,
+    alpha: float,
+    generator: np.random.Generator,
+) -> Clusters:
+    """Cluster each class's images and rate the clusters by the loss of their images.
+
+    embeddings (N, D) of any length, taken as Magnet loss takes them; labels (N,) in 0..C-1, every
+    class present; `per_class` clusters for each class, or one for each image where there are fewer;
+    `groups`, the clusters of a batch. Images that coincide may leave some clusters empty.
+    """
+    points = directions(embeddings)
+    of_image = torch.empty_like(labels)
+    for label in range(int(labels.max()) + 1):
+        members = labels == label
+        of_image[members] = label * per_class + k_means(points[members], per_class, generator)
+    centroids = means(points, of_image, (int(labels.max()) + 1) * per_class)
+    unrated = torch.zeros(len(centroids), dtype=points.dtype)
+    clusters = Clusters(of_image, centroids, unrated, per_class)
+    return replace(clusters, losses=mean_losses(clusters, points, groups=groups, alpha=alpha))
+
+
+def k_means(points: Tensor, count: int, generator: np.random.Generator) -> Tensor:
+    """Cluster (N,) in 0..count-1 of each row (N, D): scikit-learn's KMeans, one k-means++ start."""
+    # Imported here because scikit-learn takes seconds to load and no other loss needs it.
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    seed = int(generator.integers(2**32))
+    model = KMeans(min(count, len(points)), init="k-means++", n_init=1, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # told when images coincide
+        return torch.from_numpy(model.fit_predict(points.numpy())).long()
+
+
+def means(points: Tensor, clusters: Tensor, count: int) -> Tensor:
+    """Mean (count, D) of the rows (N, D) of each cluster (N,) in 0..count-1; zero without rows."""
+    sums = torch.zeros(count, points.shape[1], dtype=points.dtype).index_add(0, clusters, points)
+    return sums / torch.bincount(clusters, minlength=count).clamp(min=1)[:, None]
+
+
+def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float) -> Tensor:
+    """Mean loss (C K,) of the images (N, D) of each cluster in the batch that it would seed.
+
+    Its impostors are those of that batch, since among thousands of others the nearest would hardly
+    count; its variance is that of all N images, which puts dense and sparse regions on one scale.
+    """
+    own = (points - clusters.centroids[clusters.of_image]).square().sum(dim=1)
+    twice = 2 * variance(own)
+    losses = torch.zeros_like(clusters.losses)
+    for cluster in clusters.filled.nonzero().squeeze(1).tolist():
+        members = clusters.of_image == cluster
+        impostors = clusters.centroids[nearest_impostors(clusters, cluster, groups - 1)]
+        # By differences instead of inner products, so that nothing is lost to cancellation.
+        mode = "donot_use_mm_for_euclid_dist"
+        distances = torch.cdist(points[members], impostors, compute_mode=mode).square()
+        overlap = own[members] / twice + (-distances / twice).logsumexp(dim=1)
+        losses[cluster] = (alpha + overlap).clamp(min=0.0).mean()
+    return losses
+
+
+def nearest_impostors(clusters: Clusters, cluster: int, count: int) -> Tensor:
+    """The `count` clusters of other classes whose centroids are nearest to a cluster's, nearest
+    first, of equally near ones the first; all of them if there are fewer."""
+    distances = (clusters.centroids - clusters.centroids[cluster]).square().sum(dim=1)
+    classes = torch.arange(len(distances)) // clusters.per_class
+    impostors = (clusters.filled & (classes != classes[cluster])).nonzero().squeeze(1)
+    return impostors[distances[impostors].argsort(stable=True)[:count]]
+
+
+def neighbourhood(
+    clusters: Clusters, *, seed: int, step: int, batch_size: int, samples_per_class: int
+) -> np.ndarray:
+    """Rows (B,) among the training images of batch `step`: a drawn cluster, then its nearest
+    impostors, `samples_per_class` images of each.
+
+    With fewer impostors than the batch asks for, the clusters are gone round again in the same
+    order. Images of a cluster are drawn without replacement, unless it has too few.
+    """
+    generator = derive(seed, "batch", step)
+    groups = batch_size // samples_per_class
+    first = draw_seed(clusters, generator)
+    ring = [first, *nearest_impostors(clusters, first, groups - 1).tolist()]
+    drawn = []
+    for place, cluster in enumerate(ring):
+        members = np.flatnonzero(clusters.of_image.numpy() == cluster)
+        wanted = len(range(place, groups, len(ring))) * samples_per_class
+        drawn.append(generator.choice(members, wanted, replace=len(members) < wanted))
+    return np.concatenate(drawn)
+
+
+def draw_seed(clusters: Clusters, generator: np.random.Generator) -> int:
+    """A cluster with a probability proportional to its loss; any cluster alike if all are 0."""
+    weights = clusters.losses if clusters.losses.any() else clusters.filled.double()
+    shares = (weights / weights.sum()).numpy()
+    return int(generator.choice(len(shares), p=shares))
