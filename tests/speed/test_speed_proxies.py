@@ -11,7 +11,7 @@ from tests.speed.alternation import times_faster
 SIZES = [(b, d, c) for c in (100, 11318) for d in (64, 512) for b in (32, 128, 512)]
 # Our name -> the peer's class, its arguments, the name of its table, and whether (D, C) instead.
 # Its Proxy-NCA is compared with both of our forms: it has no form without the own proxy.
-PEERS = {
+PEERS: dict[str, tuple[str, dict[str, float], str, bool]] = {
     "proxy_nca": ("ProxyNCALoss", {"softmax_scale": 9}, "proxies", False),
     "proxy_nca_softmax": ("ProxyNCALoss", {"softmax_scale": 9}, "proxies", False),
     "proxy_anchor": ("ProxyAnchorLoss", {"margin": 0.1, "alpha": 32}, "proxies", False),
