@@ -79,19 +79,21 @@ def test_the_softmax_form_is_softplus_of_the_papers_form_for_each_pair(case: Cas
 
 
 def test_an_image_without_negatives_is_left_out_of_the_papers_form_and_0_in_the_other() -> None:
-    cosines = torch.tensor([[0.3, 0.1], [0.2, 0.9]], requires_grad=True)
-    image, weight = torch.tensor([0, 1]), torch.ones(2)
-    negative = torch.tensor([[False, True], [False, False]])
-    assigned = Assignment(image, torch.tensor([0, 1]), weight, negative)
+    cosines = torch.tensor([[0.3, 0.1], [0.2, 0.9], [0.5, 0.1]], requires_grad=True)
+    image, weight = torch.arange(3), torch.ones(3)
+    negative = torch.tensor([[False, True], [False, False], [False, True]])
+    assigned = Assignment(image, torch.tensor([0, 1, 0]), weight, negative)
     paper = proxy_nca(cosines, assigned, scale=10.0)
     softmax = proxy_nca_softmax(cosines, assigned, scale=10.0)
-    assert paper.item() == pytest.approx(-2.0)
-    assert softmax.item() == pytest.approx(math.log(1 + math.exp(-2)) / 2)
+    assert paper.item() == pytest.approx((-2.0 - 4.0) / 2)
+    assert softmax.item() == pytest.approx(
+        (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-4))) / 3
+    )
     for value in (paper, softmax):
         (gradient,) = torch.autograd.grad(value, cosines, retain_graph=True)
         assert gradient[0].all()
         assert gradient[1].tolist() == [0.0, 0.0]
-    nothing = assigned._replace(negative=torch.zeros(2, 2, dtype=torch.bool))
+    nothing = assigned._replace(negative=torch.zeros(3, 2, dtype=torch.bool))
     for formula in (proxy_nca, proxy_nca_softmax):
         value = formula(cosines, nothing, scale=10.0)
         assert value.item() == 0.0
@@ -131,6 +133,7 @@ def test_the_papers_form_needs_two_classes_and_two_proxies() -> None:
         ProxyNCA(1, 4)
     with pytest.raises(ValueError, match="that is 1 proxies for 4 classes, and this loss needs"):
         ProxyNCA(4, 4, proxies_per_class=0.25)
+    assert ProxyNCA(4, 4, proxies_per_class=0.5).proxies.shape == (2, 4)
     assert ProxyNCASoftmax(4, 4, proxies_per_class=0.25).proxies.shape == (1, 4)
     assert ProxyNCASoftmax(1, 4)(torch.ones(2, 4), torch.tensor([0, 0])).item() == 0.0
 

@@ -143,6 +143,19 @@ def test_negatives_at_right_angles_are_not_drawn_by_distance(surrogate: str) -> 
     assert not zero(make("random", "nca", dim=3), embeddings, [0, 0, 1, 1])
 
 
+@pytest.mark.parametrize(("mining", "last"), [("semi-hard", 50), ("distance-weighted", 100)])
+def test_a_single_triplet_is_its_own_mean(mining: str, last: int) -> None:
+    """Images at 0, 20 and `last` degrees: the negative suits the second as anchor only."""
+    angles = torch.tensor([0, 20, last], dtype=torch.float64).deg2rad()
+    embeddings, labels = torch.stack([angles.cos(), angles.sin()], dim=1), torch.tensor([0, 0, 1])
+    near, far = (2 - 2 * math.cos(math.radians(turn)) for turn in (20, last - 20))
+    margin = 0.2 if mining == "semi-hard" else 4.0
+    hinge = make(mining, "margin", dim=2, margin=margin)(embeddings, labels)
+    nca = make(mining, "nca", dim=2)(embeddings, labels)
+    assert hinge.item() == pytest.approx(near - far + margin)
+    assert nca.item() == pytest.approx(math.log(1 + math.exp(near - far)))
+
+
 def test_a_hinge_of_exactly_zero_does_not_count() -> None:
     near = torch.tensor([1.0, 1.0, 1.0], requires_grad=True)
     far = torch.tensor([1.5, 1.25, 2.0])

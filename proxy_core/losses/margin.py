@@ -85,7 +85,7 @@ class Margin(nn.Module):
         check_range("nu", nu, low=0.0, high=torch.inf, low_allowed=True)
         check_choice("boundaries", boundaries, get_args(Boundaries))
         number = num_classes if boundaries == "per class" else 1
-        self.beta = nn.Parameter(torch.full((number,), beta))
+        self.beta = nn.Parameter(torch.full((number,), float(beta)))
         self.draws = Draws()
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim

@@ -45,7 +45,7 @@ def violations(
         active = (gaps > 0) & assignment.negative[image]
         signed.index_add_(0, image, active * share[:, None])
         pulls = active.sum(dim=1) * share
-        signed.index_put_((image, proxy), -pulls, accumulate=True)
+        signed[image, proxy] = -pulls  # a pair is listed once, and is no negative
         total += pulls.sum()
     return signed, total
 
