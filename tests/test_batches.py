@@ -55,6 +55,14 @@ def test_other_losses_get_the_class_balanced_batches_of_seed_and_step(digits: Da
     assert batches.state_dict() is None
 
 
+def test_a_batch_of_one_cluster_is_refused_for_magnet_only(digits: Dataset) -> None:
+    spec = spec_for("magnet", samples_per_class=24)
+    with pytest.raises(ValueError, match="samples_per_class is 24 of 24 images: Magnet loss needs"):
+        Batches(spec, digits, Magnet(3, 8))
+    Batches(spec, digits, Triplet(3, 8))
+    Batches(spec_for("magnet", samples_per_class=12), digits, Magnet(3, 8))
+
+
 def test_magnet_gets_training_images_with_labels_and_clusters(digits: Dataset) -> None:
     batches = refreshed(digits, clusters_per_class=2)
     assert batches.clusters is not None

@@ -151,7 +151,10 @@ def test_a_family_is_named_by_its_module() -> None:
 
 def test_settings_are_as_a_suite_writes_them() -> None:
     assert settings(LOSSES["contrastive"]) == ["margin = 1.0"]
-    assert settings(LOSSES["triplet"])[:2] == ["margin = 0.2", 'mining = "semi-hard"']
+    assert settings(LOSSES["triplet"])[0] == "margin = 0.2"
+    assert settings(LOSSES["triplet"])[2] == 'surrogate = "margin"  # or "nca"'
+    assert settings(LOSSES["proxy_nca_pp"])[0] == "temperature = 0.111111"
+    assert settings(LOSSES["center"])[0] == "weight = 0.003"
 
 
 def test_signs_links_and_labels() -> None:

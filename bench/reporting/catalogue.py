@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from bench.reporting.prose import ADDRESS
 
@@ -65,10 +65,27 @@ def link(loss: "type[nn.Module]") -> str:
 
 
 def settings(loss: "type[nn.Module]") -> list[str]:
-    """Hyper-parameters with their defaults, `scale = 18.0`, as a suite's `args` take them."""
+    """Hyper-parameters with their defaults, `scale = 18.0`, as a suite's `args` take them.
+
+    What else a name may be stands behind it: `over = "mean"  # or "sum"`.
+    """
+    hints = get_type_hints(loss.__init__)
     parameters = inspect.signature(loss).parameters.values()
     keywords = [item for item in parameters if item.kind is item.KEYWORD_ONLY]
-    return [f"{item.name} = {json.dumps(item.default)}" for item in keywords]
+    return [f"{p.name} = {number(p.default)}{others(hints[p.name], p.default)}" for p in keywords]
+
+
+def number(default: object) -> str:
+    """A default as TOML has it; a float to six digits, as 1 / 9 has no end."""
+    if isinstance(default, float) and default != round(default, 6):
+        return f"{default:.6g}"
+    return json.dumps(default)
+
+
+def others(hint: object, default: object) -> str:
+    """The other choices of a `Literal`, as a comment; nothing for another type."""
+    names = [json.dumps(name) for name in get_args(hint) if name != default]
+    return f"  # or {', '.join(names)}" if names else ""
 
 
 def formulas(loss: "type[nn.Module]") -> list[Callable[..., object]]:

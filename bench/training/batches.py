@@ -24,6 +24,12 @@ class Batches:
     """
 
     def __init__(self, spec: RunSpec, dataset: Dataset, loss: nn.Module) -> None:
+        groups = spec.batch_size // spec.samples_per_class
+        if isinstance(loss, Magnet) and groups < 2:
+            raise ValueError(
+                f"samples_per_class is {spec.samples_per_class} of {spec.batch_size} images: Magnet "
+                "loss needs at least two clusters in a batch, one of them an impostor"
+            )
         self.spec = spec
         self.dataset = dataset
         self.magnet = loss if isinstance(loss, Magnet) else None
