@@ -169,7 +169,7 @@ def test_list_losses_cuts_nothing_and_keeps_addresses_whole(columns: int) -> Non
             assert link(loss) in [line.strip() for line in block.splitlines()]
             words = " ".join(block.split())
             assert words.startswith(f"{name} {summary(loss)}")
-            assert words.endswith(" ".join(settings(loss)))
+            assert words.endswith(" ".join(" ".join(settings(loss)).split()))
     assert all(len(line) <= columns for line in output.splitlines() if "https://" not in line)
 
 

@@ -27,8 +27,8 @@ class Batches:
         groups = spec.batch_size // spec.samples_per_class
         if isinstance(loss, Magnet) and groups < 2:
             raise ValueError(
-                f"samples_per_class is {spec.samples_per_class} of {spec.batch_size} images: Magnet "
-                "loss needs at least two clusters in a batch, one of them an impostor"
+                f"samples_per_class is {spec.samples_per_class} of {spec.batch_size} images: "
+                "Magnet loss needs at least two clusters in a batch, one of them an impostor"
             )
         self.spec = spec
         self.dataset = dataset
