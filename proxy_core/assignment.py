@@ -19,9 +19,10 @@ Rule = Literal["static", "dynamic"]
 class Assignment(NamedTuple):
     """Positive and negative proxies of a batch of B images, among P proxies.
 
-    image (L,), proxy (L,) int64: the positive pairs. weight (L,) in (0, 1]: the share of a pair in
-    its image; the shares of each image add up to 1. negative (B, P) bool: true where a proxy is a
-    negative of an image; its positive ones never are.
+    image (L,), proxy (L,) int64: the positive pairs, each listed once. weight (L,) in (0, 1]: the
+    share of a pair in its image; the shares of each image add up to 1. negative (B, P) bool: true
+    where a proxy is a negative of an image. Dynamic assignment may give an image a proxy as both:
+    such a proxy is no negative where it is the positive one.
     """
 
     image: Tensor
@@ -57,20 +58,17 @@ def dynamic_assignment(cosines: Tensor, labels: Tensor) -> Assignment:
     cosines (B, P), labels (B,), of which only matters which are equal. The paper's triplet of x, a
     similar y and dissimilar Z becomes (x, p(y), p(Z)) with p(x) the nearest proxy of x. Here y runs
     over all other images of the batch with the label of x, in equal shares, and is x itself if
-    there is none; Z is all images with another label. A proxy at which an image of the own class
-    stands, p(x) and p(y) among them, is not a negative, even if an image of Z stands there too: the
-    paper leaves that case open. An image may so be left without negatives.
+    there is none; Z is all images with another label. The paper leaves open what p(y) = p(z) means:
+    here such a z is left out of that triplet, as a proxy cannot be both near and far.
     """
     nearest = cosines.argmax(dim=1)
     same = same_class(labels).to(cosines.dtype)
-    own = standing(same, nearest, cosines)
     partners = same.clone().fill_diagonal_(0)
     alone = partners.sum(dim=1, keepdim=True) == 0
     partners = torch.where(alone, same, partners)
     shares = standing(partners / partners.sum(dim=1, keepdim=True), nearest, cosines)
     image, proxy = shares.nonzero(as_tuple=True)
-    occupied = nearest.bincount(minlength=cosines.shape[1]) > 0  # (P,)
-    negative = occupied & (own == 0)
+    negative = standing(1 - same, nearest, cosines) > 0
     return Assignment(image, proxy, shares[image, proxy], negative)
 
 

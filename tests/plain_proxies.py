@@ -15,7 +15,8 @@ LABELS = [3, 0, 3, 2, 0, 3, 3, 0, 4]  # class sizes 3, 0, 1, 4 and 1
 
 @dataclass(frozen=True)
 class Plain:
-    """For each image: share of each positive proxy, and the set of its negative proxies."""
+    """For each image: share of each positive proxy, and the set of its negative proxies, of which
+    a positive one is none where it is the positive one."""
 
     positives: list[dict[int, float]]
     negatives: list[set[int]]
@@ -53,7 +54,7 @@ def plain_dynamic(cosines: Table, labels: list[int]) -> Plain:
             shares[nearest[y]] = shares.get(nearest[y], 0.0) + 1 / len(similar)
         dissimilar = {nearest[z] for z, other in enumerate(labels) if other != label}
         positives.append(shares)
-        negatives.append(dissimilar - {nearest[x], *shares})
+        negatives.append(dissimilar)
     return Plain(positives, negatives)
 
 
@@ -84,4 +85,5 @@ CASES = {
     "three for each class": Case(15, [[3 * c, 3 * c + 1, 3 * c + 2] for c in range(5)]),
     "dynamic, few": Case(4, None),
     "dynamic, many": Case(12, None),
+    "dynamic, only two": Case(2, None),
 }

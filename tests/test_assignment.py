@@ -5,6 +5,7 @@ import torch
 
 from proxy_core.assignment import Assigner, Assignment, dynamic_assignment, static_assignment
 from proxy_core.losses import LOSSES
+from proxy_core.losses.proxy import nca_gaps
 from tests.plain_proxies import CASES, LABELS, points
 
 
@@ -55,11 +56,14 @@ def test_dynamic_positive_is_the_proxy_of_the_partner_and_not_the_own_nearest() 
     ]
 
 
-def test_dynamic_proxy_of_both_a_similar_and_a_dissimilar_image_is_no_negative() -> None:
-    """p(x) = p(z): all stand at proxy 0 but the second image of class 0."""
+def test_dynamic_proxy_of_both_a_similar_and_a_dissimilar_image_is_no_rival_of_itself() -> None:
+    """p(y) = p(z): all stand at proxy 0 but the second image of class 0."""
     cosines = torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.8, 0.1]])
     found = dynamic_assignment(cosines, torch.tensor([0, 0, 1]))
-    assert found.negative.tolist() == [[False, False], [False, False], [False, True]]
+    assert shares(found) == [{1: 1.0}, {0: 1.0}, {0: 1.0}]
+    assert found.negative.tolist() == [[True, False], [True, False], [True, True]]
+    gaps = nca_gaps(cosines, found, scale=10.0)
+    torch.testing.assert_close(gaps, torch.tensor([8.0, -torch.inf, -7.0]))
 
 
 def test_dynamic_needs_no_names_of_classes() -> None:

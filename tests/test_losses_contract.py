@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Literal, get_origin, get_type_hints
+from typing import Any, Literal, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -70,11 +70,27 @@ def clouds() -> tuple[Tensor, Tensor]:
     return points, labels
 
 
-@every_loss
-def test_descent_separates_the_classes(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [(name, MILDER.get(name, {})) for name in LOSSES]
+    + [
+        ("triplet", {"mining": "all"}),
+        ("triplet", {"mining": "random"}),
+        ("triplet", {"mining": "hard", "surrogate": "nca"}),  # with the margin it collapses here
+        ("triplet", {"mining": "distance-weighted", "surrogate": "nca"}),
+        ("margin", {"boundaries": "per class"}),
+        ("center", {"update": "gradient"}),
+        ("proxy_nca", {"proxies_per_class": 3.0}),
+        # Dynamic assignment must find a division by itself, which takes more proxies than classes.
+        ("proxy_nca_softmax", {"scale": 6.0, "assignment": "dynamic", "proxies_per_class": 4.0}),
+        ("proxy_triplet", {"assignment": "dynamic", "proxies_per_class": 8.0}),
+        ("proxy_anchor", {"scale": 8.0, "assignment": "dynamic", "proxies_per_class": 2.0}),
+    ],
+)
+def test_descent_separates_the_classes(name: str, settings: dict[str, Any]) -> None:
     points, labels = clouds()
     torch.manual_seed(5)
-    loss = LOSSES[name](CLASSES, DIM, **MILDER.get(name, {}))
+    loss = LOSSES[name](CLASSES, DIM, **settings)
     network = nn.Linear(16, DIM)
     optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.03)
     before = rank(network(points), labels).average_precision.mean()

@@ -39,19 +39,16 @@ def plain_loss(
 ) -> float:
     """-log(e^-d(x, p) / sum of e^-d(x, q)), d squared Euclidean; own: p in the sum too."""
     _, assigned = case.plain(embeddings, proxies)
-    losses = []
+    total = shares = 0.0
     for i, x in enumerate(embeddings.tolist()):
         ends = [stretched(p, lengths[1]) for p in proxies.tolist()]
         terms = [math.exp(-(math.dist(stretched(x, lengths[0]), p) ** 2)) for p in ends]
-        rivals = sum(terms[q] for q in assigned.negatives[i])
-        if rivals or own:
-            losses.append(
-                sum(
-                    -share * math.log(terms[p] / (rivals + own * terms[p]))
-                    for p, share in assigned.positives[i].items()
-                )
-            )
-    return sum(losses) / len(losses)
+        for p, share in assigned.positives[i].items():
+            rivals = [terms[q] for q in assigned.negatives[i] if q != p]
+            if rivals or own:
+                total -= share * math.log(terms[p] / (sum(rivals) + own * terms[p]))
+                shares += share
+    return total / shares
 
 
 @every_case
@@ -98,6 +95,27 @@ def test_an_image_without_negatives_is_left_out_of_the_papers_form_and_0_in_the_
         value = formula(cosines, nothing, scale=10.0)
         assert value.item() == 0.0
         assert not torch.autograd.grad(value, cosines)[0].any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 18.0, 400.0])
+def test_a_positive_among_its_rivals_is_taken_out_without_losing_digits(scale: float) -> None:
+    """In single precision, also where it outweighs all others by far, and where it ties."""
+    generator = torch.Generator().manual_seed(0)
+    cosines = (2 * torch.rand(6, 5, generator=generator) - 1).requires_grad_()
+    with torch.no_grad():
+        cosines[5] = torch.tensor([0.5, 0.5, 0.5, -0.9, -1.0])
+    image, proxy = torch.arange(6).repeat_interleave(5), torch.arange(5).repeat(6)
+    negative = torch.ones(6, 5, dtype=torch.bool)
+    assigned = Assignment(image, proxy, torch.full((30,), 0.2), negative)
+    gaps = nca_gaps(cosines, assigned, scale=scale)
+    for x, p, gap in zip(image.tolist(), proxy.tolist(), gaps, strict=True):
+        row = cosines[x].double()
+        others = torch.cat([row[:p], row[p + 1 :]])
+        expected = (scale * others).logsumexp(dim=0) - scale * row[p]
+        torch.testing.assert_close(gap.double(), expected, rtol=2e-6, atol=2e-6 * scale)
+        found = torch.autograd.grad(gap, cosines, retain_graph=True)[0]
+        direct = torch.autograd.grad(expected, cosines)[0]
+        torch.testing.assert_close(found, direct, rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_broken_embeddings_are_not_hidden() -> None:

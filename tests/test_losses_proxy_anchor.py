@@ -25,7 +25,11 @@ def plain_loss(
             for row, shares, _ in rows
             if p in shares
         ]
-        others = [math.exp(scale * (row[p] + margin)) for row, _, out in rows if p in out]
+        others = [
+            math.exp(scale * (row[p] + margin))
+            for row, shares, out in rows
+            if p in out and p not in shares
+        ]
         pulls += [math.log(1 + sum(own))] if own else []
         push += math.log(1 + sum(others))
     return sum(pulls) / len(pulls) + push / len(proxies)

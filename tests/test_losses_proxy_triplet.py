@@ -19,7 +19,8 @@ def plain_loss(
         cosines, assigned.positives, assigned.negatives, strict=True
     ):
         for p, share in positives.items():
-            hinges = [max(0.0, (2 - 2 * row[p]) - (2 - 2 * row[q]) + margin) for q in negatives]
+            others = negatives - {p}
+            hinges = [max(0.0, (2 - 2 * row[p]) - (2 - 2 * row[q]) + margin) for q in others]
             total += share * sum(hinges) / (len(hinges) if over == "mean" and hinges else 1)
     return total / len(cosines)
 

@@ -14,7 +14,7 @@ def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tenso
 
     cosines (B, P) of images and proxies; p is the positive proxy of x, or each of several in its
     share; scale s > 0 in units of 1/cosine. `ProxyNCA` says how s relates to squared distances.
-    The mean leaves out images without negatives, and is 0 if there is no other.
+    The mean leaves out what has no negatives, and is 0 if there is nothing else.
     """
     gaps = nca_gaps(cosines, assignment, scale=scale)
     left_out = gaps == -torch.inf
@@ -35,10 +35,32 @@ def proxy_nca_softmax(cosines: Tensor, assignment: Assignment, *, scale: float) 
 def nca_gaps(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
     """log(sum over negatives q of e^{s cos(x, q)}) - s cos(x, p) of each positive pair (L,).
 
-    Arguments as in `proxy_nca`; -inf for an image without negatives.
+    Arguments as in `proxy_nca`; -inf for a pair without negatives.
     """
-    rivals = log_sum_exp(cosines, assignment.negative, scale)  # (B,)
-    return rivals[assignment.image] - scale * cosines[assignment.image, assignment.proxy]
+    image, proxy, _, negative = assignment
+    rivals = log_sum_exp(cosines, negative, scale)[image]
+    near = scale * cosines[image, proxy]
+    both = negative[image, proxy]
+    if both.any():
+        rivals = torch.where(both, without_own(cosines, assignment, rivals, near, scale), rivals)
+    return rivals - near
+
+
+def without_own(
+    cosines: Tensor, assignment: Assignment, rivals: Tensor, near: Tensor, scale: float
+) -> Tensor:
+    """The rivals (L,) of pairs whose positive proxy is one of them, less this one's term.
+
+    rivals and near, logarithms, as in `nca_gaps`. Only where it is the largest term of its sum
+    would taking it out cancel digits: there the sum is taken anew. Other pairs get any value.
+    """
+    image, proxy, _, negative = assignment
+    top = cosines.masked_fill(~negative, -torch.inf).argmax(dim=1, keepdim=True)
+    rest = log_sum_exp(cosines, negative.scatter(1, top, False), scale)[image]
+    largest = top[image, 0] == proxy
+    smaller = negative[image, proxy] & ~largest  # its share of the sum is at most a half
+    share = (near - rivals).masked_fill(~smaller, -torch.inf).exp()
+    return torch.where(largest, rest, rivals + torch.log1p(-share))
 
 
 class ProxyNCA(nn.Module):

@@ -17,9 +17,11 @@ def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margi
     cosines (B, P) of images and proxies, scale s > 0 in units of 1/cosine, margin m in [0, 1], a
     cosine. A proxy is occupied if it is the positive one of an image, which counts by its share.
     """
-    near = cosines[assignment.image, assignment.proxy]
-    pull = pull_terms(scale * (margin - near), assignment, num_proxies=cosines.shape[1])
-    rivals = (scale * (cosines + margin)).masked_fill(~assignment.negative, -torch.inf)
+    pairs = (assignment.image, assignment.proxy)
+    pull = pull_terms(scale * (margin - cosines[pairs]), assignment, num_proxies=cosines.shape[1])
+    aside = ~assignment.negative
+    aside[pairs] = True
+    rivals = (scale * (cosines + margin)).masked_fill(aside, -torch.inf)
     return pull + log_one_plus_sum_exp(rivals).mean()
 
 
@@ -56,7 +58,8 @@ class ProxyAnchor(nn.Module):
     over its images.
 
     `assignment` and `proxies_per_class` are not of that paper; `ProxyNCA` says where they are from.
-    With them the first mean is over the occupied proxies, the second over all of them.
+    With them the first mean is over the occupied proxies, the second over all of them. Here an
+    image is not pushed from any proxy that it is pulled to.
 
     Differs from the authors' code, which sums the exponentials as they are: beyond half precision
     at scale 32, and with one-hot targets that have a single column for two classes. Here both

@@ -22,8 +22,9 @@ def proxy_triplet(
     """
     weight = assignment.weight / len(cosines)
     if over == "mean":
-        negatives = assignment.negative.sum(dim=1).clamp(min=1)
-        weight = weight / negatives[assignment.image]
+        image, proxy, _, negative = assignment
+        negatives = negative.sum(dim=1)[image] - negative[image, proxy].long()
+        weight = weight / negatives.clamp(min=1)
     signed, total = violations(cosines, assignment, weight, margin=margin)
     return 2.0 * (signed * cosines).sum() + margin * total
 
@@ -43,9 +44,10 @@ def violations(
     for image, proxy, share in zip(*parts, strict=True):
         gaps = 2.0 * (cosines[image] - cosines[image, proxy][:, None]) + margin
         active = (gaps > 0) & assignment.negative[image]
+        active.scatter_(1, proxy[:, None], False)  # p is no negative of its own pair
         signed.index_add_(0, image, active * share[:, None])
         pulls = active.sum(dim=1) * share
-        signed[image, proxy] = -pulls  # a pair is listed once, and is no negative
+        signed.index_put_((image, proxy), -pulls, accumulate=True)
         total += pulls.sum()
     return signed, total
 

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.distances import cosine_similarity, full_precision, unit
+from proxy_core.distances import full_precision, unit
 from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.proxy_cosines import proxy_cosines
 
 
 def soft_triple(
@@ -24,7 +25,7 @@ def soft_triple(
     labels (B,) in 0..C-1, scale s > 0 in units of 1/cosine, margin m in [0, 1] and temperature
     T > 0 as cosines.
     """
-    cosines = cosine_similarity(embeddings, centers.flatten(0, 1))  # (B, C K)
+    cosines = proxy_cosines(embeddings, centers.flatten(0, 1))  # (B, C K)
     cosines = cosines.reshape(-1, *centers.shape[:2])  # (B, C, K)
     similarities = (F.softmax(cosines / temperature, dim=2) * cosines).sum(dim=2)  # (B, C)
     own = labels[:, None]
