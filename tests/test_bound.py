@@ -56,6 +56,27 @@ def test_both_sides_are_those_of_a_triple_loop(noise: float, proxy_of: Tensor) -
     assert found.bound == found.proxy_rank_loss + found.near_tie
 
 
+def test_proxies_of_single_images_far_from_those_of_their_class() -> None:
+    """Each image at a proxy of its own: gaps of both signs are much larger than epsilon."""
+    proxies = points(10, 3, seed=4)
+    embeddings = proxies + 0.02 * points(10, 3, seed=5)
+    found = triplet_bound(embeddings, LABELS, proxies, torch.arange(10))
+    expected = plain_bound(embeddings, LABELS.tolist(), proxies, list(range(10)))
+    assert found.epsilon == pytest.approx(expected.epsilon, rel=1e-12)
+    assert (found.rank_loss, found.proxy_rank_loss, found.near_tie) == (
+        expected.rank_loss,
+        expected.proxy_rank_loss,
+        expected.near_tie,
+    )
+    assert found.near_tie < 0.2 < found.proxy_rank_loss
+
+
+def test_one_proxy_for_all_says_nothing() -> None:
+    embeddings, proxies = near_their_proxies(0.5)
+    found = triplet_bound(embeddings, LABELS, proxies[:1], torch.zeros_like(LABELS))
+    assert (found.proxy_rank_loss, found.near_tie, found.bound) == (0.0, 1.0, 1.0)
+
+
 @given(st.integers(0, 10**6), st.floats(0.0, 2.0))
 @settings(max_examples=60, deadline=None)
 def test_the_bound_holds(seed: int, noise: float) -> None:

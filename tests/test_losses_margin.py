@@ -1,5 +1,6 @@
 """Margin loss against a loop over drawn triplets, its boundaries, and its edges."""
 
+import math
 import re
 from typing import Any
 
@@ -153,3 +154,12 @@ def test_unknown_boundaries_are_refused() -> None:
     message = r"boundaries is 'two': it must be one of 'one', 'per class'$"
     with pytest.raises(ValueError, match=message):
         make(boundaries="two")
+
+
+def test_a_single_triplet_with_a_single_term_is_divided_by_one() -> None:
+    """Images at 0, 20 and 100 degrees: only the second is near enough to the negative."""
+    angles = torch.tensor([0, 20, 100], dtype=torch.float64).deg2rad()
+    embeddings, labels = torch.stack([angles.cos(), angles.sin()], dim=1), torch.tensor([0, 0, 1])
+    value = Margin(2, 2, nu=0.5).double()(embeddings, labels)
+    far = 2 * math.sin(math.radians(40))
+    assert value.item() == pytest.approx(0.2 + 1.2 - far + 0.5 * 1.2)

@@ -169,3 +169,14 @@ def test_settings_out_of_range_are_refused_and_others_passed_on(
     labels = torch.arange(12) % 4
     assert module(4, 5, **{name: 0.9})(points(), labels) != module(4, 5)(points(), labels)
     assert NPairs(4, 5, norm_weight=0.0)(points(), labels) > 0
+
+
+def test_pairs_as_hard_as_the_hardest_of_the_other_kind_are_easy() -> None:
+    """Both borders of the mining are strict: for anchor 0 all cosines tie."""
+    cosines = torch.tensor([[1.0, 0.5, 0.5], [0.5, 1.0, 0.25], [0.5, 0.25, 1.0]])
+    positive, negative = informative(cosines, torch.tensor([0, 0, 1]), epsilon=0.0)
+    assert not positive.any()
+    assert not negative.any()
+    positive, negative = informative(cosines, torch.tensor([0, 0, 1]), epsilon=0.25)
+    assert positive.tolist() == [[False, True, False], [False, False, False], [False] * 3]
+    assert negative.tolist() == [[False, False, True], [False, False, False], [False] * 3]
