@@ -5,12 +5,12 @@ https://arxiv.org/abs/1703.07464, section 3. A proxy loss compares an image with
 stand for it and with those that stand for images of other classes; these rules say which.
 """
 
-import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
+from proxy_core.checks import check_choice, check_range
 from proxy_core.distances import same_class
 
 Rule = Literal["static", "dynamic"]
@@ -96,8 +96,8 @@ class Assigner(nn.Module):
     class, r = 2, 3, ... that many to each class. Dynamic: any r > 0, nothing belongs to a class.
 
     forward: cosines (B, P) and labels (B,) in 0..C-1 -> Assignment. ValueError when built with an
-    unknown rule, r outside (0, inf), r > 1 that is not a whole number under the static rule, or
-    r C that rounds to fewer proxies than `least_proxies`.
+    unknown rule, r outside (0, 1000], r > 1 that is not a whole number under the static rule, or
+    r C that rounds to one proxy for several classes.
     """
 
     members: Tensor | None
@@ -107,17 +107,15 @@ class Assigner(nn.Module):
         num_classes: int,
         assignment: Rule,
         proxies_per_class: float,
-        *,
-        least_proxies: int = 1,
     ) -> None:
         super().__init__()
         check_rule(assignment, proxies_per_class)
         self.num_classes = num_classes
         self.num_proxies = max(1, round(proxies_per_class * num_classes))
-        if self.num_proxies < least_proxies:
+        if self.num_proxies < min(num_classes, 2):
             raise ValueError(
-                f"proxies_per_class is {proxies_per_class}: that is {self.num_proxies} proxies for "
-                f"{num_classes} classes, and this loss needs at least {least_proxies}"
+                f"proxies_per_class is {proxies_per_class}: that is one proxy for {num_classes} "
+                "classes, from which nothing can be learned; it takes at least two"
             )
         shared = self.num_proxies < num_classes
         members: Tensor | None = None
@@ -136,10 +134,8 @@ class Assigner(nn.Module):
 
 def check_rule(assignment: str, proxies_per_class: float) -> None:
     """Raise ValueError for a rule and a number of proxies per class that never go together."""
-    if assignment not in ("static", "dynamic"):
-        raise ValueError(f"assignment is {assignment!r}: it must be 'static' or 'dynamic'")
-    if not 0 < proxies_per_class < math.inf:
-        raise ValueError(f"proxies_per_class is {proxies_per_class}: it must lie in (0, inf)")
+    check_choice("assignment", assignment, get_args(Rule))
+    check_range("proxies_per_class", proxies_per_class, low=0.0, high=1000.0, low_allowed=False)
     if assignment == "static" and proxies_per_class > 1 and proxies_per_class % 1:
         raise ValueError(
             f"proxies_per_class is {proxies_per_class}: above 1 the static rule gives every class "

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from proxy_core.distances import full_precision, unit
 
+NO_TRIPLET = "labels hold no triplet: expected two images of a class and another class"
 ROWS = 256  # anchors at a time, so that memory grows with the number of images only
 
 
@@ -45,12 +46,14 @@ def triplet_bound(
 
     embeddings (N, D) and proxies (P, D) of any length, labels (N,) int64, proxy_of (N,) int64 in
     0..P-1: the proxy p(x) of each image, for a static assignment with one proxy per class its
-    label. Computed in float64 in O(N^2 (D + log N)) time and O(N) memory times 256. ValueError for
-    shapes that do not fit, values that are not finite, proxies out of range, or labels without any
-    triplet.
+    label. Computed in float64 in O(N (N + P) (D + log N)) time and O(N + P) memory times 256.
+    ValueError for shapes that do not fit, values that are not finite, proxies out of range, or
+    labels without any triplet.
     """
     check_bound(embeddings, labels, proxies, proxy_of)
     points, ends = unit(embeddings.double()), unit(proxies.double())
+    if len(points) == 0:
+        raise ValueError(NO_TRIPLET)
     counts = torch.zeros(4, dtype=torch.int64, device=embeddings.device)
     epsilon = torch.linalg.vector_norm(points - ends[proxy_of], dim=1).max()
     for rows in torch.split(torch.arange(len(points), device=points.device), ROWS):
@@ -64,7 +67,7 @@ def triplet_bound(
             counts += anchor_counts(between[x], near[x], own, other, 2 * epsilon)
     wrong, proxy_wrong, ties, triplets = counts.tolist()
     if triplets == 0:
-        raise ValueError("labels hold no triplet: expected two images of a class and another class")
+        raise ValueError(NO_TRIPLET)
     return TripletBound(
         wrong / triplets, proxy_wrong / triplets, ties / triplets, epsilon.item(), triplets
     )

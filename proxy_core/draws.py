@@ -17,7 +17,7 @@ class Draws(nn.Module):
     constructor, for the seed (torch's default generator). Evaluation mode draws the numbers of the
     next step again and again, so that a loss is one function there.
 
-    forward: B -> float64 numbers (B, B) in [0, 1), on the device of the buffers.
+    forward: B -> float64 numbers (B, B) in [0, 1), on the CPU.
     """
 
     seed: Tensor
@@ -32,7 +32,7 @@ class Draws(nn.Module):
         generator = np.random.default_rng([int(self.seed), int(self.step)])
         if self.training:
             self.step += 1
-        return torch.from_numpy(generator.random((size, size))).to(self.seed.device)
+        return torch.from_numpy(generator.random((size, size)))
 
 
 @torch.no_grad()
@@ -88,16 +88,18 @@ def draw_negatives(
     number uniforms[a, p] in [0, 1): it is the first whose cumulative weight reaches 1 - u times the
     sum, which is never one of weight zero. Anchors whose weights are all zero have no triplet.
 
-    weights (B, B) >= 0, labels (B,), uniforms (B, B).
+    weights (B, B) >= 0, labels (B,), uniforms (B, B) on the CPU, where all of this is done: sums of
+    a GPU depend on how it splits them up.
     """
-    cumulative = weights.cumsum(dim=1)
+    device, size = weights.device, len(labels)
+    cumulative = weights.cpu().double().cumsum(dim=1)
     sums = cumulative[:, -1]
-    pairs = same_class(labels).fill_diagonal_(False) & (sums > 0)[:, None]
+    pairs = same_class(labels.cpu()).fill_diagonal_(False) & (sums > 0)[:, None]
     anchors, positives = pairs.nonzero(as_tuple=True)
-    sought = (1 - uniforms[anchors, positives]).to(weights.dtype) * sums[anchors]
-    size = len(labels)  # pairs at a time, so that no tensor is larger than the weights
-    found = [
+    sought = (1 - uniforms[anchors, positives]) * sums[anchors]
+    found = [  # pairs at a time, so that no tensor is larger than the weights
         torch.searchsorted(cumulative[a], s[:, None])
         for a, s in zip(torch.split(anchors, size), torch.split(sought, size), strict=True)
     ]
-    return anchors, positives, torch.cat(found).squeeze(1)
+    negatives = torch.cat(found).squeeze(1)
+    return anchors.to(device), positives.to(device), negatives.to(device)

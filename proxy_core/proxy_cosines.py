@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
 
 from proxy_core.distances import full_precision
+from proxy_core.once import refuse_second_derivative
 
 
 def proxy_cosines(embeddings: Tensor, proxies: Tensor, scale: float = 1.0) -> Tensor:
@@ -13,7 +14,7 @@ def proxy_cosines(embeddings: Tensor, proxies: Tensor, scale: float = 1.0) -> Te
     They are those of `cosine_similarity`, but one operation to autograd, whose gradient takes fewer
     passes than that of separate ones. While B < D it divides the (B, P) products by the lengths of
     the proxies, which spares the passes over (P, D) that normalising them takes. Never in half
-    precision.
+    precision. Differentiable once.
     """
     rows, table = full_precision(embeddings), full_precision(proxies)
     dtype = torch.promote_types(rows.dtype, table.dtype)
@@ -25,7 +26,8 @@ class Cosines(torch.autograd.Function):
     """Products of the directions of rows (B, D), times a scale, and of a table (P, D).
 
     With x = r / |r|, the gradient g of x is (g - (g.x) x) / |r| for r; likewise for the table. A
-    row of length zero is divided by one, as in `unit`.
+    row of length zero, or below 1e-19 in single precision, is divided by one, as a zero row is in
+    `unit`.
     """
 
     @staticmethod
@@ -44,26 +46,32 @@ class Cosines(torch.autograd.Function):
         return products
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        refuse_second_derivative("the cosine with proxies")
         x, row_inverse, w, inverse, *products = ctx.saved_tensors  # type: ignore[attr-defined]
         scale: float = ctx.scale  # type: ignore[attr-defined]
+        for_rows, for_table, _ = ctx.needs_input_grad  # type: ignore[attr-defined]
         if products:
             along = (gradient * products[0]).sum(dim=0)[:, None] * inverse.square()
             gradient = gradient * inverse.T
+        to_rows = to_table = None
         with torch.autocast(x.device.type, enabled=False):
-            to_x, to_w = gradient @ w, gradient.T @ (scale * x)
-        if products:
-            to_w.addcmul_(w, along, value=-1)
-        else:
-            to_w = perpendicular(to_w, w).mul_(inverse)
-        return perpendicular(to_x, x).mul_(scale * row_inverse), to_w, None
+            if for_rows:
+                to_rows = perpendicular(gradient @ w, x).mul_(scale * row_inverse)
+            if for_table:
+                to_table = gradient.T @ (scale * x)
+        if to_table is not None and products:
+            to_table.addcmul_(w, along, value=-1)
+        elif to_table is not None:
+            to_table = perpendicular(to_table, w).mul_(inverse)
+        return to_rows, to_table, None
 
 
 def inverse_lengths(vectors: Tensor) -> Tensor:
-    """1 / length of each row as a column, (N, 1); 1 for a zero row."""
+    """1 / length of each row as a column, (N, 1); 1 where its square would not be finite."""
     lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return lengths.masked_fill_(lengths == 0, 1.0).reciprocal_()
+    short = lengths < torch.finfo(lengths.dtype).tiny ** 0.5
+    return lengths.masked_fill_(short, 1.0).reciprocal_()
 
 
 def perpendicular(vectors: Tensor, directions: Tensor) -> Tensor:

@@ -133,6 +133,14 @@ def test_more_images_than_are_looked_at_at_a_time() -> None:
         ({"proxies": torch.full((4, 5), torch.inf)}, "proxies hold NaN or infinity"),
         ({"labels": torch.zeros(10, dtype=torch.int64)}, "labels hold no triplet"),
         ({"labels": torch.arange(10)}, "labels hold no triplet"),
+        (
+            {
+                "embeddings": torch.zeros(0, 5),
+                "labels": LABELS[:0],
+                "proxy_of": LABELS[:0],
+            },
+            "labels hold no triplet",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, Tensor], message: str) -> None:

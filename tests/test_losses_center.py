@@ -187,5 +187,5 @@ def test_the_rate_of_the_centers_is_not_used_with_the_gradient_update() -> None:
 
 
 def test_an_unknown_update_is_refused() -> None:
-    with pytest.raises(ValueError, match="update is 'sgd': it must be 'paper' or 'gradient'"):
+    with pytest.raises(ValueError, match="update is 'sgd': it must be one of 'paper', 'gradient'"):
         Center(4, 3, update="sgd")  # type: ignore[arg-type]

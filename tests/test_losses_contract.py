@@ -61,6 +61,32 @@ def test_the_order_of_the_batch_does_not_matter(name: str) -> None:
         torch.testing.assert_close(one, other)
 
 
+@every_loss
+def test_second_derivatives_are_right_or_refused(name: str) -> None:
+    """The slope of |gradient|^2 along a direction, against its central difference."""
+    loss = make(name).double().eval()
+    embeddings, labels = batch()
+    direction, _ = batch(seed=9)
+
+    def penalty(vectors: Tensor) -> Tensor:
+        (slope,) = torch.autograd.grad(loss(vectors, labels), vectors, create_graph=True)
+        return slope.square().sum()
+
+    leaf = embeddings.clone().requires_grad_()
+    try:
+        value = penalty(leaf)
+    except RuntimeError as error:
+        assert "can be differentiated once only" in str(error)  # noqa: PT017
+        return
+    found = 0.0
+    if value.requires_grad:
+        (slope,) = torch.autograd.grad(value, leaf)
+        found = (slope * direction).sum().item()
+    ends = [(embeddings + step * direction).requires_grad_() for step in (1e-6, -1e-6)]
+    expected = (penalty(ends[0]) - penalty(ends[1])).item() / 2e-6
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
 def clouds() -> tuple[Tensor, Tensor]:
     """Four overlapping classes of fifty points, hidden by noise in 12 of 16 dimensions."""
     generator = torch.Generator().manual_seed(2)

@@ -153,7 +153,6 @@ def test_settings_are_as_a_suite_writes_them() -> None:
     assert settings(LOSSES["contrastive"]) == ["margin = 1.0"]
     assert settings(LOSSES["triplet"])[0] == "margin = 0.2"
     assert settings(LOSSES["triplet"])[2] == 'surrogate = "margin"  # or "nca"'
-    assert settings(LOSSES["proxy_nca_pp"])[0] == "temperature = 0.111111"
     assert settings(LOSSES["center"])[0] == "weight = 0.003"
 
 

@@ -89,7 +89,7 @@ def test_no_tensor_is_larger_than_images_by_proxies() -> None:
     [
         ("margin", 0.0, r"margin is 0.0: it must lie in \(0, 4\]"),
         ("margin", 4.1, r"margin is 4.1: it must lie in \(0, 4\]"),
-        ("over", "max", "over is 'max': it must be 'sum' or 'mean'"),
+        ("over", "max", "over is 'max': it must be one of 'sum', 'mean'"),
     ],
 )
 def test_settings_out_of_range_are_refused(argument: str, value: object, message: str) -> None:

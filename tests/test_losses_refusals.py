@@ -56,7 +56,7 @@ def test_bad_sizes_and_unknown_arguments_are_refused(name: str) -> None:
 ABOVE_0, FROM_0, FROM_1 = (0, inf, False), (0, inf, True), (1, inf, True)
 ASSIGNMENT = {
     "assignment": ("static", ("static", "dynamic")),
-    "proxies_per_class": (1.0, ABOVE_0),
+    "proxies_per_class": (1.0, (0, 1000, False)),
 }
 SETTINGS: dict[str, dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "proxy_nca": {"scale": (18.0, ABOVE_0), **ASSIGNMENT},
@@ -72,7 +72,7 @@ SETTINGS: dict[str, dict[str, tuple[Any, tuple[Any, ...]]]] = {
         "scale": (20.0, ABOVE_0),
         "margin": (0.01, (0, 1, True)),
         "temperature": (0.1, ABOVE_0),
-        "centers_per_class": (10, FROM_1),
+        "centers_per_class": (10, (1, 1000, True)),
         "spread_weight": (0.2, FROM_0),
     },
     "softmax": {"label_smoothing": (0.0, (0, 1, True))},
@@ -153,9 +153,22 @@ def test_settings_up_to_the_ends_of_their_range_are_allowed(name: str, argument:
         low, high, low_allowed = allowed
         inside = 1 if argument == "proxies_per_class" else low + 1e-6
         taken = (low if low_allowed else inside, high if high < inf else 1e6)
-        taken = taken[:1] if argument in ("proxies_per_class", "centers_per_class") else taken
     for value in taken:
         assert isinstance(LOSSES[name](CLASSES, DIM, **{argument: value}), nn.Module)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("soft_triple", "centers_per_class"),
+        ("facility_location", "passes"),
+        ("magnet", "clusters_per_class"),
+        ("magnet", "refresh_every"),
+    ],
+)
+def test_fractions_of_what_is_counted_are_refused(name: str, argument: str) -> None:
+    with pytest.raises(ValueError, match=f"{argument} is 2.5: it must be a whole number"):
+        LOSSES[name](CLASSES, DIM, **{argument: 2.5})
 
 
 @every_loss

@@ -44,6 +44,28 @@ def test_both_ways_agree_also_for_zero_rows_and_at_extreme_lengths() -> None:
     )
 
 
+@pytest.mark.parametrize("dim", [1, 8])
+def test_lengths_at_the_end_of_the_range_are_finite(dim: int) -> None:
+    embeddings = points(3, dim).float()
+    for exponent in range(-45, 18):
+        proxies = (10.0**exponent * points(5, dim, seed=1)).float().requires_grad_()
+        cosines = proxy_cosines(embeddings, proxies)
+        assert cosines.abs().max() < 1.001
+        assert gradients(cosines, proxies)[0].isfinite().all()
+
+
+def test_only_what_is_asked_for_is_computed_and_a_second_derivative_refused() -> None:
+    for shape in (NARROW, WIDE):
+        embeddings, proxies = points(*shape), points(5, shape[1], seed=1)
+        for leaf in (embeddings, proxies):
+            leaf.requires_grad_()
+            cosines = proxy_cosines(embeddings, proxies)
+            assert gradients(cosines, leaf)[0].shape == leaf.shape
+            with pytest.raises(RuntimeError, match="proxies can be differentiated once"):
+                torch.autograd.grad(cosines.square().sum(), leaf, create_graph=True)
+            leaf.requires_grad_(False)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_computed_in_single_also_backwards(dtype: torch.dtype) -> None:
     half, proxies = points(3, 8).to(dtype), points(5, 8, seed=1).float().requires_grad_()

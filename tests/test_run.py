@@ -28,6 +28,8 @@ LOSSES: dict[str, dict[str, Any]] = {
     "triplet": {},
     "center": {"weight": 0.01},
     "magnet": {"refresh_every": 4},
+    "margin": {"boundaries": "per class"},  # draws
+    "proxy_triplet": {"proxies_per_class": 0.7},  # shared proxies, drawn once
 }
 
 

@@ -14,7 +14,7 @@ from bench.reporting.prose import ADDRESS
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PLUMBING = ("proxy_core.losses.checks", "proxy_core.losses.masked")  # modules without a formula
+PLUMBING = ("proxy_core.losses.masked",)  # modules without a formula
 CLASSES, DIM = 101, 103  # sizes of the small instance: no default is a multiple of either
 
 
@@ -72,14 +72,9 @@ def settings(loss: "type[nn.Module]") -> list[str]:
     hints = get_type_hints(loss.__init__)
     parameters = inspect.signature(loss).parameters.values()
     keywords = [item for item in parameters if item.kind is item.KEYWORD_ONLY]
-    return [f"{p.name} = {number(p.default)}{others(hints[p.name], p.default)}" for p in keywords]
-
-
-def number(default: object) -> str:
-    """A default as TOML has it; a float to six digits, as 1 / 9 has no end."""
-    if isinstance(default, float) and default != round(default, 6):
-        return f"{default:.6g}"
-    return json.dumps(default)
+    return [
+        f"{p.name} = {json.dumps(p.default)}{others(hints[p.name], p.default)}" for p in keywords
+    ]
 
 
 def others(hint: object, default: object) -> str:

@@ -25,7 +25,7 @@ batch, C of classes, P of proxies, D of the numbers in an embedding; x is an emb
 p\_y the proxy of that class; e^{v} is e to the power of v, and \[v\]\_+ is v, or 0 where v is
 negative.
 
-`proxy-bench list losses` prints the table in a terminal. Names under "learned" are those
+`proxy-bench list losses` lists them in a terminal. Names under "learned" are those
 in the `state_dict()` of a loss.
 """
 RULES = {  # what losses share, beside their own files: module -> what of it is shown

@@ -69,8 +69,18 @@ def resolve_arguments(loss: str, args: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         lines = [argument_mistake(loss, item, keywords) for item in error.errors()]
         raise ValueError("\n".join(lines)) from error
-    LOSSES[loss](MANY_CLASSES, 2, **resolved)  # refuses values out of range
+    check_loss(loss, MANY_CLASSES, resolved)
     return resolved
+
+
+def check_loss(loss: str, classes: int, args: dict[str, Any]) -> None:
+    """Build a loss without its memory. Raises: ValueError for values that it refuses."""
+    import torch
+
+    from proxy_core.losses import LOSSES
+
+    with torch.device("meta"):
+        LOSSES[loss](classes, 2, **args)
 
 
 def argument_mistake(loss: str, item: Any, keywords: Iterable[str]) -> str:

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import numpy as np
+
 from bench.spec import RunSpec
+from bench.suites.names import check_loss
 
 
 def check_results(results: Path) -> None:
@@ -32,8 +35,24 @@ def check_device(device: str) -> None:
 
 
 def check_data(specs: Iterable[RunSpec], data_root: Path | None) -> None:
-    """Load every data set that the runs need, once; what its loader raises says what is missing."""
+    """Load every data set that the runs need, once; what its loader raises says what is missing.
+
+    Raises: ValueError also for a loss whose settings do not fit the number of training classes.
+    """
     from bench.datasets import load
 
-    for dataset, split in sorted({(spec.dataset, spec.split) for spec in specs}):
-        load(dataset, data_root, split)
+    runs = list(specs)
+    for name, split in sorted({(spec.dataset, spec.split) for spec in runs}):
+        dataset = load(name, data_root, split)
+        classes = len(np.unique(dataset.labels[dataset.split.train]))
+        for spec in runs:
+            if (spec.dataset, spec.split) == (name, split):
+                check_settings(spec, classes)
+
+
+def check_settings(spec: RunSpec, classes: int) -> None:
+    """Raises: ValueError naming the method if its loss cannot be built for so many classes."""
+    try:
+        check_loss(spec.loss, classes, spec.loss_args)
+    except ValueError as error:
+        raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error

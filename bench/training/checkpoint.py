@@ -62,6 +62,6 @@ def load_checkpoint(
     model.load_state_dict(content["model"])
     loss.load_state_dict(content["loss"])
     optimizer.load_state_dict(content["optimizer"])
-    batches.load_state_dict(content["batches"])
+    batches.load_state_dict(content.get("batches"))
     torch.set_rng_state(content["rng"])
     return Progress(**content["progress"])

@@ -10,6 +10,8 @@ from torch import Tensor
 from bench.training.sampling import derive
 from proxy_core.losses.magnet import directions, variance
 
+BLOCK = 128  # clusters or images at a time, so that memory grows with their number only
+
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
@@ -84,25 +86,50 @@ def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float
     """
     own = (points - clusters.centroids[clusters.of_image]).square().sum(dim=1)
     twice = 2 * variance(own)
+    far, impostors = ranked_impostors(clusters, groups - 1)
     losses = torch.zeros_like(clusters.losses)
-    for cluster in clusters.filled.nonzero().squeeze(1).tolist():
-        members = clusters.of_image == cluster
-        impostors = clusters.centroids[nearest_impostors(clusters, cluster, groups - 1)]
+    for rows in torch.split(torch.arange(len(points)), BLOCK):
+        cluster = clusters.of_image[rows]
         # By differences instead of inner products, so that nothing is lost to cancellation.
-        mode = "donot_use_mm_for_euclid_dist"
-        distances = torch.cdist(points[members], impostors, compute_mode=mode).square()
-        overlap = own[members] / twice + (-distances / twice).logsumexp(dim=1)
-        losses[cluster] = (alpha + overlap).clamp(min=0.0).mean()
-    return losses
+        gaps = points[rows][:, None] - clusters.centroids[impostors[cluster]]  # (rows, I, D)
+        nearness = -gaps.square().sum(dim=2) / twice
+        nearness.masked_fill_(far[cluster] == torch.inf, -torch.inf)
+        overlap = own[rows] / twice + nearness.logsumexp(dim=1)
+        losses.index_add_(0, cluster, (alpha + overlap).clamp(min=0.0))
+    return losses / torch.bincount(clusters.of_image, minlength=len(losses)).clamp(min=1)
+
+
+def ranked_impostors(clusters: Clusters, count: int) -> tuple[Tensor, Tensor]:
+    """For every cluster the distances to, and the numbers of, its `count` nearest impostors.
+
+    Both (C K, I), nearest first, of equally near ones the first; infinite where there is none.
+    """
+    parts = [
+        impostor_distances(clusters, part).sort(dim=1, stable=True)
+        for part in torch.split(torch.arange(len(clusters.centroids)), BLOCK)
+    ]
+    far = torch.cat([values[:, :count] for values, _ in parts])
+    return far, torch.cat([numbers[:, :count] for _, numbers in parts])
 
 
 def nearest_impostors(clusters: Clusters, cluster: int, count: int) -> Tensor:
     """The `count` clusters of other classes whose centroids are nearest to a cluster's, nearest
     first, of equally near ones the first; all of them if there are fewer."""
-    distances = (clusters.centroids - clusters.centroids[cluster]).square().sum(dim=1)
-    classes = torch.arange(len(distances)) // clusters.per_class
-    impostors = (clusters.filled & (classes != classes[cluster])).nonzero().squeeze(1)
-    return impostors[distances[impostors].argsort(stable=True)[:count]]
+    distances, numbers = impostor_distances(clusters, torch.tensor([cluster])).sort(stable=True)
+    return numbers[distances < torch.inf][:count]
+
+
+def impostor_distances(clusters: Clusters, chosen: Tensor) -> Tensor:
+    """Distances (M, C K) of the centroids of chosen clusters (M,) to all others'; infinite to those
+    of the own class and to those without images."""
+    classes = torch.arange(len(clusters.centroids)) // clusters.per_class
+    # By differences, so that centroids at one place are exactly equally far.
+    distances = torch.cdist(
+        clusters.centroids[chosen], clusters.centroids, compute_mode="donot_use_mm_for_euclid_dist"
+    )
+    return distances.masked_fill_(
+        ~clusters.filled | (classes == classes[chosen][:, None]), torch.inf
+    )
 
 
 def neighbourhood(

@@ -13,7 +13,9 @@ from, int64 numbers (B,) that no two classes share. Without it every class is on
 it can be called like any other loss.
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
-Gradients are finite, for zero embeddings and for classes absent from the batch too.
+Gradients are finite, for zero embeddings and for classes absent from the batch too, as far as the
+type of the embeddings reaches. Second derivatives are right or, where a gradient is written by hand
+for speed, refused with a RuntimeError.
 
 State: what is learned is a parameter of the module, anything else a buffer, so that
 `parameters()` is all an optimiser needs and `state_dict()` all a checkpoint needs.

@@ -1,13 +1,15 @@
 """Center loss: a classifier, and a pull of every embedding towards the center of its class."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.distances import full_precision, inner_products, same_class
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
+
+Update = Literal["paper", "gradient"]
 
 
 def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -28,7 +30,7 @@ def move_centers(embeddings: Tensor, labels: Tensor, centers: Tensor, *, rate: f
     """
     counts = same_class(labels).sum(dim=1, keepdim=True)  # (B, 1): n of the own class
     steps = (embeddings.to(centers.dtype) - centers[labels]) * (rate / (1 + counts))
-    centers.index_add_(0, labels, steps)
+    centers.index_add_(0, labels, steps.to(centers.dtype))
 
 
 class Center(nn.Module):
@@ -65,14 +67,13 @@ class Center(nn.Module):
         *,
         weight: float = 0.003,
         center_rate: float = 0.5,
-        update: Literal["paper", "gradient"] = "paper",
+        update: Update = "paper",
     ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("weight", weight, low=0.0, high=torch.inf, low_allowed=True)
         check_range("center_rate", center_rate, low=0.0, high=1.0, low_allowed=True)
-        if update not in ("paper", "gradient"):
-            raise ValueError(f"update is {update!r}: it must be 'paper' or 'gradient'")
+        check_choice("update", update, get_args(Update))
         self.head = nn.Linear(embedding_dim, num_classes)
         start = torch.zeros(num_classes, embedding_dim)
         if update == "paper":

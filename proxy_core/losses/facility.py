@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
 from proxy_core.losses.pairs import plain_distances
 from proxy_core.medoids import worst_medoids
 
@@ -66,7 +66,7 @@ class FacilityLocation(nn.Module):
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("margin", margin, low=0.0, high=torch.inf, low_allowed=True)
-        check_range("passes", passes, low=0, high=torch.inf, low_allowed=True)
+        check_whole("passes", passes, low=0, high=torch.inf)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
 from proxy_core.distances import full_precision, same_class, unit
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
 from proxy_core.losses.masked import log_sum_exp
 
 LEAST_VARIANCE = 1e-12  # of unit vectors; below it the rounding of float32 embeddings shows
@@ -33,12 +33,15 @@ def magnet(embeddings: Tensor, labels: Tensor, clusters: Tensor, *, alpha: float
 
 
 def directions(embeddings: Tensor) -> Tensor:
-    """Rows (N, D) at unit length in float64; zero rows stay zero.
+    """Rows (N, D) at unit length in float64; rows of length zero stay as they are.
 
     Clusters may be thousands of times smaller than the distances between them, and the distances
-    are inner products whose rounding must be small beside the variance.
+    are inner products whose rounding must be small beside the variance. Zero is what the type of
+    the embeddings cannot tell from it, as the gradient must have a place in that type.
     """
-    return unit(full_precision(embeddings)).double()
+    rows = full_precision(embeddings)
+    zero = torch.linalg.vector_norm(rows, dim=1, keepdim=True) == 0
+    return torch.where(zero, rows.double(), unit(rows.double()))
 
 
 def variance(squared: Tensor) -> Tensor:
@@ -87,10 +90,8 @@ class Magnet(nn.Module):
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("alpha", alpha, low=0.0, high=torch.inf, low_allowed=True)
-        check_range(
-            "clusters_per_class", clusters_per_class, low=1, high=torch.inf, low_allowed=True
-        )
-        check_range("refresh_every", refresh_every, low=1, high=torch.inf, low_allowed=True)
+        check_whole("clusters_per_class", clusters_per_class, low=1, high=torch.inf)
+        check_whole("refresh_every", refresh_every, low=1, high=torch.inf)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.alpha = alpha

@@ -5,8 +5,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.draws import Draws, canonical_order, distance_weights, draw_negatives
-from proxy_core.losses.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.losses.pairs import plain_distances
 
 Boundaries = Literal["one", "per class"]

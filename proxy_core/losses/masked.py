@@ -2,14 +2,16 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
+
+from proxy_core.once import refuse_second_derivative
 
 
 def log_sum_exp(values: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
     """Log of the sum of e^{scale value} over the true entries of each row.
 
     values (N, M), mask (N, M) -> (N,); scale > 0. A row without a true entry gives -inf, the log of
-    an empty sum, and a gradient of 0.
+    an empty sum, and a gradient of 0. Differentiable once.
     """
     sums: Tensor = MaskedLogSumExp.apply(values, mask, scale)
     return sums
@@ -29,8 +31,8 @@ class MaskedLogSumExp(torch.autograd.Function):
         return sums.log().add_(top.squeeze(1), alpha=scale)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        refuse_second_derivative("a masked log-sum-exp")
         terms, sums = ctx.saved_tensors  # type: ignore[attr-defined]
         shares = ctx.scale * gradient / sums  # type: ignore[attr-defined]
         return terms * shares.masked_fill_(sums == 0, 0.0)[:, None], None, None

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch, check_range, check_sizes
 from proxy_core.distances import same_class, squared_distances
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
 from proxy_core.losses.masked import log_sum_exp, mean_over
 
 

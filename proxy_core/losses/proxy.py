@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from proxy_core.assignment import Assigner, Assignment, Rule
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch, check_range, check_sizes
 from proxy_core.losses.masked import log_one_plus, log_sum_exp
 from proxy_core.proxy_cosines import proxy_cosines
 
@@ -79,8 +79,8 @@ class ProxyNCA(nn.Module):
     saturate, and negative values are right. Proxies start as random directions of length about 1.
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar; ValueError for any other batch.
-    ValueError when built with C < 2, D < 1, a scale outside (0, inf), fewer than two proxies, or
-    an assignment that `Assigner` refuses.
+    ValueError when built with C < 2, D < 1, a scale outside (0, inf) or an assignment
+    that `Assigner` refuses.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ProxyNCA(nn.Module):
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=2)
         check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        self.assign = Assigner(num_classes, assignment, proxies_per_class, least_proxies=2)
+        self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
 

@@ -1,11 +1,11 @@
 """Proxy-Anchor: every proxy is an anchor that meets the whole batch at once."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proxy_core.assignment import Assigner, Assignment, Rule
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch, check_range, check_sizes
+from proxy_core.losses.masked import log_one_plus, log_sum_exp
 from proxy_core.losses.proxy import initial_proxies
 from proxy_core.proxy_cosines import proxy_cosines
 
@@ -19,10 +19,10 @@ def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margi
     """
     pairs = (assignment.image, assignment.proxy)
     pull = pull_terms(scale * (margin - cosines[pairs]), assignment, num_proxies=cosines.shape[1])
-    aside = ~assignment.negative
-    aside[pairs] = True
-    rivals = (scale * (cosines + margin)).masked_fill(aside, -torch.inf)
-    return pull + log_one_plus_sum_exp(rivals).mean()
+    pushed = assignment.negative.clone()
+    pushed[pairs] = False
+    push = log_one_plus(log_sum_exp(cosines.T, pushed.T, scale) + scale * margin)  # (P,)
+    return pull + push.mean()
 
 
 def pull_terms(logits: Tensor, assignment: Assignment, *, num_proxies: int) -> Tensor:
@@ -37,15 +37,6 @@ def pull_terms(logits: Tensor, assignment: Assignment, *, num_proxies: int) -> T
     sums = (-largest).exp().index_add(0, proxy, terms)
     occupied = zeros.index_fill(0, proxy, 1.0)
     return ((largest + sums.log()) * occupied).sum() / occupied.sum()
-
-
-def log_one_plus_sum_exp(logits: Tensor) -> Tensor:
-    """log(1 + sum over rows of e^logit), (P,) from (B, P), the 1 as an appended row of zeros.
-
-    e^{s (1 + m)} overflows half precision at the paper's s = 32, and single precision at s = 81.
-    The row also keeps a column of nothing but -inf from having NaN as its gradient.
-    """
-    return F.pad(logits, (0, 0, 0, 1)).logsumexp(dim=0)
 
 
 class ProxyAnchor(nn.Module):
@@ -63,11 +54,11 @@ class ProxyAnchor(nn.Module):
 
     Differs from the authors' code, which sums the exponentials as they are: beyond half precision
     at scale 32, and with one-hot targets that have a single column for two classes. Here both
-    sums are logsumexp with an appended zero. The authors' loss is the same otherwise, as is that of
+    sums are taken as logarithms. The authors' loss is the same otherwise, as is that of
     pytorch-metric-learning 2.9. Proxies start as random directions of length about 1, there of
     length about sqrt(2 D / C).
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar > 0; ValueError for any other
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
     batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf), a margin outside
     [0, 1] or an assignment that `Assigner` refuses.
     """

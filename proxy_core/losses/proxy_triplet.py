@@ -1,19 +1,19 @@
 """Proxy-Triplet: a margin between the own proxy and every other one."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from proxy_core.assignment import Assigner, Assignment, Rule
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.losses.proxy import initial_proxies
 from proxy_core.proxy_cosines import proxy_cosines
 
+Over = Literal["sum", "mean"]
 
-def proxy_triplet(
-    cosines: Tensor, assignment: Assignment, *, margin: float, over: Literal["sum", "mean"]
-) -> Tensor:
+
+def proxy_triplet(cosines: Tensor, assignment: Assignment, *, margin: float, over: Over) -> Tensor:
     """Mean over images x of the sum or mean over negatives q of [d(x, p) - d(x, q) + M]_+.
 
     cosines (B, P) of images and proxies, d = 2 - 2 cos the squared distance of unit vectors in
@@ -66,9 +66,9 @@ class ProxyTriplet(nn.Module):
     classes; with one proxy per class the two differ by the factor C - 1. Proxies start as random
     directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a margin outside (0, 4] (4 is the largest
-    squared distance), an unknown `over` or an assignment that `Assigner` refuses.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0 up to rounding; ValueError
+    for any other batch. ValueError when built with C < 1, D < 1, a margin outside (0, 4] (4 is the
+    largest squared distance), an unknown `over` or an assignment that `Assigner` refuses.
     """
 
     def __init__(
@@ -77,19 +77,18 @@ class ProxyTriplet(nn.Module):
         embedding_dim: int,
         *,
         margin: float = 0.5,
-        over: Literal["sum", "mean"] = "mean",
+        over: Over = "mean",
         assignment: Rule = "static",
         proxies_per_class: float = 1.0,
     ) -> None:
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("margin", margin, low=0.0, high=4.0, low_allowed=False)
-        if over not in ("sum", "mean"):
-            raise ValueError(f"over is {over!r}: it must be 'sum' or 'mean'")
+        check_choice("over", over, get_args(Over))
         self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.margin = margin
-        self.over: Literal["sum", "mean"] = over
+        self.over: Over = over
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])

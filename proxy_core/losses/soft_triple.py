@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
 from proxy_core.distances import full_precision, unit
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
 from proxy_core.proxy_cosines import proxy_cosines
 
 
@@ -68,7 +68,8 @@ class SoftTriple(nn.Module):
 
     forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
     batch. ValueError when built with C < 1, D < 1, a scale or temperature outside (0, inf), a
-    margin outside [0, 1], centers_per_class < 1 or spread_weight outside [0, inf).
+    margin outside [0, 1], centers_per_class outside
+    [1, 1000] or spread_weight outside [0, inf).
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class SoftTriple(nn.Module):
         check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
         check_range("margin", margin, low=0.0, high=1.0, low_allowed=True)
         check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("centers_per_class", centers_per_class, low=1, high=torch.inf, low_allowed=True)
+        check_whole("centers_per_class", centers_per_class, low=1, high=1000)
         check_range("spread_weight", spread_weight, low=0.0, high=torch.inf, low_allowed=True)
         bound = (num_classes * centers_per_class) ** -0.5
         self.centers = nn.Parameter(

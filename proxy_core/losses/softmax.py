@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch, check_range, check_sizes
 from proxy_core.distances import inner_products
-from proxy_core.losses.checks import check_batch, check_range, check_sizes
 from proxy_core.losses.proxy import initial_proxies
 from proxy_core.proxy_cosines import proxy_cosines
 

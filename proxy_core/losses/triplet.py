@@ -5,7 +5,9 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
+from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.distances import squared_distances
 from proxy_core.draws import (
     Draws,
@@ -14,8 +16,8 @@ from proxy_core.draws import (
     draw_negatives,
     uniform_weights,
 )
-from proxy_core.losses.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.mining import count_triplets, hardest, sum_of_nca
+from proxy_core.once import refuse_second_derivative
 
 Mining = Literal["random", "all", "semi-hard", "hard", "distance-weighted"]
 Surrogate = Literal["margin", "nca"]
@@ -82,8 +84,23 @@ def mean_nca(distances: Tensor, labels: Tensor, *, margin: float, semi_hard: boo
     Value and slopes are summed without autograd, which would keep the terms of up to B^3 triplets.
     """
     total, slopes, number = sum_of_nca(distances, labels, margin=margin, semi_hard=semi_hard)
-    linear = (slopes * distances).sum()
-    return (total + (linear - linear.detach())) / number.clamp(min=1)
+    value: Tensor = WithSlopes.apply(distances, total, slopes)
+    return value / number.clamp(min=1)
+
+
+class WithSlopes(torch.autograd.Function):
+    """A value (scalar) computed apart, with its derivatives (B, B) by the distances (B, B)."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, distances: Tensor, value: Tensor, slopes: Tensor) -> Tensor:
+        ctx.save_for_backward(slopes)
+        return value + 0.0 * distances.sum()  # broken distances must not go unseen
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        refuse_second_derivative("the NCA surrogate over many triplets")
+        (slopes,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return gradient * slopes, None, None
 
 
 def mean_of_listed(

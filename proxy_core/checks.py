@@ -26,6 +26,13 @@ def check_range(name: str, value: float, *, low: float, high: float, low_allowed
         raise ValueError(f"{name} is {value}: it must lie in {opening}{low:g}, {high:g}{closing}")
 
 
+def check_whole(name: str, value: float, *, low: int, high: float) -> None:
+    """Raise ValueError unless `value` is a whole number in [low, high]."""
+    check_range(name, value, low=low, high=high, low_allowed=True)
+    if value % 1:
+        raise ValueError(f"{name} is {value}: it must be a whole number")
+
+
 def check_batch(embeddings: Tensor, labels: Tensor, num_classes: int, embedding_dim: int) -> None:
     """Raise ValueError unless embeddings are (B, D), labels (B,) integers in 0..C-1, and B >= 1."""
     if embeddings.ndim != 2 or embeddings.shape[1] != embedding_dim:
