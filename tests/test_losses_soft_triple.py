@@ -133,3 +133,33 @@ def test_value_and_gradients_equal_pytorch_metric_learning() -> None:
     third, fourth = torch.autograd.grad(other, [peer_leaf, theirs.fc])
     torch.testing.assert_close(first, third, rtol=1e-7, atol=1e-12)
     torch.testing.assert_close(second.flatten(0, 1), fourth.T, rtol=1e-7, atol=1e-12)
+
+
+def test_merged_centers_are_no_distance_apart_and_one_pair_is_its_own_mean() -> None:
+    apart = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    assert center_spread(apart).item() == pytest.approx(0.5 * 2**0.5)
+    merged = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]])
+    assert center_spread(merged).item() == pytest.approx(0.5 * 2 * 2**0.5 / 3)
+
+
+def test_the_regulariser_is_computed_in_single_precision_inside_autocast() -> None:
+    centers = SoftTriple(5, 4).centers
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = center_spread(centers)
+    assert torch.equal(inside, center_spread(centers))
+
+
+def test_centers_start_uniformly_within_the_bound_of_the_authors_code() -> None:
+    torch.manual_seed(0)
+    centers = SoftTriple(20, 64, centers_per_class=5).centers
+    bound = 100**-0.5
+    assert centers.abs().max() <= bound
+    assert centers.min() < -0.99 * bound
+    assert centers.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+def test_labels_are_checked_against_classes_and_not_against_another_size() -> None:
+    loss = SoftTriple(7, 4, centers_per_class=2)
+    assert loss(torch.ones(2, 4), torch.tensor([0, 6])).isfinite()
+    with pytest.raises(ValueError, match="for 7 classes"):
+        loss(torch.ones(2, 4), torch.tensor([0, 7]))
