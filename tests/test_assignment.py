@@ -116,6 +116,10 @@ def test_labels_share_proxies_evenly_at_random_and_for_good(classes: int, per_cl
     assert torch.equal(restored.members, first.members)  # type: ignore[arg-type]
 
 
+def test_a_single_class_has_at_least_one_proxy() -> None:
+    assert Assigner(1, "static", 0.3).num_proxies == 1
+
+
 def test_members_of_a_class_stand_side_by_side() -> None:
     assert Assigner(3, "static", 2.0).members.tolist() == [[0, 1], [2, 3], [4, 5]]  # type: ignore[union-attr]
 
