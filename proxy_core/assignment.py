@@ -59,7 +59,9 @@ def dynamic_assignment(cosines: Tensor, labels: Tensor) -> Assignment:
     similar y and dissimilar Z becomes (x, p(y), p(Z)) with p(x) the nearest proxy of x. Here y runs
     over all other images of the batch with the label of x, in equal shares, and is x itself if
     there is none; Z is all images with another label. The paper leaves open what p(y) = p(z) means:
-    here such a z is left out of that triplet, as a proxy cannot be both near and far.
+    here such a z is left out of that triplet, as a proxy cannot be both near and far. Where all
+    images of a batch stand at one proxy, no triplet is left and the loss is 0: nothing moves any
+    more. A network that starts from random weights can end so, and on `glyphs` it did.
     """
     nearest = cosines.argmax(dim=1)
     same = same_class(labels).to(cosines.dtype)
