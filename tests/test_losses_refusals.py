@@ -109,7 +109,7 @@ SETTINGS: dict[str, dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "facility_location": {"margin": (1.0, FROM_0), "passes": (5, FROM_0)},
     "magnet": {
         "alpha": (1.0, FROM_0),
-        "clusters_per_class": (3, FROM_1),
+        "clusters_per_class": (3, (1, 1000, True)),
         "refresh_every": (100, FROM_1),
     },
 }

@@ -74,6 +74,12 @@ def test_writing_out_a_default_does_not_change_the_run(tmp_path: Path) -> None:
     assert written.specs()[1].spec_id == triplet.spec_id
 
 
+@pytest.mark.parametrize("value", ['"12"', "true"])
+def test_numbers_written_as_something_else_are_refused(tmp_path: Path, value: str) -> None:
+    found = message(tmp_path, GOOD.replace("scale = 12", f"scale = {value}"))
+    assert "methods.Proxy-NCA.args: scale: Input should be a valid number" in found
+
+
 def test_all_mistakes_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
     text = (
         GOOD.replace('loss = "triplet"', 'loss = "tripletz"')

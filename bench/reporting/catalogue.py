@@ -111,7 +111,7 @@ def used_names(loss: "type[nn.Module]", code: CodeType, seen: set[str]) -> Itera
 
 def is_formula(function: Callable[..., object]) -> bool:
     module = function.__module__
-    public = not function.__name__.startswith("_")
+    public = not function.__name__.startswith(("_", "check_"))
     return public and module.startswith("proxy_core.losses.") and module not in PLUMBING
 
 

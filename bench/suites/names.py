@@ -63,7 +63,7 @@ def resolve_arguments(loss: str, args: dict[str, Any]) -> dict[str, Any]:
         name: (hints[name], ... if p.default is p.empty else p.default)
         for name, p in keywords.items()
     }
-    schema = create_model(loss, __config__=ConfigDict(extra="forbid"), **fields)
+    schema = create_model(loss, __config__=ConfigDict(extra="forbid", strict=True), **fields)
     try:
         resolved = schema.model_validate(args).model_dump()
     except ValidationError as error:

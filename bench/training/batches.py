@@ -28,7 +28,7 @@ class Batches:
         if isinstance(loss, Magnet) and groups < 2:
             raise ValueError(
                 f"samples_per_class is {spec.samples_per_class} of {spec.batch_size} images: "
-                "Magnet loss needs at least two clusters in a batch, one of them an impostor"
+                "Magnet loss needs two clusters in a batch or more; lower samples_per_class"
             )
         self.spec = spec
         self.dataset = dataset

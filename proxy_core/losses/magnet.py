@@ -74,8 +74,8 @@ class Magnet(nn.Module):
     forward: embeddings (B, D), labels (B,) in 0..C-1 and clusters (B,), any int64 numbers, without
     which each class is one cluster -> scalar >= 0; ValueError for any other batch, or for a cluster
     with images of two classes. Learns nothing itself: C and D serve to check the batch. ValueError
-    when built with C < 1, D < 1, alpha outside [0, inf), clusters_per_class < 1 or
-    refresh_every < 1.
+    when built with C < 1, D < 1, alpha outside [0, inf), clusters_per_class outside [1, 1000]
+    or refresh_every < 1.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Magnet(nn.Module):
         super().__init__()
         check_sizes(num_classes, embedding_dim, least_classes=1)
         check_range("alpha", alpha, low=0.0, high=torch.inf, low_allowed=True)
-        check_whole("clusters_per_class", clusters_per_class, low=1, high=torch.inf)
+        check_whole("clusters_per_class", clusters_per_class, low=1, high=1000)
         check_whole("refresh_every", refresh_every, low=1, high=torch.inf)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim

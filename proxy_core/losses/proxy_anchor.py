@@ -11,8 +11,8 @@ from proxy_core.proxy_cosines import proxy_cosines
 
 
 def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margin: float) -> Tensor:
-    """Mean over occupied proxies p of log(1 + sum over own images x of e^{-s (cos(x, p) - m)}),
-    plus mean over all p of log(1 + sum over images x it is a negative of of e^{s (cos(x, p) + m)}).
+    """Mean over occupied proxies p of log(1 + sum over own x of e^{-s (cos(x, p) - m)}), plus mean
+    over all p of log(1 + sum over the x that have p as a negative of e^{s (cos(x, p) + m)}).
 
     cosines (B, P) of images and proxies, scale s > 0 in units of 1/cosine, margin m in [0, 1], a
     cosine. A proxy is occupied if it is the positive one of an image, which counts by its share.

@@ -115,9 +115,11 @@ class MultiSimilarity(nn.Module):
     """Multi-similarity loss: mined pairs of each anchor in two soft maxima, with its pair mining.
 
     Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning,
-    CVPR 2019, https://arxiv.org/abs/1904.06627, on the pairs that its mining with `epsilon` leaves;
-    `base` is the paper's lambda, alpha and beta weigh the pairs. An epsilon above 2 switches the
-    mining off for all anchors that have both a positive and a negative.
+    CVPR 2019, https://arxiv.org/abs/1904.06627, on the pairs that its mining with `epsilon` leaves:
+    a positive whose cosine is less than that of the anchor's hardest negative plus epsilon, a
+    negative whose cosine is more than that of the hardest positive minus epsilon. `base` is the
+    paper's lambda, alpha and beta weigh the pairs. An epsilon above 2 switches the mining off
+    for all anchors that have both a positive and a negative.
 
     Anchors without a positive or without a negative count as 0 in the mean, so a batch without
     either has exactly zero loss and gradient. Differs from the authors' code, whose base 0.5 and

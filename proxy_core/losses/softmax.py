@@ -79,8 +79,8 @@ class Softmax(nn.Module):
     Horiguchi et al., Significance of Softmax-based Features in Comparison to Distance Metric
     Learning-based Features, TPAMI 2020, https://arxiv.org/abs/1712.10151, who find the layer before
     the classifier as good an embedding as those of losses made for it. The layer has a bias and
-    PyTorch's initialisation. Of the losses here only this one and `Center` use the length of an
-    embedding.
+    PyTorch's initialisation. Of the losses here only this one, `Center` and `NPairs` use the
+    length of an embedding.
 
     Differs from the paper: `label_smoothing` (Szegedy et al. 2016, 0 by default, so off) is there
     because published comparisons of proxy losses often train with 0.1 without saying so.
