@@ -14,7 +14,7 @@ from bench.reporting.catalogue import families, link, settings, summary
 from tests.fabricated import write_results
 
 PROXY = 'loss = "proxy_nca"'
-DIVERGING = PROXY + "\nargs = { scale = 3e38 }"
+DIVERGING = 'loss = "n_pairs"\nargs = { norm_weight = 3e38 }'
 SUITE = """
 title = "Two quick runs"
 seeds = [0]
