@@ -14,7 +14,7 @@ from bench.reporting.catalogue import families, link, settings, summary
 from tests.fabricated import write_results
 
 PROXY = 'loss = "proxy_nca"'
-DIVERGING = 'loss = "n_pairs"\nargs = { norm_weight = 3e38 }'
+DIVERGING = 'loss = "lifted_structure"\nargs = { margin = 1e30 }'
 SUITE = """
 title = "Two quick runs"
 seeds = [0]
