@@ -194,7 +194,7 @@ def test_clusters_that_do_not_fit_are_refused(clusters: list[int], message: str)
     ("argument", "bad", "range_"),
     [
         ("alpha", [-0.1, math.inf, math.nan], "[0, inf)"),
-        ("clusters_per_class", [0, -1], "[1, inf)"),
+        ("clusters_per_class", [0, -1], "[1, 1000]"),
         ("refresh_every", [0, -5], "[1, inf)"),
     ],
 )
