@@ -175,3 +175,12 @@ def test_the_margin_is_passed_on(module: type[nn.Module]) -> None:
     labels = torch.tensor(LABELS["balanced"])
     one, other = (module(4, 5, margin=m)(points(), labels) for m in (0.7, 1.9))
     assert one < other
+
+
+def test_the_root_of_a_distance_of_exactly_zero_has_gradient_zero() -> None:
+    leaf = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    distances = plain_distances(leaf)
+    assert distances[0, 1].item() == distances[1, 1].item() == 0.0
+    (gradient,) = torch.autograd.grad(distances.sum(), leaf)
+    assert gradient.isfinite().all()
+    assert gradient.any()
