@@ -34,6 +34,7 @@ class Batches:
         self.dataset = dataset
         self.magnet = loss if isinstance(loss, Magnet) else None
         self.by_class = positions_by_class(dataset.labels, dataset.split.train)
+        self.classes = np.array(list(self.by_class))  # ascending labels of the data set
         self.clusters: Clusters | None = None
 
     def refresh(self, model: nn.Module, step: int) -> None:
@@ -78,7 +79,7 @@ class Batches:
 
     def labels(self, positions: np.ndarray) -> Tensor:
         """Classes (B,) in 0..training classes-1, by ascending label, of the images at positions."""
-        found = np.searchsorted(list(self.by_class), self.dataset.labels[positions])
+        found = np.searchsorted(self.classes, self.dataset.labels[positions])
         return torch.from_numpy(found)
 
     def state_dict(self) -> dict[str, Any] | None:
