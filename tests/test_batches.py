@@ -46,7 +46,7 @@ def test_other_losses_get_the_class_balanced_batches_of_seed_and_step(digits: Da
     positions = batch_positions(
         positions_by_class(digits.labels, train), seed=3, step=5, batch_size=24, samples_per_class=4
     )
-    expected = augment(to_input(digits.images[positions]), "affine", seed=3, step=5)
+    expected = augment(to_input(digits.pixels[positions]), "affine", seed=3, step=5)
     classes = sorted(set(digits.labels[train].tolist()))
     labels = [classes.index(label) for label in digits.labels[positions].tolist()]
     assert torch.equal(images, expected)
@@ -87,7 +87,7 @@ def test_images_are_those_of_the_clusters_moved_by_the_jitter_of_the_step(digits
     images, _ = batches.load(7)
     rows = neighbourhood(batches.clusters, seed=0, step=7, batch_size=24, samples_per_class=4)
     positions = digits.split.train[rows]
-    expected = augment(to_input(digits.images[positions]), "affine", seed=0, step=7)
+    expected = augment(to_input(digits.pixels[positions]), "affine", seed=0, step=7)
     assert torch.equal(images, expected)
 
 
@@ -123,7 +123,7 @@ def test_the_draws_of_a_refresh_are_those_of_its_number(
 
 def test_only_training_images_decide_the_clusters(digits: Dataset) -> None:
     before = refreshed(digits).state_dict()
-    scrambled = digits.images.copy()
+    scrambled = digits.pixels.copy()
     rest = np.setdiff1d(np.arange(len(scrambled)), digits.split.train)
     scrambled[rest] = 255 - scrambled[rest, ::-1]
     object.__setattr__(digits, "images", scrambled)

@@ -63,21 +63,21 @@ def test_fingerprint_changes_with_part_item_and_class_name_but_not_with_pixels()
     renamed_class = dataclasses.replace(base, class_names=("wasp", *NAMES[1:]))
     changed = [moved, exchanged, renamed_item, renamed_class]
     assert len({dataset.fingerprint for dataset in [base, *changed]}) == 5
-    assert dataclasses.replace(base, images=base.images[::-1]).fingerprint == base.fingerprint
+    assert dataclasses.replace(base, images=base.pixels[::-1]).fingerprint == base.fingerprint
 
 
 def test_checksum_follows_pixels_shape_and_names_but_not_order_or_split() -> None:
     base = _dataset()
-    one_pixel = base.images.copy()
+    one_pixel = base.pixels.copy()
     one_pixel[5, 2, 1] ^= 1
-    turned = base.images.reshape(8, 4, 5)
+    turned = base.pixels.reshape(8, 4, 5)
     renamed = dataclasses.replace(base, items=("other.png", *base.items[1:]))
     changed = [dataclasses.replace(base, images=one_pixel), renamed]
     changed.append(dataclasses.replace(base, images=turned))
     assert len({dataset.checksum for dataset in [base, *changed]}) == 4
     reordered = dataclasses.replace(
         base,
-        images=base.images[::-1],
+        images=base.pixels[::-1],
         labels=LABELS[::-1],
         items=base.items[::-1],
         split=class_disjoint(LABELS[::-1], validation=_positions(1), test=_positions(0)),
@@ -114,7 +114,7 @@ def test_dataset_refuses_wrong_fields(field: str, value: object, message: str) -
         ({"train": _positions(0, 6)}, "train and query share the images dog/6.png$"),
         ({"validation": _positions(4, 1)}, "train and validation share the images ant/1.png$"),
         ({"query": _positions(6), "gallery": _positions(4)}, "validation and gallery share"),
-        ({"train": _positions(0, 6), "query": _positions(7), "gallery": _positions(7)}, "dog"),
+        ({"query": _positions(6), "gallery": _positions(6)}, "nothing can be found .* dog/6.png"),
         ({"train": _positions(0, 4), "validation": _positions(5)}, "share the classes cat, which"),
     ],
 )
@@ -124,10 +124,13 @@ def test_dataset_refuses_wrong_splits(parts: dict[str, np.ndarray], message: str
 
 
 def test_official_protocol_may_share_classes_but_queries_need_a_gallery() -> None:
-    shared = {"train": _positions(0, 2, 4, 6), "validation": _positions(1)}
-    test = {"query": _positions(3, 5, 7), "gallery": _positions(3, 5, 7)}
+    shared = {"train": _positions(0, 2), "validation": _positions(1)}
+    test = {"query": _positions(3, 5, 7), "gallery": _positions(4, 6, 7, 3)}
+    with pytest.raises(ValueError, match=r"only test image of its class.*: bee/3.png; add images"):
+        _with_split({**shared, **test}, "official")
+    test = {"query": _positions(5, 7), "gallery": _positions(4, 6)}
     assert _with_split({**shared, **test}, "official").split.protocol == "official"
-    test["gallery"] = _positions(3, 5)
+    test["gallery"] = _positions(3, 4)
     with pytest.raises(ValueError, match="query classes missing from the gallery: dog"):
         _with_split({**shared, **test}, "official")
 

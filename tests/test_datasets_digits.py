@@ -12,11 +12,11 @@ from bench.datasets import download, load, verify
 
 def test_digits_are_scikit_learns_in_eight_bits() -> None:
     dataset, bunch = load("digits", None, "class-disjoint"), sklearn_digits()
-    assert dataset.images.shape == (1797, 8, 8)
-    assert dataset.images.dtype == np.uint8
-    np.testing.assert_allclose(dataset.images / 255, bunch.images / 16, atol=0.5 / 255 + 1e-12)
+    assert dataset.pixels.shape == (1797, 8, 8)
+    assert dataset.pixels.dtype == np.uint8
+    np.testing.assert_allclose(dataset.pixels / 255, bunch.images / 16, atol=0.5 / 255 + 1e-12)
     assert dataset.labels.tolist() == bunch.target.tolist()
-    assert [dataset.images.min(), dataset.images.max()] == [0, 255]
+    assert [dataset.pixels.min(), dataset.pixels.max()] == [0, 255]
     assert dataset.items[:3] == ("0/0000", "1/0001", "2/0002")
 
 
@@ -40,7 +40,7 @@ def test_verify_accepts_the_digits_and_reports_progress() -> None:
 
 def test_verify_sees_one_changed_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = module.load_digits(None, "class-disjoint")
-    images = genuine.images.copy()
+    images = genuine.pixels.copy()
     images[100, 3, 3] ^= 1
     altered = dataclasses.replace(genuine, images=images)
     monkeypatch.setattr(module, "load_digits", lambda root, protocol: altered)

@@ -31,7 +31,7 @@ def test_counts_are_the_designs(glyphs: Dataset) -> None:
     }
     expected = {"train": (20568, 857), "validation": (5136, 214)}
     assert sizes == {**expected, "query": (7368, 307), "gallery": (7368, 307)}
-    assert glyphs.images.shape == (33072, 28, 28)
+    assert glyphs.pixels.shape == (33072, 28, 28)
     assert set(np.bincount(glyphs.labels)) == {24}
 
 
@@ -55,7 +55,7 @@ def test_items_name_letter_face_and_rendering(glyphs: Dataset) -> None:
     position = glyphs.items.index("0416/DejaVuSerif-1")
     assert glyphs.class_names[glyphs.labels[position]] == "Ж CYRILLIC CAPITAL LETTER ZHE"
     one_face = list(render_face(FONTS / "DejaVuSerif.ttf", "DejaVuSerif", [0x416], RENDERINGS))
-    np.testing.assert_array_equal(glyphs.images[position], one_face[1])
+    np.testing.assert_array_equal(glyphs.pixels[position], one_face[1])
 
 
 def test_all_letters_are_letters() -> None:
@@ -64,7 +64,7 @@ def test_all_letters_are_letters() -> None:
 
 
 def test_every_picture_has_ink_and_none_is_cut(glyphs: Dataset) -> None:
-    images = glyphs.images.astype(int)
+    images = glyphs.pixels.astype(int)
     assert images.max(axis=(1, 2)).min() > 128
     border = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
     assert max(edge.max() for edge in border) == 0

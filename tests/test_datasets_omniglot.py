@@ -93,7 +93,7 @@ def test_genuine_data_has_the_published_counts_and_known_duplicate(data_root: Pa
     braille = "images_background/Braille/character01/0192"
     one, other = (omniglot.items.index(f"{braille}_{person}.png") for person in ("03", "19"))
     assert omniglot.class_names[omniglot.labels[one]] == "Braille/character01"
-    np.testing.assert_array_equal(omniglot.images[one], omniglot.images[other])
+    np.testing.assert_array_equal(omniglot.pixels[one], omniglot.pixels[other])
 
 
 def test_genuine_data_verifies_and_reports_progress(data_root: Path) -> None:

@@ -111,7 +111,7 @@ def test_the_undamaged_miniature_is_loaded(
     dataset = load_omniglot(tmp_path, "class-disjoint")
     assert dataset.items == tuple(published)
     assert dataset.class_names[:2] == ("Ewok/character01", "Dovahzul/character01")
-    np.testing.assert_array_equal(dataset.images, shrink(PAPER.reshape(160, 105, 105)))
+    np.testing.assert_array_equal(dataset.pixels, shrink(PAPER.reshape(160, 105, 105)))
     # Fifth of the background alphabets by name is Ewok, the first by number.
     assert dataset.split.validation.tolist() == list(range(20))
     assert dataset.split.train.tolist() == list(range(20, 100))

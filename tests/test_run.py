@@ -151,7 +151,7 @@ def test_the_test_images_have_no_part_in_training(
 ) -> None:
     whole = execute(spec_for(loss), tmp_path / "a")
     dataset = load("digits", None, "class-disjoint")
-    scrambled = dataset.images.copy()
+    scrambled = dataset.pixels.copy()
     scrambled[dataset.split.query] = 255 - scrambled[dataset.split.query, ::-1]
     object.__setattr__(dataset, "images", scrambled)
     monkeypatch.setattr("bench.run.load", lambda name, root, split: dataset)

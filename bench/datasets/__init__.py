@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from bench.datasets.base import Dataset, Split, class_disjoint
+from bench.datasets.base import Dataset
 from bench.datasets.digits import DIGITS
-from bench.datasets.fetching import Report, fetch
+from bench.datasets.fetching import fetch
 from bench.datasets.glyphs import GLYPHS
 from bench.datasets.omniglot import OMNIGLOT
 from bench.datasets.places import DATA_VARIABLE, data_root
-from bench.datasets.source import Download, Progress, Source
+from bench.datasets.progress import Progress, Report
+from bench.datasets.source import Archive, Download, Source
+from bench.datasets.splits import Split, class_disjoint
 from bench.unknown import unknown
 
 __all__ = [
     "DATASETS",
     "DATA_VARIABLE",
+    "Archive",
     "Dataset",
     "Download",
     "Progress",
@@ -47,13 +50,14 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
     ``root`` is the data root; where it is None the environment variable PROXY_BENCH_DATA is used,
     and embedded data sets need neither. Raises ValueError for an unknown name or protocol, for
     damaged files and for a split which is not the pinned one; FileNotFoundError for missing data.
+    A user's own images have no pinned split.
     """
     source = find(name)
     if protocol not in source.protocols:
         raise ValueError(unknown(f"protocol of {name}", protocol, source.protocols))
     dataset = source.load(root, protocol)
-    expected = source.fingerprints[protocol]
-    if dataset.fingerprint != expected:
+    expected = source.fingerprints.get(protocol)
+    if expected is not None and dataset.fingerprint != expected:
         raise ValueError(
             f"the {protocol} split of {name} is not the pinned one: found fingerprint "
             f"{dataset.fingerprint}, expected {expected}"

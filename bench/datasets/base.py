@@ -1,61 +1,70 @@
-"""What a data set is once loaded: images, labels, names, and a split."""
+"""What a data set is once loaded: images, labels, names and a split, checked to fit together."""
 
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
-PARTS = ("train", "validation", "query", "gallery")
+from bench.datasets.splits import JUNK, OneShot, Split
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Which images train, validate, ask and answer, as positions into a Dataset.
+class InFiles(Protocol):
+    """N photographs that are not in memory: in their files, or decoded and mapped."""
 
-    Each part: (n,) int64 positions in 0..N-1, without repeats. For retrieval within one set,
-    ``query`` and ``gallery`` hold the same positions. ``train`` does not contain ``validation``:
-    who wants the whole training half of the literature joins the two.
-    Protocols: "class-disjoint" (train, validation and test share no class; "zero-shot" in the
-    literature) or "official" (the data set's own lists, classes may be shared).
-    """
-
-    protocol: str
-    train: np.ndarray
-    validation: np.ndarray
-    query: np.ndarray
-    gallery: np.ndarray
-
-    def parts(self) -> dict[str, np.ndarray]:
-        """The four parts by name, each (n,) int64."""
-        return {part: getattr(self, part) for part in PARTS}
+    @property
+    def checksum(self) -> str: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in memory, which has checked itself.
+    """A data set, which has checked itself.
 
-    images (N, H, W) or (N, H, W, 3) uint8; labels (N,) int64, 0..C-1 over the whole data set;
-    class_names C readable names, label -> name; items N unique relative names, POSIX style.
+    images (N, H, W) or (N, H, W, 3) uint8, or N photographs in files; labels (N,) int64, 0..C-1
+    over the whole data set, or -1 for junk in the gallery; class_names C readable names, label ->
+    name; items N unique relative names, POSIX style. Where the data set has them: cameras (N,)
+    int64, -1 where unknown; coarse, the super-class of each class, C names; one_shot.
     Raises ValueError, naming classes and items, where any of this does not hold, where training
-    and test share an image, where the gallery lacks a query's class, or where a class-disjoint
-    split is not.
+    and test share an image, where the gallery lacks a query's class, or where a split other than
+    the official one shares classes between training, validation and test.
     """
 
     name: str
-    images: np.ndarray
+    images: np.ndarray | InFiles
     labels: np.ndarray
     class_names: tuple[str, ...]
     items: tuple[str, ...]
     split: Split
+    cameras: np.ndarray | None = None
+    coarse: tuple[str, ...] | None = None
+    one_shot: OneShot | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self)
         _check_names(self)
         _check_positions(self)
         _check_classes(self)
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The images in memory; TypeError for photographs, which are not."""
+        if not isinstance(self.images, np.ndarray):
+            raise TypeError(f"{self.name}: photographs are not in memory")
+        return self.images
+
+    @property
+    def has_own_gallery(self) -> bool:
+        """Whether queries are searched in a gallery apart, and not among each other."""
+        return not np.array_equal(self.split.query, self.split.gallery)
+
+    def class_of(self, position: int) -> str:
+        """The class name of one image; "junk" for junk."""
+        label = int(self.labels[position])
+        return "junk" if label == JUNK else self.class_names[label]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -64,7 +73,7 @@ class Dataset:
         Independent of pixels, and of the order of items within a part.
         """
         lists = [
-            [part, sorted([self.items[i], self.class_names[self.labels[i]]] for i in positions)]
+            [part, sorted([self.items[i], self.class_of(i)] for i in positions)]
             for part, positions in self.split.parts().items()
         ]
         return hashlib.sha256(json.dumps(lists).encode()).hexdigest()
@@ -73,31 +82,16 @@ class Dataset:
     def checksum(self) -> str:
         """SHA-256 (hex) of every item's name, shape and pixels, sorted by name.
 
-        Independent of the split and of the class names.
+        Independent of the split and of the class names. Of photographs it is the SHA-256 over names
+        and SHA-256 of the files.
         """
+        if not isinstance(self.images, np.ndarray):
+            return self.images.checksum
         digest = hashlib.sha256()
         for i in sorted(range(len(self.items)), key=self.items.__getitem__):
-            digest.update(json.dumps([self.items[i], self.images[i].shape]).encode())
-            digest.update(self.images[i].tobytes())
+            digest.update(json.dumps([self.items[i], self.pixels[i].shape]).encode())
+            digest.update(self.pixels[i].tobytes())
         return digest.hexdigest()
-
-
-def class_disjoint(labels: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Split:
-    """Split whole classes into train, validation and test, with retrieval within the test images.
-
-    labels (N,) int64; validation and test: class labels, int64. Every other class trains.
-    Testing on unseen classes follows Movshovitz-Attias et al. (https://arxiv.org/abs/1703.07464)
-    and the literature before them, which hold out no validation classes.
-    """
-    in_validation, in_test = np.isin(labels, validation), np.isin(labels, test)
-    positions = np.flatnonzero(in_test)
-    return Split(
-        protocol="class-disjoint",
-        train=np.flatnonzero(~in_validation & ~in_test),
-        validation=np.flatnonzero(in_validation),
-        query=positions,
-        gallery=positions,
-    )
 
 
 def some(names: Iterable[str]) -> str:
@@ -109,12 +103,13 @@ def some(names: Iterable[str]) -> str:
 
 def _check_arrays(dataset: Dataset) -> None:
     images, labels = dataset.images, dataset.labels
-    grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
-    if images.dtype != np.uint8 or not grey_or_colour:
-        raise ValueError(
-            f"{dataset.name}: images must be (N, H, W) or (N, H, W, 3) uint8, "
-            f"found {images.shape} {images.dtype}"
-        )
+    if isinstance(images, np.ndarray):
+        grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
+        if images.dtype != np.uint8 or not grey_or_colour:
+            raise ValueError(
+                f"{dataset.name}: images must be (N, H, W) or (N, H, W, 3) uint8, "
+                f"found {images.shape} {images.dtype}"
+            )
     if labels.dtype != np.int64 or labels.ndim != 1:
         raise ValueError(
             f"{dataset.name}: labels must be (N,) int64, found {labels.shape} {labels.dtype}"
@@ -124,6 +119,11 @@ def _check_arrays(dataset: Dataset) -> None:
             f"{dataset.name}: {len(images)} images, {len(labels)} labels and {len(dataset.items)} "
             "items; there must be one of each per image"
         )
+    if dataset.cameras is not None and len(dataset.cameras) != len(labels):
+        raise ValueError(
+            f"{dataset.name}: {len(dataset.cameras)} cameras for {len(labels)} images; there must "
+            "be one per image"
+        )
 
 
 def _check_names(dataset: Dataset) -> None:
@@ -131,7 +131,7 @@ def _check_names(dataset: Dataset) -> None:
         if len(set(names)) < len(names):
             repeated = {name for name, n in zip(*_counts(names), strict=True) if n > 1}
             raise ValueError(f"{dataset.name}: {what} occurs more than once: {some(repeated)}")
-    used, known = set(dataset.labels.tolist()), set(range(len(dataset.class_names)))
+    used, known = set(dataset.labels.tolist()) - {JUNK}, set(range(len(dataset.class_names)))
     if used - known:
         raise ValueError(
             f"{dataset.name}: label {some(map(str, used - known))} has no class name; "
@@ -166,21 +166,36 @@ def _check_positions(dataset: Dataset) -> None:
 
 
 def _check_classes(dataset: Dataset) -> None:
-    names = np.array(dataset.class_names, dtype=object)
     classes = {
-        part: set(names[dataset.labels[positions]])
+        part: {dataset.class_of(i) for i in positions}
         for part, positions in dataset.split.parts().items()
     }
+    for part in ("train", "validation", "query"):
+        if JUNK in dataset.labels[dataset.split.parts()[part]]:
+            raise ValueError(f"{dataset.name}: {part} holds junk, which only a gallery may")
     if lost := classes["query"] - classes["gallery"]:
         raise ValueError(f"{dataset.name}: query classes missing from the gallery: {some(lost)}")
-    if dataset.split.protocol != "class-disjoint":
+    if alone := _alone(dataset):
+        raise ValueError(
+            f"{dataset.name}: the only test image of its class, so nothing can be found for it: "
+            f"{some(alone)}; add images of these classes or take them out of the test"
+        )
+    if dataset.split.protocol == "official":
         return
     for one, other in (("train", "validation"), *_unlike_pairs()):
         if shared := classes[one] & classes[other]:
             raise ValueError(
                 f"{dataset.name}: {one} and {other} share the classes {some(shared)}, "
-                "which the class-disjoint protocol forbids"
+                f"which the {dataset.split.protocol} protocol forbids"
             )
+
+
+def _alone(dataset: Dataset) -> list[str]:
+    """Queries that are the only image of their class in the gallery."""
+    query, gallery = dataset.split.query, dataset.split.gallery
+    found = np.bincount(dataset.labels[gallery] + 1, minlength=len(dataset.class_names) + 1)
+    others = found[dataset.labels[query] + 1] - np.isin(query, gallery)
+    return [dataset.items[i] for i in query[others == 0]]
 
 
 def _unlike_pairs() -> list[tuple[str, str]]:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.base import Dataset, class_disjoint
-from bench.datasets.source import Progress, Source
+from bench.datasets.base import Dataset
+from bench.datasets.progress import Progress
+from bench.datasets.source import Source
+from bench.datasets.splits import class_disjoint
 
 COUNT = 1797
 CONTENT = "f6ee3cb097130f0305087e60d2317b79e86bdb89842b4da793fd009e7fa71cb3"

@@ -7,13 +7,12 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from bench.datasets.progress import Report
 from bench.datasets.source import Download
-
-Report = Callable[[str, int, int | None], None]  # file name, bytes here so far, bytes in all
 
 _CHUNK = 1 << 18  # bytes
 _PATIENCE = 30.0  # seconds without an answer

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets import rendering
-from bench.datasets.base import Dataset, class_disjoint
+from bench.datasets.base import Dataset
 from bench.datasets.cache import cached
-from bench.datasets.source import Progress, Source
+from bench.datasets.progress import Progress
+from bench.datasets.source import Source
+from bench.datasets.splits import class_disjoint
 
 FACES = (
     "DejaVuSans",
@@ -97,7 +99,7 @@ def check_glyphs(root: Path | None, report: Progress) -> list[str]:
     report(0, len(dataset.items))
     fresh = render(letters())
     report(len(dataset.items), len(dataset.items))
-    different = np.flatnonzero((fresh != dataset.images).any(axis=(1, 2)))
+    different = np.flatnonzero((fresh != dataset.pixels).any(axis=(1, 2)))
     return [f"glyphs: {dataset.items[i]} differs from a fresh rendering" for i in different]
 
 

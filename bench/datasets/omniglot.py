@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.base import Dataset, class_disjoint
+from bench.datasets.base import Dataset
 from bench.datasets.omniglot_contents import ALPHABETS, CHARACTERS, DRAWINGS, FIRST_EVALUATION
 from bench.datasets.omniglot_reading import PARTS, characters, examine, items
 from bench.datasets.places import data_root
-from bench.datasets.source import Download, Progress, Source
+from bench.datasets.progress import Progress
+from bench.datasets.source import Download, Source
+from bench.datasets.splits import class_disjoint
 
 
 def load_omniglot(root: Path | None, protocol: str) -> Dataset:

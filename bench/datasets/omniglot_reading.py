@@ -17,7 +17,7 @@ from bench.datasets.omniglot_contents import (
     FIRST_EVALUATION,
 )
 from bench.datasets.places import find_place
-from bench.datasets.source import Progress
+from bench.datasets.progress import Progress
 
 PARTS = ("images_background", "images_evaluation")
 _DIGITS = 4  # of each character's digest in DIGESTS

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.datasets.base import Dataset
-
-Progress = Callable[[int, int], None]  # images checked so far, images in all
+from bench.datasets.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -23,12 +22,29 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """One official archive that its user gets by hand: where to put it, and where it is unpacked.
+
+    ``path`` and the folder ``into`` are under the data root; ``checksum`` as that of a Download,
+    None where none is published.
+    """
+
+    path: str
+    checksum: str | None
+    into: str
+
+
+@dataclass(frozen=True)
 class Source:
     """A data set's papers, loader and check.
 
     ``load`` takes the data root (not used by an embedded set) and a protocol. ``check`` takes the
     data root and a Progress, and returns what is wrong, in words. ``fingerprints`` pins, per
-    protocol, what Dataset.fingerprint must be. ``files`` are what ``data download`` fetches.
+    protocol, what Dataset.fingerprint must be; a user's own images have none. ``files`` are the
+    official archives that ``data download`` fetches. Where that needs consent or the official
+    address is dead, ``by_hand`` says what to get from whom and where to put it, and ``archives``
+    are what it then verifies and unpacks. ``photographs``: the images are decoded at a size that
+    the suite states.
     """
 
     title: str
@@ -42,3 +58,6 @@ class Source:
     files: tuple[Download, ...]
     load: Callable[[Path | None, str], Dataset]
     check: Callable[[Path | None, Progress], list[str]]
+    photographs: bool = False
+    by_hand: str = ""
+    archives: tuple[Archive, ...] = ()

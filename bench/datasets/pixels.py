@@ -1,0 +1,198 @@
+"""Photographs decoded once, at a stated size, into files that are mapped into memory.
+
+<cache folder>/<data set>-<side>-<key>/NNNN.rgb    256 photographs each: their sizes, then pixels
+
+The key covers every file's content, the boxes, the side, and the code and libraries that decode. A
+part that is there is whole, since it was renamed when it was: a killed process goes on from there,
+and of two processes the second waits and finds the work done.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from bench.datasets import decoding
+from bench.datasets.base import Dataset, some
+from bench.datasets.cache import CACHE_VARIABLE, cache_folder
+from bench.datasets.photographs import OpenPlace, Photographs, content_checksum
+from bench.datasets.progress import Report
+
+PART = 256  # photographs in a file
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """N photographs (H, W, 3) uint8 of one shorter side, mapped into memory; sizes differ."""
+
+    parts: tuple["Part", ...]
+    count: int
+    checksum: str
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        return self.parts[position // PART].photograph(position % PART)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One file of the cache."""
+
+    path: Path
+    count: int
+
+    def photograph(self, index: int) -> np.ndarray:
+        """One photograph (H, W, 3) uint8, a view into the file."""
+        height, width = self.sizes[index]
+        start = self.starts[index]
+        return self.mapped[start : start + height * width * 3].reshape(height, width, 3)
+
+    @cached_property
+    def mapped(self) -> np.ndarray:
+        content: np.ndarray = np.memmap(self.path, dtype=np.uint8, mode="r")
+        return content
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Height and width (n, 2) of every photograph."""
+        sizes: np.ndarray = self.mapped[: 16 * self.count].view(np.int64)
+        return sizes.reshape(self.count, 2)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where each photograph's pixels begin (n,), after the sizes of all."""
+        lengths: np.ndarray = 3 * self.sizes.prod(axis=1)
+        starts: np.ndarray = 16 * self.count + np.cumsum(lengths) - lengths
+        return starts
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file is there with all its bytes."""
+        if not self.path.exists() or self.path.stat().st_size < 16 * self.count:
+            return False
+        return len(self.mapped) == 16 * self.count + 3 * int(self.sizes.prod(axis=1).sum())
+
+
+def decoded(name: str, photographs: Photographs, side: int, report: Report) -> Decoded:
+    """The photographs at a shorter side of ``side`` pixels, decoded now where they are not yet.
+
+    Raises ValueError naming the first of those that cannot be decoded, FileNotFoundError for
+    missing ones, OSError where the cache folder cannot be written.
+    """
+    digests = photographs.digests(report)
+    folder = cache_folder() / f"{name}-{side}-{_key(photographs, digests, side)[:20]}"
+    starts = range(0, len(photographs), PART)
+    parts = tuple(
+        Part(folder / f"{start // PART:04d}.rgb", min(PART, len(photographs) - start))
+        for start in starts
+    )
+    if not all(part.whole for part in parts):
+        with _alone(folder):
+            _make([part for part in parts if not part.whole], photographs, side, report)
+    checksum = content_checksum(photographs.names, digests, photographs.boxes)
+    return Decoded(tuple(Part(part.path, part.count) for part in parts), len(photographs), checksum)
+
+
+def _key(photographs: Photographs, digests: np.ndarray, side: int) -> str:
+    """SHA-256 over everything that can change a pixel."""
+    from PIL import __version__, features
+
+    boxes = b"" if photographs.boxes is None else photographs.boxes.tobytes()
+    settings = {
+        "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
+        "side": side,
+        "part": PART,
+        "code": hashlib.sha256(Path(decoding.__file__).read_bytes()).hexdigest(),
+        "pillow": __version__,
+        "jpeg": features.version("jpg"),
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process decodes into the folder, and remove what a killed one left."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"decoded photographs cannot be kept in {folder} ({error.strerror}); set "
+            f"{CACHE_VARIABLE} to a folder that can be written",
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for left in folder.glob("*.partial"):
+            left.unlink()
+        yield
+
+
+def _make(parts: list[Part], photographs: Photographs, side: int, report: Report) -> None:
+    """Decode the missing parts, one thread a core: Pillow computes without Python's lock."""
+    parts = [part for part in parts if not part.whole]  # another process may have made some
+    total = sum(part.count for part in parts)
+    broken: list[str] = []
+    done = 0
+    report("decoding", done, total)
+    with photographs.opened() as place, ThreadPoolExecutor(os.cpu_count()) as threads:
+        waiting = {threads.submit(_fill, part, photographs, place, side): part for part in parts}
+        try:
+            for future in as_completed(waiting):
+                broken += future.result()
+                done += waiting[future].count
+                report("decoding", done, total)
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    if broken:
+        count = f"{len(broken):,} photographs" if broken[1:] else "a photograph"
+        raise ValueError(f"{photographs.place}: {count} cannot be used: {some(broken)}")
+
+
+def _fill(part: Part, photographs: Photographs, place: OpenPlace, side: int) -> list[str]:
+    """Decode one part and rename it into place; returns what is wrong, and then writes nothing."""
+    first = int(part.path.stem) * PART
+    images, broken = [], []
+    for position in range(first, first + part.count):
+        try:
+            images.append(photographs.pixels(place, position, side))
+        except ValueError as error:
+            broken.append(str(error))
+    if not broken:
+        _write(part.path, images)
+    return broken
+
+
+def _write(path: Path, images: list[np.ndarray]) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as file:
+            file.write(np.array([image.shape[:2] for image in images], dtype=np.int64).tobytes())
+            for image in images:
+                file.write(image.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def prepare(dataset: Dataset, side: int | None, report: Report) -> Dataset:
+    """The data set with its photographs decoded at a shorter side of ``side`` pixels.
+
+    A data set of small images is returned as it is. Raises what ``decoded`` raises.
+    """
+    if not isinstance(dataset.images, Photographs) or side is None:
+        return dataset
+    return replace(dataset, images=decoded(dataset.name, dataset.images, side, report))
