@@ -45,6 +45,7 @@ def run(
     from bench.suites import load_suite
     from bench.sweeping.local import missing_runs, sweep
     from bench.sweeping.preflight import check_data, check_device, check_results
+    from bench.working import working
 
     console = Console()
     name, chosen = load_suite(suite)
@@ -53,10 +54,11 @@ def run(
     check_device(device)
     stored, missing = missing_runs(specs, results)
     say(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
-    check_data(missing, data_root)
     processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
     try:
+        with working(console) as report:
+            check_data(missing, data_root, report)
         with display(console, processes) as show:
             state = sweep(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show

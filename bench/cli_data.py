@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
 
 data = typer.Typer(help="List, download and verify data sets.", no_args_is_help=True)
 
@@ -25,43 +24,40 @@ def list_() -> None:
 
 @data.command()
 def download(name: DatasetName, data_root: Root = None) -> None:
-    """Fetch a data set from its official place, verify it and put it under the data root."""
+    """Fetch a data set from its official place, or unpack what you got by hand, and verify it."""
     from bench.datasets import download as fetch
     from bench.datasets import find
+    from bench.working import working
 
     console = Console()
     source = find(name)
-    console.print(f"{source.title}. {source.licence}", f"Cite: {source.citation}", sep="\n")
-    with Progress(console=console) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def report(file: str, done: int, total: int | None) -> None:
-            if file not in tasks:
-                tasks[file] = progress.add_task(file, total=total)
-            progress.update(tasks[file], completed=done, total=total)
-
-        paths = fetch(name, data_root, report)
+    console.print(f"{source.title}. Licence: {source.licence}", markup=False)
+    console.print(f"Cite: {source.citation}\n{source.homepage}", markup=False)
     if source.embedded:
         console.print(f"{name} is embedded: nothing needs to be downloaded")
+        return
+    with working(console) as report:
+        paths = fetch(name, data_root, report)
     for path in paths:
-        console.print(f"in place: {path}", markup=False)
+        console.print(f"in place: {path}", markup=False, soft_wrap=True)
+    check(console, name, data_root)
 
 
 @data.command()
 def verify(name: DatasetName, data_root: Root = None) -> None:
     """Check counts, readability, split and content of a data set."""
-    from bench.datasets import verify as check
+    check(Console(), name, data_root)
 
-    console = Console()
-    with Progress(console=console) as progress:
-        task = progress.add_task(f"verifying {name}", total=None)
 
-        def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+def check(console: Console, name: str, data_root: Path | None) -> None:
+    """Verify with progress; list every problem and end with exit code 1 if there is one."""
+    from bench.datasets import verify
+    from bench.working import working
 
-        problems = check(name, data_root, report)
+    with working(console) as report:
+        problems = verify(name, data_root, lambda done, total: report("verifying", done, total))
     for problem in problems:
-        console.print(problem, style="bold red", markup=False)
+        console.print(problem, style="bold red", markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     console.print(f"{name}: everything is as it should be")

@@ -9,12 +9,25 @@ import torch
 from torch import Tensor, nn
 
 from bench.datasets.base import Dataset
+from bench.datasets.pixels import Decoded
+from bench.datasets.splits import JUNK
 from bench.environment import describe
-from bench.evaluation import embed, query_arrays, score_test
-from bench.pictures import Pictures, load_pictures, pictures_path, save_pictures
+from bench.pictures import (
+    Jpegs,
+    Pictures,
+    encode,
+    load_pictures,
+    pack,
+    pictures_path,
+    save_pictures,
+)
+from bench.scoring import score_test, test_positions
 from bench.spec import RunSpec
 from bench.store import save_arrays, save_run
 from bench.training.checkpoint import Progress
+from bench.training.cropping import centre, resize
+
+SHOWN_SIDE = 128  # pixels of a photograph in the browser, at most
 
 
 def store_result(
@@ -31,22 +44,21 @@ def store_result(
     `untrained` is the network before its first step: what the architecture alone is worth.
     """
     directory = results / "runs" / spec.run_name
-    test = dataset.split.query
-    embeddings = embed(model, dataset, test)
-    scores, ranking = score_test(embeddings, dataset)
-    untrained_scores, _ = score_test(embed(untrained, dataset, test), dataset)
+    tested = score_test(model, dataset, spec.crop, loss)
+    before = score_test(untrained, dataset, spec.crop, None)
     metadata = {"spec_id": spec.spec_id, "fingerprint": dataset.fingerprint}
-    arrays = {"embeddings": embeddings.numpy(), "labels": dataset.labels[test]}
+    labels = dataset.labels[tested.positions]
+    arrays = {"embeddings": tested.embeddings.numpy(), "labels": labels}
     save_arrays(directory / "embeddings.safetensors", arrays, metadata)
-    save_arrays(directory / "queries.safetensors", query_arrays(ranking), metadata)
-    store_pictures(results, dataset)
+    save_arrays(directory / "queries.safetensors", tested.queries, metadata)
+    store_pictures(results, dataset, spec.crop)
     record = {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
         "split": describe_split(dataset),
         "data_checksum": dataset.checksum,
-        "scores": scores,
-        "untrained": untrained_scores,
+        "scores": tested.scores,
+        "untrained": before.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
         "parameters": describe_parameters(model, loss),
         "environment": describe(str(next(model.parameters()).device), torch.get_num_threads()),
@@ -54,25 +66,41 @@ def store_result(
     save_run(directory, record)
 
 
-def store_pictures(results: Path, dataset: Dataset) -> None:
-    """Keep the test images for the browser, once per split, or anew if its pixels have changed."""
+def store_pictures(results: Path, dataset: Dataset, crop: int | None) -> None:
+    """Keep the test images for the browser, once per split, or anew if its pixels have changed; of
+    photographs the centre that the network sees."""
     path = pictures_path(results, dataset.name, dataset.fingerprint)
-    test = dataset.split.query
-    images = dataset.images[test]
-    if path.exists() and np.array_equal(load_pictures(path).images, images):
+    source = dataset.checksum if crop is None else f"{dataset.checksum} {crop}"
+    if path.exists() and load_pictures(path).source == source:
         return
+    test = test_positions(dataset)
     items = tuple(dataset.items[position] for position in test)
-    save_pictures(path, Pictures(images, dataset.labels[test], dataset.class_names, items))
+    images = small_pictures(dataset, test, crop)
+    save_pictures(path, Pictures(images, dataset.labels[test], dataset.class_names, items, source))
+
+
+def small_pictures(dataset: Dataset, positions: np.ndarray, crop: int | None) -> np.ndarray | Jpegs:
+    """The images at `positions` as they are, or photographs' centres as small JPEGs."""
+    if not isinstance(dataset.images, Decoded) or crop is None:
+        return dataset.pixels[positions]
+    side = min(SHOWN_SIDE, crop)
+    files = [
+        encode(resize(centre(dataset.images[position], crop), side), "JPEG")
+        for position in positions.tolist()
+    ]
+    return pack(files, side)
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:
-    """Protocol, fingerprint and the size of each part."""
+    """Protocol, fingerprint and the size of each part; a gallery only where it is apart."""
     split = dataset.split
     record: dict[str, Any] = {"protocol": split.protocol, "fingerprint": dataset.fingerprint}
     parts = {"train": split.train, "validation": split.validation, "test": split.query}
+    if dataset.has_own_gallery:
+        parts["gallery"] = split.gallery
     for name, positions in parts.items():
         record[f"{name}_images"] = len(positions)
-        record[f"{name}_classes"] = len(np.unique(dataset.labels[positions]))
+        record[f"{name}_classes"] = len(set(dataset.labels[positions].tolist()) - {JUNK})
     return record
 
 

@@ -12,6 +12,8 @@ from torch import nn
 
 from bench.datasets import load
 from bench.datasets.base import Dataset
+from bench.datasets.pixels import prepare
+from bench.datasets.progress import quiet
 from bench.evaluation import validate
 from bench.record import store_result
 from bench.spec import RunSpec
@@ -55,7 +57,7 @@ def run(
     """
     directory = place.results / "runs" / spec.run_name
     directory.mkdir(parents=True, exist_ok=True)
-    dataset = load(spec.dataset, place.data_root, spec.split)
+    dataset = prepare(load(spec.dataset, place.data_root, spec.split), spec.resize, quiet)
     device = torch.device(place.device)
     model, loss = build(spec, dataset, device)
     progress = train_and_validate(spec, dataset, model, loss, directory, report, stop)
@@ -68,9 +70,11 @@ def run(
 def build(spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[nn.Module, nn.Module]:
     """Network and loss with their initial parameters, each from its own seed: every loss starts
     from the same network, which makes differences between losses pair by seed."""
-    channels = 1 if dataset.images.ndim == 3 else 3
+    grey = isinstance(dataset.images, np.ndarray) and dataset.images.ndim == 3
     torch.manual_seed(int(derive(spec.seed, "network").integers(2**63)))
-    model = EmbeddingModel(spec.backbone, channels=channels, embedding_dim=spec.embedding_dim)
+    model = EmbeddingModel(
+        spec.backbone, channels=1 if grey else 3, embedding_dim=spec.embedding_dim
+    )
     torch.manual_seed(int(derive(spec.seed, "loss").integers(2**63)))
     classes = len(np.unique(dataset.labels[dataset.split.train]))
     loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args)
@@ -127,7 +131,7 @@ def add_point(
         "seconds": progress.seconds,
         "loss": progress.loss_sum / progress.loss_count if progress.loss_count else None,
     }
-    line = json.dumps(point | validate(model, dataset), allow_nan=False) + "\n"
+    line = json.dumps(point | validate(model, dataset, spec.crop), allow_nan=False) + "\n"
     with curve.open("a", encoding="utf-8") as file:
         file.write(line)
         file.flush()

@@ -31,7 +31,10 @@ class Budget(BaseModel):
     evaluate_every: int = Field(ge=1)  # steps between two validations
     learning_rate: float = Field(gt=0)  # of the network (AdamW)
     weight_decay: float = Field(ge=0)  # of the network; a loss's own parameters have none
-    augmentation: Literal["none", "affine"] = "affine"
+    # Small images are moved ("affine"), photographs cropped ("crop", "resized-crop").
+    augmentation: Literal["none", "affine", "crop", "resized-crop"] = "affine"
+    resize: int | None = Field(default=None, ge=1, le=4096)  # photographs' shorter side, once
+    crop: int | None = Field(default=None, ge=1, le=4096)  # side of the square that is seen of them
 
 
 class RunSpec(Budget):

@@ -3,7 +3,8 @@
 <results>/runs/<run name>/
     run.json                scores, resolved specification, split, environment; written last
     curve.jsonl             one line per validation: step, epoch, images, seconds, loss, scores
-    embeddings.safetensors  embeddings (N, D) float32 and labels (N,) of the test images
+    embeddings.safetensors  embeddings (N, D) float32 and labels (N,) of the test images, queries
+                            first where the gallery is apart
     queries.safetensors     per query: neighbours, similarities, first hit, AP@R, R-Precision
 <results>/pictures/<data set>-<fingerprint>.npz
                             the test images of a split, for the browser
@@ -64,8 +65,8 @@ class Run:
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:
         """Per query of the test split, in the order of its pictures: `neighbors` (Q, K) positions
-        among the test images, `similarities` (Q, K), `first_hit` (Q,) rank from 1 or 0 for none,
-        `average_precision` and `r_precision` (Q,)."""
+        among the test images, `similarities` (Q, K), `relevant` (Q,) how many there are to find,
+        `first_hit` (Q,) rank from 1 or 0 for none, `average_precision` and `r_precision` (Q,)."""
         return load_arrays(self.directory / "queries.safetensors")
 
 

@@ -13,7 +13,8 @@ from demo.retrieved import Retrieved
 
 @dataclass(frozen=True)
 class Neighbor:
-    """One retrieved image; rank from 1, similarity a cosine, hit: it has the query's label."""
+    """One retrieved image; rank from 1, similarity a cosine, hit: it has the query's label;
+    is_query: it can be made the query, as it is no image of a gallery apart."""
 
     rank: int
     position: int
@@ -22,13 +23,15 @@ class Neighbor:
     item: str
     similarity: float
     hit: bool
+    is_query: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How one query fared against the whole gallery, not only against the neighbours kept.
 
-    first_hit: rank from 1, 0 for none; right_at_1 is what R@1 counts; average_precision: AP@R.
+    first_hit: rank from 1, 0 for none; right_at_1 is what R@1 counts; average_precision: AP@R;
+    apart: the gallery holds no queries.
     """
 
     query: int
@@ -38,6 +41,7 @@ class Outcome:
     first_hit: int
     right_at_1: bool
     average_precision: float
+    apart: bool
 
 
 def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
@@ -55,6 +59,7 @@ def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
                     pictures.items[position],
                     float(retrieved.similarities[query, column]),
                     bool(retrieved.hits[query, column]),
+                    position < len(retrieved.hits),
                 )
             )
     return found
@@ -72,6 +77,7 @@ def outcome(retrieved: Retrieved, query: int) -> Outcome:
         first_hit,
         first_hit == 1,
         float(retrieved.average_precision[query]),
+        retrieved.apart,
     )
 
 

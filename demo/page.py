@@ -81,11 +81,10 @@ def render_browse(
     number: int, shelf: Shelf, retrieved: Retrieved, view: View, note: str
 ) -> tuple[str, str]:
     """Query and neighbours as HTML; `number` is the shelf's place in the library."""
-    height, width = shelf.pictures.images.shape[1:3]
 
     def picture(position: int, text: str) -> str:
         address = picture_address(number, shelf, position)
-        return render_picture(address, f"{number}-{position}", (height, width), text)
+        return render_picture(address, f"{number}-{position}", shelf.pictures.size, text)
 
     neighbors = neighbors_of(retrieved, view.query, view.neighbors)
     told = outcome(retrieved, view.query)

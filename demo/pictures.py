@@ -1,10 +1,7 @@
 """The test images over HTTP: by whole numbers only, so that no address can name a file."""
 
-import io
 from collections.abc import Mapping
 
-import numpy as np
-from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,39 +18,32 @@ HEADERS = {
 
 
 def picture_route(library: Library) -> Route:
-    """`/picture/<shelf>/<digest>/<position>`: a PNG, or 404 for any other numbers or text."""
+    """`/picture/<shelf>/<digest>/<position>`: an image, or 404 for any other numbers or text."""
 
     def answer(request: Request) -> Response:
-        body = find_picture(library, request.path_params)
-        if body is None:
+        found = find_picture(library, request.path_params)
+        if found is None:
             return Response("no such picture", status_code=404, media_type="text/plain")
-        return Response(body, media_type="image/png", headers=HEADERS)
+        body, media_type = found
+        return Response(body, media_type=media_type, headers=HEADERS)
 
     return Route("/picture/{shelf}/{digest}/{position}", answer, methods=["GET"])
 
 
-def find_picture(library: Library, numbers: Mapping[str, str]) -> bytes | None:
-    """The PNG at those numbers, None if there is none."""
+def find_picture(library: Library, numbers: Mapping[str, str]) -> tuple[bytes, str] | None:
+    """The image file at those numbers and its media type, None if there is none."""
     number, place = to_int(numbers["shelf"]), to_int(numbers["position"])
     if number is None or place is None or not 0 <= number < len(library.shelves):
         return None
     shelf = library.shelves[number]
     try:
-        images, expected = shelf.pictures.images, str(shelf.picture_digest)
+        pictures, expected = shelf.pictures, str(shelf.picture_digest)
     except StoredRunError:  # the page says what is wrong with the file
         return None
-    return (
-        png(images[place]) if numbers["digest"] == expected and 0 <= place < len(images) else None
-    )
+    known = numbers["digest"] == expected and 0 <= place < len(pictures.labels)
+    return pictures.encoded(place) if known else None
 
 
 def picture_address(number: int, shelf: Shelf, position: int) -> str:
     """Address of an image of the library's shelf `number`, relative to the page."""
     return f"picture/{number}/{shelf.picture_digest}/{position}"
-
-
-def png(image: np.ndarray) -> bytes:
-    """An image (H, W) or (H, W, 3) uint8 as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    return buffer.getvalue()

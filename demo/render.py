@@ -24,7 +24,7 @@ def render_query(outcome: Outcome, neighbors: list[Neighbor], picture: str, note
 
 def first_hit_words(outcome: Outcome) -> str:
     if outcome.relevant == 0:
-        return "No other test image has its class."
+        return f"No {others(outcome)} has its class."
     if outcome.first_hit == 0:
         return "No right one was found at all."
     return f"The first right one is at rank {outcome.first_hit}."
@@ -37,8 +37,13 @@ def score_words(outcome: Outcome) -> str:
     first = "yes" if outcome.right_at_1 else "no"
     return (
         f"Right at rank 1: <b>{first}</b>. AP@R <b>{outcome.average_precision:.3f}</b> "
-        f"(R = {outcome.relevant}, the other test images of its class)."
+        f"(R = {outcome.relevant}, the {others(outcome)}s of its class)."
     )
+
+
+def others(outcome: Outcome) -> str:
+    """What is searched for a query."""
+    return "gallery image" if outcome.apart else "other test image"
 
 
 def render_neighbors(query: int, neighbors: list[Neighbor], pictures: list[str]) -> str:
@@ -47,27 +52,35 @@ def render_neighbors(query: int, neighbors: list[Neighbor], pictures: list[str])
         f"<li>{render_neighbor(neighbor, picture)}</li>"
         for neighbor, picture in zip(neighbors, pictures, strict=True)
     )
+    pressed = any(neighbor.is_query for neighbor in neighbors)
+    invitation = " Press a picture to make it the query." if pressed else ""
     return (
         f'<ol class="hits" data-q="{query}" aria-label="Nearest neighbours, best first">{cards}'
         '</ol><p class="legend"><span class="mark right" aria-hidden="true">✓</span> solid frame: '
         'same class. <span class="mark wrong" aria-hidden="true">✗</span> dashed frame: other '
-        "class. The number under the name is the cosine similarity; the search was exact. Press a "
-        "picture to make it the query.</p>"
+        "class. The number under the name is the cosine similarity; the search was exact."
+        f"{invitation}</p>"
     )
 
 
 def render_neighbor(neighbor: Neighbor, picture: str) -> str:
+    """A neighbour as a button, or as a mere group where it cannot be made the query."""
     kind, sign, words = MARKS[neighbor.hit]
     name = escape(neighbor.class_name)
     spoken = f"Rank {neighbor.rank}, {words}: {name}, similarity {neighbor.similarity:.3f}"
+    tag, role, invitation = (
+        ("button", 'type="button"', ". Make it the query")
+        if neighbor.is_query
+        else ("div", 'role="group"', "")
+    )
     return (
-        f'<button type="button" class="hit {kind}" data-id="{neighbor.position}" '
+        f'<{tag} {role} class="hit {kind}" data-id="{neighbor.position}" '
         f'data-rank="{neighbor.rank}" data-ok="{int(neighbor.hit)}" '
-        f'aria-label="{spoken}. Make it the query" title="{name}">'
+        f'aria-label="{spoken}{invitation}" title="{name}">'
         f'<span class="top"><span class="rank">{neighbor.rank}</span>'
         f'<span class="mark {kind}" aria-hidden="true">{sign}</span></span>{picture}'
         f'<span class="verdict">{words}</span><span class="name">{name}</span>'
-        f'<span class="similarity">{neighbor.similarity:.3f}</span></button>'
+        f'<span class="similarity">{neighbor.similarity:.3f}</span></{tag}>'
     )
 
 

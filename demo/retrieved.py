@@ -14,10 +14,10 @@ from demo.library import Shelf
 class Retrieved:
     """A run opened beside its pictures, both checked to speak of the same images.
 
-    Attributes: run; pictures (N images); neighbors (Q, K) positions, -1 beyond the gallery's end;
-    similarities (Q, K) cosines; hits (Q, K), whether a neighbour has the query's label;
-    relevant (Q,), the other images of the query's class; first_hit (Q,), rank from 1 or 0 for none;
-    average_precision (Q,), AP@R in 0..1. Q = N: every picture is a query.
+    Attributes: run; pictures (N images, of which the first Q are queries); neighbors (Q, K)
+    positions, -1 beyond the gallery's end; similarities (Q, K) cosines; hits (Q, K), whether a
+    neighbour has the query's label; relevant (Q,), how many right ones the gallery holds; first_hit
+    (Q,), rank from 1 or 0 for none; average_precision (Q,), AP@R in 0..1.
     """
 
     run: Run
@@ -28,6 +28,11 @@ class Retrieved:
     relevant: np.ndarray
     first_hit: np.ndarray
     average_precision: np.ndarray
+
+    @property
+    def apart(self) -> bool:
+        """Whether queries were searched in a gallery apart."""
+        return "gallery_images" in self.run.record["split"]
 
     @property
     def failures(self) -> np.ndarray:
@@ -46,20 +51,21 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
     check_fingerprint(run, shelf.fingerprint)
     neighbors, first_hit = queries["neighbors"], queries["first_hit"]
     count = len(pictures.labels)
-    if not len(neighbors) == len(first_hit) == len(pictures.images) == count:
-        raise disagreement(run, f"{len(neighbors)} queries, {count} pictures")
+    asked = int(run.record["split"]["test_images"])
+    shown = asked if "gallery_images" not in run.record["split"] else max(asked, count)
+    if not (asked == len(neighbors) == len(first_hit) and shown == len(pictures.images) == count):
+        raise disagreement(run, f"{len(neighbors)} of {asked} queries, {count} pictures")
     if neighbors.max() >= count or neighbors.min() < -1:
         raise disagreement(run, f"neighbours beyond the {count} pictures")
-    hits = (pictures.labels[neighbors] == pictures.labels[:, None]) & (neighbors >= 0)
+    hits = (pictures.labels[neighbors] == pictures.labels[:asked, None]) & (neighbors >= 0)
     check_hits(run, hits, first_hit)
-    _, inverse, counts = np.unique(pictures.labels, return_inverse=True, return_counts=True)
     return Retrieved(
         run,
         pictures,
         neighbors,
         queries["similarities"].astype(np.float32),
         hits,
-        counts[inverse] - 1,
+        queries["relevant"],
         first_hit,
         queries["average_precision"],
     )

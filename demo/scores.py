@@ -5,8 +5,9 @@ from html import escape
 
 from bench.reporting.convergence import Curve
 from bench.reporting.groups import Group, group_runs
-from bench.reporting.rows import HEADINGS, Row, rows_of
-from bench.reporting.tables import BOLD, PLUS_MINUS, SHOWN, best_cells, percent
+from bench.reporting.rows import HEADINGS, RETRIEVAL, Row, families, rows_of
+from bench.reporting.tables import BOLD, PLUS_MINUS, best_cells, percent
+from bench.spec import slug
 from demo.library import Shelf
 from demo.render import render_message
 
@@ -16,38 +17,43 @@ def render_scores(shelf: Shelf, title: str) -> str:
     try:
         rows = rows_of(group_runs(shelf.runs))
     except ValueError as error:
-        return render_message(f"No means over seeds: {error}", "problem") + run_table(shelf, title)
-    return mean_table(rows, title) + run_table(shelf, title)
+        runs = run_table(shelf, title, RETRIEVAL)
+        return render_message(f"No means over seeds: {error}", "problem") + runs
+    tables = families(rows)
+    means = (mean_table(rows, title, name, keys) for name, keys in tables.items())
+    return "".join(means) + run_table(shelf, title, next(iter(tables.values())))
 
 
-def mean_table(rows: Sequence[Row], title: str) -> str:
+def mean_table(rows: Sequence[Row], title: str, name: str, keys: Sequence[str]) -> str:
+    """One family of scores, means over seeds."""
     best = best_cells(rows)
-    body = "".join(mean_row(row, best) for row in rows)
+    body = "".join(mean_row(row, best, keys) for row in rows)
     caption = (
-        f"{escape(title)}: scores on the test split in percent, {escape(PLUS_MINUS)}. "
-        f"{escape(BOLD)}"
+        f"{escape(title)}: {escape(name.lower())}, scores on the test split in percent, "
+        f"{escape(PLUS_MINUS)}. {escape(BOLD)}"
     )
-    return table("means", caption, ["Method", *(HEADINGS[key] for key in SHOWN), "n"], body)
+    headings = ["Method", *(escape(HEADINGS[key]) for key in keys), "n"]
+    return table(f"means-{slug(name)}", caption, headings, body)
 
 
-def mean_row(row: Row, best: set[tuple[str, str]]) -> str:
-    texts = {key: escape(percent(row.scores.get(key))) for key in SHOWN}
-    cells = [f"<b>{texts[key]}</b>" if (row.method, key) in best else texts[key] for key in SHOWN]
+def mean_row(row: Row, best: set[tuple[str, str]], keys: Sequence[str]) -> str:
+    texts = {key: escape(percent(row.scores.get(key))) for key in keys}
+    cells = [f"<b>{texts[key]}</b>" if (row.method, key) in best else texts[key] for key in keys]
     return table_row(escape(row.method), [*cells, str(len(row.seeds))])
 
 
-def run_table(shelf: Shelf, title: str) -> str:
+def run_table(shelf: Shelf, title: str, keys: Sequence[str]) -> str:
     """Every run by itself; its name opens it."""
     body = "".join(
         table_row(
             f'<a href="?ds={escape(shelf.key)}&amp;run={escape(run.name)}">'
             f"{escape(shelf.run_labels[run.name])}</a>",
-            [f"{100 * run.scores[key]:.1f}" if key in run.scores else "–" for key in SHOWN],
+            [f"{100 * run.scores[key]:.1f}" if key in run.scores else "–" for key in keys],
         )
         for run in shelf.runs
     )
     caption = f"{escape(title)}: every run, scores on the test split in percent."
-    return table("runs", caption, ["Run", *(HEADINGS[key] for key in SHOWN)], body)
+    return table("runs", caption, ["Run", *(HEADINGS[key] for key in keys)], body)
 
 
 def table(name: str, caption: str, headings: Sequence[str], body: str) -> str:

@@ -33,10 +33,11 @@ ol.hits li { min-width: 0; display: flex }
 #grid .hit { width: 100%; min-width: 0; display: flex; flex-direction: column; gap: 3px;
   padding: 6px; border-radius: 8px; color: var(--body-text-color);
   background: var(--background-fill-primary);
-  font-size: .8rem; font-weight: 400; line-height: 1.25; text-align: left; cursor: pointer }
+  font-size: .8rem; font-weight: 400; line-height: 1.25; text-align: left }
+#grid button.hit { cursor: pointer }
 #grid .hit.right { border: 3px solid var(--right) }
 #grid .hit.wrong { border: 3px dashed var(--wrong) }
-.hit:hover { background: var(--background-fill-secondary) }
+button.hit:hover { background: var(--background-fill-secondary) }
 .hit:focus-visible { outline: 3px solid var(--body-text-color); outline-offset: 2px }
 .hit img { width: 100%; height: auto; aspect-ratio: 1 }
 .hit .top { display: flex; justify-content: space-between; align-items: center; font-weight: 600 }
@@ -76,7 +77,7 @@ figure.curves { margin: 8px 0 }
 # A press on a neighbour becomes the event "pick"; the browser's back and forward become "nav".
 ON_LOAD = """
 element.addEventListener('click', (event) => {
-  const hit = event.target.closest('.hit');
+  const hit = event.target.closest('button.hit');
   if (hit) trigger('pick', {id: Number(hit.dataset.id)});
 });
 window.addEventListener('popstate', () => trigger('nav', {address: location.search}));

@@ -53,7 +53,7 @@ def write_pictures(results: Path, dataset: str) -> None:
     names = tuple(f"class <b>{label}</b> & é" for label in range(CLASSES))
     items = tuple(f"{label}/{index}.png" for index, label in enumerate(labels))
     path = pictures_path(results, dataset, FINGERPRINT)
-    save_pictures(path, Pictures(images, labels, names, items))
+    save_pictures(path, Pictures(images, labels, names, items, "c" * 64))
 
 
 def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
@@ -91,6 +91,7 @@ def plain_queries(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.nd
     return {
         "neighbors": nearest.astype(np.int32),
         "similarities": np.take_along_axis(similarity, nearest, 1).astype(np.float16),
+        "relevant": np.full(len(labels), relevant, dtype=np.int32),
         "first_hit": (hits.argmax(axis=1) + 1).astype(np.int32),
         "average_precision": average.astype(np.float32),
         "r_precision": hits[:, :relevant].mean(axis=1).astype(np.float32),

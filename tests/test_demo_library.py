@@ -10,7 +10,7 @@ from bench.pictures import load_pictures, pictures_path, save_pictures
 from bench.store import StoredRunError, load_arrays, save_arrays
 from demo.library import Library, open_library
 from demo.page import show
-from demo.pictures import find_picture, picture_address, png
+from demo.pictures import find_picture, picture_address
 from demo.retrieved import open_run
 from tests.fabricated import FINGERPRINT, METHODS, make_spec, write_results, write_run
 
@@ -106,7 +106,7 @@ def test_pictures_are_found_by_their_numbers_alone(library: Library) -> None:
     address = picture_address(1, shelf, 7)
     _, number, digest, position = address.split("/")
     right = {"shelf": number, "digest": digest, "position": position}
-    assert find_picture(library, right) == png(shelf.pictures.images[7])
+    assert find_picture(library, right) == shelf.pictures.encoded(7)
     for name in right:
         for forged in ("-1", "48", "999999", "a", "..", "٧", "9" * 5000, ""):
             assert find_picture(library, right | {name: forged}) is None

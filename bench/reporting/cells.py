@@ -4,20 +4,32 @@ from collections.abc import Sequence
 
 from bench.reporting.convergence import AXES, Cost, Speed
 from bench.reporting.findings import COMPARED, Comparison, points
-from bench.reporting.rows import HEADINGS, Row
+from bench.reporting.rows import HEADINGS, Row, families
 from bench.reporting.stats import PairedDifference
-from bench.reporting.tables import SHOWN, best_cells, percent
+from bench.reporting.tables import best_cells, percent
 
 
-def score_lines(rows: Sequence[Row]) -> list[dict[str, object]]:
-    """Cells of the score table; `best` marks the highest printed mean of a column."""
+def score_tables(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Tables of scores of one data set: title, headings and lines."""
+    return [
+        {
+            "title": title,
+            "headings": [HEADINGS[key] for key in keys],
+            "lines": score_lines(rows, keys),
+        }
+        for title, keys in families(rows).items()
+    ]
+
+
+def score_lines(rows: Sequence[Row], keys: Sequence[str]) -> list[dict[str, object]]:
+    """Cells of a score table; `best` marks the best printed mean of a column."""
     best = best_cells(rows)
     return [
         {
             "method": row.method,
             "trained": row.loss is not None,
             "n": len(row.seeds),
-            "cells": [(percent(row.scores.get(key)), (row.method, key) in best) for key in SHOWN],
+            "cells": [(percent(row.scores.get(key)), (row.method, key) in best) for key in keys],
         }
         for row in rows
     ]

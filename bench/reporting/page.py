@@ -10,7 +10,7 @@ from bench.reporting.groups import Group, group_runs
 from bench.reporting.rows import HEADINGS, rows_of
 from bench.reporting.sections import Section, draw, make_section, read_curves
 from bench.reporting.strokes import assign
-from bench.reporting.tables import BOLD, PLUS_MINUS, SHOWN, csv, markdown, plain
+from bench.reporting.tables import BOLD, PLUS_MINUS, csv, markdown, plain
 from bench.store import Run, atomic
 
 
@@ -88,7 +88,6 @@ def render(
         title=title,
         sections=sections,
         problems=problems,
-        headings=[HEADINGS[key] for key in SHOWN],
         compared=[HEADINGS[key] for key in COMPARED],
         plus_minus=PLUS_MINUS,
         bold=BOLD,

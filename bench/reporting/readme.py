@@ -19,7 +19,7 @@ def results_block(runs: Sequence[Run]) -> str:
         for run in runs
     }
     measured = f"Seeds {', '.join(seeds)}; measured on {'; '.join(sorted(origins))}."
-    return f"{markdown(summarise(runs)).strip()}\n\n{measured}\n"
+    return f"{markdown(summarise(runs), every=False).strip()}\n\n{measured}\n"
 
 
 def with_block(text: str, block: str) -> str:

@@ -16,7 +16,40 @@ HEADINGS = {
     "nmi": "NMI",
     "ami": "AMI",
     "r_precision": "R-Precision",
+    "coarse_recall@1": "R@1, super-class",
+    "recall@5": "R@5",
+    "recall@10": "R@10",
+    "map": "mAP",
+    "map_trapezoidal": "mAP, trapezoidal",
+    "accuracy_neighbor": "Nearest neighbour",
+    "accuracy_mean": "Class mean",
+    "accuracy_proxy": "Proxy or center",
+    "tar@0.01": "TAR at FAR 1e-2",
+    "tar@0.001": "TAR at FAR 1e-3",
+    "tar@0.0001": "TAR at FAR 1e-4",
+    "eer": "EER",
+    "5-way 1-shot": "5-way 1-shot",
+    "5-way 5-shot": "5-way 5-shot",
+    "20-way 1-shot": "20-way 1-shot",
+    "20-way 5-shot": "20-way 5-shot",
+    "one_shot_error": "Error in Lake's runs",
 }  # score -> how it is called
+LOWER = ("eer", "one_shot_error")  # scores of which less is better
+RETRIEVAL = ("recall@1", "recall@2", "recall@4", "recall@8", "map@r", "nmi")
+# Tables of a data set by title; those of which its protocol has no score are left out.
+FAMILIES = {
+    "Retrieval": RETRIEVAL,
+    "Re-identification": ("recall@1", "recall@5", "recall@10", "map", "map_trapezoidal", "map@r"),
+    "Classification": ("accuracy_neighbor", "accuracy_mean", "accuracy_proxy", "coarse_recall@1"),
+    "Verification": ("tar@0.01", "tar@0.001", "tar@0.0001", "eer"),
+    "Few-shot episodes": (
+        "5-way 1-shot",
+        "5-way 5-shot",
+        "20-way 1-shot",
+        "20-way 5-shot",
+        "one_shot_error",
+    ),
+}
 UNTRAINED = "Untrained network"
 
 
@@ -113,4 +146,16 @@ def split_tables(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     tables: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         tables.setdefault((row.dataset, row.split), []).append(row)
+    return tables
+
+
+def families(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """Titles and scores of the tables that rows of one data set fill: re-identification in place of
+    plain retrieval, and otherwise those with a score of their own."""
+    known = {key for row in rows for key in row.scores}
+    first = "Re-identification" if "map" in known else "Retrieval"
+    tables = {first: FAMILIES[first]}
+    for title in ("Classification", "Verification", "Few-shot episodes"):
+        if keys := tuple(key for key in FAMILIES[title] if key in known):
+            tables[title] = keys
     return tables

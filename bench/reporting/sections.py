@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.reporting import budget
-from bench.reporting.cells import pair_line, score_lines, speed_line
+from bench.reporting.cells import pair_line, score_tables, speed_line
 from bench.reporting.convergence import METRICS, Curve, read_columns, speeds
 from bench.reporting.figures import MOST_BANDS, convergence_figure, scores_figure
 from bench.reporting.findings import compare, sentences
@@ -71,7 +71,7 @@ def make_section(
         budget=budget.budget_lines(groups),
         unequal=budget.unequal_fields(groups),
         methods=budget.method_lines(groups),
-        scores=score_lines(rows_of(groups)),
+        scores=score_tables(rows_of(groups)),
         figures=figures,
         speeds=[speed_line(speed) for speed in found],
         baseline=found[0].baseline if found else "",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.reporting.prose import escaped
-from bench.reporting.rows import HEADINGS, Row, split_tables, summarise
+from bench.reporting.rows import HEADINGS, LOWER, Row, families, split_tables, summarise
 from bench.reporting.stats import Interval
 
 if TYPE_CHECKING:
@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "best_cells", "console", "csv", "markdown", "percent", "summarise"]
 
-SHOWN = ("recall@1", "recall@2", "recall@4", "recall@8", "map@r", "nmi")  # the CSV has all
 PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
     "no interval for one seed"
 )
-BOLD = "Bold: highest mean of the trained methods, which need not be significant."
+BOLD = "Bold: best mean of the trained methods, which need not be significant."
 
 
 def best_cells(rows: Sequence[Row]) -> set[tuple[str, str]]:
-    """(method, metric) of the highest printed means among trained methods, if there are several."""
+    """(method, metric) of the best printed means among trained methods, if there are several."""
     trained = [row for row in rows if row.loss is not None]
     cells = {
         (row.method, key): percent_mean(score)
@@ -31,7 +30,9 @@ def best_cells(rows: Sequence[Row]) -> set[tuple[str, str]]:
         for key, score in row.scores.items()
     }
     best = {
-        key: max((float(mean) for (_, other), mean in cells.items() if other == key), default=0)
+        key: (min if key in LOWER else max)(
+            (float(mean) for (_, other), mean in cells.items() if other == key), default=0
+        )
         for key in HEADINGS
     }
     if len(trained) < 2:
@@ -52,23 +53,33 @@ def percent(interval: Interval | None) -> str:
     return percent_mean(interval) + half
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """One table per data set, best means in bold, in GitHub's Markdown."""
+def markdown(rows: Sequence[Row], *, every: bool = True) -> str:
+    """Tables of each data set, best means in bold, in GitHub's Markdown; only the first of each
+    data set unless `every`."""
     parts = []
     for (dataset, split), members in split_tables(rows).items():
-        best = best_cells(members)
-        lines = ["| Method | " + " | ".join(HEADINGS[key] for key in SHOWN) + " | n |"]
-        lines.append("|---|" + "---:|" * (len(SHOWN) + 1))
-        for row in members:
-            cells = [
-                f"**{percent(row.scores[key])}**"
-                if (row.method, key) in best
-                else percent(row.scores.get(key))
-                for key in SHOWN
-            ]
-            lines.append(f"| {plain(row.method)} | {' | '.join(cells)} | {len(row.seeds)} |")
-        parts.append(f"### {plain(dataset)}, {plain(split)} split, test\n\n" + "\n".join(lines))
+        tables = list(families(members).items())
+        for title, keys in tables if every else tables[:1]:
+            heading = f"### {plain(dataset)}, {plain(split)} split, test"
+            more = "" if title == tables[0][0] else f": {title.lower()}"
+            parts.append(f"{heading}{more}\n\n{markdown_table(members, keys)}")
     return "\n\n".join([*parts, f"Percent; {PLUS_MINUS}. {BOLD}"]) + "\n"
+
+
+def markdown_table(rows: Sequence[Row], keys: Sequence[str]) -> str:
+    """One table of the scores `keys`."""
+    best = best_cells(rows)
+    lines = ["| Method | " + " | ".join(HEADINGS[key] for key in keys) + " | n |"]
+    lines.append("|---|" + "---:|" * (len(keys) + 1))
+    for row in rows:
+        cells = [
+            f"**{percent(row.scores[key])}**"
+            if (row.method, key) in best
+            else percent(row.scores.get(key))
+            for key in keys
+        ]
+        lines.append(f"| {plain(row.method)} | {' | '.join(cells)} | {len(row.seeds)} |")
+    return "\n".join(lines)
 
 
 def plain(text: str) -> str:
@@ -97,18 +108,22 @@ def csv_cells(interval: Interval | None) -> tuple[str, str]:
 
 
 def console(rows: Sequence[Row]) -> list["Table"]:
-    """One rich table per data set, fit for 80 columns."""
-    return [console_table(members) for members in split_tables(rows).values()]
+    """The rich tables of each data set, fit for 80 columns."""
+    return [
+        console_table(members, title, keys)
+        for members in split_tables(rows).values()
+        for title, keys in families(members).items()
+    ]
 
 
-def console_table(rows: Sequence[Row]) -> "Table":
+def console_table(rows: Sequence[Row], title: str, keys: Sequence[str]) -> "Table":
     """Rows of one data set; names are `Text`, so that a bracket in a name is no markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(
-        title=Text(f"{rows[0].dataset}, {rows[0].split} split, test (percent)"),
+        title=Text(f"{rows[0].dataset}, {rows[0].split} split, test: {title.lower()} (percent)"),
         caption=Text(f"{PLUS_MINUS}. {BOLD}"),
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -117,13 +132,13 @@ def console_table(rows: Sequence[Row]) -> "Table":
         caption_justify="left",
     )
     table.add_column("Method", overflow="fold")
-    for key in SHOWN:
-        table.add_column(HEADINGS[key], justify="right", no_wrap=True)
+    for key in keys:
+        table.add_column(HEADINGS[key], justify="right", no_wrap=" " not in HEADINGS[key])
     table.add_column("n", justify="right", no_wrap=True)
     best = best_cells(rows)
     for row in rows:
-        styles = ["bold" if (row.method, key) in best else "" for key in SHOWN]
-        cells = [percent(row.scores.get(key)).replace(" ", "") for key in SHOWN]  # 80 columns
+        styles = ["bold" if (row.method, key) in best else "" for key in keys]
+        cells = [percent(row.scores.get(key)).replace(" ", "") for key in keys]  # 80 columns
         texts = [Text(cell, style=style) for cell, style in zip(cells, styles, strict=True)]
         table.add_row(Text(row.method), *texts, str(len(row.seeds)))
     return table

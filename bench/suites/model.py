@@ -21,6 +21,7 @@ from pydantic import (
 from bench.spec import Budget, LossArgument, Name, RunSpec
 from bench.suites.names import (
     check_protocol,
+    has_photographs,
     known_backbone,
     known_dataset,
     known_loss,
@@ -152,11 +153,36 @@ def same_directory(specs: Sequence[RunSpec]) -> list[str]:
 
 
 def budget_problems(dataset: str, budget: Budget) -> list[str]:
-    problems = check_protocol(dataset, budget.split)
+    problems = check_protocol(dataset, budget.split) + photograph_problems(dataset, budget)
     if budget.evaluate_every > budget.steps:
         problems.append(
             f"evaluate_every: {budget.evaluate_every} is more than the {budget.steps} steps"
         )
+    return problems
+
+
+def photograph_problems(dataset: str, budget: Budget) -> list[str]:
+    """Photographs need the sizes at which they are decoded and seen, small images take none."""
+    sizes = budget.resize, budget.crop
+    cropped = budget.augmentation in ("crop", "resized-crop")
+    if not has_photographs(dataset):
+        given = [name for name, size in zip(("resize", "crop"), sizes, strict=True) if size]
+        problems = [f"{name}: {dataset} has small images, which are not resized" for name in given]
+        return problems + ["augmentation: small images take none or affine"] * cropped
+    problems = [
+        f"{name}: {dataset} has photographs, so give {what} in pixels"
+        for name, size, what in zip(
+            ("resize", "crop"),
+            sizes,
+            ("the shorter side that they are decoded at", "the side of the square seen of them"),
+            strict=True,
+        )
+        if size is None
+    ]
+    if budget.augmentation == "affine":
+        problems.append("augmentation: photographs take none, crop or resized-crop")
+    if budget.resize and budget.crop and budget.crop > budget.resize:
+        problems.append(f"crop: {budget.crop} is more than the shorter side of {budget.resize}")
     return problems
 
 

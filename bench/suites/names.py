@@ -48,6 +48,12 @@ def check_protocol(dataset: str, protocol: str) -> list[str]:
     return [] if known else [f"split: {unknown('split', protocol, protocols)}"]
 
 
+def has_photographs(dataset: str) -> bool:
+    from bench.datasets import find
+
+    return find(dataset).photographs
+
+
 def resolve_arguments(loss: str, args: dict[str, Any]) -> dict[str, Any]:
     """A loss's hyper-parameters, checked against its constructor and with its defaults filled in.
 

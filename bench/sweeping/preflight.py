@@ -6,6 +6,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from bench.datasets.progress import Report
 from bench.spec import RunSpec
 from bench.suites.names import check_loss
 
@@ -34,16 +35,20 @@ def check_device(device: str) -> None:
         raise ValueError(f"device {device!r} cannot be used ({first}); try --device cpu") from error
 
 
-def check_data(specs: Iterable[RunSpec], data_root: Path | None) -> None:
-    """Load every data set that the runs need, once; what its loader raises says what is missing.
+def check_data(specs: Iterable[RunSpec], data_root: Path | None, report: Report) -> None:
+    """Load every data set that the runs need, once, and decode its photographs; what its loader
+    raises says what is missing.
 
     Raises: ValueError also for a loss whose settings do not fit the number of training classes.
     """
     from bench.datasets import load
+    from bench.datasets.pixels import prepare
 
     runs = list(specs)
-    for name, split in sorted({(spec.dataset, spec.split) for spec in runs}):
+    needed = sorted({(spec.dataset, spec.split, spec.resize or 0) for spec in runs})
+    for name, split, side in needed:
         dataset = load(name, data_root, split)
+        prepare(dataset, side or None, report)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
             if (spec.dataset, spec.split) == (name, split):

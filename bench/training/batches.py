@@ -10,7 +10,7 @@ from bench.datasets.base import Dataset
 from bench.evaluation import embed
 from bench.spec import RunSpec
 from bench.training.clusters import Clusters, find_clusters, neighbourhood
-from bench.training.loading import augment, to_input
+from bench.training.loading import training_input
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 
@@ -46,7 +46,7 @@ class Batches:
         if self.magnet is None or step % self.magnet.refresh_every:
             return
         train = self.dataset.split.train
-        embeddings = embed(model, self.dataset, train)
+        embeddings = embed(model, self.dataset, train, self.spec.crop)
         if not embeddings.isfinite().all():
             raise FloatingPointError(
                 f"embeddings of training images are not finite before step {step + 1} of "
@@ -73,9 +73,15 @@ class Batches:
             rows = neighbourhood(self.clusters, seed=spec.seed, step=step, **sizes)
             positions = self.dataset.split.train[rows]
             more = (self.clusters.of_image[rows],)
-        images = to_input(self.dataset.images[positions])
-        augmented = augment(images, spec.augmentation, seed=spec.seed, step=step)
-        return augmented, (self.labels(positions), *more)
+        images = training_input(
+            self.dataset,
+            positions,
+            spec.augmentation,
+            side=spec.crop,
+            seed=spec.seed,
+            step=step,
+        )
+        return images, (self.labels(positions), *more)
 
     def labels(self, positions: np.ndarray) -> Tensor:
         """Classes (B,) in 0..training classes-1, by ascending label, of the images at positions."""
