@@ -2,6 +2,9 @@
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
+from bench.datasets.base import Dataset
 from proxy_core.classification import (
     class_mean_accuracy,
     nearest_neighbor_accuracy,
@@ -9,9 +12,6 @@ from proxy_core.classification import (
 )
 from proxy_core.episodes import draw_episodes, episode_accuracy, one_shot_error
 from proxy_core.verification import verification
-from torch import Tensor, nn
-
-from bench.datasets.base import Dataset
 
 FARS = (1e-2, 1e-3, 1e-4)
 EPISODES = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways and shots
@@ -31,7 +31,7 @@ def accuracies(
     found = None if loss is None else class_vectors(loss)
     if found is not None:
         vectors, classes = found
-        known = train_labels.unique()  # ascending: class c of the loss is known[c]
+        known = torch.unique(train_labels)  # ascending: class c of the loss is known[c]
         scores["accuracy_proxy"] = proxy_accuracy(queries, labels, vectors, known[classes])
     return scores
 
@@ -56,7 +56,7 @@ def class_vectors(loss: nn.Module) -> tuple[Tensor, Tensor] | None:
 def verification_scores(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     """TAR at each FAR and EER over all pairs of test images (N, D) of unseen classes; nothing
     where no two images share a class or all do."""
-    counts = labels.unique(return_counts=True)[1]
+    counts = torch.unique(labels, return_counts=True)[1]
     if len(counts) < 2 or counts.max() < 2:
         return {}
     found = verification(embeddings, labels, fars=FARS)
@@ -66,16 +66,17 @@ def verification_scores(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
 
 def few_shot(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     """Mean accuracy over 1,000 episodes of every kind of `EPISODES` for which the test images
-    (N, D) suffice. The episodes are the same for every run on a split."""
-    counts = labels.unique(return_counts=True)[1]
+    (N, D) suffice, of classes with enough images. They are the same for every run on a split."""
+    classes, counts = torch.unique(labels, return_counts=True)
     scores = {}
     for ways, shots in EPISODES:
-        if int((counts >= shots + QUERIES).sum()) < ways:
+        enough = classes[counts >= shots + QUERIES]
+        if len(enough) < ways:
             continue
-        support, query = draw_episodes(
-            labels, ways=ways, shots=shots, queries=QUERIES, count=COUNT, seed=0
-        )
-        accuracy = episode_accuracy(embeddings, support, query)
+        kept = torch.isin(labels, enough)
+        sizes = {"ways": ways, "shots": shots, "queries": QUERIES, "count": COUNT}
+        support, query = draw_episodes(labels[kept], **sizes, seed=0)
+        accuracy = episode_accuracy(embeddings[kept], support, query)
         scores[f"{ways}-way {shots}-shot"] = float(accuracy.mean())
     return scores
 

@@ -97,6 +97,7 @@ def save_pictures(path: Path, pictures: Pictures) -> None:
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
+            allow_pickle=False,
             labels=pictures.labels.astype(np.int64),
             class_names=np.array(pictures.class_names),
             items=np.array(pictures.items),

@@ -21,7 +21,7 @@ from bench.pictures import (
     pictures_path,
     save_pictures,
 )
-from bench.scoring import score_test, test_positions
+from bench.scoring import score_test, shown_positions
 from bench.spec import RunSpec
 from bench.store import save_arrays, save_run
 from bench.training.checkpoint import Progress
@@ -73,7 +73,7 @@ def store_pictures(results: Path, dataset: Dataset, crop: int | None) -> None:
     source = dataset.checksum if crop is None else f"{dataset.checksum} {crop}"
     if path.exists() and load_pictures(path).source == source:
         return
-    test = test_positions(dataset)
+    test = shown_positions(dataset)
     items = tuple(dataset.items[position] for position in test)
     images = small_pictures(dataset, test, crop)
     save_pictures(path, Pictures(images, dataset.labels[test], dataset.class_names, items, source))
@@ -82,7 +82,8 @@ def store_pictures(results: Path, dataset: Dataset, crop: int | None) -> None:
 def small_pictures(dataset: Dataset, positions: np.ndarray, crop: int | None) -> np.ndarray | Jpegs:
     """The images at `positions` as they are, or photographs' centres as small JPEGs."""
     if not isinstance(dataset.images, Decoded) or crop is None:
-        return dataset.pixels[positions]
+        pixels: np.ndarray = dataset.pixels[positions]
+        return pixels
     side = min(SHOWN_SIDE, crop)
     files = [
         encode(resize(centre(dataset.images[position], crop), side), "JPEG")

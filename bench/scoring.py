@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from proxy_core.reid import ReidRanking, rank_reid, reid_summary
 from torch import Tensor, nn
 
 from bench.datasets.base import Dataset
@@ -13,6 +12,7 @@ from bench.datasets.splits import JUNK
 from bench.evaluation import embed
 from bench.extras import accuracies, coarse_recall, few_shot, one_shot, verification_scores
 from proxy_core.clustering import cluster_scores
+from proxy_core.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.retrieval import Ranking, rank, summary
 
 RECALLS = (1, 2, 4, 8)
@@ -40,7 +40,7 @@ def score_test(
 ) -> Tested:
     """Embed and score the test images. Under the official protocol the training images classify
     them too; `loss`, whose proxies or centers may do so, is None for an untrained network."""
-    positions = test_positions(dataset)
+    positions = shown_positions(dataset)
     embeddings = embed(model, dataset, positions, crop)
     scores, queries = retrieval_scores(embeddings, dataset, positions)
     asked = embeddings[: len(dataset.split.query)]
@@ -55,7 +55,7 @@ def score_test(
     return Tested(positions, embeddings, scores, queries)
 
 
-def test_positions(dataset: Dataset) -> np.ndarray:
+def shown_positions(dataset: Dataset) -> np.ndarray:
     """Positions (N,) of the queries, then of what else the gallery holds, but for junk."""
     split = dataset.split
     rest = split.gallery[~np.isin(split.gallery, split.query)]
@@ -85,12 +85,17 @@ def gallery_scores(
     both = (embeddings[asked], labels[asked]), (embeddings[gallery], labels[gallery])
     if dataset.cameras is None:
         ids = torch.from_numpy(positions)
-        identities = {"query_ids": ids[asked], "gallery_ids": ids[gallery]}
-        ranking = rank(*both[0], *both[1], **identities, neighbors=NEIGHBORS)
+        ranking = rank(
+            *both[0],
+            *both[1],
+            query_ids=ids[asked],
+            gallery_ids=ids[gallery],
+            neighbors=NEIGHBORS,
+        )
         return summary(ranking, ks=RECALLS), arrays(ranking, gallery)
     cameras = torch.from_numpy(dataset.cameras[positions])
     seen = rank_reid(*both[0], cameras[asked], *both[1], cameras[gallery], neighbors=NEIGHBORS)
-    return reid_summary(seen, ks=RECALLS, ranks=RANKS), arrays(seen, gallery)
+    return reid_summary(seen, ks=RECALLS + RANKS), arrays(seen, gallery)
 
 
 def arrays(ranking: Ranking | ReidRanking, places: np.ndarray) -> dict[str, np.ndarray]:

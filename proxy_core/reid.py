@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from proxy_core.ranking import TIE, Gallery, first_misses, group, merge, order_ties, remove
+from proxy_core.ranking import (
+    TIE,
+    Gallery,
+    first_misses,
+    group,
+    merge,
+    order_ties,
+    remove,
+    scores_at_r,
+)
 from proxy_core.retrieval import checked, recall_at_k
 
 JUNK = -1  # label of gallery items that count neither as right nor as wrong
@@ -28,8 +37,10 @@ class ReidRanking:
 
     first_hit: Tensor  # (Q,) int64: rank from 1 of the first relevant item, 0 if there is none
     relevant: Tensor  # (Q,) int64: R
-    average_precision: Tensor  # (Q,) float64 in [0, 1]: mean precision at the R hits; 0 if R = 0
-    average_precision_trapezoidal: Tensor  # (Q,) float64 in [0, 1]: MATLAB's; 0 if R = 0
+    r_precision: Tensor  # (Q,) float64 in [0, 1]: relevant share of the first R; 0 if R = 0
+    average_precision: Tensor  # (Q,) float64 in [0, 1]: AP@R as in `Ranking`; 0 if R = 0
+    full_precision: Tensor  # (Q,) float64 in [0, 1]: mean precision at all R hits; 0 if R = 0
+    trapezoidal_precision: Tensor  # (Q,) float64 in [0, 1]: the same in MATLAB's form
     neighbors: Tensor  # (Q, K) int64: gallery positions, best first, -1 beyond the last item
     similarities: Tensor  # (Q, K) float32: their cosines, -inf beyond the last item
 
@@ -120,7 +131,9 @@ def rank_views(
     remove(similarities, positions, valid)
     hits, order = hits.sort(dim=1, descending=True, stable=True)
     ahead = misses_ahead(similarities, hits)
-    scores = first_hits(ahead, hits), hits.isfinite().sum(dim=1), *precisions(ahead, hits)
+    relevant = hits.isfinite().sum(dim=1)
+    at_r = scores_at_r(ahead, relevant)
+    scores = first_hits(ahead, hits), relevant, *at_r, *precisions(ahead, hits)
     best = min(neighbors + 1, similarities.shape[1])
     listed = first_misses(similarities, *similarities.topk(best, dim=1), neighbors)
     hits, positions = order_ties(hits, positions.gather(1, order))
@@ -170,7 +183,8 @@ def gallery_positions(found: Tensor, kept: Tensor) -> Tensor:
 
 
 def reid_summary(ranking: ReidRanking, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
-    """Means over the queries: `rank@K` (CMC) for each K, `map` and `map_trapezoidal`, in [0, 1].
+    """Means over the queries, in [0, 1]: `recall@K` (CMC at rank K) for each K, `r_precision`,
+    `map@r`, and over all hits `map` and `map_trapezoidal`.
 
     Queries without a relevant item are left out, as in torchreid (evaluation.m counts them as 0;
     Market-1501 has none); `queries_without_relevant` is their number. Published mAPs are of both
@@ -178,9 +192,11 @@ def reid_summary(ranking: ReidRanking, ks: Sequence[int] = (1, 5, 10)) -> dict[s
 
     ValueError if no query has a relevant item, or if a K < 1.
     """
-    scores = {f"rank@{k}": recall_at_k(ranking.first_hit, k) for k in ks}
+    scores = {f"recall@{k}": recall_at_k(ranking.first_hit, k) for k in ks}
     known = ranking.relevant > 0
-    scores["map"] = float(ranking.average_precision[known].mean())
-    scores["map_trapezoidal"] = float(ranking.average_precision_trapezoidal[known].mean())
+    scores["r_precision"] = float(ranking.r_precision[known].mean())
+    scores["map@r"] = float(ranking.average_precision[known].mean())
+    scores["map"] = float(ranking.full_precision[known].mean())
+    scores["map_trapezoidal"] = float(ranking.trapezoidal_precision[known].mean())
     scores["queries_without_relevant"] = float((~known).sum())
     return scores

@@ -52,9 +52,8 @@ def test_pictures_of_other_images_are_refused(tmp_path: Path, change: str) -> No
     path = pictures_path(tmp_path, "digits", FINGERPRINT)
     pictures, order = load_pictures(path), np.random.default_rng(1).permutation(48)
     keep = order if change == "shuffled" else slice(0, 40)
-    save_pictures(
-        path, replace(pictures, images=pictures.images[keep], labels=pictures.labels[keep])
-    )
+    images = np.asarray(pictures.images)[keep]
+    save_pictures(path, replace(pictures, images=images, labels=pictures.labels[keep]))
     shelf = open_library(tmp_path).shelves[0]
     with pytest.raises(StoredRunError, match=r"are not those it retrieved from \((48|first)"):
         open_run(shelf, "")

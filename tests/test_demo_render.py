@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.pictures import encode
 from demo.browser import Neighbor, Outcome
 from demo.library import Library, open_library
 from demo.page import show
-from demo.pictures import png
 from demo.render import render_head, render_neighbors, render_picture, render_query
 from demo.scores import render_curves, render_scores
 from tests.fabricated import METHODS, write_results
@@ -117,7 +117,7 @@ def test_only_small_pictures_are_enlarged_with_hard_edges() -> None:
 @pytest.mark.parametrize("shape", [(8, 8), (5, 9, 3)])
 def test_png_holds_the_very_pixels(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
-    with Image.open(io.BytesIO(png(image))) as opened:
+    with Image.open(io.BytesIO(encode(image, "PNG"))) as opened:
         assert np.array_equal(np.asarray(opened), image)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.datasets.progress import quiet
 from bench.suites.names import check_loss
 from bench.sweeping.preflight import check_data, check_settings
 from proxy_core.losses import LOSSES
@@ -12,8 +13,8 @@ def test_settings_that_do_not_fit_the_classes_of_the_data_name_their_method() ->
     """Digits has three training classes: 0.4 of them is one proxy, 0.7 are two."""
     bad = spec_for("proxy_triplet", loss_args={"proxies_per_class": 0.4}, method="Few")
     with pytest.raises(ValueError, match=r"Few on digits: proxies_per_class is 0\.4: that is one"):
-        check_data([spec_for(), bad], None)
-    check_data([spec_for(), spec_for("proxy_triplet")], None)
+        check_data([spec_for(), bad], None, quiet)
+    check_data([spec_for(), spec_for("proxy_triplet")], None, quiet)
     check_settings(bad, classes=10)
 
 

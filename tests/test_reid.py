@@ -49,8 +49,13 @@ def assert_plain(ranking: ReidRanking, queries: Side, gallery: Side, neighbors: 
         assert ranking.relevant[query] == sum(hits)
         assert ranking.first_hit[query] == (hits.index(True) + 1 if any(hits) else 0)
         summed, area = plain_precisions(hits)
-        assert ranking.average_precision[query].item() == pytest.approx(summed, abs=1e-12)
-        assert ranking.average_precision_trapezoidal[query].item() == pytest.approx(area, abs=1e-12)
+        assert ranking.full_precision[query].item() == pytest.approx(summed, abs=1e-12)
+        assert ranking.trapezoidal_precision[query].item() == pytest.approx(area, abs=1e-12)
+        first = hits[: sum(hits)]
+        at_r = plain_precisions(first)[0] * sum(first) / max(sum(hits), 1)
+        assert ranking.average_precision[query].item() == pytest.approx(at_r, abs=1e-12)
+        share = sum(first) / max(sum(hits), 1)
+        assert ranking.r_precision[query].item() == pytest.approx(share, abs=1e-12)
         found = [position for _, _, position in order] + [-1] * neighbors
         assert ranking.neighbors[query].tolist() == found[:neighbors]
         cosines = [-cosine for cosine, _, _ in order] + [-math.inf] * neighbors
@@ -114,8 +119,8 @@ def test_worked_examples(kinds: str, first_hit: int, summed: float, trapezoidal:
     query = torch.tensor([[1.0, 0.0]]), torch.tensor([7]), torch.tensor([1])
     ranking = rank_reid(*query, at_angles(kinds), labels, cameras, neighbors=len(kinds))
     assert ranking.first_hit.tolist() == [first_hit]
-    assert ranking.average_precision.item() == pytest.approx(summed, abs=1e-15)
-    assert ranking.average_precision_trapezoidal.item() == pytest.approx(trapezoidal, abs=1e-15)
+    assert ranking.full_precision.item() == pytest.approx(summed, abs=1e-15)
+    assert ranking.trapezoidal_precision.item() == pytest.approx(trapezoidal, abs=1e-15)
     counted = [place for place, kind in enumerate(kinds) if kind in "hmd"]
     ignored = [-1] * (len(kinds) - len(counted))
     assert ranking.neighbors[0].tolist() == counted + ignored
@@ -148,9 +153,9 @@ def test_both_forms_are_those_of_scikit_learn() -> None:
         truth, scores = [hit for _, hit, _ in rows], [-cosine for cosine, _, _ in rows]
         precision, recall, _ = precision_recall_curve(truth, scores)
         summed = average_precision_score(truth, scores)
-        assert ranking.average_precision[query].item() == pytest.approx(summed)
+        assert ranking.full_precision[query].item() == pytest.approx(summed)
         area = auc(recall, precision)
-        assert ranking.average_precision_trapezoidal[query].item() == pytest.approx(area)
+        assert ranking.trapezoidal_precision[query].item() == pytest.approx(area)
 
 
 def test_the_tile_changes_nothing() -> None:
@@ -173,6 +178,12 @@ def test_the_summary_leaves_out_queries_without_a_relevant_item() -> None:
     labels = torch.tensor([1, 2, 0, 0, 0, 0, 0, 0, 4, 3])
     cameras = torch.tensor([1, 1, 1, 1, 1, 1, 1, 1, 0, 1])
     scores = reid_summary(rank_reid(*queries, items, labels, cameras))
-    rates = {"rank@1": 1 / 3, "rank@5": 2 / 3, "rank@10": 1.0, "queries_without_relevant": 1.0}
+    rates = {
+        "recall@1": 1 / 3,
+        "recall@5": 2 / 3,
+        "recall@10": 1.0,
+        "queries_without_relevant": 1.0,
+    }
     areas = {"map": (1 + 1 / 2 + 1 / 6) / 3, "map_trapezoidal": (1 + 1 / 4 + 1 / 12) / 3}
-    assert scores == pytest.approx(rates | areas, abs=1e-12)
+    at_r = {"r_precision": 1 / 3, "map@r": 1 / 3}  # R = 1 for each
+    assert scores == pytest.approx(rates | areas | at_r, abs=1e-12)

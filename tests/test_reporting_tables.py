@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from bench.reporting.groups import group_runs
-from bench.reporting.rows import HEADINGS, UNTRAINED
-from bench.reporting.tables import console, csv, markdown, summarise
+from bench.reporting.rows import FAMILIES, HEADINGS, RETRIEVAL, UNTRAINED, families
+from bench.reporting.tables import best_cells, console, csv, markdown, summarise
 from bench.store import Run, scan
 from tests.fabricated import METHODS, make_record, make_spec, write_results
 
-SCORES = {key: 0.1 + 0.05 * place for place, key in enumerate(HEADINGS)}
+SCORES = {key: 0.1 + 0.05 * place for place, key in enumerate(RETRIEVAL)}
 
 
 def make_run(method: str, seed: int, *, name: str = "", change: float = 0, **spec: Any) -> Run:
@@ -45,7 +45,7 @@ def test_one_row_per_data_set_and_method_then_the_untrained_network(runs: list[R
 
 def test_means_are_those_of_a_plain_loop_in_any_order(runs: list[Run]) -> None:
     row = next(row for row in summarise(runs[::-1]) if row.method == "Proxy-NCA")
-    for metric in HEADINGS:
+    for metric in RETRIEVAL:
         total = 0.0
         for run in runs:
             if run.spec["method"] == "Proxy-NCA" and run.spec["dataset"] == "digits":
@@ -142,9 +142,41 @@ def test_csv_holds_fractions_with_six_digits_and_every_score(runs: list[Run]) ->
     assert len(lines) == len(rows)
     for row, line in zip(rows, lines, strict=True):
         assert (line["method"], line["seeds"], line["n"]) == (row.method, "0 1 2", "3")
+        assert {"ami", "r_precision", *RETRIEVAL} <= row.scores.keys()
         for metric in HEADINGS:
-            assert line[f"{metric}_mean"] == f"{row.scores[metric].mean:.6g}"
-            assert line[f"{metric}_half_width"] == f"{row.scores[metric].half:.6g}"
+            score = row.scores.get(metric)
+            assert line[f"{metric}_mean"] == (f"{score.mean:.6g}" if score else "")
+            assert line[f"{metric}_half_width"] == (f"{score.half:.6g}" if score else "")
+
+
+def scored(scores: dict[str, float], method: str = "A") -> Run:
+    run = make_run(method, 0)
+    return altered(run, scores=scores, untrained=scores)
+
+
+def test_a_protocol_has_the_tables_that_its_scores_fill() -> None:
+    more = {"accuracy_neighbor": 0.5, "eer": 0.2, "one_shot_error": 0.3, "coarse_recall@1": 0.9}
+    rows = summarise([scored(SCORES | more)])
+    assert families(rows) == {
+        "Retrieval": RETRIEVAL,
+        "Classification": ("accuracy_neighbor", "coarse_recall@1"),
+        "Verification": ("eer",),
+        "Few-shot episodes": ("one_shot_error",),
+    }
+    text = markdown(rows)
+    assert "test: classification\n\n| Method | Nearest neighbour | R@1, super-class | n |" in text
+    assert "classification" not in markdown(rows, every=False)
+    assert len(console(rows)) == 4
+    people = {"recall@1": 0.7, "recall@5": 0.8, "recall@10": 0.9, "map": 0.4, "map@r": 0.3}
+    assert list(families(summarise([scored(people)]))) == ["Re-identification"]
+
+
+def test_of_errors_the_least_is_best() -> None:
+    rows = summarise(
+        [scored({"eer": 0.3, "recall@1": 0.3}, "A"), scored({"eer": 0.2, "recall@1": 0.2}, "B")]
+    )
+    assert best_cells(rows) == {("B", "eer"), ("A", "recall@1")}
+    assert all(key in HEADINGS for keys in FAMILIES.values() for key in keys)
 
 
 def test_one_seed_is_printed_without_plus_minus() -> None:

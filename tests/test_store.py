@@ -105,8 +105,9 @@ def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
     write_pictures(tmp_path, "digits")
     path = pictures_path(tmp_path, "digits", FINGERPRINT)
     pictures = load_pictures(path)
-    assert pictures.images.dtype == np.uint8
-    assert len(pictures.images) == len(pictures.labels) == len(pictures.items)
+    images = np.asarray(pictures.images)
+    assert images.dtype == np.uint8
+    assert len(images) == len(pictures.labels) == len(pictures.items)
     assert pictures.class_names[0] == "class <b>0</b> & é"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StoredRunError, match="delete it and one run on this data set"):

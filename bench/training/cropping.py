@@ -1,5 +1,6 @@
 """Photographs to squares: the classical random crop, the resized crop, and the centre for tests."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def draw_sizes(sizes: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     scale; of ten tries the first that fits in, else the largest allowed."""
     shape = (len(sizes), _TRIES)
     area = sizes.prod(axis=1)[:, None] * generator.uniform(*AREA, shape)
-    ratio = np.exp(generator.uniform(*np.log(RATIO), shape))
+    ratio = np.exp(generator.uniform(math.log(RATIO[0]), math.log(RATIO[1]), shape))
     tried = np.rint(np.stack([np.sqrt(area / ratio), np.sqrt(area * ratio)], axis=2))
     tried = tried.astype(np.int64).clip(min=1)
     fits = (tried <= sizes[:, None]).all(axis=2)
