@@ -78,7 +78,7 @@ def resize(part: np.ndarray, side: int) -> np.ndarray:
     Pillow gives, in less than half of the time."""
     if part.shape[:2] == (side, side):
         return part
-    image = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1).unsqueeze(0)
+    image = torch.from_numpy(part.copy()).permute(2, 0, 1).unsqueeze(0)
     resized = functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
     return resized[0].permute(1, 2, 0).numpy()
 
