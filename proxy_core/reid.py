@@ -110,11 +110,10 @@ def check_cameras(name: str, cameras: Tensor, labels: Tensor) -> None:
 def same_view(
     labels: Tensor, cameras: Tensor, item_labels: Tensor, item_cameras: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Numbers (Q,) and (G,), equal where label and camera of a query and of an item are equal."""
+    """Numbers (Q,) and (G,), equal where label and known camera of query and item are equal."""
     both = torch.stack([torch.cat([labels, item_labels]), torch.cat([cameras, item_cameras])])
-    _, numbers = torch.unique(both, dim=1, return_inverse=True)
-    views = numbers[: len(labels)].masked_fill(cameras == UNKNOWN, -1)
-    return views, numbers[len(labels) :].masked_fill(item_cameras == UNKNOWN, -2)
+    _, views = torch.unique(both, dim=1, return_inverse=True)
+    return views[: len(labels)], views[len(labels) :].masked_fill(item_cameras == UNKNOWN, -1)
 
 
 def rank_views(
@@ -129,7 +128,7 @@ def rank_views(
     positions, valid = gallery.by_label.find(labels)
     hits = similarities.gather(1, positions).masked_fill(~valid, -torch.inf)
     remove(similarities, positions, valid)
-    hits, order = hits.sort(dim=1, descending=True, stable=True)
+    hits, order = hits.sort(dim=1, descending=True)
     ahead = misses_ahead(similarities, hits)
     relevant = hits.isfinite().sum(dim=1)
     at_r = scores_at_r(ahead, relevant)

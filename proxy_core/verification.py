@@ -111,13 +111,13 @@ def count_steps(directions: Tensor, labels: Tensor, tile: int) -> Steps:
     starts = torch.ones_like(genuine, dtype=torch.bool)
     starts[1:] = genuine.diff() > 2 * TIE
     first = starts.nonzero().squeeze(1)
-    last = torch.cat([first[1:] - 1, first.new_tensor([len(genuine) - 1])])
-    edges = torch.stack([genuine[first] - TIE, genuine[last] + TIE], dim=1).flatten()
+    thresholds = genuine[first]
+    edges = torch.stack([thresholds - TIE, thresholds + TIE], dim=1).flatten()
     counts = impostor_counts(directions, labels, edges, tile)
     upwards = counts.flip(0).cumsum(dim=0).flip(0)[1:].double()  # impostors from each edge up
     far, far_above = (upwards / int(counts.sum())).view(-1, 2).T
     tar = (len(genuine) - first).double() / len(genuine)
-    return Steps(genuine[first], tar, far, far_above)
+    return Steps(thresholds, tar, far, far_above)
 
 
 def tar_at(steps: Steps, fars: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -158,6 +158,28 @@ def test_both_forms_are_those_of_scikit_learn() -> None:
         assert ranking.trapezoidal_precision[query].item() == pytest.approx(area)
 
 
+@pytest.mark.parametrize(("lead", "first_hit"), [(-1e-11, 2), (0.0, 2), (5e-13, 2), (1e-11, 1)])
+def test_a_wrong_item_goes_first_unless_clearly_less_similar(lead: float, first_hit: int) -> None:
+    cosines = torch.tensor([0.5 + lead, 0.5, -0.3], dtype=torch.float64)
+    gallery = torch.stack([cosines, (1 - cosines**2).sqrt()], dim=1)
+    query = torch.tensor([[1.0, 0.0]], dtype=torch.float64), torch.tensor([1]), torch.tensor([0])
+    ranking = rank_reid(*query, gallery, torch.tensor([1, 0, 0]), torch.ones(3).int(), neighbors=3)
+    assert ranking.first_hit.item() == first_hit
+    assert ranking.full_precision.item() == 1 / first_hit
+    assert ranking.neighbors[0].tolist() == ([0, 1, 2] if first_hit == 1 else [1, 0, 2])
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_equal_items_that_rounding_parts_stand_in_gallery_order(label: int) -> None:
+    generator = torch.Generator().manual_seed(9)
+    query = torch.randn(1, 7, generator=generator, dtype=torch.float64)
+    gallery = query * torch.rand(50, 1, generator=generator, dtype=torch.float64)
+    one, labels = torch.tensor([1]), torch.full((50,), label)
+    ranking = rank_reid(query, one, one, gallery, labels, labels * 2, neighbors=30)
+    assert len((gallery / gallery.norm(dim=1, keepdim=True) @ query[0]).unique()) > 1
+    assert ranking.neighbors[0].tolist() == list(range(30))
+
+
 def test_the_tile_changes_nothing() -> None:
     queries, gallery = people(40, 7, junk=False), people(90, 8, junk=True)
     expected = rank_reid(*queries, *gallery, neighbors=20)
@@ -178,12 +200,7 @@ def test_the_summary_leaves_out_queries_without_a_relevant_item() -> None:
     labels = torch.tensor([1, 2, 0, 0, 0, 0, 0, 0, 4, 3])
     cameras = torch.tensor([1, 1, 1, 1, 1, 1, 1, 1, 0, 1])
     scores = reid_summary(rank_reid(*queries, items, labels, cameras))
-    rates = {
-        "recall@1": 1 / 3,
-        "recall@5": 2 / 3,
-        "recall@10": 1.0,
-        "queries_without_relevant": 1.0,
-    }
+    rates = {"recall@1": 1 / 3, "recall@5": 2 / 3, "recall@10": 1.0}
+    at_r = {"r_precision": 1 / 3, "map@r": 1 / 3, "queries_without_relevant": 1.0}  # R = 1 for each
     areas = {"map": (1 + 1 / 2 + 1 / 6) / 3, "map_trapezoidal": (1 + 1 / 4 + 1 / 12) / 3}
-    at_r = {"r_precision": 1 / 3, "map@r": 1 / 3}  # R = 1 for each
     assert scores == pytest.approx(rates | areas | at_r, abs=1e-12)
