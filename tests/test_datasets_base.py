@@ -155,8 +155,8 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         load("omniglott", None, "class-disjoint")
     with pytest.raises(ValueError, match=r"'xyz' \(known: digits, glyphs, omniglot\)"):
         find("xyz")
-    with pytest.raises(ValueError, match=r"unknown protocol of digits 'official' \(known: class-"):
-        load("digits", None, "official")
+    with pytest.raises(ValueError, match=r"unknown protocol of digits 'minimal' \(known: class-"):
+        load("digits", None, "minimal")
     with pytest.raises(ValueError, match="unknown data set 'digit'"):
         verify("digit", None, lambda done, total: None)
 

@@ -32,6 +32,26 @@ def test_first_half_trains_with_two_classes_for_validation() -> None:
     assert sizes == [537, 364, 896, 896]
 
 
+def test_of_five_images_of_a_class_one_validates_and_one_tests() -> None:
+    dataset = load("digits", None, "official")
+    parts: dict[str, list[int]] = {"train": [], "validation": [], "query": []}
+    seen = dict.fromkeys(range(10), 0)
+    for position, label in enumerate(dataset.labels.tolist()):
+        seen[label] += 1
+        part = {4: "validation", 0: "query"}.get(seen[label] % 5, "train")
+        parts[part].append(position)
+    found = {part: positions.tolist() for part, positions in dataset.split.parts().items()}
+    assert found == {**parts, "gallery": parts["query"]}
+    assert [len(positions) for positions in found.values()] == [1085, 357, 355, 355]
+    assert dataset.split.protocol == "official"
+    assert all(len(np.unique(dataset.labels[p])) == 10 for p in dataset.split.parts().values())
+
+
+def test_the_protocols_show_the_same_images() -> None:
+    one, other = (load("digits", None, protocol) for protocol in ("class-disjoint", "official"))
+    assert one.checksum == other.checksum
+
+
 def test_verify_accepts_the_digits_and_reports_progress() -> None:
     seen: list[tuple[int, int]] = []
     assert verify("digits", None, lambda done, total: seen.append((done, total))) == []

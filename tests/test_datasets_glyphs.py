@@ -50,6 +50,27 @@ def test_every_fifth_training_letter_validates(glyphs: Dataset) -> None:
     assert [c for c in latin if c in held_out] == latin[4::5]
 
 
+def test_official_holds_out_typefaces_and_no_letters(
+    glyphs: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "cached", lambda name, settings, make: glyphs.pixels)
+    official = load("glyphs", None, "official")
+    assert official.items == glyphs.items
+    parts = official.split.parts()
+    faces = {
+        part: {official.items[i].split("/")[1].rsplit("-", 1)[0] for i in positions}
+        for part, positions in parts.items()
+    }
+    serif = {face for face in FACES if face.startswith("DejaVuSerif")}
+    assert faces["query"] == faces["gallery"] == serif
+    assert faces["validation"] == {"DejaVuSansMono-BoldOblique"}
+    assert faces["train"] == set(FACES) - serif - faces["validation"]
+    per_class = {part: set(np.bincount(official.labels[p])) for part, p in parts.items()}
+    assert per_class == {"train": {14}, "validation": {2}, "query": {8}, "gallery": {8}}
+    assert [len(p) for p in parts.values()] == [19292, 2756, 11024, 11024]
+    assert official.split.protocol == "official"
+
+
 def test_items_name_letter_face_and_rendering(glyphs: Dataset) -> None:
     assert glyphs.items[:3] == ("0041/DejaVuSans-0", "0041/DejaVuSans-1", "0041/DejaVuSans-Bold-0")
     position = glyphs.items.index("0416/DejaVuSerif-1")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import omniglot, omniglot_reading
+from bench.datasets import omniglot_reading
 from bench.datasets.drawings import shrink
 from bench.datasets.omniglot import check_omniglot, load_omniglot
 
@@ -54,8 +54,6 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Contents:
     content = hashlib.sha256(b"".join(digests)).hexdigest()
     table = {"ALPHABETS": ALPHABETS, "CHARACTERS": 8, "FIRST_EVALUATION": 6}
     pinned = {"CONTENT": content, "DIGESTS": "".join(digest.hex()[:4] for digest in digests)}
-    for name, value in table.items():
-        monkeypatch.setattr(omniglot, name, value)
     for name, value in {**table, **pinned}.items():
         monkeypatch.setattr(omniglot_reading, name, value)
     return _published()

@@ -11,18 +11,19 @@ import numpy as np
 from bench.datasets.base import Dataset
 from bench.datasets.progress import Progress
 from bench.datasets.source import Source
-from bench.datasets.splits import class_disjoint
+from bench.datasets.splits import Split, class_disjoint
 
 COUNT = 1797
 CONTENT = "f6ee3cb097130f0305087e60d2317b79e86bdb89842b4da793fd009e7fa71cb3"
 
 
 def load_digits(root: Path | None, protocol: str) -> Dataset:
-    """Load the digits: 0-2 train, 3 and 4 validate, 5-9 test.
+    """Load the digits: 0-2 train, 3 and 4 validate, 5-9 test; or all of them in every part.
 
     Images (1797, 8, 8) uint8, white ink on black; the source's 0..16 counts of inked pixels become
-    0..255. ``root`` is not used: the images are inside scikit-learn. The first half of the classes
-    trains, as in the literature; of so few classes the last two of that half validate.
+    0..255. ``root`` is not used: the images are inside scikit-learn. Under "class-disjoint" the
+    first half of the classes trains, as in the literature; of so few classes the last two of that
+    half validate. Under "official" classes are shared: see ``within_classes``.
     """
     from sklearn import datasets
 
@@ -35,7 +36,28 @@ def load_digits(root: Path | None, protocol: str) -> Dataset:
         labels=labels,
         class_names=tuple(str(digit) for digit in range(10)),
         items=tuple(f"{digit}/{position:04d}" for position, digit in enumerate(labels)),
-        split=class_disjoint(labels, validation=np.array([3, 4]), test=np.arange(5, 10)),
+        split=within_classes(labels)
+        if protocol == "official"
+        else class_disjoint(labels, validation=np.array([3, 4]), test=np.arange(5, 10)),
+    )
+
+
+def within_classes(labels: np.ndarray) -> Split:
+    """Of every five images of a class, in order, the fourth validates and the fifth tests.
+
+    labels (N,) int64. UCI publishes no split of these images: this one is the suite's own.
+    """
+    fifth = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        fifth[own] = np.arange(len(own)) % 5
+    test = np.flatnonzero(fifth == 4)
+    return Split(
+        protocol="official",
+        train=np.flatnonzero(fifth < 3),
+        validation=np.flatnonzero(fifth == 3),
+        query=test,
+        gallery=test,
     )
 
 
@@ -55,9 +77,10 @@ DIGITS = Source(
     citation="E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998",
     homepage="https://archive.ics.uci.edu/dataset/80",
     embedded=True,
-    protocols=("class-disjoint",),
+    protocols=("class-disjoint", "official"),
     fingerprints={
-        "class-disjoint": "77c3fca9be398b8d1ff626edfb0591f7914ccdcb3c0dd5472d577fab5eac0001"
+        "class-disjoint": "77c3fca9be398b8d1ff626edfb0591f7914ccdcb3c0dd5472d577fab5eac0001",
+        "official": "eee6ff8043d95a3f5db89186a077c06585f9cac8def96a56f570dfa40bfb1bf8",
     },
     files=(),
     load=load_digits,

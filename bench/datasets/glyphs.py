@@ -11,7 +11,7 @@ from bench.datasets.base import Dataset
 from bench.datasets.cache import cached
 from bench.datasets.progress import Progress
 from bench.datasets.source import Source
-from bench.datasets.splits import class_disjoint
+from bench.datasets.splits import Split, class_disjoint
 
 FACES = (
     "DejaVuSans",
@@ -27,6 +27,8 @@ FACES = (
     "DejaVuSerif-Italic",
     "DejaVuSerif-BoldItalic",
 )
+VALIDATION_FACES = ("DejaVuSansMono-BoldOblique",)
+TEST_FACES = FACES[8:]  # the Serif ones
 TRAIN_SCRIPTS = ("LATIN", "GREEK")
 TEST_SCRIPTS = ("CYRILLIC", "ARMENIAN", "GEORGIAN")
 RENDERINGS = 2  # of each letter in each face
@@ -36,14 +38,14 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
     """Load the rendered letters: Latin and Greek train, Cyrillic, Armenian and Georgian test.
 
     Images (33072, 28, 28) uint8, white ink on black; 1,378 classes of 24 images, of which 1,071
-    train and 307 test. Every fifth training class, by code point, validates. ``root`` is not used.
+    train and 307 test. Every fifth training class, by code point, validates. Under "official" whole
+    typefaces test instead, see ``faces_apart``. ``root`` is not used.
     A class is a code point, not a shape: about 70 test letters look like a training letter
     (Cyrillic and Latin A) and up to five groups of test letters look alike, so no score reaches 1.
     Pixels may differ between versions of Pillow and FreeType; the split does not.
     """
     code_points = letters()
     names = [unicodedata.name(chr(code_point)) for code_point in code_points]
-    is_test = np.array([name.startswith(TEST_SCRIPTS) for name in names])
     labels = np.repeat(np.arange(len(code_points)), len(FACES) * RENDERINGS)
     return Dataset(
         name="glyphs",
@@ -56,11 +58,34 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
             for face in FACES
             for i in range(RENDERINGS)
         ),
-        split=class_disjoint(
-            labels,
-            validation=np.flatnonzero(~is_test)[4::5],
-            test=np.flatnonzero(is_test),
-        ),
+        split=faces_apart(len(labels)) if protocol == "official" else scripts_apart(labels, names),
+    )
+
+
+def scripts_apart(labels: np.ndarray, names: list[str]) -> Split:
+    """Split by scripts: labels (N,) int64, names C names of letters."""
+    is_test = np.array([name.startswith(TEST_SCRIPTS) for name in names])
+    return class_disjoint(
+        labels,
+        validation=np.flatnonzero(~is_test)[4::5],
+        test=np.flatnonzero(is_test),
+    )
+
+
+def faces_apart(count: int) -> Split:
+    """Split N images by typefaces: all letters are in every part, each in faces not trained on.
+
+    Seven faces train, the bold oblique monospaced one validates, the four with serifs test. The
+    fonts come without a split: this one is the suite's own.
+    """
+    faces = np.array(FACES)[np.arange(count) // RENDERINGS % len(FACES)]
+    test = np.flatnonzero(np.isin(faces, TEST_FACES))
+    return Split(
+        protocol="official",
+        train=np.flatnonzero(~np.isin(faces, VALIDATION_FACES + TEST_FACES)),
+        validation=np.flatnonzero(np.isin(faces, VALIDATION_FACES)),
+        query=test,
+        gallery=test,
     )
 
 
@@ -130,9 +155,10 @@ GLYPHS = Source(
     citation="DejaVu fonts 2.37, https://dejavu-fonts.github.io",
     homepage="https://dejavu-fonts.github.io",
     embedded=True,
-    protocols=("class-disjoint",),
+    protocols=("class-disjoint", "official"),
     fingerprints={
         "class-disjoint": "7b2b84eb5b52757fcfdb64737331af9b2c581f6b3bdc7b5a9bfb825688573ea6",
+        "official": "25c7a89a156842366a118e673165ef4b272653202ade9404f518f6c81c495610",
     },
     files=(),
     load=load_glyphs,

@@ -5,53 +5,59 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.base import Dataset
-from bench.datasets.omniglot_contents import ALPHABETS, CHARACTERS, DRAWINGS, FIRST_EVALUATION
+from bench.datasets.omniglot_contents import DRAWINGS
 from bench.datasets.omniglot_reading import PARTS, characters, examine, items
+from bench.datasets.omniglot_runs import PLACE, examine_runs, read_one_shot
+from bench.datasets.omniglot_splits import alphabet_split
+from bench.datasets.omniglot_vinyals import turned
 from bench.datasets.places import data_root
 from bench.datasets.progress import Progress
 from bench.datasets.source import Download, Source
-from bench.datasets.splits import class_disjoint
 
 
 def load_omniglot(root: Path | None, protocol: str) -> Dataset:
-    """Load Omniglot: the 30 background alphabets train, the 20 evaluation alphabets test.
+    """Load Omniglot: background alphabets train, the 20 evaluation alphabets test.
 
     Images (32460, 28, 28) uint8, white ink on black, area-averaged from 105x105 (the few-shot
-    literature resizes with filters of its own and adds rotated classes; this does not).
-    964 classes train, of which every fifth alphabet in order of name validates; 659 test.
+    literature resizes with filters of its own). Of the background classes, 964 of 30 alphabets
+    under "class-disjoint", 136 and 156 of five under "minimal-1" and "minimal-2", those of every
+    fifth alphabet in order of name validate; 659 test. Lake's one-shot runs come along where
+    ``<root>/omniglot/all_runs.zip`` is. Under "vinyals" classes and split are the few-shot
+    literature's, rotations and all: see ``turned``; there are no runs.
     Reads ``images_background`` and ``images_evaluation`` in ``<root>/omniglot``: the zip archive
     where there is one, else the folder it was unpacked to. Raises FileNotFoundError where one is
-    missing, ValueError for anything but the published drawings.
+    missing, ValueError for anything but the published drawings and runs.
     """
-    images, problems = examine(data_root("omniglot", root), lambda done, total: None)
+    place = data_root("omniglot", root)
+    images, problems = examine(place, lambda done, total: None)
     if problems:
         more = f" (and {len(problems) - 1:,} more problems)" if len(problems) > 1 else ""
         raise ValueError(
             f"omniglot is not as published: {problems[0]}{more}; "
             "`proxy-bench data verify omniglot` lists everything"
         )
-    labels = np.repeat(np.arange(CHARACTERS), DRAWINGS)
-    test = np.arange(FIRST_EVALUATION - 1, CHARACTERS)
+    if protocol == "vinyals":
+        return turned(images)
+    labels = np.repeat(np.arange(len(characters())), DRAWINGS)
+    split = alphabet_split(labels, protocol)
     return Dataset(
         name="omniglot",
         images=images,
         labels=labels,
         class_names=tuple(character.split("/", 1)[1] for character in characters()),
         items=tuple(item for drawn in items() for item in drawn),
-        split=class_disjoint(labels, validation=_validation_labels(), test=test),
+        split=split,
+        one_shot=read_one_shot(place, images, split.query),
     )
 
 
 def check_omniglot(root: Path | None, report: Progress) -> list[str]:
-    """Compare every drawing with the published ones; returns problems in words."""
-    return examine(data_root("omniglot", root), report)[1]
-
-
-def _validation_labels() -> np.ndarray:
-    background = sorted(name for name, first in ALPHABETS.items() if first < FIRST_EVALUATION)
-    held_out = background[4::5]
-    alphabets = [character.split("/")[1] for character in characters()]
-    return np.flatnonzero(np.isin(alphabets, held_out))
+    """Compare every drawing, and the runs if there, with the published ones; problems in words."""
+    place = data_root("omniglot", root)
+    problems = examine(place, report)[1]
+    if (place / PLACE).exists():
+        problems += examine_runs(place / PLACE).problems
+    return problems
 
 
 _ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
@@ -64,9 +70,12 @@ OMNIGLOT = Source(
     "probabilistic program induction, Science 350 (2015), https://doi.org/10.1126/science.aab3050",
     homepage="https://github.com/brendenlake/omniglot",
     embedded=False,
-    protocols=("class-disjoint",),
+    protocols=("class-disjoint", "minimal-1", "minimal-2", "vinyals"),
     fingerprints={
         "class-disjoint": "b4bf676d1ba9b28c4ecb19eee336683e28d11f09c2e97cc624bbdaee40d767e6",
+        "minimal-1": "7da8e334c7701e936d60b6e5ebdfe084f5134a4636d04079b3b3dea466ba0199",
+        "minimal-2": "c035e1d18fecdd9d7e14b00c1c07a42a86ae05ae942f04374801fd29085469f4",
+        "vinyals": "78f476bd191cf70e27a7f16f142ce8daf195594d62b106a7346079842d7aabf5",
     },
     files=(
         Download(
@@ -80,6 +89,12 @@ OMNIGLOT = Source(
             path=f"omniglot/{PARTS[1]}.zip",
             checksum="sha256:1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
             size=6462886,
+        ),
+        Download(
+            url=f"{_ADDRESS}/one-shot-classification/all_runs.zip",
+            path=PLACE,
+            checksum="sha256:437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
+            size=352787,
         ),
     ),
     load=load_omniglot,

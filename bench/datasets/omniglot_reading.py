@@ -1,7 +1,8 @@
 """Omniglot's files against what was published: which are there, which should be, which differ."""
 
 import hashlib
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from bench.datasets.progress import Progress
 
 PARTS = ("images_background", "images_evaluation")
 _DIGITS = 4  # of each character's digest in DIGESTS
-_LARGEST = 65_536  # bytes; a genuine drawing has a few hundred
+LARGEST = 65_536  # bytes; a genuine drawing has a few hundred
 
 
 def characters() -> list[str]:
@@ -59,7 +60,7 @@ def examine(root: Path, report: Progress) -> tuple[np.ndarray, list[str]]:
     images = np.zeros((CHARACTERS, DRAWINGS, SMALL, SMALL), dtype=np.uint8)
     content = hashlib.sha256()
     for label, names in enumerate(items()):
-        drawings, wrong = _decode_character(names, contents)
+        drawings, wrong = decode_drawings(names, contents)
         digest = hashlib.sha256(np.packbits(drawings, axis=1).tobytes())
         content.update(digest.digest())
         published = DIGESTS[_DIGITS * label : _DIGITS * (label + 1)]
@@ -77,32 +78,39 @@ def _read(places: Mapping[str, Path]) -> tuple[dict[str, bytes], list[str]]:
     contents: dict[str, bytes] = {}
     problems: list[str] = []
     for part, place in places.items():
-        entries, broken = read_entries(place, _LARGEST)
+        entries, broken = read_entries(place, LARGEST)
         problems += broken.values()
         if "" not in broken:
-            problems += _differences(place, part, entries.keys() | broken.keys())
+            expected = [names for names in items() if names[0].startswith(f"{part}/")]
+            problems += differences(place, expected, entries.keys() | broken.keys())
         contents |= entries
     return contents, problems
 
 
-def _differences(place: Path, part: str, found: set[str]) -> list[str]:
-    """What is missing from, and what is surplus in, a place; a wholly missing character is one."""
-    expected = [names for names in items() if names[0].startswith(f"{part}/")]
+def differences(place: Path, expected: Iterable[list[str]], found: set[str]) -> list[str]:
+    """What is missing from, and what is surplus in, a place, in words.
+
+    ``expected`` are groups of names, each in a folder of its own; a wholly missing group is one
+    problem.
+    """
     problems = []
+    known: set[str] = set()
     for names in expected:
         missing = [name for name in names if name not in found]
-        whole = len(missing) == len(names)
-        gone = [names[0].rsplit("/", 1)[0]] if whole else missing
-        problems += [f"{place}: {name} is missing" for name in gone if missing]
-    known = {name for names in expected for name in names}
+        gone = [posixpath.commonpath(names)] if len(missing) == len(names) else missing
+        problems += [f"{place}: {name} is missing" for name in gone]
+        known.update(names)
     return problems + [f"{place}: {name} does not belong here" for name in sorted(found - known)]
 
 
-def _decode_character(
+def decode_drawings(
     names: list[str], contents: Mapping[str, bytes]
 ) -> tuple[np.ndarray, list[str]]:
-    """Decode (20, 105 * 105) bool, True where white, with white paper for what cannot be had."""
-    drawings = np.ones((DRAWINGS, SIDE * SIDE), dtype=bool)
+    """Decode (n, 105 * 105) bool, True where white, with white paper for what cannot be had.
+
+    Returns also what is not a drawing, in words.
+    """
+    drawings = np.ones((len(names), SIDE * SIDE), dtype=bool)
     problems = []
     for i, name in enumerate(names):
         if name not in contents:
