@@ -114,11 +114,34 @@ def test_all_mistakes_are_told_at_once_each_with_its_place(tmp_path: Path) -> No
         (".on.digits", ".on.glyphs", "on.glyphs: the suite has no budget for this data set"),
         ('title = "A suite"', "", "title: Field required"),
         ("learning_rate = 1e-3", "learning_rate = nan", "finite number"),
+        ("steps = 10", "steps = 10\nresize = 64", "resize: digits has small images, which are not"),
+        ("steps = 10", 'steps = 10\naugmentation = "crop"', "small images take none or affine"),
     ],
 )
 def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in GOOD
     assert expected in message(tmp_path, GOOD.replace(old, new, 1))
+
+
+PHOTOGRAPHS = 'steps = 10\nresize = 64\ncrop = 56\naugmentation = "crop"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("resize = 64\n", "", "grocery_store.resize: grocery_store has photographs, so give the"),
+        ("crop = 56\n", "", "crop: grocery_store has photographs, so give the side of the square"),
+        ("crop = 56", "crop = 65", "crop: 65 is more than the shorter side of 64"),
+        ('"crop"', '"affine"', "augmentation: photographs take none, crop or resized-crop"),
+        ("resize = 64", "resize = 0", "resize: Input should be greater than or equal to 1"),
+    ],
+)
+def test_photographs_need_their_sizes(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    good = GOOD.replace("digits", "grocery_store").replace("steps = 10", PHOTOGRAPHS)
+    _, suite = load_suite(write(tmp_path, good))
+    assert (suite.specs()[0].resize, suite.specs()[0].crop) == (64, 56)
+    assert old in good
+    assert expected in message(tmp_path, good.replace(old, new, 1))
 
 
 def test_methods_that_would_share_a_directory_are_refused(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ MACHINE = ("cpu", "device", "threads")  # what decides how comparable seconds ar
 
 
 def budget_lines(groups: Sequence[Group]) -> list[tuple[str, str]]:
-    """(field, value) of what the data set fixes; where methods differ, the value names them."""
-    return [
+    """(field, value) of what the data set fixes, but for what none sets; where methods differ, the
+    value names them."""
+    lines = [
         (field.replace("_", " "), shared_value(groups, field))
         for field in Budget.model_fields
         if field != "split"
     ]
+    return [(field, value) for field, value in lines if value != show(None)]
 
 
 def shared_value(groups: Sequence[Group], field: str) -> str:
