@@ -108,12 +108,17 @@ def csv_cells(interval: Interval | None) -> tuple[str, str]:
 
 
 def console(rows: Sequence[Row]) -> list["Table"]:
-    """The rich tables of each data set, fit for 80 columns."""
-    return [
+    """The rich tables of each data set, fit for 80 columns; under the last what they mean."""
+    from rich.text import Text
+
+    tables = [
         console_table(members, title, keys)
         for members in split_tables(rows).values()
         for title, keys in families(members).items()
     ]
+    for table in tables[-1:]:
+        table.caption = Text(f"{PLUS_MINUS}. {BOLD}")
+    return tables
 
 
 def console_table(rows: Sequence[Row], title: str, keys: Sequence[str]) -> "Table":
@@ -124,7 +129,6 @@ def console_table(rows: Sequence[Row], title: str, keys: Sequence[str]) -> "Tabl
 
     table = Table(
         title=Text(f"{rows[0].dataset}, {rows[0].split} split, test: {title.lower()} (percent)"),
-        caption=Text(f"{PLUS_MINUS}. {BOLD}"),
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
