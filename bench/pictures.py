@@ -6,6 +6,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from bench.spec import file_name
 from bench.store import StoredRunError, atomic
 
 
@@ -24,7 +25,7 @@ class Pictures:
 
 
 def pictures_path(results: Path, dataset: str, fingerprint: str) -> Path:
-    return results / "pictures" / f"{dataset}-{fingerprint[:12]}.npz"
+    return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}.npz"
 
 
 def save_pictures(path: Path, pictures: Pictures) -> None:
