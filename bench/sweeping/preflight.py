@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.spec import RunSpec
 from bench.suites.names import check_loss
+from bench.sweeping.same_images import check_same_images
 
 
 def check_results(results: Path) -> None:
@@ -34,16 +35,21 @@ def check_device(device: str) -> None:
         raise ValueError(f"device {device!r} cannot be used ({first}); try --device cpu") from error
 
 
-def check_data(specs: Iterable[RunSpec], data_root: Path | None) -> None:
+def check_data(
+    specs: Iterable[RunSpec], data_root: Path | None, results: Path | None = None
+) -> None:
     """Load every data set that the runs need, once; what its loader raises says what is missing.
 
-    Raises: ValueError also for a loss whose settings do not fit the number of training classes.
+    Raises: ValueError also for a loss whose settings do not fit the number of training classes, and
+    for photographs that are others than those of the runs in ``results``.
     """
     from bench.datasets import load
 
     runs = list(specs)
     for name, split in sorted({(spec.dataset, spec.split) for spec in runs}):
         dataset = load(name, data_root, split)
+        if results is not None:
+            check_same_images(dataset, results)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
             if (spec.dataset, spec.split) == (name, split):
