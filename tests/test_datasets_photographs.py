@@ -160,6 +160,7 @@ def test_surplus_images_are_listed_where_they_do_not_belong(photographs: Photogr
     assert surplus(place, NAMES, inside) == []
     assert surplus(place, NAMES[1:], inside) == [f"{place}: {start}cat/a.png does not belong here"]
     assert surplus(place, ("c.png", "d.png"), f"{start}dog") == []
+    assert surplus(place.parent / "nowhere", ()) == []
 
 
 @pytest.mark.parametrize(

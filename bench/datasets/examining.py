@@ -43,7 +43,10 @@ def surplus(place: Path, known: Iterable[str], inside: str = "") -> list[str]:
     """Images in a folder or archive whose paths are not among the known ones, in words.
 
     ``inside``: the folder in the place where paths begin, and outside of which all is allowed.
+    A place that is missing holds none.
     """
+    if not place.exists():
+        return []
     with Photographs(place, (), inside=inside).opened() as opened:
         extra = {name for name in opened.names() if is_image(name)} - set(known)
     start = f"{inside}/" if inside else ""

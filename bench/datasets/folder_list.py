@@ -92,7 +92,7 @@ def _records(place: Path) -> Iterator[tuple[int, list[str]]]:
         line = content[: error.start].count(b"\n") + 1
         mistakes(place, [f"line {line}: this is not UTF-8; save the file as CSV UTF-8"])
         return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         for fields in reader:
             if any(field.strip() for field in fields):
