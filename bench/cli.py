@@ -4,13 +4,17 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from bench.cli_data import data
+
+if TYPE_CHECKING:
+    from bench.spec import RunSpec
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -58,7 +62,7 @@ def run(
     end_like_ctrl_c()
     try:
         with working(console) as report:
-            check_data(missing, data_root, report)
+            check_data(to_check(specs, missing), data_root, results, report)
         with display(console, processes) as show:
             state = sweep(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show
@@ -117,6 +121,14 @@ def list_(
     for name, table in LISTS.items():
         if what in ("", name):
             Console().print(table(), crop=False)  # an address may be longer than a line
+
+
+def to_check(specs: Sequence["RunSpec"], missing: Sequence["RunSpec"]) -> list["RunSpec"]:
+    """Runs whose data is looked at: those that are missing, and stored ones on a user's own images,
+    which may have changed since."""
+    from bench.datasets import find
+
+    return [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
 
 
 def cores() -> int:

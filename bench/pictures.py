@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from PIL import Image
 
-from bench.spec import slug
+from bench.spec import file_name
 from bench.store import StoredRunError, atomic
 
 
@@ -82,8 +82,7 @@ def pack(files: Sequence[bytes], side: int) -> Jpegs:
 
 
 def pictures_path(results: Path, dataset: str, fingerprint: str) -> Path:
-    name = slug(dataset) if ":" in dataset else dataset
-    return results / "pictures" / f"{name}-{fingerprint[:12]}.npz"
+    return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}.npz"
 
 
 def save_pictures(path: Path, pictures: Pictures) -> None:

@@ -78,3 +78,9 @@ def digest(value: object) -> str:
 def slug(text: str) -> str:
     """ASCII words joined by hyphens, fit for a file name: `A + b` -> `a-b`."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "method"
+
+
+def file_name(dataset: str) -> str:
+    """A data set's name within a file name: as it is where it may be one (`grocery_store`), else
+    its slug (`folder:My birds` -> `folder-my-birds`)."""
+    return dataset if re.fullmatch(r"[A-Za-z0-9_.-]+", dataset) else slug(dataset)

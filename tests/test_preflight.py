@@ -1,5 +1,7 @@
 """What is refused before the first run starts."""
 
+from pathlib import Path
+
 import pytest
 
 from bench.datasets.progress import quiet
@@ -9,12 +11,14 @@ from proxy_core.losses import LOSSES
 from tests.test_run import spec_for
 
 
-def test_settings_that_do_not_fit_the_classes_of_the_data_name_their_method() -> None:
+def test_settings_that_do_not_fit_the_classes_of_the_data_name_their_method(
+    tmp_path: Path,
+) -> None:
     """Digits has three training classes: 0.4 of them is one proxy, 0.7 are two."""
     bad = spec_for("proxy_triplet", loss_args={"proxies_per_class": 0.4}, method="Few")
     with pytest.raises(ValueError, match=r"Few on digits: proxies_per_class is 0\.4: that is one"):
-        check_data([spec_for(), bad], None, quiet)
-    check_data([spec_for(), spec_for("proxy_triplet")], None, quiet)
+        check_data([spec_for(), bad], None, tmp_path, quiet)
+    check_data([spec_for(), spec_for("proxy_triplet")], None, tmp_path, quiet)
     check_settings(bad, classes=10)
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from bench.datasets.base import Dataset
 from bench.datasets.digits import DIGITS
 from bench.datasets.fetching import fetch
+from bench.datasets.folder import FOLDER, PREFIX, folder_source
 from bench.datasets.glyphs import GLYPHS
+from bench.datasets.grocery_store import GROCERY_STORE
 from bench.datasets.omniglot import OMNIGLOT
 from bench.datasets.places import DATA_VARIABLE, data_root
 from bench.datasets.progress import Progress, Report
@@ -34,11 +36,18 @@ DATASETS: dict[str, Source] = {
     "digits": DIGITS,
     "glyphs": GLYPHS,
     "omniglot": OMNIGLOT,
+    "grocery_store": GROCERY_STORE,
+    "folder": FOLDER,
 }
 
 
 def find(name: str) -> Source:
-    """The data set of that name; ValueError with the nearest and all names where there is none."""
+    """The data set of that name, a user's own ``folder:NAME`` among them.
+
+    Raises ValueError with the nearest and all names where there is none.
+    """
+    if name.startswith(PREFIX):
+        return folder_source(name)
     if name not in DATASETS:
         raise ValueError(unknown("data set", name, DATASETS))
     return DATASETS[name]
@@ -66,7 +75,7 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
 
 
 def verify(name: str, root: Path | None, report: Progress) -> list[str]:
-    """Check every image and every split of a data set; returns problems in words, none if good.
+    """Check every image and pinned split of a data set; returns problems in words, none if good.
 
     Missing data is a problem like any other. Raises ValueError for an unknown name.
     """
@@ -74,7 +83,7 @@ def verify(name: str, root: Path | None, report: Progress) -> list[str]:
     try:
         problems = source.check(root, report)
         if not problems:
-            for protocol in source.protocols:
+            for protocol in source.fingerprints:
                 load(name, root, protocol)
     except (FileNotFoundError, ValueError) as error:
         return [str(error)]

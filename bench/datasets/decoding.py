@@ -1,13 +1,13 @@
 """One photograph, from the bytes of its file to RGB pixels of the wanted size."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 LARGEST = 2**26  # pixels; a file that claims more is refused before it is decoded
-_OPAQUE = ("RGB", "L", "CMYK", "YCbCr", "LAB", "HSV")
-_SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L")
 
 
 def decode(name: str, data: bytes) -> Image.Image:
@@ -15,19 +15,32 @@ def decode(name: str, data: bytes) -> Image.Image:
 
     EXIF rotation is applied; grey, palette, CMYK and 16-bit images become RGB; what is transparent
     lies on white. Of an animation the first picture counts. Raises ValueError, naming the image,
-    for what is not a whole image or has more than 2^26 pixels.
+    for what is not a whole image, holds floating-point numbers or has more than 2^26 pixels.
     """
+    with _naming(name, data):
+        image = Image.open(io.BytesIO(data))
+    check_pixels(name, *image.size)
+    if image.mode == "F":
+        raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
+    with _naming(name, data):
+        image.load()
+        with suppress(Exception):  # damaged notes of a camera spoil no picture: it is not turned
+            ImageOps.exif_transpose(image, in_place=True)
+        return to_rgb(image)
+
+
+@contextmanager
+def _naming(name: str, data: bytes) -> Iterator[None]:
+    """Name the image in whatever Pillow's readers stumble over."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            check_pixels(name, *image.size)
-            image.load()
-            return to_rgb(ImageOps.exif_transpose(image))
+        yield
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image file ({len(data):,} bytes)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{name} is too large to be decoded ({error})") from error
-    except (OSError, SyntaxError, EOFError, TypeError, OverflowError) as error:  # Pillow's ways
-        raise ValueError(f"{name} is damaged and cannot be decoded ({error})") from error
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{name} is damaged and cannot be decoded ({reason})") from error
 
 
 def check_pixels(name: str, width: int, height: int) -> None:
@@ -40,12 +53,12 @@ def check_pixels(name: str, width: int, height: int) -> None:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB."""
-    if image.mode in _SIXTEEN_BITS:
-        values = np.asarray(image, dtype=np.int64).clip(0, 65535)
-        return Image.fromarray((values // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in _OPAQUE and "transparency" not in image.info:
-        return image.convert("RGB")
+    """Any mode to RGB: of 16 bits the upper 8 count, as in Pillow's reading of 16-bit colours."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image if image.mode == "RGB" else image.convert("RGB")
     layer = image.convert("RGBA")
     paper = Image.new("RGBA", layer.size, "white")
     return Image.alpha_composite(paper, layer).convert("RGB")
@@ -57,14 +70,11 @@ def cut_out(name: str, image: Image.Image, box: np.ndarray) -> Image.Image:
     Raises ValueError for a box without a pixel of the image.
     """
     left, top, width, height = box.tolist()
-    edges = np.floor([left, top]).tolist() + np.ceil([left + width, top + height]).tolist()
-    limits = (*image.size, *image.size)
-    left, top, right, bottom = (
-        int(np.clip(edge, 0, limit)) for edge, limit in zip(edges, limits, strict=True)
-    )
-    if left >= right or top >= bottom:
+    edges = np.array([np.floor(left), np.floor(top), np.ceil(left + width), np.ceil(top + height)])
+    edges = edges.clip(0, [*image.size, *image.size])
+    if not (edges[:2] < edges[2:]).all():  # of what is no number nothing is true
         raise ValueError(f"{name}: its box {box.tolist()} lies outside its {image.size} pixels")
-    return image.crop((left, top, right, bottom))
+    return image.crop(tuple(edges.astype(int).tolist()))
 
 
 def shrink_to(name: str, image: Image.Image, side: int) -> np.ndarray:

@@ -1,44 +1,53 @@
 """What is wrong with the files of photographs: missing, surplus, broken."""
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from bench.datasets.decoding import decode
-from bench.datasets.photographs import OpenPlace, Photographs
+from bench.datasets.photographs import OpenPlace, Photographs, on_all_cores
 from bench.datasets.progress import Progress
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+_JPEG = (".jpg", ".jpeg", ".jfif")
+_SUFFIXES = (*_JPEG, ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's name says that it is an image; what file managers leave is none."""
+    """Whether a file's name says that it is an image; what is hidden is none."""
     base = name.rsplit("/", 1)[-1]
-    return base.lower().endswith(_SUFFIXES) and not base.startswith("._")
+    return base.lower().endswith(_SUFFIXES) and not base.startswith(".")
 
 
 def broken(photographs: Photographs, report: Progress) -> list[str]:
-    """Decode every photograph; returns, in words and in order, those that are missing or broken."""
+    """Decode every photograph; returns, in words and in order, those that are missing or broken.
+
+    Raises ValueError where the place itself cannot be opened.
+    """
     found: list[str] = []
-    with photographs.opened() as place, ThreadPoolExecutor(os.cpu_count()) as threads:
-        checks = threads.map(lambda name: _problem(place, name), photographs.names)
-        for done, problem in enumerate(checks, start=1):
+    with photographs.opened() as place:
+        problems = on_all_cores(partial(_problem, photographs, place), range(len(photographs)))
+        for done, problem in enumerate(problems, start=1):
             found += [problem] if problem else []
             report(done, len(photographs))
     return found
 
 
-def _problem(place: OpenPlace, name: str) -> str:
+def _problem(photographs: Photographs, place: OpenPlace, position: int) -> str:
     try:
-        decode(name, place.read(name))
+        photographs.photograph(place, position)
     except ValueError as error:
         return str(error)
     return ""
 
 
-def surplus(folder: Path, known: Iterable[str]) -> list[str]:
-    """Images under a folder whose paths from it are not among the known ones, in words."""
-    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    extra = {name for name in paths if is_image(name)} - set(known)
-    return [f"{folder}: {name} does not belong here" for name in sorted(extra)]
+def surplus(place: Path, known: Iterable[str], inside: str = "") -> list[str]:
+    """Images in a folder or archive whose paths are not among the known ones, in words.
+
+    ``inside``: the folder in the place where paths begin, and outside of which all is allowed.
+    A place that is missing holds none.
+    """
+    if not place.exists():
+        return []
+    with Photographs(place, (), inside=inside).opened() as opened:
+        extra = {name for name in opened.names() if is_image(name)} - set(known)
+    start = f"{inside}/" if inside else ""
+    return [f"{place}: {start}{name} does not belong here" for name in sorted(extra)]

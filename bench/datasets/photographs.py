@@ -1,109 +1,116 @@
 """Photographs in their files: read when asked for, never all at once."""
 
 import hashlib
+import os
+import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from os import cpu_count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from PIL import Image
 
+from bench.datasets.base import some
 from bench.datasets.cache import cached
 from bench.datasets.decoding import cut_out, decode, shrink_to
 from bench.datasets.progress import Report, quiet
 
-_TOGETHER = 256  # files whose checksums are made between two reports
+_TOGETHER = 256  # files that wait for a thread: what Ctrl-C has to wait for
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
     """N image files under a folder, or in a zip archive.
 
-    names: paths from the folder or in the archive, POSIX style; boxes: None, or (N, 4) float64
-    left, top, width, height in pixels, the part of each photograph that counts.
+    names: paths from the folder ``inside`` the place, POSIX style; boxes: None, or (N, 4) float64
+    left, top, width, height in pixels, the part of each photograph that counts. Names and contents
+    are what counts: an archive and the folder it was unpacked to have one checksum.
     """
 
     place: Path
     names: tuple[str, ...]
     boxes: np.ndarray | None = None
+    inside: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @contextmanager
     def opened(self) -> Iterator["OpenPlace"]:
-        """The place, open for reading: an archive's table is read once only."""
+        """The place, open for reading: an archive's table is read once only.
+
+        Raises ValueError for a file that is no zip archive.
+        """
         if self.place.is_dir():
-            yield OpenPlace(self.place, None)
+            yield OpenPlace(self.place, self.inside, None)
             return
         try:
             archive = zipfile.ZipFile(self.place)
         except (zipfile.BadZipFile, OSError) as error:
             raise ValueError(f"{self.place} is not a complete zip archive ({error})") from error
         with archive:
-            yield OpenPlace(self.place, archive)
+            yield OpenPlace(self.place, self.inside, archive)
 
-    def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
-        """Decode one photograph to (H, W, 3) uint8 with a shorter side of ``side``.
+    def photograph(self, place: "OpenPlace", position: int) -> Image.Image:
+        """Decode one photograph, or the part of it that counts, to RGB.
 
         Raises ValueError, naming the file, for one which cannot be read or decoded.
         """
         name = self.names[position]
         image = decode(name, place.read(name))
-        if self.boxes is not None:
-            image = cut_out(name, image, self.boxes[position])
-        return shrink_to(name, image, side)
+        return image if self.boxes is None else cut_out(name, image, self.boxes[position])
+
+    def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
+        """One photograph (H, W, 3) uint8 with a shorter side of ``side``; raises as above."""
+        return shrink_to(self.names[position], self.photograph(place, position), side)
 
     def digests(self, report: Report) -> np.ndarray:
-        """SHA-256 of every file, (N, 32) uint8; kept as long as sizes and times stay the same."""
-        return cached("digests", {"files": self.stamps}, lambda: self._digests(report))
+        """SHA-256 of every file, (N, 32) uint8; kept as long as sizes and times stay the same.
+
+        Raises FileNotFoundError naming files that are missing, ValueError for one that cannot be
+        read.
+        """
+        with self.opened() as place:
+            files = place.stamps(self.names)
+            return cached("digests", {"files": files}, lambda: self._digests(place, report))
 
     @cached_property
     def checksum(self) -> str:
         """SHA-256 (hex) over the files' names, digests and boxes, sorted by name."""
         return content_checksum(self.names, self.digests(quiet), self.boxes)
 
-    @cached_property
-    def stamps(self) -> list[list[object]]:
-        """Path, size and time of change (of an archive: checksum) of every file.
-
-        Raises FileNotFoundError naming the first file that is missing.
-        """
-        if self.place.is_dir():
-            return [_stamp(self.place / name) for name in self.names]
-        with self.opened() as place:
-            return [_stamp(self.place), *(list(place.entry(name)) for name in self.names)]
-
-    def _digests(self, report: Report) -> np.ndarray:
+    def _digests(self, place: "OpenPlace", report: Report) -> np.ndarray:
         digests = np.empty((len(self), 32), dtype=np.uint8)
-        with self.opened() as place, ThreadPoolExecutor(cpu_count()) as threads:
-            for start in range(0, len(self), _TOGETHER):
-                report("reading", start, len(self))
-                names = self.names[start : start + _TOGETHER]
-                found = b"".join(threads.map(place.digest, names))
-                rows = np.frombuffer(found, dtype=np.uint8).reshape(-1, 32)
-                digests[start : start + _TOGETHER] = rows
+        for i, digest in enumerate(on_all_cores(place.digest, self.names)):
+            if i % _TOGETHER == 0:
+                report("reading", i, len(self))
+            digests[i] = np.frombuffer(digest, dtype=np.uint8)
         report("reading", len(self), len(self))
         return digests
 
 
 @dataclass(frozen=True)
 class OpenPlace:
-    """A folder, or an archive that is open."""
+    """A folder, or an archive that is open; names are paths from the folder ``inside`` it."""
 
     path: Path
+    inside: str
     archive: zipfile.ZipFile | None
 
     def read(self, name: str) -> bytes:
         """A file's bytes; ValueError, naming it, where it cannot be read."""
         try:
-            return self.archive.read(name) if self.archive else (self.path / name).read_bytes()
-        except KeyError as error:
+            entry = self._entry(name)
+            return self.archive.read(entry) if self.archive else (self.path / entry).read_bytes()
+        except (FileNotFoundError, KeyError) as error:
             raise ValueError(f"{name} is missing from {self.path}") from error
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise ValueError(f"{name} in {self.path} cannot be read ({error})") from error
@@ -112,14 +119,39 @@ class OpenPlace:
         """SHA-256 of a file's bytes."""
         return hashlib.sha256(self.read(name)).digest()
 
-    def entry(self, name: str) -> tuple[str, int, int]:
-        """Name, size and CRC of an archive's entry; FileNotFoundError where there is none."""
-        assert self.archive is not None
+    def names(self) -> set[str]:
+        """Every file that is there."""
+        if self.archive:
+            entries = (entry for entry in self.archive.namelist() if not entry.endswith("/"))
+            start = self._entry("")
+            return {entry.removeprefix(start) for entry in entries if entry.startswith(start)}
+        folder = self.path / self.inside
+        return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+    def stamps(self, names: Sequence[str]) -> list[list[object]]:
+        """The place, and the name, size and time of change (in an archive: CRC) of every file.
+
+        Raises FileNotFoundError naming files that are missing.
+        """
+        found = {name: self._stamp(name) for name in names}
+        if missing := [name for name, stamp in found.items() if not stamp]:
+            raise FileNotFoundError(
+                f"{self.path} is not complete: missing or unreadable: {some(missing)}"
+            )
+        return [[str(self.path.resolve())], *([name, *found[name]] for name in names)]
+
+    def _stamp(self, name: str) -> list[int]:
         try:
-            info = self.archive.getinfo(name)
-        except KeyError as error:
-            raise FileNotFoundError(f"{name} is missing from {self.path}") from error
-        return info.filename, info.file_size, info.CRC
+            if self.archive:
+                entry = self.archive.getinfo(self._entry(name))
+                return [entry.file_size, entry.CRC]
+            status = os.stat(os.path.join(self.path, self._entry(name)))
+            return [status.st_size, status.st_mtime_ns]
+        except (OSError, KeyError):
+            return []
+
+    def _entry(self, name: str) -> str:
+        return f"{self.inside}/{name}" if self.inside else name
 
 
 def content_checksum(names: tuple[str, ...], digests: np.ndarray, boxes: np.ndarray | None) -> str:
@@ -132,11 +164,18 @@ def content_checksum(names: tuple[str, ...], digests: np.ndarray, boxes: np.ndar
     return whole.hexdigest()
 
 
-def _stamp(path: Path) -> list[object]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{path} is missing or cannot be read ({error.strerror})"
-        ) from error
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+    """The function's value for each item, in order; Pillow and hashes work without Python's lock.
+
+    Few items wait at a time, so that whoever stops early has soon stopped.
+    """
+    with ThreadPoolExecutor(cores()) as threads:
+        for start in range(0, len(items), _TOGETHER):
+            yield from threads.map(function, items[start : start + _TOGETHER])
+
+
+def cores() -> int:
+    """Cores that this process may use, where the system tells it, or all."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,6 +1,6 @@
-"""Photographs decoded once, at a stated size, into files that are mapped into memory.
+"""Photographs decoded once, at a stated size, into files that are read from then on.
 
-<cache folder>/<data set>-<side>-<key>/NNNN.rgb    256 photographs each: their sizes, then pixels
+<cache folder>/<data set>-<side>-<key>/NNNNN.rgb    64 photographs each: their sizes, then pixels
 
 The key covers every file's content, the boxes, the side, and the code and libraries that decode. A
 part that is there is whole, since it was renamed when it was: a killed process goes on from there,
@@ -23,15 +23,16 @@ import numpy as np
 from bench.datasets import decoding
 from bench.datasets.base import Dataset, some
 from bench.datasets.cache import CACHE_VARIABLE, cache_folder
-from bench.datasets.photographs import OpenPlace, Photographs, content_checksum
+from bench.datasets.photographs import OpenPlace, Photographs, content_checksum, cores
 from bench.datasets.progress import Report
+from bench.spec import file_name
 
-PART = 256  # photographs in a file
+PART = 64  # photographs in a file: what a thread holds in memory, and what a kill costs
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """N photographs (H, W, 3) uint8 of one shorter side, mapped into memory; sizes differ."""
+    """N photographs (H, W, 3) uint8 of one shorter side, read from their parts; sizes differ."""
 
     parts: tuple["Part", ...]
     count: int
@@ -46,61 +47,54 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One file of the cache."""
+    """One file of the cache. It is opened anew for each photograph: of thousands of parts, kept
+    open or mapped, a process would run out of files that it may open."""
 
     path: Path
     count: int
 
     def photograph(self, index: int) -> np.ndarray:
-        """One photograph (H, W, 3) uint8, a view into the file."""
+        """One photograph (H, W, 3) uint8."""
         height, width = self.sizes[index]
-        start = self.starts[index]
-        return self.mapped[start : start + height * width * 3].reshape(height, width, 3)
-
-    @cached_property
-    def mapped(self) -> np.ndarray:
-        content: np.ndarray = np.memmap(self.path, dtype=np.uint8, mode="r")
-        return content
+        pixels = np.fromfile(self.path, np.uint8, height * width * 3, offset=self.starts[index])
+        return pixels.reshape(height, width, 3)
 
     @cached_property
     def sizes(self) -> np.ndarray:
         """Height and width (n, 2) of every photograph."""
-        sizes: np.ndarray = self.mapped[: 16 * self.count].view(np.int64)
-        return sizes.reshape(self.count, 2)
+        return np.fromfile(self.path, np.int64, 2 * self.count).reshape(self.count, 2)
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Where each photograph's pixels begin (n,), after the sizes of all."""
-        lengths: np.ndarray = 3 * self.sizes.prod(axis=1)
-        starts: np.ndarray = 16 * self.count + np.cumsum(lengths) - lengths
+        """Where each photograph's pixels begin, and where the last one's end (n + 1,)."""
+        lengths = 3 * self.sizes.prod(axis=1)
+        starts: np.ndarray = 16 * self.count + np.concatenate([[0], np.cumsum(lengths)])
         return starts
 
     @property
     def whole(self) -> bool:
         """Whether the file is there with all its bytes."""
-        if not self.path.exists() or self.path.stat().st_size < 16 * self.count:
-            return False
-        return len(self.mapped) == 16 * self.count + 3 * int(self.sizes.prod(axis=1).sum())
+        length = self.path.stat().st_size if self.path.exists() else 0
+        return length >= 16 * self.count and length == Part(self.path, self.count).starts[-1]
 
 
 def decoded(name: str, photographs: Photographs, side: int, report: Report) -> Decoded:
     """The photographs at a shorter side of ``side`` pixels, decoded now where they are not yet.
 
-    Raises ValueError naming the first of those that cannot be decoded, FileNotFoundError for
-    missing ones, OSError where the cache folder cannot be written.
+    Raises ValueError naming those that cannot be decoded, FileNotFoundError for missing ones,
+    OSError where the cache folder cannot be written.
     """
     digests = photographs.digests(report)
-    folder = cache_folder() / f"{name}-{side}-{_key(photographs, digests, side)[:20]}"
-    starts = range(0, len(photographs), PART)
+    folder = cache_folder() / f"{file_name(name)}-{side}-{_key(photographs, digests, side)[:20]}"
     parts = tuple(
-        Part(folder / f"{start // PART:04d}.rgb", min(PART, len(photographs) - start))
-        for start in starts
+        Part(folder / f"{start // PART:05d}.rgb", min(PART, len(photographs) - start))
+        for start in range(0, len(photographs), PART)
     )
     if not all(part.whole for part in parts):
-        with _alone(folder):
+        with _alone(folder, report):
             _make([part for part in parts if not part.whole], photographs, side, report)
     checksum = content_checksum(photographs.names, digests, photographs.boxes)
-    return Decoded(tuple(Part(part.path, part.count) for part in parts), len(photographs), checksum)
+    return Decoded(parts, len(photographs), checksum)
 
 
 def _key(photographs: Photographs, digests: np.ndarray, side: int) -> str:
@@ -108,44 +102,49 @@ def _key(photographs: Photographs, digests: np.ndarray, side: int) -> str:
     from PIL import __version__, features
 
     boxes = b"" if photographs.boxes is None else photographs.boxes.tobytes()
+    libraries = [features.version(library) for library in ("jpg", "webp", "libtiff", "jpg_2000")]
     settings = {
         "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
         "side": side,
         "part": PART,
         "code": hashlib.sha256(Path(decoding.__file__).read_bytes()).hexdigest(),
         "pillow": __version__,
-        "jpeg": features.version("jpg"),
+        "libraries": [*libraries, features.version_feature("libjpeg_turbo")],
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process decodes into the folder, and remove what a killed one left."""
+def _alone(folder: Path, report: Report) -> Iterator[None]:
+    """Wait until no other process decodes into the folder, and remove what a killed one left.
+
+    Raises OSError, naming the folder and the way out, for whatever the system refuses there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
+        with (folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report("waiting for another process", 0, None)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            for left in folder.glob("*.partial"):
+                left.unlink()
+            yield
     except OSError as error:
         raise OSError(
             error.errno,
             f"decoded photographs cannot be kept in {folder} ({error.strerror}); set "
-            f"{CACHE_VARIABLE} to a folder that can be written",
+            f"{CACHE_VARIABLE} to a folder that can be written and has room",
         ) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        for left in folder.glob("*.partial"):
-            left.unlink()
-        yield
 
 
 def _make(parts: list[Part], photographs: Photographs, side: int, report: Report) -> None:
     """Decode the missing parts, one thread a core: Pillow computes without Python's lock."""
-    parts = [part for part in parts if not part.whole]  # another process may have made some
-    total = sum(part.count for part in parts)
+    total, done = sum(part.count for part in parts), 0
     broken: list[str] = []
-    done = 0
     report("decoding", done, total)
-    with photographs.opened() as place, ThreadPoolExecutor(os.cpu_count()) as threads:
+    with photographs.opened() as place, ThreadPoolExecutor(cores()) as threads:
         waiting = {threads.submit(_fill, part, photographs, place, side): part for part in parts}
         try:
             for future in as_completed(waiting):
@@ -175,12 +174,12 @@ def _fill(part: Part, photographs: Photographs, place: OpenPlace, side: int) -> 
 
 
 def _write(path: Path, images: list[np.ndarray]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.partial")
+    temporary = path.with_suffix(".partial")
     try:
         with temporary.open("wb") as file:
             file.write(np.array([image.shape[:2] for image in images], dtype=np.int64).tobytes())
             for image in images:
-                file.write(image.tobytes())
+                file.write(image.data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -28,6 +28,8 @@ def find_place(name: str, root: Path, candidates: tuple[str, ...]) -> Path:
 
 
 def _advice(name: str) -> str:
+    if name.split(":")[0] == "folder":
+        return f"Name the folder of your images with --data-root or with {DATA_VARIABLE}"
     return (
         f"Get it with `proxy-bench data download {name} --data-root DIR`, or say where it is "
         f"with --data-root or the environment variable {DATA_VARIABLE}"

@@ -17,10 +17,9 @@ MANY_CLASSES = 10_000
 
 
 def known_dataset(name: str) -> str:
-    from bench.datasets import DATASETS
+    from bench.datasets import find
 
-    if name not in DATASETS:
-        raise ValueError(unknown("data set", name, DATASETS))
+    find(name)
     return name
 
 
@@ -41,9 +40,9 @@ def known_loss(name: str) -> str:
 
 
 def check_protocol(dataset: str, protocol: str) -> list[str]:
-    from bench.datasets import DATASETS
+    from bench.datasets import find
 
-    protocols = DATASETS[dataset].protocols
+    protocols = find(dataset).protocols
     known = protocol in protocols
     return [] if known else [f"split: {unknown('split', protocol, protocols)}"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from bench.datasets.progress import Report
 from bench.spec import RunSpec
 from bench.suites.names import check_loss
+from bench.sweeping.same_images import check_same_images
 
 
 def check_results(results: Path) -> None:
@@ -35,11 +36,14 @@ def check_device(device: str) -> None:
         raise ValueError(f"device {device!r} cannot be used ({first}); try --device cpu") from error
 
 
-def check_data(specs: Iterable[RunSpec], data_root: Path | None, report: Report) -> None:
+def check_data(
+    specs: Iterable[RunSpec], data_root: Path | None, results: Path, report: Report
+) -> None:
     """Load every data set that the runs need, once, and decode its photographs; what its loader
     raises says what is missing.
 
-    Raises: ValueError also for a loss whose settings do not fit the number of training classes.
+    Raises: ValueError also for a loss whose settings do not fit the number of training classes, and
+    for photographs that are others than those of the runs in ``results``.
     """
     from bench.datasets import load
     from bench.datasets.pixels import prepare
@@ -47,8 +51,8 @@ def check_data(specs: Iterable[RunSpec], data_root: Path | None, report: Report)
     runs = list(specs)
     needed = sorted({(spec.dataset, spec.split, spec.resize or 0) for spec in runs})
     for name, split, side in needed:
-        dataset = load(name, data_root, split)
-        prepare(dataset, side or None, report)
+        dataset = prepare(load(name, data_root, split), side or None, report)
+        check_same_images(dataset, results)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
             if (spec.dataset, spec.split) == (name, split):
