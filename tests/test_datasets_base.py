@@ -153,7 +153,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         ValueError, match=r"unknown data set 'omniglott'; did you mean 'omniglot'\?"
     ):
         load("omniglott", None, "class-disjoint")
-    with pytest.raises(ValueError, match=r"'xyz' \(known: digits, glyphs, omniglot\)"):
+    with pytest.raises(ValueError, match=rf"'xyz' \(known: {', '.join(DATASETS)}\)"):
         find("xyz")
     with pytest.raises(ValueError, match=r"unknown protocol of digits 'official' \(known: class-"):
         load("digits", None, "official")
@@ -192,7 +192,8 @@ def test_every_source_is_complete() -> None:
         assert source.protocols
         assert set(source.protocols) == set(source.fingerprints)
         assert all(len(pinned) == 64 for pinned in source.fingerprints.values())
-        assert source.embedded == (not source.files)
+        assert source.embedded == (not (source.files or source.archives or source.by_hand))
+        assert source.by_hand or not source.archives
         assert all((source.title, source.licence, source.citation, source.homepage))
         assert "\n" not in source.description
 
