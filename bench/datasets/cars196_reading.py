@@ -151,7 +151,7 @@ def _read(path: Path, variable: str, count: int) -> np.ndarray:
     from scipy.io import loadmat
 
     try:
-        found: np.ndarray = loadmat(path, squeeze_me=True)[variable]
+        found: np.ndarray = loadmat(path, squeeze_me=True, variable_names=[variable])[variable]
     except Exception as error:  # whatever a damaged file makes of the reader
         raise ValueError(f"{path} is damaged or has no {variable} ({error})") from error
     if found.shape != (count,):

@@ -15,7 +15,8 @@ def require(name: str, folder: Path, files: Iterable[str]) -> None:
     absent = [file for file in files if not (folder / file).is_file()]
     if absent:
         raise FileNotFoundError(
-            f"{name} is not complete: {', '.join(absent)} {_is(len(absent))} missing from {folder}"
+            f"{name} is not complete: missing from {folder}: {', '.join(absent)}; `proxy-bench "
+            f"data download {name} --data-root DIR` unpacks its archive or says where to get it"
         )
 
 
@@ -78,7 +79,3 @@ def missing(place: Path, names: Iterable[str], here: Iterable[str]) -> list[str]
 
 def _folder(name: str) -> str:
     return name.rpartition("/")[0]
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

@@ -65,8 +65,8 @@ def differences(folder: Path, names: Mapping[str, Sequence[str]]) -> list[str]:
         found = Counter(identity_and_camera(name)[0] for name in names[part])
         digest = hashlib.sha256("\n".join(names[part]).encode()).hexdigest()
         counted = [
-            f"{folder / part}: {_called(identity)} {found[identity]:,} photographs, published are "
-            f"{expected[identity]:,}"
+            f"{folder / part}: photographs of {_called(identity)}: {found[identity]:,}, published "
+            f"are {expected[identity]:,}"
             for identity in sorted(found.keys() | expected.keys())
             if found[identity] != expected[identity]
         ]
@@ -89,20 +89,20 @@ def _published() -> dict[str, Counter[int]]:
 
 
 def _trimmed(folder: Path, found: Counter[int], expected: Counter[int]) -> list[str]:
-    """A copy from which the photographs without an identity were taken: one problem."""
+    """One problem for a folder that is empty, or from which those of no person were taken."""
     gone = [identity for identity in (-1, 0) if expected[identity] and not found[identity]]
-    if not gone or not found:
+    if not found:
+        what = "holds no photograph"
+    elif gone:
+        what = f"is a trimmed copy without its {' and '.join(map(_called, gone))}"
+    else:
         return []
-    left = " and ".join("junk (-1)" if identity else "distractors (0000)" for identity in gone)
-    return [
-        f"{folder} is a trimmed copy without its {left}: {found.total():,} photographs, published "
-        f"are {expected.total():,}; {_ASK}"
-    ]
+    counted = f"{found.total():,} photographs, published are {expected.total():,}"
+    return [f"{folder} {what}: {counted}; {_ASK}"]
 
 
 def _called(identity: int) -> str:
-    special = {-1: "junk (-1) has", 0: "distractors (0000) have"}
-    return special.get(identity, f"identity {identity:04d} has")
+    return {-1: "junk (-1)", 0: "distractors (0000)"}.get(identity, f"identity {identity:04d}")
 
 
 def _hint(names: Sequence[str]) -> str:
