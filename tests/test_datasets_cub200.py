@@ -101,6 +101,7 @@ def test_wrong_attributes_are_told(folder: Path) -> None:
     for text, expected in (
         ("\n".join(others), "has 199 lines, expected one for each class"),
         ("\n".join([first.replace("0.0", "-1", 1), *others]), "must be percentages in 0..100"),
+        ("\n".join([first.replace("0.0", "101", 1), *others]), "must be percentages in 0..100"),
         ("\n".join([first.replace("0.0", "x", 1), *others]), "could not convert string to float"),
         ("\n".join([first[4:], *others]), "line 1: expected 312 values, found 311"),
         ("\n".join([first.replace("0.0", "0.1", 1), *others]), "is not the published file"),
@@ -121,6 +122,8 @@ def test_tiny_pictures_under_the_genuine_names_verify(
     assert verify("cub200", tmp_path, lambda done, total: seen.append((done, total))) == []
     assert seen[0] == (1, 1179)
     assert seen[-1] == (1179, 1179)
+    (folder / "train").mkdir()  # made by its user beside the official folder
+    assert len(load("cub200", tmp_path, "official").items) == 11788
 
 
 def test_every_damage_is_named(

@@ -78,8 +78,9 @@ def read_lists(folder: Path) -> Lists:
 
 def repacked(folder: Path) -> str:
     """What a copy that is not the official one is, in words; nothing for what may be official."""
+    own = (folder / "car_ims").is_dir() or (folder / "cars_train").is_dir()
     for place in (folder, folder / "car_data", folder / "car_data" / "car_data"):
-        if (place / "train").is_dir() and not (folder / "car_ims").is_dir():
+        if (place / "train").is_dir() and not own:
             return (
                 f"{place} is a re-packed copy: photographs sorted into train/ and test/ by class, "
                 "without the official annotations (as stanford-car-dataset-by-classes-folder); "
