@@ -20,7 +20,7 @@ def read_attributes(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
     is missing, ValueError for values of another shape or range.
     """
     values = folder / _VALUES
-    places = [folder.parent, folder, folder / "attributes"]
+    places = [folder / "attributes", folder, folder.parent]
     listed = [place / "attributes.txt" for place in places if (place / "attributes.txt").is_file()]
     if not values.is_file() or not listed:
         missing = "attributes.txt" if values.is_file() else _VALUES
