@@ -129,9 +129,9 @@ def to_classes(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
             f"{path}: labels have shape {labels.shape}; expected one for each of {images:,} "
             "embeddings"
         )
-    if not (np.issubdtype(labels.dtype, np.integer) or labels.dtype.kind in "US"):
-        if labels.dtype.kind != "f" or (labels != np.floor(labels)).any():
-            raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
+    whole = labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
+    if not whole and labels.dtype.kind not in "iuUS":
+        raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
     classes, found = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

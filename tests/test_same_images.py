@@ -10,7 +10,6 @@ from bench.datasets import load
 from bench.datasets.pixels import prepare
 from bench.datasets.progress import quiet
 from bench.spec import RunSpec
-from bench.datasets.progress import quiet
 from bench.sweeping.preflight import check_data
 from bench.sweeping.same_images import check_same_images
 from tests.fabricated import make_spec, write_run

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 from bench.datasets.base import Dataset
+from bench.datasets.cars196 import CARS196
+from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
 from bench.datasets.fetching import fetch
 from bench.datasets.folder import FOLDER, PREFIX, folder_source
 from bench.datasets.glyphs import GLYPHS
 from bench.datasets.grocery_store import GROCERY_STORE
+from bench.datasets.market1501 import MARKET1501
 from bench.datasets.omniglot import OMNIGLOT
 from bench.datasets.places import DATA_VARIABLE, data_root
 from bench.datasets.progress import Progress, Report
+from bench.datasets.sop import SOP
 from bench.datasets.source import Archive, Download, Source
 from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.unpacking import settle
 from bench.unknown import unknown
 
 __all__ = [
@@ -37,6 +42,11 @@ DATASETS: dict[str, Source] = {
     "glyphs": GLYPHS,
     "omniglot": OMNIGLOT,
     "grocery_store": GROCERY_STORE,
+    "cub200": CUB200,
+    "cub200_boxes": CUB200_BOXES,
+    "cars196": CARS196,
+    "sop": SOP,
+    "market1501": MARKET1501,
     "folder": FOLDER,
 }
 
@@ -91,13 +101,18 @@ def verify(name: str, root: Path | None, report: Progress) -> list[str]:
 
 
 def download(name: str, root: Path | None, report: Report) -> list[Path]:
-    """Fetch a data set's official archives, and nothing for an embedded one (no files, no paths).
+    """Fetch a data set's official archives; verify and unpack those that are brought by hand.
 
-    Archives which are there and verified stay. Raises what ``fetch`` raises, ValueError for an
-    unknown name, FileNotFoundError without a data root. Show the Source's licence before.
+    Nothing for an embedded one (no files, no paths). What is there and verified, or unpacked,
+    stays. Raises what ``fetch`` and ``settle`` raise, ValueError for an unknown name,
+    FileNotFoundError without a data root and for archives that must be brought by hand, with words
+    on what to get from whom and where to put it. Show the Source's licence before.
     """
     source = find(name)
     if source.embedded:
         return []
     folder = data_root(name, root)
-    return [fetch(file, folder, report) for file in source.files]
+    fetched = [fetch(file, folder, report) for file in source.files]
+    return fetched + [
+        settle(archive, folder, source.by_hand, report) for archive in source.archives
+    ]

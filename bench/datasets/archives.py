@@ -33,7 +33,7 @@ def read_entries(place: Path, largest: int) -> tuple[dict[str, bytes], dict[str,
 def _folder_entries(folder: Path, largest: int) -> Iterator[tuple[str, bytes | str]]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder.parent).as_posix()
-        if _is_litter(name):
+        if is_litter(name):
             continue
         try:
             too_large = path.stat().st_size > largest
@@ -50,7 +50,7 @@ def _zip_entries(archive: Path, largest: int) -> Iterator[tuple[str, bytes | str
         return
     with file:
         for entry in file.infolist():
-            if not entry.is_dir() and not _is_litter(entry.filename):
+            if not entry.is_dir() and not is_litter(entry.filename):
                 yield entry.filename, _read_entry(file, entry, largest)
 
 
@@ -72,6 +72,7 @@ def _too_large(name: str, largest: int) -> str:
     return f"{name} is larger than {largest:,} bytes; it was not read"
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
+    """Whether a file's name says that a file manager left it."""
     parts = PurePosixPath(name).parts
     return any(part in _LITTER or part.startswith("._") for part in parts)

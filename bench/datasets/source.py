@@ -25,8 +25,9 @@ class Download:
 class Archive:
     """One official archive that its user gets by hand: where to put it, and where it is unpacked.
 
-    ``path`` and the folder ``into`` are under the data root; ``checksum`` as that of a Download,
-    None where none is published.
+    ``path`` and the folder ``into``, which has the name of the archive's main folder, are under the
+    data root; a file that is no archive has its own path for ``into``. ``checksum`` as that of a
+    Download, None where none is published.
     """
 
     path: str

@@ -65,3 +65,22 @@ def class_disjoint(
         query=positions,
         gallery=positions,
     )
+
+
+def official(labels: np.ndarray, training: np.ndarray) -> Split:
+    """The data set's own lists: one trains and validates, the other is searched within itself.
+
+    labels (N,) int64; training (N,) bool, True for the official training list. Every fifth image
+    of each class on it validates, in the order given: the lists name no validation images.
+    """
+    validation = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels[training]):
+        validation[np.flatnonzero(training & (labels == label))[4::5]] = True
+    test = np.flatnonzero(~training)
+    return Split(
+        protocol="official",
+        train=np.flatnonzero(training & ~validation),
+        validation=np.flatnonzero(validation),
+        query=test,
+        gallery=test,
+    )
