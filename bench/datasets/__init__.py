@@ -12,6 +12,7 @@ from bench.datasets.glyphs import GLYPHS
 from bench.datasets.grocery_store import GROCERY_STORE
 from bench.datasets.market1501 import MARKET1501
 from bench.datasets.omniglot import OMNIGLOT
+from bench.datasets.photographs import Photographs
 from bench.datasets.places import DATA_VARIABLE, data_root
 from bench.datasets.progress import Progress, Report
 from bench.datasets.sop import SOP
@@ -112,7 +113,22 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
     if source.embedded:
         return []
     folder = data_root(name, root)
+    if source.by_hand and is_there(source, root):
+        return []
+    if source.by_hand and not source.archives:
+        raise FileNotFoundError(source.by_hand.replace("DATA_ROOT", str(folder)))
     fetched = [fetch(file, folder, report) for file in source.files]
     return fetched + [
         settle(archive, folder, source.by_hand, report) for archive in source.archives
     ]
+
+
+def is_there(source: Source, root: Path | None) -> bool:
+    """Whether a data set's lists and pictures are in their place, good or not."""
+    try:
+        images = source.load(root, source.protocols[0]).images
+        if isinstance(images, Photographs):
+            images.stamps  # noqa: B018  # looks at every file
+    except FileNotFoundError:
+        return False
+    return True
