@@ -128,7 +128,8 @@ def is_there(source: Source, root: Path | None) -> bool:
     try:
         images = source.load(root, source.protocols[0]).images
         if isinstance(images, Photographs):
-            images.stamps  # noqa: B018  # looks at every file
+            with images.opened() as place:
+                place.stamps(images.names)  # looks at every file
     except FileNotFoundError:
         return False
     return True
