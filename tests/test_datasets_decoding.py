@@ -63,6 +63,7 @@ def test_a_jpeg_is_turned_too_and_damaged_exif_spoils_nothing() -> None:
     for damaged in (b"Exif\0\0 no table", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0"):
         data = _file(image, "JPEG", exif=damaged)
         np.testing.assert_array_equal(decode("a.jpg", data), plain)
+        np.testing.assert_array_equal(_decoded(image, exif=damaged), PIXELS)
 
 
 def test_grey_and_one_bit_become_equal_colours() -> None:
@@ -113,6 +114,8 @@ def test_palettes_with_and_without_transparency() -> None:
     assert np.abs(half[2] - _on_white(np.array([[[7, 8, 9]]]), np.array([[128]]))).max() <= 1
     grey = Image.fromarray(np.array([[5, 9]], np.uint8))
     assert _decoded(grey, transparency=5).tolist() == [[white, [9, 9, 9]]]
+    pair = Image.fromarray(np.array([colours[:2]], np.uint8))
+    assert _decoded(pair, transparency=(10, 20, 30)).tolist() == [[white, colours[1]]]
 
 
 def test_a_cmyk_jpeg_is_near_its_rgb() -> None:

@@ -112,6 +112,19 @@ def test_sizes_of_the_parts(count: int, train: int, validation: int, test: int) 
         assert _classes(dataset, "validation") == ["004", "009"]
 
 
+def test_by_classes_junk_is_left_out() -> None:
+    rows = [Row(f"{label}/{i}.png", label, "train") for label in "abcd" for i in (0, 1)]
+    junk = Row("x.png", "-1", "gallery")
+    dataset = by_classes("folder", Path("zoo"), [junk, *rows])
+    assert dataset.fingerprint == by_classes("folder", Path("zoo"), rows).fingerprint
+    assert "x.png" not in dataset.items
+
+
+def test_a_folder_may_be_called_as_junk_is_in_lists(root: Path) -> None:
+    (root / "zoo" / "ant").rename(root / "zoo" / "-1")
+    assert load("folder:zoo", root, "class-disjoint").class_names[0] == "-1"
+
+
 @given(st.permutations(range(14)))
 def test_the_rule_does_not_depend_on_the_order_of_files(order: list[int]) -> None:
     rows = [Row(f"{label}/{i}.png", str(label)) for label in range(7) for i in (0, 1)]

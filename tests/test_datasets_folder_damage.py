@@ -72,6 +72,10 @@ ROWS: list[tuple[dict[str, list[str]], str]] = [
         "line 4: ../zoo/a/2.png leads out of {zoo}; begin at the folder of the list, without '..'",
     ),
     (
+        {"path": _with(NAMES, line_4="a/../a/2.png")},
+        "line 4: a/../a/2.png leads out of {zoo}; begin at the folder of the list, without '..'",
+    ),
+    (
         {"path": _with(NAMES, line_4="/etc/passwd")},
         "line 4: /etc/passwd is an absolute path; begin at the folder of the list",
     ),

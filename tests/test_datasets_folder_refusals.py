@@ -114,6 +114,12 @@ def test_by_class_an_image_alone_in_its_class_is_told(zoo: Path) -> None:
     assert _verify(zoo) == ["\n".join(expected)]
 
 
+def test_of_a_list_the_line_is_told_by_class_too(zoo: Path) -> None:
+    _write(zoo, [""] * 12, [*"aaabbbccxxxx"[:11], "y"])
+    (found,) = _mistakes(zoo, "class-disjoint")
+    assert found.startswith("line 13: d/2.png finds no other image of 'y' in test")
+
+
 def test_classes_may_be_too_few(zoo: Path) -> None:
     (zoo / "d").rename(zoo / "c" / "d")
     message = f"{zoo} has 3 classes (a, b, c); the split class-disjoint needs 4 or more: 2 to train"
@@ -144,6 +150,16 @@ def test_what_re_identification_refuses(
     assert all(line.startswith(text) for line, text in zip(found, expected, strict=True))
 
 
+def test_what_both_protocols_of_a_list_refuse_is_told_once(zoo: Path) -> None:
+    _write(zoo, SEARCH, _at(10, "d", LABELS), "1" * 12)
+    text = "line 10: c/2.png finds no other image of 'd' in gallery; add images of this class or"
+    for protocol in ("official", "re-identification"):
+        (found,) = _mistakes(zoo, protocol)
+        assert found.startswith(text)
+    (problem,) = _verify(zoo)
+    assert text in problem
+
+
 def test_identities_that_are_trained_must_not_be_tested(zoo: Path) -> None:
     _write(zoo, SEARCH, [*"aaaaabbbaaaa"], "1" * 12)
     assert "share the classes a, which the re-identification protocol forbids" in _refused(
@@ -168,12 +184,12 @@ def test_broken_images_and_what_is_not_used_are_listed(zoo: Path) -> None:
     for name in ("readme.txt", "top.png", "b/film.mp4"):
         (zoo / name).write_bytes(b"x")
     problems = ["a/0.png is not an image file (6 bytes)"]
-    unused = "not used as images of a class"
-    assert _verify(zoo) == [*problems, f"{zoo}: 3 {unused}: b/film.mp4, readme.txt, top.png"]
+    unused = "files not used as images of a class"
+    assert _verify(zoo) == [*problems, f"{zoo}: {unused} (3): b/film.mp4, readme.txt, top.png"]
     _write(zoo, SPLITS)
     text = (zoo / "images.csv").read_text().splitlines()
     (zoo / "images.csv").write_text("\n".join(text[:-1]))
-    found = f"{zoo}: 4 {unused}: b/film.mp4, d/2.png, readme.txt, top.png"
+    found = f"{zoo}: {unused} (4): b/film.mp4, d/2.png, readme.txt, top.png"
     assert _verify(zoo) == [*problems, found]
 
 

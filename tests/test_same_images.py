@@ -50,11 +50,11 @@ def test_stored_runs_on_the_same_images_are_no_hindrance(data: Path, tmp_path: P
 def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, change: str) -> None:
     results = tmp_path / "results"
     path = _store(results, data, make_spec("folder:zoo", "Proxy-NCA", 0))
-    changed = data / "zoo" / NAMES[0]
     if change == "pixels":
-        changed.write_bytes(picture(77))
+        (data / "zoo" / NAMES[0]).write_bytes(picture(77))
     else:
-        changed.rename(data / "zoo" / "b" / "9.png")
+        rows = [f"{name},{name[0] if i else 'b'}" for i, name in enumerate(NAMES)]
+        (data / "zoo" / "images.csv").write_text("\n".join(["path,label", *rows]))
     message = (
         f"{results} holds runs on other images or another split of them under the name folder:zoo, "
         f"such as {path.parent.name}: choose another folder with --results, or give the folder"

@@ -53,7 +53,7 @@ def unused(folder: Path, rows: Iterable[Row]) -> list[str]:
     extra = [path for path in there if path not in known]
     if not extra:
         return []
-    return [f"{folder}: {len(extra):,} not used as images of a class: {some(extra)}"]
+    return [f"{folder}: files not used as images of a class ({len(extra):,}): {some(extra)}"]
 
 
 def _raise(error: OSError) -> None:

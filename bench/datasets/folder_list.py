@@ -16,6 +16,7 @@ REQUIRED = COLUMNS[:2]
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
 NO_CAMERA = -1
+QUOTE = "what holds a comma stands between double quotes"
 _SHOWN = 5  # mistakes that a message spells out
 
 
@@ -68,13 +69,10 @@ def read_list(place: Path) -> list[Row]:
     rows: dict[str, Row] = {}
     found: list[str] = []
     for line, fields in records:
-        values = dict(zip(columns, (field.strip() for field in fields), strict=False))
         if len(fields) != len(columns):
-            found.append(
-                f"line {line}: {len(fields)} fields under {len(columns)} columns; what holds a "
-                "comma stands between double quotes"
-            )
+            found.append(f"line {line}: {len(fields)} fields under {len(columns)} columns; {QUOTE}")
             continue
+        values = dict(zip(columns, (field.strip() for field in fields), strict=True))
         row = _row(line, values)
         wrong = list(_row_mistakes(values, row, place.parent, rows.get(row.path)))
         found += [f"line {line}: {text}" for text in wrong]

@@ -37,7 +37,7 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     parts = dict.fromkeys(classes, "test") | dict.fromkeys(seen, "train")
     parts |= dict.fromkeys(seen[4::5] or seen[-1:], "val")
     rows = [replace(row, split=parts[row.label]) for row in rows]
-    mistakes(folder, _alone(rows))
+    mistakes(folder / NAME if rows[0].line else folder, _alone(rows))
     return _dataset(name, folder, rows, "class-disjoint")
 
 

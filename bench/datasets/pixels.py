@@ -2,7 +2,7 @@
 
 <cache folder>/<data set>-<side>-<key>/NNNNN.rgb    64 photographs each: their sizes, then pixels
 
-The key covers every file's content, the boxes, the side, and the code and libraries that decode. A
+The key covers every file's content, the boxes, and the code and libraries that decode. A
 part that is there is whole, since it was renamed when it was: a killed process goes on from there,
 and of two processes the second waits and finds the work done.
 """
@@ -85,7 +85,7 @@ def decoded(name: str, photographs: Photographs, side: int, report: Report) -> D
     OSError where the cache folder cannot be written.
     """
     digests = photographs.digests(report)
-    folder = cache_folder() / f"{file_name(name)}-{side}-{_key(photographs, digests, side)[:20]}"
+    folder = cache_folder() / f"{file_name(name)}-{side}-{_key(photographs, digests)[:20]}"
     parts = tuple(
         Part(folder / f"{start // PART:05d}.rgb", min(PART, len(photographs) - start))
         for start in range(0, len(photographs), PART)
@@ -97,15 +97,14 @@ def decoded(name: str, photographs: Photographs, side: int, report: Report) -> D
     return Decoded(parts, len(photographs), checksum)
 
 
-def _key(photographs: Photographs, digests: np.ndarray, side: int) -> str:
-    """SHA-256 over everything that can change a pixel."""
+def _key(photographs: Photographs, digests: np.ndarray) -> str:
+    """SHA-256 over everything but the side that can change a pixel."""
     from PIL import __version__, features
 
     boxes = b"" if photographs.boxes is None else photographs.boxes.tobytes()
     libraries = [features.version(library) for library in ("jpg", "webp", "libtiff", "jpg_2000")]
     settings = {
         "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
-        "side": side,
         "part": PART,
         "code": hashlib.sha256(Path(decoding.__file__).read_bytes()).hexdigest(),
         "pillow": __version__,
