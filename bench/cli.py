@@ -108,6 +108,35 @@ def show(
         console.print(table)
 
 
+@app.command()
+def score(
+    embeddings: Annotated[Path, typer.Argument(help="A .npy, .npz or .safetensors file.")],
+    labels: Annotated[
+        Path | None, typer.Argument(help="Labels: such a file, or .csv or .txt, one a line.")
+    ] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in, if apart.")] = None,
+    gallery_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
+    at: Annotated[str, typer.Option(help="K of Recall@K, with commas.")] = "1,2,4,8",
+) -> None:
+    """Score embeddings of your own, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
+    from bench.own_embeddings import read_ks, read_sides
+    from bench.own_scores import heading, lengths_note, score_embeddings, score_table
+    from bench.working import working
+
+    console = Console()
+    if gallery_labels and not gallery:
+        raise typer.BadParameter("--gallery-labels needs --gallery")
+    ks = read_ks(at)
+    sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
+    queries, others = sides[0], sides[1] if gallery else None
+    with working(console) as report:
+        scores = score_embeddings(queries, others, ks, report)
+    console.print(heading(queries, others), markup=False, highlight=False)
+    console.print(score_table(scores))
+    if note := lengths_note(queries):
+        console.print(note, markup=False)
+
+
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(help="suites, losses or datasets; all if not given.")] = "",

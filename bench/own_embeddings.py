@@ -10,8 +10,27 @@ SUFFIXES = (".npy", ".npz", ".safetensors")
 NAMES = ("embeddings", "labels")  # of arrays in files that hold several
 
 
+def read_sides(
+    queries: tuple[Path, Path | None], gallery: tuple[Path, Path | None] | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Embeddings (N, D) and classes (N,) int64 of the queries and, if there is one, of the gallery,
+    as from `read_embeddings`; equal labels are equal classes on both sides."""
+    files = [queries, gallery] if gallery else [queries]
+    read = [read_embeddings(*side) for side in files]
+    kinds = {labels.dtype.kind in "US" for _, labels in read}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"labels of {queries[0]} and {files[-1][0]} are words and numbers: use one"
+        )
+    classes = np.unique(np.concatenate([labels for _, labels in read]), return_inverse=True)[1]
+    ends = np.cumsum([len(labels) for _, labels in read])[:-1]
+    numbered = np.split(classes.astype(np.int64), ends)
+    check_classes(queries[1] or queries[0], read[0][1], apart=gallery is not None)
+    return [(side[0], found) for side, found in zip(read, numbered, strict=True)]
+
+
 def read_embeddings(path: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings (N, D) and labels (N,) int64 from files.
+    """Embeddings (N, D) and labels (N,) from files.
 
     `path`: .npy, or .npz or .safetensors with an array `embeddings` and, unless `labels` is given,
     one called `labels`. `labels`: the same kinds with an array `labels`, or a .csv or .txt of one
@@ -24,7 +43,7 @@ def read_embeddings(path: Path, labels: Path | None) -> tuple[np.ndarray, np.nda
         raise ValueError(f"{path} holds embeddings only: name a file of their labels too")
     names = read_array(path, "labels") if labels is None else read_labels(labels)
     check_embeddings(path, embeddings)
-    return embeddings, to_classes(labels or path, names, len(embeddings))
+    return embeddings, checked_labels(labels or path, names, len(embeddings))
 
 
 def read_array(path: Path, name: str) -> np.ndarray:
@@ -122,24 +141,42 @@ def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
         )
 
 
-def to_classes(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
-    """Labels (N,) of any kind as classes 0..C-1, int64; ValueError for what cannot be labels."""
+def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
+    """Labels (N,), whole numbers as int64 or words; ValueError for what cannot be labels."""
     if labels.shape != (images,):
         raise ValueError(
             f"{path}: labels have shape {labels.shape}; expected one for each of {images:,} "
             "embeddings"
         )
-    whole = labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
-    if not whole and labels.dtype.kind not in "iuUS":
+    if labels.dtype.kind in "US":
+        return labels
+    whole = labels.dtype.kind in "iu" or (
+        labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
+    )
+    if not whole:
         raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
-    classes, found = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
+    if (abs(labels.astype(np.float64)) >= 2.0**63).any():
+        raise ValueError(f"{path}: labels go beyond 64 bits, such as {labels.max()}; number them")
+    return labels.astype(np.int64)
+
+
+def check_classes(path: Path, labels: np.ndarray, *, apart: bool) -> None:
+    """Raise ValueError for labels under which nothing can be scored."""
+    classes = len(np.unique(labels))
+    if classes < 2 and not apart:
         raise ValueError(
-            f"{path}: all {images:,} labels are {classes[0]}; it takes two classes to score"
+            f"{path}: all {len(labels):,} labels are {labels[0]}; it takes two classes to score"
         )
-    if len(classes) == images:
+    if classes == len(labels) > 1 and not apart:
         raise ValueError(
-            f"{path}: all {images:,} labels differ, so there is nothing to find; expected the "
+            f"{path}: all {len(labels):,} labels differ, so there is nothing to find; expected the "
             "class of each embedding, not its number"
         )
-    return found.astype(np.int64)
+
+
+def read_ks(text: str) -> tuple[int, ...]:
+    """`1,10,100` -> (1, 10, 100); ValueError for anything but whole numbers from 1."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 10**9 for part in parts):
+        raise ValueError(f"--at is {text!r}: expected whole numbers from 1, such as 1,10,100")
+    return tuple(dict.fromkeys(int(part) for part in parts))

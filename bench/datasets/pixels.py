@@ -1,4 +1,4 @@
-"""Photographs decoded once, at a stated size, into files that are read from then on.
+"""Photographs decoded once, at a stated size, into files that are mapped into memory.
 
 <cache folder>/<data set>-<side>-<key>/NNNNN.rgb    64 photographs each: their sizes, then pixels
 
@@ -32,7 +32,7 @@ PART = 64  # photographs in a file: what a thread holds in memory, and what a ki
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """N photographs (H, W, 3) uint8 of one shorter side, read from their parts; sizes differ."""
+    """N photographs (H, W, 3) uint8 of one shorter side, mapped from their parts; sizes differ."""
 
     parts: tuple["Part", ...]
     count: int
@@ -47,17 +47,19 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One file of the cache. It is opened anew for each photograph: of thousands of parts, kept
-    open or mapped, a process would run out of files that it may open."""
+    """One file of the cache. It is mapped anew for each photograph, of which only the pages that a
+    crop touches are read: of thousands of parts that stay mapped, a process would run out of files
+    that it may open."""
 
     path: Path
     count: int
 
     def photograph(self, index: int) -> np.ndarray:
         """One photograph (H, W, 3) uint8."""
-        height, width = self.sizes[index]
-        pixels = np.fromfile(self.path, np.uint8, height * width * 3, offset=self.starts[index])
-        return pixels.reshape(height, width, 3)
+        height, width = self.sizes[index].tolist()
+        start = int(self.starts[index])
+        photograph: np.ndarray = np.memmap(self.path, np.uint8, "r", start, (height, width, 3))
+        return photograph
 
     @cached_property
     def sizes(self) -> np.ndarray:

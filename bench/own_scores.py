@@ -1,0 +1,66 @@
+"""Scores of embeddings that someone brings: the same numbers as those of a run."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from bench.datasets.progress import Report
+from bench.scoring import KMEANS_SEEDS
+from proxy_core.clustering import cluster_scores
+from proxy_core.retrieval import rank, summary
+
+Side = tuple[np.ndarray, np.ndarray]  # embeddings (N, D) and classes (N,)
+
+
+def score_embeddings(
+    queries: Side, gallery: Side | None, ks: Sequence[int], report: Report
+) -> dict[str, float]:
+    """Recall@K for each K, R-Precision, MAP@R, and NMI and AMI where there is no gallery apart.
+
+    Without a gallery the queries are searched among themselves. Raises ValueError for what `rank`
+    and `cluster_scores` refuse, and if no query has anything to find.
+    """
+    sides = [part for side in (queries, gallery) if side for part in to_tensors(side)]
+    report("ranking", 0, 1)
+    scores = summary(rank(*sides), ks=ks)
+    report("ranking", 1, 1)
+    if gallery is None:
+        report("clustering", 0, 1)
+        scores |= cluster_scores(sides[0], sides[1], seeds=KMEANS_SEEDS)
+        report("clustering", 1, 1)
+    return scores
+
+
+def to_tensors(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
+    embeddings, classes = side
+    return torch.from_numpy(np.array(embeddings)), torch.from_numpy(classes)
+
+
+def heading(queries: Side, gallery: Side | None) -> str:
+    """What was scored, in a line."""
+    images, dimensions = queries[0].shape
+    what = f"{images:,} queries" if gallery else f"{images:,} embeddings"
+    where = f", gallery of {len(gallery[1]):,}" if gallery else ""
+    return f"{what} of {dimensions} dimensions, {len(np.unique(queries[1])):,} classes{where}"
+
+
+def score_table(scores: dict[str, float]) -> Table:
+    """The scores; queries without a relevant item are counted apart."""
+    table = Table("score", "value")
+    for name, value in scores.items():
+        count = name == "queries_without_relevant"
+        table.add_row(name.replace("_", " "), f"{value:,.0f}" if count else f"{value:.6f}")
+    return table
+
+
+def lengths_note(queries: Side) -> str:
+    """What to know about embeddings that are not of unit length; nothing where they are."""
+    lengths = np.linalg.norm(queries[0].astype(np.float64), axis=1)
+    if np.allclose(lengths, 1, atol=1e-3):
+        return ""
+    return (
+        f"Lengths of the embeddings go from {lengths.min():.3g} to {lengths.max():.3g}: they are "
+        "compared by cosine, so only their directions count."
+    )

@@ -1,0 +1,146 @@
+"""`proxy-bench score`: files of embeddings and labels, what is refused, and the numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.datasets.progress import quiet
+from bench.own_embeddings import read_embeddings, read_ks, read_sides
+from bench.own_scores import lengths_note, score_embeddings
+from proxy_core.retrieval import rank, summary
+
+LABELS = np.repeat(np.arange(6), 5)
+
+
+def vectors(seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return (np.eye(6)[LABELS] + generator.normal(0, 0.5, (30, 6))).astype(np.float32)
+
+
+@pytest.fixture
+def npy(tmp_path: Path) -> tuple[Path, Path]:
+    np.save(tmp_path / "e.npy", vectors())
+    (tmp_path / "labels.csv").write_text("".join(f"{label}\n" for label in LABELS))
+    return tmp_path / "e.npy", tmp_path / "labels.csv"
+
+
+def test_every_kind_of_file_gives_the_same(tmp_path: Path, npy: tuple[Path, Path]) -> None:
+    np.savez(tmp_path / "both.npz", embeddings=vectors(), labels=LABELS)
+    tensors = {"embeddings": torch.from_numpy(vectors()), "labels": torch.from_numpy(LABELS)}
+    save_file(tensors, tmp_path / "both.safetensors")
+    np.save(tmp_path / "l.npy", LABELS.astype(np.uint8))
+    (tmp_path / "words.csv").write_text(
+        "﻿path,label\n" + "".join(f"{i}.jpg,é {label}\n" for i, label in enumerate(LABELS)),
+        encoding="utf-8",
+    )
+    places: list[tuple[Path, Path | None]] = [
+        npy,
+        (npy[0], tmp_path / "l.npy"),
+        (npy[0], tmp_path / "words.csv"),
+    ]
+    places += [(tmp_path / "both.npz", None), (tmp_path / "both.safetensors", None)]
+    for place in places:
+        ((embeddings, labels),) = read_sides(place, None)
+        np.testing.assert_array_equal(embeddings, vectors())
+        np.testing.assert_array_equal(labels, LABELS)
+
+
+def test_bfloat16_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "b.safetensors"
+    half = torch.from_numpy(vectors()).bfloat16()
+    save_file({"embeddings": half, "labels": torch.from_numpy(LABELS)}, path)
+    found, _ = read_embeddings(path, None)
+    np.testing.assert_array_equal(found, half.float().numpy())
+
+
+def test_scores_are_those_of_the_core(npy: tuple[Path, Path]) -> None:
+    ((embeddings, labels),) = read_sides(npy, None)
+    scores = score_embeddings((embeddings, labels), None, (1, 3), quiet)
+    expected = summary(rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS)), ks=(1, 3))
+    assert {name: scores[name] for name in expected} == expected
+    assert "ami" in scores
+
+
+def test_a_gallery_apart_has_its_classes_by_the_same_labels(tmp_path: Path) -> None:
+    """The gallery lacks class 0, so its first class is not the first of the queries."""
+    np.savez(tmp_path / "q.npz", embeddings=vectors(), labels=LABELS)
+    np.savez(tmp_path / "g.npz", embeddings=vectors(1)[5:], labels=LABELS[5:])
+    queries, gallery = read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
+    np.testing.assert_array_equal(gallery[1], LABELS[5:])
+    scores = score_embeddings(queries, gallery, (1,), quiet)
+    assert scores["queries_without_relevant"] == 5
+    assert scores["recall@1"] > 0.5
+    assert "nmi" not in scores
+
+
+def broken(**changes: object) -> dict[str, object]:
+    return {"embeddings": vectors(), "labels": LABELS} | changes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (broken(labels=LABELS[:29]), r"labels have shape \(29,\); expected one for each of 30"),
+        (broken(labels=LABELS[:, None]), r"labels have shape \(30, 1\)"),
+        (broken(labels=LABELS * 0 + 3), "all 30 labels are 3; it takes two classes"),
+        (broken(labels=np.arange(30)), "all 30 labels differ"),
+        (broken(labels=LABELS + 0.5), "labels are float64; expected whole numbers or words"),
+        (broken(labels=np.uint64(2**63) + LABELS.astype(np.uint64)), "labels go beyond 64 bits"),
+        (broken(embeddings=vectors()[:, 0]), r"embeddings have shape \(30,\)"),
+        (broken(embeddings=LABELS.reshape(30, 1)), "embeddings are int64; expected floating point"),
+        (broken(embeddings=vectors() * np.nan), "30 of 30 embeddings hold NaN .* in row 0"),
+        ({"embeddings": vectors()}, "has no array 'labels', but embeddings"),
+    ],
+)
+def test_what_cannot_be_scored_is_named(
+    content: dict[str, np.ndarray], message: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", **content)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"x.npz.*{message}"):
+        read_sides((tmp_path / "x.npz", None), None)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Path]) -> None:
+    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "two.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    for labels, message in [
+        (None, "e.npy holds embeddings only"),
+        (tmp_path / "none.csv", "there is no file"),
+        (tmp_path / "empty.csv", "empty.csv is empty"),
+        (tmp_path / "two.csv", "two.csv has 2 columns and none is called 'label', but a, b"),
+        (tmp_path / "bytes.csv", "bytes.csv cannot be read as text"),
+        (tmp_path / "text.npy", "text.npy cannot be read as .npy"),
+        (tmp_path / "text.safetensors", "text.safetensors cannot be read as .safetensors"),
+        (tmp_path / "l.json", "l.json is no file of arrays"),
+    ]:
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            read_embeddings(npy[0], labels)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,x", "1.5", "-2", "٣"])
+def test_ks_are_whole_numbers_from_1(text: str) -> None:
+    assert read_ks("1, 10,10,100") == (1, 10, 100)
+    with pytest.raises(ValueError, match=r"--at is .*expected whole numbers from 1"):
+        read_ks(text)
+
+
+def test_lengths_are_told_where_they_do_not_count() -> None:
+    unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
+    assert lengths_note((unit, LABELS)) == ""
+    assert "only their directions count" in lengths_note((vectors(), LABELS))
+
+
+def test_the_command_prints_the_table(npy: tuple[Path, Path]) -> None:
+    result = CliRunner().invoke(app, ["score", *map(str, npy), "--at", "1,3"])
+    assert result.exit_code == 0, result.output
+    assert "30 embeddings of 6 dimensions, 6 classes" in result.output
+    assert "recall@3" in result.output
+    assert "only their directions count" in result.output
