@@ -11,6 +11,7 @@ from bench.datasets import Dataset, class_disjoint, pixels
 from bench.datasets.photographs import Photographs
 from bench.datasets.pixels import Decoded, decoded, prepare
 from bench.datasets.progress import quiet
+from bench.training.loading import training_input
 from tests.photographs import NAMES, check_decoded, count_work, pack, picture, write_pictures
 
 
@@ -91,9 +92,28 @@ def test_no_file_stays_open(photographs: Photographs) -> None:
     """A process may open few files, by default 256 on some systems; parts are thousands."""
     found = decoded("zoo", photographs, 6, quiet)
     before = len(os.listdir("/dev/fd"))
-    kept = [found[i] for i in range(11)]
+    means = [found[i].mean() for i in range(11)]
+    assert len(means) == 11
     assert len(os.listdir("/dev/fd")) == before
-    assert all(image.base is None or image.base.base is None for image in kept)
+
+
+def test_a_batch_keeps_no_photograph_mapped(photographs: Photographs) -> None:
+    labels = np.arange(11) // 2 % 4
+    split = class_disjoint(labels, validation=np.array([1]), test=np.array([2]))
+    names = ("ant", "bee", "cat", "dog")
+    zoo = Dataset("zoo", photographs, labels, names, photographs.names, split)
+    zoo = prepare(zoo, 6, quiet)
+    before = len(os.listdir("/dev/fd"))
+    for augmentation in ("none", "crop", "resized-crop"):
+        batch = training_input(zoo, np.arange(11), augmentation, side=5, seed=0, step=1)
+        assert batch.shape == (11, 3, 5, 5)
+        assert len(os.listdir("/dev/fd")) == before
+
+
+def test_sizes_are_those_of_the_photographs(photographs: Photographs) -> None:
+    found = decoded("zoo", photographs, 6, quiet)
+    order = np.array([10, 0, 3])
+    assert found.sizes(order).tolist() == [list(found[i].shape[:2]) for i in order.tolist()]
 
 
 def test_prepare_decodes_photographs_and_leaves_small_images(photographs: Photographs) -> None:

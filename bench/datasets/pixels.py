@@ -41,6 +41,11 @@ class Decoded:
     def __len__(self) -> int:
         return self.count
 
+    def sizes(self, positions: np.ndarray) -> np.ndarray:
+        """Height and width (n, 2) of the photographs at ``positions`` (n,)."""
+        places = (divmod(position, PART) for position in positions.tolist())
+        return np.array([self.parts[part].sizes[index] for part, index in places])
+
     def __getitem__(self, position: int) -> np.ndarray:
         return self.parts[position // PART].photograph(position % PART)
 

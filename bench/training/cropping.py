@@ -1,7 +1,7 @@
 """Photographs to squares: the classical random crop, the resized crop, and the centre for tests."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +63,9 @@ def largest(sizes: np.ndarray) -> np.ndarray:
     return shapes.clip(min=1)
 
 
-def stack_crops(images: Sequence[np.ndarray], crops: Crops, side: int) -> np.ndarray:
+def stack_crops(images: Iterable[np.ndarray], crops: Crops, side: int) -> np.ndarray:
     """The crops (B, side, side, 3) uint8, resized where they have another size."""
-    batch = np.empty((len(images), side, side, 3), dtype=np.uint8)
+    batch = np.empty((len(crops.boxes), side, side, 3), dtype=np.uint8)
     for place, (image, box) in enumerate(zip(images, crops.boxes.tolist(), strict=True)):
         top, left, height, width = box
         part = resize(image[top : top + height, left : left + width], side)
@@ -84,6 +84,7 @@ def resize(part: np.ndarray, side: int) -> np.ndarray:
 
 
 def centre(image: np.ndarray, side: int) -> np.ndarray:
-    """The middle (side, side, 3) of a photograph (H, W, 3) that is at least as large."""
+    """The middle (side, side, 3) of a photograph (H, W, 3) that is at least as large: a copy, as a
+    view would keep a file mapped."""
     top, left = ((size - side) // 2 for size in image.shape[:2])
-    return image[top : top + side, left : left + side]
+    return np.array(image[top : top + side, left : left + side])

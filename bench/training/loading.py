@@ -41,9 +41,9 @@ def training_input(
         return augment(to_input(dataset.pixels[positions]), augmentation, seed=seed, step=step)
     if augmentation == "none":
         return plain_input(dataset, positions, side)
-    images = [dataset.images[position] for position in positions.tolist()]
-    sizes = np.array([image.shape[:2] for image in images])
+    sizes = dataset.images.sizes(positions)
     crops = draw_crops(sizes, augmentation, check_side(side), derive(seed, "augment", step))
+    images = (dataset.images[position] for position in positions.tolist())  # one map at a time
     return to_input(stack_crops(images, crops, check_side(side)))
 
 
@@ -51,7 +51,7 @@ def plain_input(dataset: Dataset, positions: np.ndarray, side: int | None) -> Te
     """Images (B, 1 or 3, H, W) as they are; of photographs the centre, `side` pixels each way."""
     if not isinstance(dataset.images, Decoded):
         return to_input(dataset.pixels[positions])
-    images = [dataset.images[position] for position in positions.tolist()]
+    images = (dataset.images[position] for position in positions.tolist())
     return to_input(np.stack([centre(image, check_side(side)) for image in images]))
 
 
