@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.pictures import Pictures, load_pictures, pictures_path
 from bench.reporting.groups import group_id, variant_labels
+from bench.spec import file_name
 from bench.store import Run, StoredRunError, scan
 
 
@@ -24,7 +25,7 @@ class Shelf:
     @property
     def key(self) -> str:
         """How addresses name it, e.g. `digits-0f3a5c7e9b1d`."""
-        return f"{self.dataset}-{self.fingerprint[:12]}"
+        return f"{file_name(self.dataset)}-{self.fingerprint[:12]}"
 
     @property
     def title(self) -> str:

@@ -13,8 +13,8 @@ from bench.datasets.folder_list import NAME, NO_CAMERA, Row, mistakes
 from bench.datasets.photographs import Photographs
 from bench.datasets.splits import JUNK, Split
 
-LEAST_CLASSES = 4
-LEAST_SEEN = 3  # classes that train or validate
+LEAST = 2  # classes of a part: with one, every answer is right and nothing can be learned
+LEAST_CLASSES = 3 * LEAST
 ASKED = (("val", "val"), ("test", "test"), ("query", "gallery"))  # who is looked for, and where
 
 
@@ -22,20 +22,21 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     """class-disjoint: the first half of the classes trains, of which every fifth validates.
 
     Classes are in order of their names, by Unicode code points. The half is rounded up and never
-    below three classes; where it has fewer than five, its last one validates. The rest tests. A
-    column split is not looked at; junk is left out. Raises ValueError for fewer than four classes,
-    and for images to validate or test that are alone in their class.
+    below four classes; where it has fewer than ten, its last two validate. The rest tests. A column
+    split is not looked at; junk is left out. Raises ValueError for fewer than six classes, and for
+    images to validate or test that are alone in their class.
     """
     rows = [row for row in rows if not row.junk]
     classes = sorted({row.label for row in rows})
     if len(classes) < LEAST_CLASSES:
         raise ValueError(
             f"{folder} has {len(classes)} classes ({some(classes)}); the split class-disjoint "
-            f"needs {LEAST_CLASSES} or more: 2 to train, 1 to validate, 1 to test"
+            f"needs {LEAST_CLASSES} or more: two to train, two to validate, two to test"
         )
-    seen = classes[: max(LEAST_SEEN, (len(classes) + 1) // 2)]
+    seen = classes[: max(2 * LEAST, (len(classes) + 1) // 2)]
+    validating = seen[4::5] if len(seen[4::5]) >= LEAST else seen[-LEAST:]
     parts = dict.fromkeys(classes, "test") | dict.fromkeys(seen, "train")
-    parts |= dict.fromkeys(seen[4::5] or seen[-1:], "val")
+    parts |= dict.fromkeys(validating, "val")
     rows = [replace(row, split=parts[row.label]) for row in rows]
     mistakes(folder / NAME if rows[0].line else folder, _alone(rows))
     return _dataset(name, folder, rows, "class-disjoint")
@@ -107,6 +108,10 @@ def _part_mistakes(rows: Sequence[Row]) -> Iterator[str]:
         lost = {"query", "gallery"} - used
         part = "test (or query and gallery)" if len(lost) == 2 else lost.pop()
         yield f"no image has the split {part}"
+    for part in used & {"train", "val", "test", "query"}:
+        classes = {row.label for row in rows if row.split == part}
+        if len(classes) < LEAST:
+            yield f"all images of the split {part} are of the class {classes.pop()!r}: it needs two"
 
 
 def _camera_mistakes(rows: Sequence[Row]) -> Iterator[str]:
