@@ -46,7 +46,8 @@ def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything that `run.json` says."""
     scores = Table("metric", "test", "untrained network", title=run.name)
     for metric, value in run.scores.items():
-        scores.add_row(metric, f"{value:.4g}", f"{run.record['untrained'][metric]:.4g}")
+        before = run.record["untrained"].get(metric)
+        scores.add_row(metric, f"{value:.4g}", "" if before is None else f"{before:.4g}")
     curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
     for point in run.curve:
         loss = "" if point["loss"] is None else f"{point['loss']:.4f}"

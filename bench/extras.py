@@ -14,6 +14,7 @@ from proxy_core.episodes import draw_episodes, episode_accuracy, one_shot_error
 from proxy_core.verification import verification
 
 FARS = (1e-2, 1e-3, 1e-4)
+MOST_PAIRS = 5_000_000  # of one class, each of which takes some 100 bytes
 EPISODES = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways and shots
 QUERIES, COUNT = 5, 1000  # queries of each class in an episode; episodes
 
@@ -53,20 +54,22 @@ def class_vectors(loss: nn.Module) -> tuple[Tensor, Tensor] | None:
     return flat, classes
 
 
-def verification_scores(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """TAR at each FAR and EER over all pairs of test images (N, D) of unseen classes; nothing
-    where no two images share a class or all do."""
+def verify(embeddings: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """TAR at each FAR, EER, and the ROC over all pairs of queries (Q, D) of unseen classes; nothing
+    where no two share a class, all do, or the pairs of one class would not fit into memory."""
     counts = torch.unique(labels, return_counts=True)[1]
-    if len(counts) < 2 or counts.max() < 2:
-        return {}
+    pairs = int((counts * (counts - 1)).sum()) // 2
+    if len(counts) < 2 or not 0 < pairs <= MOST_PAIRS:
+        return {}, {}
     found = verification(embeddings, labels, fars=FARS)
     tars = {f"tar@{far:g}": tar for far, tar in zip(FARS, found.tars, strict=True)}
-    return tars | {"eer": found.eer}
+    roc = {"far": found.roc_far.numpy(), "tar": found.roc_tar.numpy()}
+    return tars | {"eer": found.eer}, roc
 
 
 def few_shot(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean accuracy over 1,000 episodes of every kind of `EPISODES` for which the test images
-    (N, D) suffice, of classes with enough images. They are the same for every run on a split."""
+    """Mean accuracy over 1,000 episodes of every kind of `EPISODES` for which the queries
+    (Q, D) suffice, of classes with enough images. They are the same for every run on a split."""
     classes, counts = torch.unique(labels, return_counts=True)
     scores = {}
     for ways, shots in EPISODES:

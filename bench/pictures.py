@@ -105,6 +105,15 @@ def save_pictures(path: Path, pictures: Pictures) -> None:
         )
 
 
+def source_of(path: Path) -> str | None:
+    """The `source` of stored pictures; None where there are none, or none that can be read."""
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return str(file["source"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
 def load_pictures(path: Path) -> Pictures:
     """Read the pictures of a split.
 

@@ -16,10 +16,10 @@ from bench.pictures import (
     Jpegs,
     Pictures,
     encode,
-    load_pictures,
     pack,
     pictures_path,
     save_pictures,
+    source_of,
 )
 from bench.scoring import score_test, shown_positions
 from bench.spec import RunSpec
@@ -51,6 +51,8 @@ def store_result(
     arrays = {"embeddings": tested.embeddings.numpy(), "labels": labels}
     save_arrays(directory / "embeddings.safetensors", arrays, metadata)
     save_arrays(directory / "queries.safetensors", tested.queries, metadata)
+    if tested.roc:
+        save_arrays(directory / "roc.safetensors", tested.roc, metadata)
     store_pictures(results, dataset, spec.crop)
     record = {
         "spec_id": spec.spec_id,
@@ -67,11 +69,11 @@ def store_result(
 
 
 def store_pictures(results: Path, dataset: Dataset, crop: int | None) -> None:
-    """Keep the test images for the browser, once per split, or anew if its pixels have changed; of
-    photographs the centre that the network sees."""
+    """Keep the test images for the browser, once per split, or anew if they are damaged or others;
+    of photographs the centre that the network sees."""
     path = pictures_path(results, dataset.name, dataset.fingerprint)
     source = dataset.checksum if crop is None else f"{dataset.checksum} {crop}"
-    if path.exists() and load_pictures(path).source == source:
+    if source_of(path) == source:
         return
     test = shown_positions(dataset)
     items = tuple(dataset.items[position] for position in test)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.datasets.base import Dataset
 from bench.datasets.splits import JUNK
 from bench.evaluation import embed
-from bench.extras import accuracies, coarse_recall, few_shot, one_shot, verification_scores
+from bench.extras import accuracies, coarse_recall, few_shot, one_shot, verify
 from proxy_core.clustering import cluster_scores
 from proxy_core.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.retrieval import Ranking, rank, summary
@@ -26,13 +26,14 @@ class Tested:
     """The test images of a network, Q queries first.
 
     Attributes: positions (N,), theirs in the data set; embeddings (N, D); scores by name, in 0..1;
-    queries, what is kept of each (`Run.queries`).
+    queries, what is kept of each (`Run.queries`); roc, of their pairs (`Run.roc`) or empty.
     """
 
     positions: np.ndarray
     embeddings: Tensor
     scores: dict[str, float]
     queries: Mapping[str, np.ndarray]
+    roc: Mapping[str, np.ndarray]
 
 
 def score_test(
@@ -48,11 +49,13 @@ def score_test(
     if dataset.split.protocol == "official":
         train = embed(model, dataset, dataset.split.train, crop)
         scores |= accuracies(asked, labels, train, dataset, loss)
+        roc: dict[str, np.ndarray] = {}
     else:
-        scores |= verification_scores(asked, labels) | few_shot(asked, labels)
+        verified, roc = verify(asked, labels)
+        scores |= verified | few_shot(asked, labels)
     scores |= coarse_recall(dataset, positions, queries["neighbors"])
     scores |= one_shot(embeddings, positions, dataset)
-    return Tested(positions, embeddings, scores, queries)
+    return Tested(positions, embeddings, scores, queries, roc)
 
 
 def shown_positions(dataset: Dataset) -> np.ndarray:

@@ -5,7 +5,9 @@
     curve.jsonl             one line per validation: step, epoch, images, seconds, loss, scores
     embeddings.safetensors  embeddings (N, D) float32 and labels (N,) of the test images, queries
                             first where the gallery is apart
-    queries.safetensors     per query: neighbours, similarities, first hit, AP@R, R-Precision
+    queries.safetensors     per query: neighbours, similarities, relevant, first hit, AP@R,
+                            R-Precision
+    roc.safetensors         FAR and TAR over all pairs of queries, where verification was scored
 <results>/pictures/<data set>-<fingerprint>.npz
                             the test images of a split, for the browser
 """
@@ -23,7 +25,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-SCHEMA = 1  # layout of the files above; another number is refused, never guessed at
+SCHEMA = 2  # layout of the files above; another number is refused, never guessed at
 
 
 class StoredRunError(ValueError):
@@ -36,8 +38,8 @@ class Run:
 
     Attributes: directory; record, the content of `run.json` with the keys `schema`, `spec_id`,
     `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts), `data_checksum`,
-    `scores` and `untrained` (metric -> value in 0..1), `cost` (seconds, images), `parameters`
-    (count, sha256) and `environment`.
+    `scores` and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds,
+    images), `parameters` (count, sha256) and `environment`.
     """
 
     directory: Path
@@ -68,6 +70,12 @@ class Run:
         among the test images, `similarities` (Q, K), `relevant` (Q,) how many there are to find,
         `first_hit` (Q,) rank from 1 or 0 for none, `average_precision` and `r_precision` (Q,)."""
         return load_arrays(self.directory / "queries.safetensors")
+
+    @cached_property
+    def roc(self) -> dict[str, np.ndarray] | None:
+        """Shares `far` and `tar` (200,) of impostor and genuine pairs accepted, or None."""
+        path = self.directory / "roc.safetensors"
+        return load_arrays(path) if path.exists() else None
 
 
 def save_run(directory: Path, record: Mapping[str, Any]) -> None:

@@ -41,12 +41,15 @@ def lines(console: Console) -> Report:
 
     def report(what: str, done: int, total: int | None) -> None:
         now = time.monotonic()
+        if total is None:  # of unknown length: nothing more may follow for hours
+            console.print(f"{what} ...", markup=False, highlight=False)
+            return
         started.setdefault(what, now)
         if now - told.setdefault(what, now) < LINE_SECONDS:
             return
         told[what] = now
-        left = "" if not (total and done) else f", {time_left(now - started[what], done, total)}"
-        console.print(f"{what}: {done:,} of {total or 0:,}{left}", markup=False, highlight=False)
+        left = f", {time_left(now - started[what], done, total)}" if done else ""
+        console.print(f"{what}: {done:,} of {total:,}{left}", markup=False, highlight=False)
 
     return report
 

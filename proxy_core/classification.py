@@ -15,26 +15,6 @@ from proxy_core.ranking import TIE
 from proxy_core.retrieval import checked
 
 
-def nearest_neighbor(
-    queries: Tensor, gallery: Tensor, gallery_labels: Tensor, *, tile: int = 512
-) -> Tensor:
-    """Label (Q,) int64, on the CPU, of the nearest gallery item of each query.
-
-    Of items at most 1e-12 less similar than the nearest, the first one's. So a tie may end well
-    here; `nearest_neighbor_accuracy` knows the truth and counts it as wrong.
-
-    queries (Q, D) and gallery (G, D) of any length and floating type, gallery_labels (G,) integers.
-    `tile` is how many queries are compared at a time: memory is some float64 matrices (tile, G).
-    ValueError for shapes that do not fit, empty or non-finite input and tile < 1.
-    """
-    anything = torch.zeros(len(queries), dtype=torch.int64)
-    sought, _, items, labels = checked_sides(
-        queries, anything, "gallery", gallery, gallery_labels, tile
-    )
-    found = [first_best(vectors @ items.T) for vectors in torch.split(sought, tile)]
-    return labels[torch.cat(found)].cpu()
-
-
 def nearest_neighbor_accuracy(
     queries: Tensor,
     query_labels: Tensor,
@@ -45,8 +25,10 @@ def nearest_neighbor_accuracy(
 ) -> float:
     """Share in [0, 1] of the queries whose nearest gallery item has their label.
 
-    Shapes, `tile` and errors as for `nearest_neighbor`; query_labels (Q,) integers. Queries and
-    gallery are two sets: no query is left out of the gallery.
+    queries (Q, D) and gallery (G, D) of any length and floating type, labels (Q,) and (G,)
+    integers. `tile` is how many queries are compared at a time: memory is some float64 matrices (tile, G).
+    Queries and gallery are two sets: no query is left out of the gallery.
+    ValueError for shapes that do not fit, empty or non-finite input and tile < 1.
     """
     sides = checked_sides(queries, query_labels, "gallery", gallery, gallery_labels, tile)
     return share_right(*sides, tile)
@@ -122,12 +104,6 @@ def own_class_wins(similarities: Tensor, own: Tensor) -> Tensor:
     best_own = similarities.masked_fill(~own, -torch.inf).amax(dim=-1)
     best_other = similarities.masked_fill(own, -torch.inf).amax(dim=-1)
     return best_other < best_own - TIE
-
-
-def first_best(similarities: Tensor) -> Tensor:
-    """Place (T,) of the first of each row's (T, G) values that are at most `TIE` below its best."""
-    best = similarities.amax(dim=1, keepdim=True)
-    return (similarities >= best - TIE).byte().argmax(dim=1)
 
 
 def mean_directions(means: Tensor) -> Tensor:

@@ -188,11 +188,11 @@ def test_a_run_of_another_schema_is_told_and_left_alone(tmp_path: Path) -> None:
     suite, results = write_suite(tmp_path), tmp_path / "results"
     cli("run", suite, "--results", results)
     record = next(results.glob("runs/digits-triplet*/run.json"))
-    record.write_text(record.read_text().replace('"schema": 1', '"schema": 7'))
+    record.write_text(record.read_text().replace('"schema": 2', '"schema": 7'))
     before = record.read_bytes()
     for command in ("run", "report"):
         output = cli(command, suite, "--results", results, code=1)
-        assert "has schema 7, this version reads schema 1" in output
+        assert "has schema 7, this version reads schema 2" in output
         assert record.read_bytes() == before
     assert "unreadable" in cli("status", suite, "--results", results)
     assert "has schema 7" in cli("show", "digits-triplet", "--results", results, code=1)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.datasets import DATASETS
 from bench.datasets.base import Dataset
 from bench.datasets.photographs import Photographs
@@ -164,3 +166,27 @@ def test_official_lists_are_classified_in_the_report(
     page = report.html.read_text(encoding="utf-8")
     assert "Proxy or center" in page
     assert "Nearest neighbour" in (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
+    shown = CliRunner().invoke(app, ["show", "zoo", "--results", str(tmp_path / "results")])
+    assert shown.exit_code == 0, shown.output
+    assert "accuracy_proxy" in shown.output
+
+
+def test_unseen_classes_have_a_roc_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = finished(monkeypatch, tmp_path, zoo(tmp_path / "zoo", unseen()))
+    assert stored.roc is not None
+    assert (np.diff(stored.roc["tar"]) >= 0).all()
+    assert stored.roc["far"][-1] == stored.roc["tar"][-1] == 1
+    report = write_report([stored], tmp_path / "report", title="Zoo", problems=[])
+    assert any(figure.stem.endswith("roc") for figure in report.figures)
+    assert "Verification on the test split of zoo" in report.html.read_text(encoding="utf-8")
+
+
+def test_damaged_pictures_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = zoo(tmp_path / "zoo", unseen())
+    path = pictures_path(tmp_path / "results", "zoo", dataset.fingerprint)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no archive")
+    finished(monkeypatch, tmp_path, dataset)
+    assert len(load_pictures(path).items) == 18

@@ -41,11 +41,11 @@ def test_a_directory_without_run_json_is_no_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"schema": 2}', "schema 2, this version reads schema 1; it was left as it is"),
+        ('{"schema": 1}', "schema 1, this version reads schema 2; it was left as it is"),
         ("{}", "schema None"),
         ("[1]", "schema None"),
         ("{", "cannot be read"),
-        ('{"schema": 1, "spec": {}}', "lacks environment, scores, spec_id, split"),
+        ('{"schema": 2, "spec": {}}', "lacks environment, scores, spec_id, split"),
     ],
 )
 def test_a_bad_record_is_told_and_left_alone(tmp_path: Path, content: str, message: str) -> None:

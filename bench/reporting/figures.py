@@ -141,11 +141,12 @@ def scores_figure(groups: Sequence[Group], strokes: Mapping[str, Stroke]) -> "Fi
     lines = sum(max(name.count("\n") + 1, 2) for name in names)
     height = 1.1 + 0.24 * lines
     figure = Figure(figsize=(WIDTH, height))
-    panels = figure.subplots(1, len(FINAL), sharey=True)
+    metrics = [key for key in FINAL if any(key in run.scores for g in groups for run in g.runs)]
+    panels = figure.subplots(1, len(metrics), sharey=True)
     figure.subplots_adjust(
         left=0.19, right=0.98, top=1 - 0.1 / height, bottom=0.85 / height, wspace=0.12
     )
-    for panel, metric in zip(panels, FINAL, strict=True):
+    for panel, metric in zip(panels, metrics, strict=True):
         for place, group in enumerate(groups):
             draw_scores(panel, place, group, metric, strokes[group.method])
         panel.set_xlabel(f"{HEADINGS[metric]}, test (percent)")

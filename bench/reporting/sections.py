@@ -11,6 +11,7 @@ from bench.reporting.convergence import METRICS, Curve, read_columns, speeds
 from bench.reporting.figures import MOST_BANDS, convergence_figure, scores_figure
 from bench.reporting.findings import compare, sentences
 from bench.reporting.groups import Group
+from bench.reporting.roc import roc_figure
 from bench.reporting.rows import rows_of
 from bench.reporting.strokes import Stroke
 from bench.spec import slug
@@ -119,6 +120,16 @@ def draw(
             "below: the seeds. Each panel has its own range.",
         )
     ]
+    if (figure := roc_figure(groups, strokes)) is not None:
+        drawn.append(
+            keep(
+                figure,
+                folder / f"{stem}-roc",
+                f"Verification on the test split of {where}.",
+                "Line: mean over seeds of the share of pairs of one class that are accepted, where "
+                "that share of the other pairs is.",
+            )
+        )
     if curves:
         drawn.append(
             keep(

@@ -28,7 +28,8 @@ def draw_crops(sizes: np.ndarray, kind: str, side: int, generator: np.random.Gen
     """A crop of each photograph of height and width (B, 2); half of them are mirrored.
 
     "crop": `side` pixels each way, anywhere (Song et al., CVPR 2016, and the proxy paper: 227 of
-    256). "resized-crop": of any size and place, as torchvision's RandomResizedCrop.
+    256). "resized-crop": of any size and place, as torchvision's RandomResizedCrop, but
+    for photographs too long for any try, of which that takes the middle and this any place.
     """
     wanted = np.full_like(sizes, side) if kind == "crop" else draw_sizes(sizes, generator)
     corners = np.floor(generator.random(sizes.shape) * (sizes - wanted + 1)).astype(np.int64)

@@ -16,7 +16,9 @@ def derive(seed: int, purpose: str, *ids: int) -> np.random.Generator:
 
 def positions_by_class(labels: np.ndarray, positions: np.ndarray) -> dict[int, np.ndarray]:
     """Positions of each class's images, ascending, by ascending label."""
-    return {int(c): positions[labels[positions] == c] for c in np.unique(labels[positions])}
+    ordered = positions[np.argsort(labels[positions], kind="stable")]
+    classes, starts = np.unique(labels[ordered], return_index=True)
+    return dict(zip(classes.tolist(), np.split(ordered, starts[1:]), strict=True))
 
 
 def batch_positions(
