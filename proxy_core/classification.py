@@ -26,7 +26,8 @@ def nearest_neighbor_accuracy(
     """Share in [0, 1] of the queries whose nearest gallery item has their label.
 
     queries (Q, D) and gallery (G, D) of any length and floating type, labels (Q,) and (G,)
-    integers. `tile` is how many queries are compared at a time: memory is some float64 matrices (tile, G).
+    integers. `tile` is how many queries are compared at a time: memory is some float64 matrices
+    (tile, G).
     Queries and gallery are two sets: no query is left out of the gallery.
     ValueError for shapes that do not fit, empty or non-finite input and tile < 1.
     """
