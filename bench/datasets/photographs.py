@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from bench.cores import cores
 from bench.datasets.base import some
 from bench.datasets.cache import cached
 from bench.datasets.decoding import cut_out, decode, shrink_to
@@ -172,10 +172,3 @@ def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> It
     with ThreadPoolExecutor(cores()) as threads:
         for start in range(0, len(items), _TOGETHER):
             yield from threads.map(function, items[start : start + _TOGETHER])
-
-
-def cores() -> int:
-    """Cores that this process may use, where the system tells it, or all."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

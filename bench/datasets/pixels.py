@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.cores import cores
 from bench.datasets import decoding
 from bench.datasets.base import Dataset, some
 from bench.datasets.cache import CACHE_VARIABLE, cache_folder
-from bench.datasets.photographs import OpenPlace, Photographs, content_checksum, cores
+from bench.datasets.photographs import OpenPlace, Photographs, content_checksum
 from bench.datasets.progress import Report
 from bench.spec import file_name
 
