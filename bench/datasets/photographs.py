@@ -1,7 +1,9 @@
 """Photographs in their files: read when asked for, never all at once."""
 
 import hashlib
+import lzma
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +23,9 @@ from bench.datasets.cache import cached
 from bench.datasets.decoding import cut_out, decode, shrink_to
 from bench.datasets.progress import Report, quiet
 
+LARGEST_FILE = 2**28  # bytes: those of the most pixels that are decoded, at four bytes a pixel
 _TOGETHER = 256  # files that wait for a thread: what Ctrl-C has to wait for
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -106,14 +110,38 @@ class OpenPlace:
     archive: zipfile.ZipFile | None
 
     def read(self, name: str) -> bytes:
-        """A file's bytes; ValueError, naming it, where it cannot be read."""
+        """A file's bytes.
+
+        Raises ValueError, naming it, where it cannot be read, is no file (but a pipe, say, which
+        may never end) or has more than ``LARGEST_FILE`` bytes, in an archive once unpacked.
+        """
         try:
-            entry = self._entry(name)
-            return self.archive.read(entry) if self.archive else (self.path / entry).read_bytes()
+            return self._entry_bytes(name) if self.archive else self._file_bytes(name)
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(f"{name} is missing from {self.path}") from error
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise ValueError(f"{name} in {self.path} cannot be read ({error})") from error
+
+    def _entry_bytes(self, name: str) -> bytes:
+        assert self.archive is not None
+        entry = self.archive.getinfo(self._entry(name))
+        self._bounded(name, entry.file_size)
+        return self.archive.read(entry)  # no more than it says, or its CRC is wrong
+
+    def _file_bytes(self, name: str) -> bytes:
+        path = self.path / self._entry(name)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{name} in {self.path} is not a file; take it out")
+        self._bounded(name, status.st_size)
+        return path.read_bytes()
+
+    def _bounded(self, name: str, size: int) -> None:
+        if size > LARGEST_FILE:
+            raise ValueError(
+                f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} that "
+                "are read; make it smaller or leave it out"
+            )
 
     def digest(self, name: str) -> bytes:
         """SHA-256 of a file's bytes."""
