@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from PIL import Image
 from bench.cores import cores
 from bench.datasets.base import some
 from bench.datasets.cache import cached
-from bench.datasets.decoding import cut_out, decode, shrink_to
+from bench.datasets.decoding import decode, shrink_to
 from bench.datasets.progress import Report, quiet
 
 LARGEST_FILE = 2**28  # bytes: those of the most pixels that are decoded, at four bytes a pixel
@@ -35,8 +35,8 @@ class Photographs:
     """N image files under a folder, or in a zip archive.
 
     names: paths from the folder ``inside`` the place, POSIX style; boxes: None, or (N, 4) float64
-    left, top, width, height in pixels, the part of each photograph that counts. Names and contents
-    are what counts: an archive and the folder it was unpacked to have one checksum.
+    left, top, width, height in pixels as stored, the part of each photograph that counts. Names and
+    contents are what counts: an archive and the folder it was unpacked to have one checksum.
     """
 
     place: Path
@@ -46,6 +46,12 @@ class Photographs:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def only(self, positions: Sequence[int]) -> "Photographs":
+        """Those at the positions, with their boxes."""
+        names = tuple(self.names[position] for position in positions)
+        boxes = None if self.boxes is None else self.boxes[list(positions)]
+        return replace(self, names=names, boxes=boxes)
 
     @contextmanager
     def opened(self) -> Iterator["OpenPlace"]:
@@ -69,8 +75,7 @@ class Photographs:
         Raises ValueError, naming the file, for one which cannot be read or decoded.
         """
         name = self.names[position]
-        image = decode(name, place.read(name))
-        return image if self.boxes is None else cut_out(name, image, self.boxes[position])
+        return decode(name, place.read(name), None if self.boxes is None else self.boxes[position])
 
     def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
         """One photograph (H, W, 3) uint8 with a shorter side of ``side``; raises as above."""
