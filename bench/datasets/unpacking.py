@@ -30,18 +30,24 @@ class _Entry:
     done: int  # bytes of the archive that were read so far
 
 
-def settle(archive: Archive, root: Path, by_hand: str, report: Report) -> Path:
-    """Verify an archive that was put under the data root, and unpack it where that is not done.
+def settle(archive: Archive, root: Path, advice: str, report: Report) -> Path:
+    """Verify an archive that was put under the data root, and unpack it.
 
-    Raises FileNotFoundError with ``by_hand`` where neither the archive nor its folder is there,
-    ValueError where it is not the official one, and what ``unpack`` raises.
+    It is for a data set that is not complete. So FileExistsError is raised where the folder is
+    there already: nothing of the user's is deleted. Raises FileNotFoundError where the archive is
+    not there, ValueError where it is not the official one, and what ``unpack`` raises. ``advice``
+    says what is wrong and how to get the archive.
     """
     path, into = root / archive.path, root / archive.into
     packed = archive.into != archive.path
     if packed and into.is_dir():
-        return into
+        then = "" if path.is_file() else f", put the archive at {path}"
+        raise FileExistsError(
+            f"{into} is there but is not the whole data set; delete or rename it{then} and give "
+            f"the same command again. {advice}"
+        )
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there and must be brought by hand. {by_hand}")
+        raise FileNotFoundError(f"{path} is not there and must be brought by hand. {advice}")
     if archive.checksum and (found := checksum(path, archive.checksum)) != archive.checksum:
         raise ValueError(
             f"{path} is not the official archive: found {found}, expected {archive.checksum}; it "
