@@ -1,6 +1,7 @@
 """`data download` of what is brought by hand: wrong and half copies are told, with the way out."""
 
 import dataclasses
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -123,3 +124,39 @@ def test_of_an_empty_clone_the_lack_and_the_way_out_are_told(tmp_path: Path) -> 
     message = f"^train.txt is missing from {clone}\nClone the .* {clone}"
     with pytest.raises(FileNotFoundError, match=message):
         download("grocery_store", tmp_path, _quiet)
+
+
+def test_download_verifies_and_unpacks_what_was_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zoo").mkdir()
+    archive = tmp_path / "zoo/zoo.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("zoo/a/1.jpg", b"one")
+    notes = tmp_path / "zoo/notes.mat"
+    archives = (
+        Archive("zoo/notes.mat", f"md5:{hashlib.md5(b'notes').hexdigest()}", "zoo/notes.mat"),
+        Archive("zoo/zoo.zip", f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}", "zoo/zoo"),
+    )
+    source = dataclasses.replace(DATASETS["cars196"], archives=archives, by_hand="Ask the keeper.")
+    monkeypatch.setitem(DATASETS, "cars196", source)
+    with pytest.raises(FileNotFoundError, match=f"{notes} is not there .* by hand. Ask the keeper"):
+        download("cars196", tmp_path, _quiet)
+    assert not (tmp_path / "zoo/zoo").exists()
+    notes.write_bytes(b"other")
+    with pytest.raises(ValueError, match=r"notes\.mat is not the official archive: found md5:\w+,"):
+        download("cars196", tmp_path, _quiet)
+    notes.write_bytes(b"notes")
+    assert download("cars196", tmp_path, _quiet) == [notes, tmp_path / "zoo/zoo"]
+    assert (tmp_path / "zoo/zoo/a/1.jpg").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("name", ["cub200", "cub200_boxes", "cars196", "sop", "market1501"])
+def test_what_must_be_brought_is_told(name: str, tmp_path: Path) -> None:
+    source = DATASETS[name]
+    message = f"{tmp_path / source.archives[0].path} is not there and must be brought by hand"
+    with pytest.raises(FileNotFoundError, match=message) as error:
+        download(name, tmp_path, _quiet)
+    assert "https://" in str(error.value)
+    for archive in source.archives:
+        assert archive.path in str(error.value)
