@@ -20,7 +20,7 @@ def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image
     for a box outside of it.
     """
     with _naming(name, data):
-        image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data))
     check_pixels(name, *image.size)
     if image.mode == "F":
         raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
