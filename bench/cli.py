@@ -1,7 +1,6 @@
 """The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
 
 import errno
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bench.cli_data import data
+from bench.cores import cores
 
 if TYPE_CHECKING:
     from bench.spec import RunSpec
@@ -158,13 +158,6 @@ def to_check(specs: Sequence["RunSpec"], missing: Sequence["RunSpec"]) -> list["
     from bench.datasets import find
 
     return [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
-
-
-def cores() -> int:
-    """Cores that this process may use, where the system tells it, or all."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def end_like_ctrl_c() -> None:

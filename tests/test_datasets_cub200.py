@@ -12,6 +12,7 @@ from bench.datasets.photographs import Photographs
 from tests.tiny import decode_only, fill, jpeg, quiet, replace
 
 FIRST = "images/001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg"
+SECOND = "images/001.Black_footed_Albatross/Black_Footed_Albatross_0009_34.jpg"
 THIRD = "images/001.Black_footed_Albatross/Black_Footed_Albatross_0002_55.jpg"
 
 
@@ -80,6 +81,18 @@ def test_boxes_cut_each_photograph(folder: Path, tmp_path: Path) -> None:
     assert isinstance(cub.images, Photographs)
     with cub.images.opened() as place:
         assert cub.images.pixels(place, 0, 304).shape == (304, 325, 3)  # 1 60.0 27.0 325.0 304.0
+
+
+def test_boxes_are_compared_with_their_photographs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, _pictures(folder)[1:])  # without the first: boxes must stay with their pictures
+    replace(folder / THIRD, jpeg(500, 350))
+    decode_only([SECOND, THIRD], monkeypatch)
+    place = f"{folder}: {FIRST} is missing"
+    outside = f"{SECOND}: its box [139.0, 30.0, 153.0, 264.0] lies outside its (4, 3) pixels"
+    assert verify("cub200_boxes", tmp_path, quiet) == [place, outside]
+    assert verify("cub200", tmp_path, quiet) == [place]
 
 
 def test_attributes_are_read_in_both_layouts(folder: Path) -> None:

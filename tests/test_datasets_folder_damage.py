@@ -8,8 +8,8 @@ from bench.datasets import load, verify
 from tests.photographs import write_pictures
 
 NAMES = [f"{label}/{i}.png" for label in "abcd" for i in range(3)]
-SPLITS = ["train"] * 5 + ["val"] * 3 + ["test"] * 4
-LABELS = [*"aaabbbbbcccc"]
+SPLITS = ["train"] * 4 + ["val"] * 4 + ["test"] * 4
+LABELS = [*"aabbbbccddee"]
 
 
 @pytest.fixture

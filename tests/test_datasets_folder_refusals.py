@@ -8,9 +8,11 @@ import pytest
 from bench.datasets import load, verify
 from tests.photographs import write_pictures
 
-NAMES = [f"{label}/{i}.png" for label in "abcd" for i in range(3)]
-SPLITS = ["train"] * 5 + ["val"] * 3 + ["test"] * 4
-LABELS = [*"aaabbbbbcccc"]
+NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
+SPLITS = ["train"] * 4 + ["val"] * 5 + ["test"] * 5
+SEARCH = [*SPLITS[:9], "query", "query", "gallery", "gallery", "gallery"]
+LABELS = [*"aabbcccffdedde"]
+CAMERAS = "-" * 9 + "11222"
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def zoo(tmp_path: Path) -> Path:
 
 def _write(zoo: Path, splits: list[str], labels: list[str] = LABELS, cameras: str = "") -> None:
     """A list of all images; cameras, if any, are the digits of a text, with - for none."""
-    numbers = ["" if sign == "-" else sign for sign in cameras or "-" * 12]
+    numbers = ["" if sign == "-" else sign for sign in cameras or "-" * 14]
     rows = zip(NAMES, labels, splits, numbers, strict=True)
     lines = ["path,label,split,camera", *map(",".join, rows)]
     (zoo / "images.csv").write_text("\n".join(lines), encoding="utf-8")
@@ -49,14 +51,14 @@ def _at(line: int, value: str, column: list[str]) -> list[str]:
 
 
 PARTS: list[tuple[list[str], str]] = [
-    ([""] * 12, "there is no split: add a column split (train, val, and test or query and gallery"),
-    (_at(9, "", SPLITS), "line 9: c/1.png has no split"),
-    (["val"] * 8 + ["test"] * 4, "no image has the split train"),
-    (["train"] * 8 + ["test"] * 4, "no image has the split val: give it to some that train now"),
-    (["train"] * 6 + ["val"] * 6, "no image has the split test (or query and gallery)"),
-    ([*SPLITS[:8], *["query"] * 4], "no image has the split gallery"),
-    ([*SPLITS[:8], *["gallery"] * 4], "no image has the split query"),
-    (_at(13, "gallery", SPLITS), "test stands beside query or gallery: use test, whose"),
+    ([""] * 14, "there is no split: add a column split (train, val, and test or query and gallery"),
+    (_at(8, "", SPLITS), "line 8: d/0.png has no split"),
+    (["val"] * 9 + ["test"] * 5, "no image has the split train"),
+    (["train"] * 9 + ["test"] * 5, "no image has the split val: give it to some that train now"),
+    (["train"] * 6 + ["val"] * 8, "no image has the split test (or query and gallery)"),
+    ([*SPLITS[:9], *["query"] * 5], "no image has the split gallery"),
+    ([*SPLITS[:9], *["gallery"] * 5], "no image has the split query"),
+    (_at(15, "gallery", SPLITS), "test stands beside query or gallery: use test, whose"),
 ]
 
 
@@ -65,6 +67,25 @@ def test_each_missing_part_is_told(zoo: Path, splits: list[str], expected: str) 
     _write(zoo, splits)
     (found,) = _mistakes(zoo, "official")
     assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("splits", "labels", "part", "label"),
+    [
+        (SPLITS, "aaaacccffdedde", "train", "a"),
+        (SPLITS, "aabbfffffdedde", "val", "f"),
+        (SPLITS, "aabbcccffddddd", "test", "d"),
+        (SEARCH, "aabbcccffdddde", "query", "d"),
+    ],
+)
+def test_a_part_of_one_class_is_told(
+    zoo: Path, splits: list[str], labels: str, part: str, label: str
+) -> None:
+    _write(zoo, splits, [*labels], CAMERAS)
+    told = f"all images of the split {part} are of the class '{label}'; give it two classes or more"
+    assert _mistakes(zoo, "official") == [told]
+    (problem,) = _verify(zoo)
+    assert told in problem
 
 
 def test_without_a_list_only_class_disjoint_is_there(zoo: Path) -> None:
@@ -81,15 +102,11 @@ def test_without_a_list_only_class_disjoint_is_there(zoo: Path) -> None:
     [
         (
             SPLITS,
-            _at(7, "d", LABELS),
-            "line 7: b/2.png finds no other image of 'd' in val",
+            _at(7, "x", LABELS),
+            "line 7: c/1.png finds no other image of 'x' in val",
         ),
-        (SPLITS, _at(10, "d", LABELS), "line 10: c/2.png finds no other image of 'd' in test"),
-        (
-            [*SPLITS[:8], "query", "query", "gallery", "gallery"],
-            _at(10, "d", LABELS),
-            "line 10: c/2.png finds no other image of 'd' in gallery",
-        ),
+        (SPLITS, _at(13, "x", LABELS), "line 13: f/1.png finds no other image of 'x' in test"),
+        (SEARCH, _at(11, "x", LABELS), "line 11: e/1.png finds no other image of 'x' in gallery"),
     ],
 )
 def test_an_image_alone_in_its_class_is_told(
@@ -103,42 +120,53 @@ def test_an_image_alone_in_its_class_is_told(
 
 
 def test_by_class_an_image_alone_in_its_class_is_told(zoo: Path) -> None:
-    for name in ("c/1.png", "c/2.png", "d/0.png", "d/2.png"):
+    for name in ("c/1.png", "f/0.png"):
         (zoo / name).unlink()
     expected = [
         f"{zoo} has 2 mistakes:",
         "  c/0.png finds no other image of 'c' in val; add images of this class or take it out",
-        "  d/1.png finds no other image of 'd' in test; add images of this class or take it out",
+        "  f/1.png finds no other image of 'f' in test; add images of this class or take it out",
     ]
     assert _refused(zoo, "class-disjoint").splitlines() == expected
     assert _verify(zoo) == ["\n".join(expected)]
 
 
 def test_of_a_list_the_line_is_told_by_class_too(zoo: Path) -> None:
-    _write(zoo, [""] * 12, [*"aaabbbccxxxx"[:11], "y"])
+    _write(zoo, [""] * 14, [*"aabbccddeeeffg"])
     (found,) = _mistakes(zoo, "class-disjoint")
-    assert found.startswith("line 13: d/2.png finds no other image of 'y' in test")
+    assert found.startswith("line 15: g/1.png finds no other image of 'g' in test")
 
 
 def test_classes_may_be_too_few(zoo: Path) -> None:
-    (zoo / "d").rename(zoo / "c" / "d")
-    message = f"{zoo} has 3 classes (a, b, c); the split class-disjoint needs 4 or more: 2 to train"
-    assert _refused(zoo, "class-disjoint").startswith(message)
-    (zoo / "c" / "d").rename(zoo / "d")
-    _write(zoo, SPLITS)
+    for label in "fg":
+        (zoo / label).rename(zoo / "e" / label)
+    assert _refused(zoo, "class-disjoint") == (
+        f"{zoo} has 5 classes (a, b, c, d, e); the split class-disjoint needs 6 or more: two to "
+        "train, two to validate, two to test"
+    )
+    (zoo / "e" / "f").rename(zoo / "f")
+    assert _verify(zoo) == []
+    (zoo / "e" / "g").rename(zoo / "g")
+    _write(zoo, SPLITS, [*"aabbaaabbbbaaa"])
     assert _verify(zoo) == []  # where a list gives a split, that one counts
-
-
-SEARCH = [*SPLITS[:8], "query", "query", "gallery", "gallery"]
 
 
 @pytest.mark.parametrize(
     ("splits", "cameras", "expected"),
     [
-        (SPLITS, "1" * 12, ["re-identification has no split test: write query or gallery"]),
-        (SEARCH, "-" * 8 + "1-22", ["line 11: d/0.png has no camera; give its number in the"]),
-        (SEARCH, "-" * 12, [f"line {line}: " for line in (10, 11, 12, 13)]),
-        (_at(2, "", SEARCH), "1" * 12, ["line 2: a/0.png has no split"]),
+        (SPLITS, "1" * 14, ["re-identification has no split test: write query or gallery"]),
+        (SEARCH, "-" * 9 + "1-222", ["line 12: f/0.png has no camera; give its number in the"]),
+        (SEARCH, "-" * 14, [f"line {line}: " for line in (11, 12, 13, 14, 15)]),
+        (_at(2, "", SEARCH), CAMERAS, ["line 2: a/0.png has no split"]),
+        (
+            SEARCH,
+            "-" * 9 + "12122",
+            [
+                "line 12: f/0.png finds 'e' in gallery by its own camera 2 only; add images of "
+                "this class by another camera or take it out"
+            ],
+        ),
+        (SEARCH, "1" * 14, ["line 11: e/1.png finds 'd' in", "line 12: f/0.png finds 'e' in"]),
     ],
 )
 def test_what_re_identification_refuses(
@@ -151,8 +179,8 @@ def test_what_re_identification_refuses(
 
 
 def test_what_both_protocols_of_a_list_refuse_is_told_once(zoo: Path) -> None:
-    _write(zoo, SEARCH, _at(10, "d", LABELS), "1" * 12)
-    text = "line 10: c/2.png finds no other image of 'd' in gallery; add images of this class or"
+    _write(zoo, SEARCH, _at(11, "x", LABELS), CAMERAS)
+    text = "line 11: e/1.png finds no other image of 'x' in gallery; add images of this class or"
     for protocol in ("official", "re-identification"):
         (found,) = _mistakes(zoo, protocol)
         assert found.startswith(text)
@@ -161,7 +189,7 @@ def test_what_both_protocols_of_a_list_refuse_is_told_once(zoo: Path) -> None:
 
 
 def test_identities_that_are_trained_must_not_be_tested(zoo: Path) -> None:
-    _write(zoo, SEARCH, [*"aaaaabbbaaaa"], "1" * 12)
+    _write(zoo, SEARCH, [*"aabbcccffaeaae"], CAMERAS)
     assert "share the classes a, which the re-identification protocol forbids" in _refused(
         zoo, "re-identification"
     )
@@ -186,10 +214,10 @@ def test_broken_images_and_what_is_not_used_are_listed(zoo: Path) -> None:
     problems = ["a/0.png is not an image file (6 bytes)"]
     unused = "files not used as images of a class"
     assert _verify(zoo) == [*problems, f"{zoo}: {unused} (3): b/film.mp4, readme.txt, top.png"]
-    _write(zoo, SPLITS)
+    _write(zoo, SPLITS, [*"aabbcccffddeed"])
     text = (zoo / "images.csv").read_text().splitlines()
     (zoo / "images.csv").write_text("\n".join(text[:-1]))
-    found = f"{zoo}: {unused} (4): b/film.mp4, d/2.png, readme.txt, top.png"
+    found = f"{zoo}: {unused} (4): b/film.mp4, g/1.png, readme.txt, top.png"
     assert _verify(zoo) == [*problems, found]
 
 

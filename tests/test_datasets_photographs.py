@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from bench.datasets import photographs as module
 from bench.datasets.decoding import decode, shrink_to
@@ -89,6 +90,20 @@ def test_only_the_box_is_decoded(tmp_path: Path) -> None:
     boxes[3, 0] = 99
     (problem,) = broken(Photographs(tmp_path, NAMES, boxes), lambda done, total: None)
     assert problem.startswith("dog/d.png: its box [99.0, ")
+
+
+def test_a_box_is_cut_from_the_stored_pixels_and_then_turned(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 60, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # to be shown turned clockwise, 30 wide and 60 high
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif)
+    Image.fromarray(pixels).save(tmp_path / "plain.jpg")
+    stored = np.asarray(Image.open(tmp_path / "plain.jpg"))
+    boxes = np.array([[40, 5, 15, 10]], dtype=np.float64)
+    photographs = Photographs(tmp_path, ("a.jpg",), boxes)
+    with photographs.opened() as place:
+        found = np.asarray(photographs.photograph(place, 0))
+    np.testing.assert_array_equal(found, np.rot90(stored[5:15, 40:55], -1))
 
 
 def test_digests_are_kept(photographs: Photographs, digested: list[str]) -> None:

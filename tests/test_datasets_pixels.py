@@ -84,7 +84,7 @@ def test_whole_parts_need_no_folder_that_can_be_written(
     photographs: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded("zoo", photographs, 6, quiet)
-    monkeypatch.setattr(pixels, "_alone", None)
+    monkeypatch.setattr(pixels, "alone", None)
     check_decoded(decoded("zoo", photographs, 6, quiet), photographs, 6)
 
 

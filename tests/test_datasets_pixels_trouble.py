@@ -3,10 +3,12 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -176,3 +178,35 @@ def test_a_full_disk_is_told_with_the_folder(
         decoded("zoo", photographs, 6, quiet)
     assert caught.value.errno == errno.ENOSPC
     assert not list(cache.rglob("*.partial"))
+
+
+def test_too_little_room_is_told_before_anything_is_decoded(
+    photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded("zoo", photographs, 6, quiet)
+    list(parts(cache))[1].unlink()  # four photographs at 6 x 8 pixels of three bytes
+    worked = count_work(monkeypatch)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=575))
+    message = (
+        rf"4 photographs decoded at a side of 6 cannot be kept in {cache}/zoo-6-\w* \(about 576 "
+        r"bytes needed, 575 free\); set PROXY_BENCH_CACHE to a folder with room"
+    )
+    with pytest.raises(OSError, match=message) as caught:
+        decoded("zoo", photographs, 6, quiet)
+    assert caught.value.errno == errno.ENOSPC
+    assert worked == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=576))
+    check_decoded(decoded("zoo", photographs, 6, quiet), photographs, 6)
+
+
+@pytest.mark.parametrize("broken_at", [0, 11])
+def test_an_error_of_who_watches_is_not_taken_for_the_disk(
+    photographs: Photographs, broken_at: int
+) -> None:
+    def closed(what: str, done: int, total: int | None) -> None:
+        if (what, done) == ("decoding", broken_at):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError, match=r"^\[Errno \d+\] Broken pipe$"):
+        decoded("zoo", photographs, 6, closed)
+    check_decoded(decoded("zoo", photographs, 6, quiet), photographs, 6)

@@ -1,8 +1,6 @@
 """Archives brought by hand: verified, unpacked whole or not at all, never outside their folder."""
 
-import dataclasses
 import gzip
-import hashlib
 import io
 import shutil
 import stat
@@ -14,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.datasets import DATASETS, Archive, download
+from bench.datasets import Archive
 from bench.datasets.unpacking import settle, unpack
 
 FILES = {"zoo/a/1.jpg": b"one" * 99, "zoo/b.txt": b"two", "names.txt": b"beside"}
@@ -153,6 +151,39 @@ def test_damaged_archives_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == [archive.name]
 
 
+def test_a_damaged_lzma_archive_leaves_nothing(tmp_path: Path) -> None:
+    archive = tmp_path / "zoo.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("zoo/b.txt", b"two")
+    content = bytearray(archive.read_bytes())
+    content[30 + len("zoo/b.txt") + 4] = 255  # the stream's properties, after the entry's header
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{archive} is damaged \(.*\); get it again"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name]
+
+
+@pytest.mark.parametrize("pack", [_tgz, _zip])
+def test_nothing_that_is_there_is_replaced(pack: Pack, tmp_path: Path) -> None:
+    for name in ("names.txt", "folder", pack(tmp_path, {}).name):
+        root = tmp_path / f"with {name}"
+        (root / "folder").mkdir(parents=True)
+        (root / "names.txt").write_bytes(b"the user's")
+        files = {"a.txt": b"first", "zoo/b.txt": b"two", name: b"another"}
+        archive = pack(root, files)
+        before = {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
+        with pytest.raises(ValueError, match=f"{archive}: {name} would replace {root / name}, whi"):
+            unpack(archive, root / "zoo", _quiet)
+        assert {path: path.is_file() and path.read_bytes() for path in root.rglob("*")} == before
+
+
+def test_what_a_killed_call_moved_already_is_no_hindrance(tmp_path: Path) -> None:
+    archive = _tgz(tmp_path, FILES)
+    (tmp_path / "names.txt").write_bytes(FILES["names.txt"])
+    unpack(archive, tmp_path / "zoo", _quiet)
+    assert _found(tmp_path) == FILES
+
+
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     archive = _zip(tmp_path, {"house/b.txt": b"two"})
     with pytest.raises(ValueError, match="has no folder zoo: it is not the official archive"):
@@ -192,43 +223,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["zoo.tgz"]
 
 
-def test_download_verifies_and_unpacks_what_was_brought(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "zoo").mkdir()
-    archive = _zip(tmp_path / "zoo", FILES)
-    notes = tmp_path / "zoo/notes.mat"
-    archives = (
-        Archive("zoo/notes.mat", f"md5:{hashlib.md5(b'notes').hexdigest()}", "zoo/notes.mat"),
-        Archive("zoo/zoo.zip", f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}", "zoo/zoo"),
-    )
-    source = dataclasses.replace(DATASETS["cars196"], archives=archives, by_hand="Ask the keeper.")
-    monkeypatch.setitem(DATASETS, "cars196", source)
-    with pytest.raises(FileNotFoundError, match=f"{notes} is not there .* by hand. Ask the keeper"):
-        download("cars196", tmp_path, _quiet)
-    assert not (tmp_path / "zoo/zoo").exists()
-    notes.write_bytes(b"other")
-    with pytest.raises(ValueError, match=r"notes\.mat is not the official archive: found md5:\w+,"):
-        download("cars196", tmp_path, _quiet)
-    notes.write_bytes(b"notes")
-    assert download("cars196", tmp_path, _quiet) == [notes, tmp_path / "zoo/zoo"]
-    assert (tmp_path / "zoo/zoo/a/1.jpg").read_bytes() == FILES["zoo/a/1.jpg"]
-    archive.unlink()  # what is unpacked needs no archive
-    assert download("cars196", tmp_path, _quiet)[1] == tmp_path / "zoo/zoo"
-
-
 def test_an_archive_without_a_published_checksum_is_taken(tmp_path: Path) -> None:
     _zip(tmp_path, FILES)
     assert settle(Archive("zoo.zip", None, "zoo"), tmp_path, "", _quiet) == tmp_path / "zoo"
     assert (tmp_path / "zoo/b.txt").read_bytes() == b"two"
-
-
-@pytest.mark.parametrize("name", ["cub200", "cub200_boxes", "cars196", "sop", "market1501"])
-def test_what_must_be_brought_is_told(name: str, tmp_path: Path) -> None:
-    source = DATASETS[name]
-    message = f"{tmp_path / source.archives[0].path} is not there and must be brought by hand"
-    with pytest.raises(FileNotFoundError, match=message) as error:
-        download(name, tmp_path, _quiet)
-    assert "https://" in str(error.value)
-    for archive in source.archives:
-        assert archive.path in str(error.value)

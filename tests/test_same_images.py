@@ -15,7 +15,7 @@ from bench.sweeping.same_images import check_same_images
 from tests.fabricated import make_spec, write_run
 from tests.photographs import picture, write_pictures
 
-NAMES = [f"{label}/{i}.png" for label in "abcd" for i in range(2)]
+NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
 
 
 @pytest.fixture

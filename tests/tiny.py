@@ -47,8 +47,8 @@ def decode_only(names: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = set(names)
 
     def some(photographs: Photographs, report: Progress) -> list[str]:
-        few = tuple(name for name in photographs.names if name in chosen)
-        return broken(Photographs(photographs.place, few), report)
+        few = [i for i, name in enumerate(photographs.names) if name in chosen]
+        return broken(photographs.only(few), report)
 
     monkeypatch.setattr(listed, "broken", some)
 

@@ -106,30 +106,40 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
 
     Nothing for an embedded one (no files, no paths). What is there and verified, or unpacked,
     stays. Raises what ``fetch`` and ``settle`` raise, ValueError for an unknown name,
-    FileNotFoundError without a data root and for archives that must be brought by hand, with words
-    on what to get from whom and where to put it. Show the Source's licence before.
+    FileNotFoundError without a data root and for what must be brought by hand, with what is wrong
+    with a copy that is there, and what to get from whom and where to put it. Show the Source's
+    licence before.
     """
     source = find(name)
     if source.embedded:
         return []
     folder = data_root(name, root)
-    if source.by_hand and is_there(source, root):
+    if not source.by_hand:
+        return [fetch(file, folder, report) for file in source.files]
+    wrong = lack(source, root)
+    if wrong is None:
         return []
-    if source.by_hand and not source.archives:
-        raise FileNotFoundError(source.by_hand.replace("DATA_ROOT", str(folder)))
-    fetched = [fetch(file, folder, report) for file in source.files]
-    return fetched + [
-        settle(archive, folder, source.by_hand, report) for archive in source.archives
-    ]
+    advice = "\n".join([*wrong, source.by_hand.replace("DATA_ROOT", str(folder))])
+    if not source.archives:
+        raise FileNotFoundError(advice)
+    return [settle(archive, folder, advice, report) for archive in source.archives]
 
 
-def is_there(source: Source, root: Path | None) -> bool:
-    """Whether a data set's lists and pictures are in their place, good or not."""
+def lack(source: Source, root: Path | None) -> list[str] | None:
+    """None where a data set's lists and pictures are in their place, good or not.
+
+    Else what is wrong with the copy that is there, in words; no words where there is none.
+    """
     try:
         images = source.load(root, source.protocols[0]).images
+    except FileNotFoundError:
+        return []  # its words send to the download
+    except ValueError as error:
+        return [str(error)]
+    try:
         if isinstance(images, Photographs):
             with images.opened() as place:
                 place.stamps(images.names)  # looks at every file
-    except FileNotFoundError:
-        return False
-    return True
+    except FileNotFoundError as error:
+        return [str(error)]
+    return None

@@ -1,5 +1,6 @@
 """Files of a data set, from its zip archive or the folder it was unpacked to."""
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def _read_entry(file: zipfile.ZipFile, entry: zipfile.ZipInfo, largest: int) -> 
         return _too_large(name, largest)
     try:
         return file.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         return f"{name} is damaged ({error})"
     except (NotImplementedError, RuntimeError) as error:  # unknown compression, encryption
         return f"{name} cannot be unpacked ({error})"

@@ -37,10 +37,19 @@ def load_cub200_boxes(root: Path | None, protocol: str) -> Dataset:
 
 def check_cub200(root: Path | None, report: Progress) -> list[str]:
     """Compare lists, attributes and names with the published ones, decode every photograph."""
-    folder = find_place("cub200", data_root("cub200", root), _PLACES)
-    lists = read_lists("cub200", folder)
+    return _check("cub200", root, report, cut=False)
+
+
+def check_cub200_boxes(root: Path | None, report: Progress) -> list[str]:
+    """The same, and compare each bounding box with its photograph."""
+    return _check("cub200_boxes", root, report, cut=True)
+
+
+def _check(name: str, root: Path | None, report: Progress, cut: bool) -> list[str]:
+    folder = find_place(name, data_root(name, root), _PLACES)
+    lists = read_lists(name, folder)
     problems = changed(folder, LISTS) + mislabelled(folder, lists) + wrong_attributes(folder)
-    return problems + examine(Photographs(folder, _files(lists)), ("images",), report)
+    return problems + examine(_photographs(folder, lists, cut), ("images",), report)
 
 
 def _load(name: str, root: Path | None, protocol: str, cut: bool) -> Dataset:
@@ -48,7 +57,7 @@ def _load(name: str, root: Path | None, protocol: str, cut: bool) -> Dataset:
     lists = read_lists(name, folder)
     return Dataset(
         name=name,
-        images=Photographs(folder, _files(lists), lists.boxes if cut else None),
+        images=_photographs(folder, lists, cut),
         labels=lists.labels,
         class_names=lists.class_names,
         items=lists.paths,
@@ -56,8 +65,9 @@ def _load(name: str, root: Path | None, protocol: str, cut: bool) -> Dataset:
     )
 
 
-def _files(lists: Lists) -> tuple[str, ...]:
-    return tuple(f"images/{path}" for path in lists.paths)
+def _photographs(folder: Path, lists: Lists, cut: bool) -> Photographs:
+    names = tuple(f"images/{path}" for path in lists.paths)
+    return Photographs(folder, names, lists.boxes if cut else None)
 
 
 def _split(lists: Lists, protocol: str) -> Split:
@@ -102,4 +112,5 @@ CUB200_BOXES = dataclasses.replace(
     title=f"{CUB200.title}, cut to bounding boxes",
     description="the photographs of cub200, each cut to its bird",
     load=load_cub200_boxes,
+    check=check_cub200_boxes,
 )

@@ -10,20 +10,25 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 LARGEST = 2**26  # pixels; a file that claims more is refused before it is decoded
 
 
-def decode(name: str, data: bytes) -> Image.Image:
-    """Decode an image file to RGB as a person would see it.
+def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image:
+    """Decode an image file, or its part in a box, to RGB as a person would see it.
 
-    EXIF rotation is applied; grey, palette, CMYK and 16-bit images become RGB; what is transparent
+    EXIF rotation is applied, after the box (see ``cut_out``) was cut: published boxes are in pixels
+    as they are stored. Grey, palette, CMYK and 16-bit images become RGB; what is transparent
     lies on white. Of an animation the first picture counts. Raises ValueError, naming the image,
-    for what is not a whole image, holds floating-point numbers or has more than 2^26 pixels.
+    for what is not a whole image, holds floating-point numbers or has more than 2^26 pixels, and
+    for a box outside of it.
     """
     with _naming(name, data):
-        image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data))
     check_pixels(name, *image.size)
     if image.mode == "F":
         raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
     with _naming(name, data):
         image.load()
+    if box is not None:
+        image = cut_out(name, image, box)
+    with _naming(name, data):
         with suppress(Exception):  # damaged notes of a camera spoil no picture: it is not turned
             ImageOps.exif_transpose(image, in_place=True)
         return to_rgb(image)

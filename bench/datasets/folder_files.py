@@ -35,9 +35,12 @@ def files(folder: Path) -> list[str]:
 def read_classes(folder: Path) -> list[Row]:
     """The images in the folders of a folder, each of which is a class with all that is below it.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is none, and for what is called like an image and is no file: to
+    read a pipe would last for ever.
     """
     images = [path for path in files(folder) if "/" in path and is_image(path)]
+    odd = (path for path in images if not os.path.isfile(os.path.join(folder, path)))
+    mistakes(folder, (f"{path} is a broken link, pipe or device; take it out" for path in odd))
     if not images:
         raise ValueError(
             f"{folder} holds no images: make a folder in it for each class and put its images "

@@ -57,11 +57,11 @@ def by_cameras(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     """re-identification: as ``by_list``, with query and gallery apart, each with its camera.
 
     Identities that train, validate and test must be different ones. Raises ValueError also where
-    a camera is missing.
+    a camera is missing, and for queries that only their own camera has, of which nothing counts.
     """
     place = _list(folder, "re-identification")
     wrong = [*_part_mistakes(rows), *_camera_mistakes(rows)]
-    mistakes(place, wrong or _alone(rows))
+    mistakes(place, wrong or [*_alone(rows), *_of_one_camera(rows)])
     dataset = _dataset(name, folder, rows, "re-identification")
     return replace(dataset, cameras=np.array([row.camera for row in rows], dtype=np.int64))
 
@@ -108,10 +108,13 @@ def _part_mistakes(rows: Sequence[Row]) -> Iterator[str]:
         lost = {"query", "gallery"} - used
         part = "test (or query and gallery)" if len(lost) == 2 else lost.pop()
         yield f"no image has the split {part}"
-    for part in used & {"train", "val", "test", "query"}:
+    for part in ("train", "val", "test", "query"):
         classes = {row.label for row in rows if row.split == part}
-        if len(classes) < LEAST:
-            yield f"all images of the split {part} are of the class {classes.pop()!r}: it needs two"
+        if classes and len(classes) < LEAST:
+            yield (
+                f"all images of the split {part} are of the class {classes.pop()!r}; give it two "
+                "classes or more"
+            )
 
 
 def _camera_mistakes(rows: Sequence[Row]) -> Iterator[str]:
@@ -133,6 +136,20 @@ def _alone(rows: Sequence[Row]) -> list[str]:
             if row.split == asking and there[row.label] <= (asking == answering)
         ]
     return found
+
+
+def _of_one_camera(rows: Sequence[Row]) -> Iterator[str]:
+    """Queries whose class is in the gallery by their own camera only, which does not count."""
+    cameras: dict[str, set[int]] = {}
+    for row in rows:
+        if row.split == "gallery":
+            cameras.setdefault(row.label, set()).add(row.camera)
+    for row in rows:
+        if row.split == "query" and cameras.get(row.label) == {row.camera}:
+            yield (
+                f"{row.where} finds {row.label!r} in gallery by its own camera {row.camera} only; "
+                "add images of this class by another camera or take it out"
+            )
 
 
 def _dataset(name: str, folder: Path, rows: Sequence[Row], protocol: str) -> Dataset:

@@ -49,14 +49,14 @@ def changed(folder: Path, published: Mapping[str, str]) -> list[str]:
 
 
 def examine(photographs: Photographs, folders: Iterable[str], report: Progress) -> list[str]:
-    """In words, what is missing, broken and surplus, decoding every photograph.
+    """In words, what is missing, broken and surplus, decoding every photograph, or its box.
 
     ``photographs`` are those published; ``folders``, relative to their place, are where no other
     image may be. A folder of which every photograph is missing is one problem.
     """
     place, names = photographs.place, photographs.names
-    here = tuple(name for name in names if (place / name).is_file())
-    problems = missing(place, names, here) + broken(Photographs(place, here), report)
+    here = photographs.only([i for i, name in enumerate(names) if (place / name).is_file()])
+    problems = missing(place, names, here.names) + broken(here, report)
     for folder in folders:
         known = (name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/"))
         problems += surplus(place / folder, known)

@@ -1,14 +1,15 @@
 """Photographs in their files: read when asked for, never all at once."""
 
 import hashlib
+import lzma
 import os
-import sys
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -16,12 +17,15 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from bench.cores import cores
 from bench.datasets.base import some
 from bench.datasets.cache import cached
-from bench.datasets.decoding import cut_out, decode, shrink_to
+from bench.datasets.decoding import decode, shrink_to
 from bench.datasets.progress import Report, quiet
 
+LARGEST_FILE = 2**28  # bytes: those of the most pixels that are decoded, at four bytes a pixel
 _TOGETHER = 256  # files that wait for a thread: what Ctrl-C has to wait for
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -31,8 +35,8 @@ class Photographs:
     """N image files under a folder, or in a zip archive.
 
     names: paths from the folder ``inside`` the place, POSIX style; boxes: None, or (N, 4) float64
-    left, top, width, height in pixels, the part of each photograph that counts. Names and contents
-    are what counts: an archive and the folder it was unpacked to have one checksum.
+    left, top, width, height in pixels as stored, the part of each photograph that counts. Names and
+    contents are what counts: an archive and the folder it was unpacked to have one checksum.
     """
 
     place: Path
@@ -42,6 +46,12 @@ class Photographs:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def only(self, positions: Sequence[int]) -> "Photographs":
+        """Those at the positions, with their boxes."""
+        names = tuple(self.names[position] for position in positions)
+        boxes = None if self.boxes is None else self.boxes[list(positions)]
+        return replace(self, names=names, boxes=boxes)
 
     @contextmanager
     def opened(self) -> Iterator["OpenPlace"]:
@@ -65,8 +75,7 @@ class Photographs:
         Raises ValueError, naming the file, for one which cannot be read or decoded.
         """
         name = self.names[position]
-        image = decode(name, place.read(name))
-        return image if self.boxes is None else cut_out(name, image, self.boxes[position])
+        return decode(name, place.read(name), None if self.boxes is None else self.boxes[position])
 
     def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
         """One photograph (H, W, 3) uint8 with a shorter side of ``side``; raises as above."""
@@ -106,14 +115,38 @@ class OpenPlace:
     archive: zipfile.ZipFile | None
 
     def read(self, name: str) -> bytes:
-        """A file's bytes; ValueError, naming it, where it cannot be read."""
+        """A file's bytes.
+
+        Raises ValueError, naming it, where it cannot be read, is no file (but a pipe, say, which
+        may never end) or has more than ``LARGEST_FILE`` bytes, in an archive once unpacked.
+        """
         try:
-            entry = self._entry(name)
-            return self.archive.read(entry) if self.archive else (self.path / entry).read_bytes()
+            return self._entry_bytes(name) if self.archive else self._file_bytes(name)
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(f"{name} is missing from {self.path}") from error
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise ValueError(f"{name} in {self.path} cannot be read ({error})") from error
+
+    def _entry_bytes(self, name: str) -> bytes:
+        assert self.archive is not None
+        entry = self.archive.getinfo(self._entry(name))
+        self._bounded(name, entry.file_size)
+        return self.archive.read(entry)  # no more than it says, or its CRC is wrong
+
+    def _file_bytes(self, name: str) -> bytes:
+        path = self.path / self._entry(name)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{name} in {self.path} is not a file; take it out")
+        self._bounded(name, status.st_size)
+        return path.read_bytes()
+
+    def _bounded(self, name: str, size: int) -> None:
+        if size > LARGEST_FILE:
+            raise ValueError(
+                f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} that "
+                "are read; make it smaller or leave it out"
+            )
 
     def digest(self, name: str) -> bytes:
         """SHA-256 of a file's bytes."""
@@ -172,10 +205,3 @@ def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> It
     with ThreadPoolExecutor(cores()) as threads:
         for start in range(0, len(items), _TOGETHER):
             yield from threads.map(function, items[start : start + _TOGETHER])
-
-
-def cores() -> int:
-    """Cores that this process may use, where the system tells it, or all."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,23 +7,22 @@ part that is there is whole, since it was renamed when it was: a killed process 
 and of two processes the second waits and finds the work done.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from bench.cores import cores
 from bench.datasets import decoding
 from bench.datasets.base import Dataset, some
-from bench.datasets.cache import CACHE_VARIABLE, cache_folder
-from bench.datasets.photographs import OpenPlace, Photographs, content_checksum, cores
+from bench.datasets.cache import cache_folder
+from bench.datasets.keeping import alone, kept_in, require_room
+from bench.datasets.photographs import OpenPlace, Photographs, content_checksum
 from bench.datasets.progress import Report
 from bench.spec import file_name
 
@@ -89,7 +88,7 @@ def decoded(name: str, photographs: Photographs, side: int, report: Report) -> D
     """The photographs at a shorter side of ``side`` pixels, decoded now where they are not yet.
 
     Raises ValueError naming those that cannot be decoded, FileNotFoundError for missing ones,
-    OSError where the cache folder cannot be written.
+    OSError where the cache folder cannot be written or has no room.
     """
     digests = photographs.digests(report)
     folder = cache_folder() / f"{file_name(name)}-{side}-{_key(photographs, digests)[:20]}"
@@ -98,8 +97,10 @@ def decoded(name: str, photographs: Photographs, side: int, report: Report) -> D
         for start in range(0, len(photographs), PART)
     )
     if not all(part.whole for part in parts):
-        with _alone(folder, report):
-            _make([part for part in parts if not part.whole], photographs, side, report)
+        with alone(folder, report):
+            lost = [part for part in parts if not part.whole]
+            require_room(folder, sum(part.count for part in lost), side)
+            _make(lost, photographs, side, report)
     checksum = content_checksum(photographs.names, digests, photographs.boxes)
     return Decoded(parts, len(photographs), checksum)
 
@@ -118,31 +119,6 @@ def _key(photographs: Photographs, digests: np.ndarray) -> str:
         "libraries": [*libraries, features.version_feature("libjpeg_turbo")],
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _alone(folder: Path, report: Report) -> Iterator[None]:
-    """Wait until no other process decodes into the folder, and remove what a killed one left.
-
-    Raises OSError, naming the folder and the way out, for whatever the system refuses there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                report("waiting for another process", 0, None)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            for left in folder.glob("*.partial"):
-                left.unlink()
-            yield
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"decoded photographs cannot be kept in {folder} ({error.strerror}); set "
-            f"{CACHE_VARIABLE} to a folder that can be written and has room",
-        ) from error
 
 
 def _make(parts: list[Part], photographs: Photographs, side: int, report: Report) -> None:
@@ -181,16 +157,18 @@ def _fill(part: Part, photographs: Photographs, place: OpenPlace, side: int) -> 
 
 def _write(path: Path, images: list[np.ndarray]) -> None:
     temporary = path.with_suffix(".partial")
-    try:
-        with temporary.open("wb") as file:
-            file.write(np.array([image.shape[:2] for image in images], dtype=np.int64).tobytes())
-            for image in images:
-                file.write(image.data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with kept_in(path.parent):
+        try:
+            with temporary.open("wb") as file:
+                sizes = [image.shape[:2] for image in images]
+                file.write(np.array(sizes, dtype=np.int64).tobytes())
+                for image in images:
+                    file.write(image.data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def prepare(dataset: Dataset, side: int | None, report: Report) -> Dataset:

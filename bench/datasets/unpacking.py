@@ -1,7 +1,9 @@
 """Archives that their user brings: known again by checksum, unpacked whole or not at all."""
 
 import errno
+import filecmp
 import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -19,6 +21,15 @@ from bench.datasets.fetching import checksum
 from bench.datasets.progress import Report
 from bench.datasets.source import Archive
 
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    gzip.BadGzipFile,
+)
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -30,18 +41,24 @@ class _Entry:
     done: int  # bytes of the archive that were read so far
 
 
-def settle(archive: Archive, root: Path, by_hand: str, report: Report) -> Path:
-    """Verify an archive that was put under the data root, and unpack it where that is not done.
+def settle(archive: Archive, root: Path, advice: str, report: Report) -> Path:
+    """Verify an archive that was put under the data root, and unpack it.
 
-    Raises FileNotFoundError with ``by_hand`` where neither the archive nor its folder is there,
-    ValueError where it is not the official one, and what ``unpack`` raises.
+    It is for a data set that is not complete. So FileExistsError is raised where the folder is
+    there already: nothing of the user's is deleted. Raises FileNotFoundError where the archive is
+    not there, ValueError where it is not the official one, and what ``unpack`` raises. ``advice``
+    says what is wrong and how to get the archive.
     """
     path, into = root / archive.path, root / archive.into
     packed = archive.into != archive.path
     if packed and into.is_dir():
-        return into
+        then = "" if path.is_file() else f", put the archive at {path}"
+        raise FileExistsError(
+            f"{into} is there but is not the whole data set; delete or rename it{then} and give "
+            f"the same command again. {advice}"
+        )
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there and must be brought by hand. {by_hand}")
+        raise FileNotFoundError(f"{path} is not there and must be brought by hand. {advice}")
     if archive.checksum and (found := checksum(path, archive.checksum)) != archive.checksum:
         raise ValueError(
             f"{path} is not the official archive: found {found}, expected {archive.checksum}; it "
@@ -57,9 +74,9 @@ def unpack(archive: Path, into: Path, report: Report) -> None:
 
     Its entries come to lie beside ``into``, the main folder last: where that is, all is. Until then
     they lie in ``<into>.unpacking``, which is removed when anything goes wrong, and by the next
-    call if the process was killed. Nothing is written outside of it. Links, devices and names that
-    lead out are refused. Raises ValueError naming the entry, or the archive where it is damaged or
-    has no such folder; OSError where the disk is full.
+    call if the process was killed. Nothing is written outside of it. Links, devices, names that
+    lead out and entries that would replace another file are refused. Raises ValueError naming the
+    entry, or the archive where it is damaged or has no such folder; OSError where the disk is full.
     """
     aside = into.with_name(f"{into.name}.unpacking")
     shutil.rmtree(aside, ignore_errors=True)
@@ -71,7 +88,7 @@ def unpack(archive: Path, into: Path, report: Report) -> None:
                 _write(entry, aside, archive)
                 report(f"unpacking {archive.name}", entry.done, total)
         _move(aside, into, archive)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{archive} is damaged ({error}); get it again") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -155,7 +172,19 @@ def _move(aside: Path, into: Path, archive: Path) -> None:
     """Move what was unpacked beside ``into``, which comes last."""
     if not (aside / into.name).is_dir():
         raise ValueError(f"{archive} has no folder {into.name}: it is not the official archive")
-    for path in sorted(aside.iterdir()):
-        if path.name != into.name:
-            os.replace(path, into.with_name(path.name))
+    beside = [path for path in sorted(aside.iterdir()) if path.name != into.name]
+    for path in beside:
+        place = into.with_name(path.name)
+        if os.path.lexists(place) and not _same(path, place):
+            raise ValueError(
+                f"{archive}: {path.name} would replace {place}, which is another; rename that one; "
+                "nothing was unpacked"
+            )
+    for path in beside:
+        os.replace(path, into.with_name(path.name))
     os.replace(aside / into.name, into)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are files of one content, as after a call that was killed while it moved."""
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
