@@ -5,38 +5,37 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from proxy_core.nearest import TIE, nearest
+from proxy_core.nearest import TIE, arrange, nearest
 
 BLOCK = 4096  # points that are held in float64 at a time
+
+
+FEW, MOSTLY = 300, 0.5  # centers, and share of them that moved, where looking at all is faster
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
     """N points among k centers.
 
-    Attributes: of_point (N,) int64, each point's center; values (N,) float64, its |c|^2 / 2 - x c;
-    centers (k, D) float64.
+    Attributes: of_point (N,) int64, each point's center; centers (k, D) float64; known, where they
+    were needed, the values (N,) float64 of points and their centers, |c|^2 / 2 - x c.
     """
 
     of_point: Tensor
-    values: Tensor
     centers: Tensor
+    known: Tensor | None = None
 
 
-def lloyd(
-    points: Tensor, centers: Tensor, iterations: int, *, active: bool
-) -> tuple[Clusters, int]:
+def lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[Clusters, int]:
     """Iterate from `centers` (k, D) float64 until no point changes its center, or so many times.
 
-    points (N, D) float32, lengths at most 1. Returns the clusters and how often centers were moved;
-    every point is with its nearest center, of equally near ones the first. `active` compares points
-    with centers that moved only; the answer is the same.
+    points (N, D) float32, lengths at most 1. Returns the clusters and how often centers were moved.
+    Every point is with its nearest center, of equally near ones the first.
 
     A center without points takes the point farthest from its own center, several take one each, so
     that the sum of squared distances never grows; while all points lie on their centers it stays.
     """
-    assign = assign_active if active else assign_all
-    clusters = assign_all(points, centers)
+    clusters = assign(points, centers)
     before = torch.full_like(clusters.of_point, -1)
     for iteration in range(iterations):
         clusters = fill_empty(points, clusters)
@@ -44,49 +43,66 @@ def lloyd(
         if not changed.any():
             return clusters, iteration
         before = clusters.of_point
-        clusters = assign(points, means(points, clusters, changed), clusters)
+        clusters = reassign(points, means(points, clusters, changed), clusters)
     return clusters, iterations
 
 
-def assign_all(points: Tensor, centers: Tensor, before: Clusters | None = None) -> Clusters:
-    """Each point (N, D) with its nearest center (k, D); what was before does not matter."""
-    rows = torch.arange(len(points), device=points.device)
-    anywhere = torch.full(rows.shape, torch.inf, dtype=torch.float64, device=points.device)
-    return Clusters(*nearest(points, rows, centers, anywhere), centers)
+def assign(points: Tensor, centers: Tensor) -> Clusters:
+    """Each point (N, D) with its nearest center (k, D)."""
+    return Clusters(nearest(points, arrange(centers)), centers)
 
 
-def assign_active(points: Tensor, centers: Tensor, before: Clusters) -> Clusters:
-    """As `assign_all`, knowing the clusters before the centers moved.
+def reassign(points: Tensor, centers: Tensor, before: Clusters) -> Clusters:
+    """As `assign`, knowing the clusters before some centers moved: the same answer, sooner.
 
     A center that did not move was no nearer than the point's own. Hence it can win only if the own
     center went away; all other points need to be compared with centers that moved, nothing else.
     """
     moved = (centers != before.centers).any(dim=1)
-    values = own_values(points, centers, before, moved)
-    left = moved[before.of_point] & (values > before.values - 3 * TIE)
-    numbers = before.of_point.clone()
+    if len(moved) < FEW or moved.sum() > MOSTLY * len(moved):
+        return assign(points, centers)
+    old = values(points, before)
+    numbers, now, stale = before.of_point.clone(), old.clone(), moved[before.of_point]
+    rows = stale.nonzero().squeeze(1)
+    now[rows] = values_of(points, centers, rows, numbers[rows])
+    left = stale & (now > old - 3 * TIE)
     rows = left.nonzero().squeeze(1)
-    numbers[rows], values[rows] = nearest(
-        points, rows, centers, torch.full_like(values[rows], torch.inf)
-    )
-    rows, arrived = (~left).nonzero().squeeze(1), moved.nonzero().squeeze(1)
-    found, value = nearest(points, rows, centers[arrived], values[rows])
-    number = arrived[found]
-    wins = (value < values[rows] - TIE) | (
-        (value <= values[rows] + TIE) & (number < numbers[rows])
-    )
-    numbers[rows[wins]], values[rows[wins]] = number[wins], value[wins]
-    return Clusters(numbers, values, centers)
+    numbers[rows] = nearest(points, arrange(centers), rows)
+    now[rows] = values_of(points, centers, rows, numbers[rows])
+    after = Clusters(numbers, centers, now)
+    compete(points, after, (~left).nonzero().squeeze(1), moved.nonzero().squeeze(1))
+    return after
 
 
-def own_values(points: Tensor, centers: Tensor, before: Clusters, moved: Tensor) -> Tensor:
-    """Value (N,) of each point's center, taken anew where that is one of the `moved` (k,)."""
-    values = before.values.clone()
-    halves = centers.square().sum(dim=1) / 2
-    for rows in moved[before.of_point].nonzero().squeeze(1).split(BLOCK):
-        own = before.of_point[rows]
-        values[rows] = halves[own] - (points[rows].double() * centers[own]).sum(dim=1)
-    return values
+def compete(points: Tensor, clusters: Clusters, rows: Tensor, rivals: Tensor) -> None:
+    """Give to the centers `rivals` those of the points `rows` that are nearer to one of them."""
+    table = arrange(clusters.centers[rivals])
+    limits = values(points, clusters)
+    found = nearest(points, table, rows, limits[rows])
+    rows, rival = rows[found >= 0], rivals[found[found >= 0]]
+    value = values_of(points, clusters.centers, rows, rival)
+    own, least = clusters.of_point[rows], limits[rows]
+    wins = (value < least - TIE) | ((value <= least + TIE) & (rival < own))
+    clusters.of_point[rows[wins]] = rival[wins]
+    limits[rows[wins]] = value[wins]
+
+
+def values(points: Tensor, clusters: Clusters) -> Tensor:
+    """Values (N,) of all points and their centers."""
+    if clusters.known is not None:
+        return clusters.known
+    rows = torch.arange(len(points), device=points.device)
+    return values_of(points, clusters.centers, rows, clusters.of_point)
+
+
+def values_of(points: Tensor, centers: Tensor, rows: Tensor, numbers: Tensor) -> Tensor:
+    """|c|^2 / 2 - x c (M,) float64 of the points `rows` (M,) and the centers `numbers` (M,)."""
+    halves = centers.square().sum(dim=1)[numbers] / 2
+    for some, theirs, value in zip(
+        rows.split(BLOCK), numbers.split(BLOCK), halves.split(BLOCK), strict=True
+    ):
+        value -= (points[some].double() * centers[theirs]).sum(dim=1)
+    return halves
 
 
 def fill_empty(points: Tensor, clusters: Clusters) -> Clusters:
@@ -109,7 +125,7 @@ def fill_empty(points: Tensor, clusters: Clusters) -> Clusters:
 def squared_distances(points: Tensor, clusters: Clusters) -> Tensor:
     """Squared distance (N,) float64 of each point to its center."""
     lengths = [block.double().square().sum(dim=1) for block in points.split(BLOCK)]
-    return (torch.cat(lengths) + 2 * clusters.values).clamp(min=0.0)
+    return (torch.cat(lengths) + 2 * values(points, clusters)).clamp(min=0.0)
 
 
 def membership_changes(before: Tensor, clusters: Clusters) -> Tensor:
@@ -133,6 +149,4 @@ def means(points: Tensor, clusters: Clusters, changed: Tensor) -> Tensor:
         sums.index_put_((own,), points[rows].double(), accumulate=True)
     counts = torch.bincount(clusters.of_point, minlength=len(sums))
     fresh = changed & (counts > 0)
-    return torch.where(
-        fresh[:, None], sums / counts.clamp(min=1)[:, None], clusters.centers
-    )
+    return torch.where(fresh[:, None], sums / counts.clamp(min=1)[:, None], clusters.centers)

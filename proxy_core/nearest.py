@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-ROWS, COLUMNS = 512, 2048  # points by centers of one product: 4 MB, which stay in the cache
+ROWS, COLUMNS = 1024, 512  # points by centers of one product: 2 MB, which stay in the cache
 GROUPED = 512  # from so many centers on, only the least value of each group is looked at first
 GROUP = 8  # centers of a group
 TIE = 1e-12  # far above the rounding of float64, far below what float32 points can mean
@@ -16,44 +16,21 @@ UNIT = 2.0**-24  # the worst relative rounding of float32
 class Table:
     """C centers in G groups of S: number m G + g is member m of group g.
 
-    Attributes: centers (C, D) float64; members (G, S, D), the same, filled up with zeros; halves
-    (G, S), half their squared lengths, infinite for what fills up; tiles in float32, of some groups
-    each: their centers (S g, D) with the sign changed, member after member, and halves (S g,).
+    Attributes: centers (C, D) float64; members (G, S, D) float32, filled up with zeros; halves
+    (G, S) float32, half their squared lengths, infinite for what fills up; tiles in float32, of
+    some groups each: their centers (S g, D) with the sign changed, member after member, and halves
+    (S g,); slack, how far two values of a point may be off in float32.
     """
 
     centers: Tensor
     members: Tensor
     halves: Tensor
     tiles: list[tuple[Tensor, Tensor]]
-
-
-def nearest(
-    points: Tensor, rows: Tensor, centers: Tensor, limits: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Number (M,) of the center nearest to each of M points, and its value (M,) float64.
-
-    points (N, D) float32 and centers (C, D) float64, of lengths at most 1; `rows` (M,) says which
-    points. A center's value is |c|^2 / 2 - x c: the squared distance is |x|^2 plus twice that. Of
-    values within 1e-12 of the least the lowest number wins. A point whose least value is clearly
-    above its limit (M,) may get number 0 and an infinite value instead.
-
-    The answer is float64's, whatever the tile, threads or device: a product in float32 is trusted
-    as far as its worst rounding allows and no further. That needs true float32 products, PyTorch's
-    default. Memory: 10 MB, 32 kB D, and the centers in float64 two and a half times over.
-    """
-    arranged = arrange(centers)
-    longest = float(torch.linalg.vector_norm(centers, dim=1).max())
-    numbers = torch.zeros_like(rows)
-    values = torch.full(rows.shape, torch.inf, dtype=torch.float64, device=points.device)
-    for start in range(0, len(rows), ROWS):
-        block = points[rows[start : start + ROWS]]
-        wanted, found, value = search(block, arranged, limits[start : start + ROWS], longest)
-        numbers[start + wanted], values[start + wanted] = found, value
-    return numbers, values
+    slack: float
 
 
 def arrange(centers: Tensor) -> Table:
-    """Table of centers (C, D)."""
+    """Table of centers (C, D) float64, lengths at most 1."""
     count, dim = centers.shape
     size = GROUP if count >= GROUPED else 1
     groups = -(-count // size)
@@ -61,67 +38,90 @@ def arrange(centers: Tensor) -> Table:
     padded[:count] = centers
     halves = padded.square().sum(dim=1) / 2
     halves[count:] = torch.inf
-    members, halves = padded.view(size, groups, dim), halves.view(size, groups)
-    tiles = [
-        (-part.reshape(-1, dim).float(), half.reshape(-1).float())
-        for part, half in zip(
-            members.split(COLUMNS // size, dim=1), halves.split(COLUMNS // size, dim=1), strict=True
-        )
-    ]
-    return Table(centers, members.transpose(0, 1).contiguous(), halves.T.contiguous(), tiles)
+    members, halves = padded.view(size, groups, dim).float(), halves.view(size, groups).float()
+    cut = zip(*(part.split(COLUMNS // size, dim=1) for part in (members, halves)), strict=True)
+    tiles = [(-part.reshape(-1, dim), half.reshape(-1)) for part, half in cut]
+    members, halves = members.transpose(0, 1).contiguous(), halves.T.contiguous()
+    return Table(centers, members, halves, tiles, rounding(centers))
 
 
-def search(
-    points: Tensor, arranged: Table, limits: Tensor, longest: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Which of the points (R, D) come within their limits, and `nearest` for those."""
-    leasts = group_leasts(points, arranged)
-    least, slack = leasts.amin(dim=1), rounding(points, longest)
-    wanted = (least <= limits + slack).nonzero().squeeze(1)
-    points = points[wanted].double()
-    hits = leasts[wanted] <= (least + slack)[wanted, None]
-    numbers, values = among_group(points, arranged, hits.byte().argmax(dim=1))
-    unsure = (hits.sum(dim=1) > 1).nonzero().squeeze(1)
-    for part in unsure.split(max(1, ROWS * COLUMNS // len(arranged.centers) // 2)):
-        numbers[part], values[part] = among_all(points[part], arranged.centers)
-    return wanted, numbers, values
+def rounding(centers: Tensor) -> float:
+    """How far two values of a point may be off in float32.
+
+    A sum of D products is off by at most D u |x| |c|, u = 2^-24, and rounding the center, half its
+    squared length and their difference adds less than 4 u (|x| |c| + |c|^2 / 2); here |x| <= 1.
+    """
+    longest = float(torch.linalg.vector_norm(centers, dim=1).max())
+    return 2 * (centers.shape[1] + 8) * UNIT * (longest + longest**2 / 2)
 
 
-def group_leasts(points: Tensor, arranged: Table) -> Tensor:
+def nearest(
+    points: Tensor, table: Table, rows: Tensor | None = None, limits: Tensor | None = None
+) -> Tensor:
+    """Number (M,) of the center nearest to each of the points `rows` (M,), or to all.
+
+    points (N, D) float32, lengths at most 1. A center's value is |c|^2 / 2 - x c: the squared
+    distance is |x|^2 plus twice that. Of values within 1e-12 of the least the lowest number wins.
+    A point whose least value is above its limit (M,) float64 may get -1 instead.
+
+    The answer is float64's, whatever the tile, threads or device: a product in float32 is trusted
+    as far as its worst rounding allows and no further. That needs true float32 products, PyTorch's
+    default. Memory: 30 MB, 16 kB D, and the table, which holds the centers four times over.
+    """
+    count = len(points) if rows is None else len(rows)
+    numbers = torch.full((count,), -1, device=points.device)
+    for start in range(0, count, ROWS):
+        part = slice(start, start + ROWS)
+        block = points[part] if rows is None else points[rows[part]]
+        numbers[part] = search(block, table, None if limits is None else limits[part])
+    return numbers
+
+
+def search(points: Tensor, table: Table, limits: Tensor | None) -> Tensor:
+    """`nearest` for one block of points (R, D)."""
+    leasts = group_leasts(points, table)
+    least, groups, unsure = clearly_least(leasts, table.slack)
+    if limits is None:
+        return among_few(points, table, groups, unsure)
+    numbers = torch.full(points.shape[:1], -1, device=points.device)
+    wanted = (least <= limits + table.slack).nonzero().squeeze(1)
+    numbers[wanted] = among_few(points[wanted], table, groups[wanted], unsure[wanted])
+    return numbers
+
+
+def group_leasts(points: Tensor, table: Table) -> Tensor:
     """Least value (R, G) in each group, in float32."""
-    size = arranged.members.shape[1]
+    size = table.members.shape[1]
     parts = []
-    for negated, halves in arranged.tiles:
+    for negated, halves in table.tiles:
         values = torch.addmm(halves, points, negated.T)
         parts.append(values.view(len(points), size, -1).amin(dim=1))
     return torch.cat(parts, dim=1)
 
 
-def rounding(points: Tensor, longest: float) -> Tensor:
-    """Bound (R,) on how far two values of a point may be off in float32, centers up to `longest`.
+def clearly_least(values: Tensor, slack: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Least value (R,) of each row (R, C), its column, and whether another is not clearly greater.
 
-    A sum of D products is off by at most D u |x| |c|, u = 2^-24, and rounding the center, half its
-    squared length and their difference adds less than 4 u (|x| |c| + |c|^2 / 2).
+    Overwrites the values.
     """
-    lengths = torch.linalg.vector_norm(points, dim=1).double()
-    terms = points.shape[1] + 8
-    return 2 * terms * UNIT * (lengths * longest + longest**2 / 2)
+    least, column = values.min(dim=1)
+    values.scatter_(1, column[:, None], torch.inf)
+    return least, column, values.amin(dim=1) <= least + slack
 
 
-def among_group(points: Tensor, arranged: Table, groups: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest member of one group (R,) for each point (R, D) float64."""
-    products = torch.bmm(arranged.members[groups], points[:, :, None]).squeeze(2)
-    member, value = first_least(arranged.halves[groups] - products)
-    return member * len(arranged.members) + groups, value
+def among_few(points: Tensor, table: Table, groups: Tensor, unsure: Tensor) -> Tensor:
+    """Nearest center (R,) of points (R, D): in its group (R,), or anywhere if that is `unsure`."""
+    numbers = groups
+    if table.members.shape[1] > 1:
+        products = torch.bmm(table.members[groups], points[:, :, None]).squeeze(2)
+        _, member, close = clearly_least(table.halves[groups] - products, table.slack)
+        numbers, unsure = member * len(table.members) + groups, unsure | close
+    for rows in unsure.nonzero().squeeze(1).split(max(1, ROWS * COLUMNS // len(table.centers))):
+        numbers[rows] = first_nearest(points[rows].double(), table.centers)
+    return numbers
 
 
-def among_all(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest of all centers (C, D) for each point (R, D), both float64."""
-    return first_least(centers.square().sum(dim=1) / 2 - points @ centers.T)
-
-
-def first_least(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Column (R,) of the first value within 1e-12 of the least of its row (R, C), and that value."""
-    least = values.amin(dim=1, keepdim=True)
-    column = (values <= least + TIE).byte().argmax(dim=1)
-    return column, values.gather(1, column[:, None]).squeeze(1)
+def first_nearest(points: Tensor, centers: Tensor) -> Tensor:
+    """As `nearest`, all in float64."""
+    values = centers.square().sum(dim=1) / 2 - points @ centers.T
+    return (values <= values.amin(dim=1, keepdim=True) + TIE).byte().argmax(dim=1)
