@@ -59,6 +59,8 @@ def reassign(points: Tensor, centers: Tensor, before: Clusters) -> Clusters:
     center went away; all other points need to be compared with centers that moved, nothing else.
     """
     moved = (centers != before.centers).any(dim=1)
+    if not moved.any():
+        return before
     if len(moved) < FEW or moved.sum() > MOSTLY * len(moved):
         return assign(points, centers)
     old = values(points, before)
