@@ -66,7 +66,9 @@ def frame(points: Tensor) -> tuple[Tensor, float]:
     """Mean (D,) float64 of points, rounded to float32, and a power of two above their lengths."""
     sums = [part.double().sum(dim=0) for part in points.split(BLOCK)]
     mean = (torch.stack(sums).sum(dim=0) / len(points)).float().double()
-    lengths = [torch.linalg.vector_norm(part.double() - mean, dim=1) for part in points.split(BLOCK)]
+    lengths = [
+        torch.linalg.vector_norm(part.double() - mean, dim=1) for part in points.split(BLOCK)
+    ]
     longest = float(torch.cat(lengths).max())
     return mean, 2.0 ** math.frexp(longest)[1]
 

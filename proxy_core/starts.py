@@ -55,7 +55,7 @@ def gains(points: Tensor, lengths: Tensor, drawn: np.ndarray, distances: Tensor)
     """How much each of the rows drawn (M,) would lower the sum of the distances (N,), float64."""
     total = torch.zeros(len(drawn), dtype=torch.float64, device=points.device)
     for _, nearer in how_much_nearer(points, lengths, drawn, distances):
-        total += nearer.relu_().sum(dim=0, dtype=torch.float64)
+        total += nearer.relu_().sum(dim=0)
     return total
 
 
