@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.lloyd import lloyd, squared_distances
+from proxy_core.lloyd import lloyd, on_grid, squared_distances
 from proxy_core.starts import spread_out
 
 ITERATIONS = 300  # as in scikit-learn; some dozens are the rule
@@ -35,8 +35,8 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
     draws from the generator of (seed, r). Same seed, same bits, whatever the number of threads; a
     GPU's answer is the same but for the rare cases that `spread_out` names.
 
-    Points are taken less their mean and rounded to float32; from there on every decision is that of
-    float64. Equal points are in one cluster. Empty clusters take the farthest points, and stay
+    Points are taken less their mean and rounded by `on_grid`; from there on every decision is that
+    of float64. Equal points are in one cluster. Empty clusters take the farthest points, and stay
     empty only with fewer than k distinct points. Memory beside the points: a copy in float32, some
     80 bytes for each point and for each number in the centers, and 50 MB + 100 kB D.
 
@@ -49,7 +49,7 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
     """
     check(points, k, seed, n_init)
     mean, scale = frame(points)
-    scaled = torch.cat([((part.double() - mean) / scale).float() for part in points.split(BLOCK)])
+    scaled = torch.cat([on_grid((part.double() - mean) / scale) for part in blocks(points)])
     best = None
     for run in range(n_init):
         rows = spread_out(scaled, k, np.random.default_rng([seed, run]))
@@ -62,9 +62,15 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
     return best
 
 
+def blocks(points: Tensor) -> tuple[Tensor, ...]:
+    """The points in parts of some thousands."""
+    parts: tuple[Tensor, ...] = torch.split(points, BLOCK)  # type: ignore[no-untyped-call]
+    return parts
+
+
 def frame(points: Tensor) -> tuple[Tensor, float]:
     """Mean (D,) float64 of points, rounded to float32, and a power of two above their lengths."""
-    sums = [part.double().sum(dim=0) for part in points.split(BLOCK)]
+    sums = [part.double().sum(dim=0) for part in blocks(points)]
     mean = (torch.stack(sums).sum(dim=0) / len(points)).float().double()
     lengths = [
         torch.linalg.vector_norm(part.double() - mean, dim=1) for part in points.split(BLOCK)

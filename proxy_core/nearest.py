@@ -9,6 +9,7 @@ ROWS, COLUMNS = 1024, 512  # points by centers of one product: 2 MB, which stay 
 GROUPED = 512  # from so many centers on, only the least value of each group is looked at first
 GROUP = 8  # centers of a group
 TIE = 1e-12  # far above the rounding of float64, far below what float32 points can mean
+UNSURE = -2
 UNIT = 2.0**-24  # the worst relative rounding of float32
 
 
@@ -39,7 +40,9 @@ def arrange(centers: Tensor) -> Table:
     halves = padded.square().sum(dim=1) / 2
     halves[count:] = torch.inf
     members, halves = padded.view(size, groups, dim).float(), halves.view(size, groups).float()
-    cut = zip(*(part.split(COLUMNS // size, dim=1) for part in (members, halves)), strict=True)
+    cut = zip(
+        *(torch.split(part, COLUMNS // size, dim=1) for part in (members, halves)), strict=True
+    )
     tiles = [(-part.reshape(-1, dim), half.reshape(-1)) for part, half in cut]
     members, halves = members.transpose(0, 1).contiguous(), halves.T.contiguous()
     return Table(centers, members, halves, tiles, rounding(centers))
@@ -69,23 +72,28 @@ def nearest(
     default. Memory: 30 MB, 16 kB D, and the table, which holds the centers four times over.
     """
     count = len(points) if rows is None else len(rows)
-    numbers = torch.full((count,), -1, device=points.device)
+    found = []
     for start in range(0, count, ROWS):
         part = slice(start, start + ROWS)
         block = points[part] if rows is None else points[rows[part]]
-        numbers[part] = search(block, table, None if limits is None else limits[part])
+        found.append(search(block, table, None if limits is None else limits[part]))
+    numbers = torch.cat(found) if found else points.new_empty(0).long()
+    unsure = (numbers == UNSURE).nonzero().squeeze(1)
+    for some in torch.split(unsure, max(1, ROWS * COLUMNS // len(table.centers))):
+        block = points[some if rows is None else rows[some]]
+        numbers[some] = first_nearest(block.double(), table.centers)
     return numbers
 
 
 def search(points: Tensor, table: Table, limits: Tensor | None) -> Tensor:
-    """`nearest` for one block of points (R, D)."""
+    """`nearest` for one block of points (R, D), or -2 where float32 does not tell."""
     leasts = group_leasts(points, table)
     least, groups, unsure = clearly_least(leasts, table.slack)
     if limits is None:
-        return among_few(points, table, groups, unsure)
+        return in_group(points, table, groups, unsure)
     numbers = torch.full(points.shape[:1], -1, device=points.device)
     wanted = (least <= limits + table.slack).nonzero().squeeze(1)
-    numbers[wanted] = among_few(points[wanted], table, groups[wanted], unsure[wanted])
+    numbers[wanted] = in_group(points[wanted], table, groups[wanted], unsure[wanted])
     return numbers
 
 
@@ -96,7 +104,7 @@ def group_leasts(points: Tensor, table: Table) -> Tensor:
     for negated, halves in table.tiles:
         values = torch.addmm(halves, points, negated.T)
         parts.append(values.view(len(points), size, -1).amin(dim=1))
-    return torch.cat(parts, dim=1)
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def clearly_least(values: Tensor, slack: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,16 +117,14 @@ def clearly_least(values: Tensor, slack: float) -> tuple[Tensor, Tensor, Tensor]
     return least, column, values.amin(dim=1) <= least + slack
 
 
-def among_few(points: Tensor, table: Table, groups: Tensor, unsure: Tensor) -> Tensor:
-    """Nearest center (R,) of points (R, D): in its group (R,), or anywhere if that is `unsure`."""
+def in_group(points: Tensor, table: Table, groups: Tensor, unsure: Tensor) -> Tensor:
+    """Nearest center (R,) of points (R, D) in its group (R,), or -2 where that is `unsure`."""
     numbers = groups
     if table.members.shape[1] > 1:
         products = torch.bmm(table.members[groups], points[:, :, None]).squeeze(2)
         _, member, close = clearly_least(table.halves[groups] - products, table.slack)
         numbers, unsure = member * len(table.members) + groups, unsure | close
-    for rows in unsure.nonzero().squeeze(1).split(max(1, ROWS * COLUMNS // len(table.centers))):
-        numbers[rows] = first_nearest(points[rows].double(), table.centers)
-    return numbers
+    return numbers.masked_fill_(unsure, UNSURE)
 
 
 def first_nearest(points: Tensor, centers: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Where k-means starts: greedy k-means++, several centers at a time where there are many."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from proxy_core.nearest import UNIT
 
 ROUNDS = 256  # up to so many centers are chosen one by one
 PRODUCTS = 2**19  # of points and candidates at a time: 2 MB
+KEPT = 2**22  # of points and all candidates of a round: 16 MB
 BLOCK = 4096  # pairs of points that are held in float64 at a time
 
 
@@ -28,13 +29,13 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
     centers, the other rows are drawn from all points alike.
 
     Distances are float64's and the generator is asked on the CPU: the device can matter only where
-    two candidates are equally good up to the rounding of float32. Memory: 10 MB, 100 kB D.
+    two candidates are equally good up to the rounding of float32. Memory: 30 MB, 100 kB D.
     """
     batch, candidates = -(-k // ROUNDS), 2 + int(math.log(k))
     lengths = points.square().sum(dim=1)
     distances = torch.full(lengths.shape, torch.inf, dtype=torch.float64, device=points.device)
     rows = generator.integers(len(points), size=1)
-    come_nearer(points, lengths, rows, distances)
+    come_nearer(points, rows, distances, how_much_nearer(points, lengths, rows, distances))
     while len(rows) < k:
         count = min(batch, k - len(rows))
         sums = distances.cpu().numpy().cumsum()
@@ -43,32 +44,42 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
             return torch.from_numpy(np.append(rows, rest)).to(points.device)
         places = generator.random((count, candidates)) * sums[-1]
         drawn = np.searchsorted(sums[:-1], places, side="right")
-        gain = gains(points, lengths, drawn.ravel(), distances).view(count, candidates)
-        best = gain.argmax(dim=1, keepdim=True).cpu().numpy()
-        chosen = np.take_along_axis(drawn, best, axis=1).ravel()
-        come_nearer(points, lengths, chosen, distances)
-        rows = np.append(rows, chosen)
+        rows = np.append(rows, take_best(points, lengths, drawn, distances))
     return torch.from_numpy(rows).to(points.device)
 
 
-def gains(points: Tensor, lengths: Tensor, drawn: np.ndarray, distances: Tensor) -> Tensor:
-    """How much each of the rows drawn (M,) would lower the sum of the distances (N,), float64."""
-    total = torch.zeros(len(drawn), dtype=torch.float64, device=points.device)
-    for _, nearer in how_much_nearer(points, lengths, drawn, distances):
-        total += nearer.relu_().sum(dim=0)
-    return total
+def take_best(points: Tensor, lengths: Tensor, drawn: np.ndarray, distances: Tensor) -> np.ndarray:
+    """Of each row of candidates (M, L) the one that lowers the sum of the distances (N,) most;
+    also lowers them."""
+    nearer = how_much_nearer(points, lengths, drawn.ravel(), distances)
+    kept = list(nearer) if drawn.size * len(points) <= KEPT else None
+    gain = torch.zeros(drawn.size, dtype=torch.float64, device=points.device)
+    for _, block in nearer if kept is None else kept:
+        gain += block.clamp(min=0.0).sum(dim=0)
+    best = gain.view(drawn.shape).argmax(dim=1).cpu().numpy()
+    best += np.arange(len(drawn)) * drawn.shape[1]
+    chosen: np.ndarray = drawn.ravel()[best]
+    if kept is None:
+        again = how_much_nearer(points, lengths, chosen, distances)
+    else:
+        again = ((start, block[:, best]) for start, block in kept)
+    come_nearer(points, chosen, distances, again)
+    return chosen
 
 
-def come_nearer(points: Tensor, lengths: Tensor, chosen: np.ndarray, distances: Tensor) -> None:
+def come_nearer(
+    points: Tensor, chosen: np.ndarray, distances: Tensor, nearer: Iterable[tuple[int, Tensor]]
+) -> None:
     """Lower the squared distances (N,) to those from the chosen rows (M,) where these are nearer.
 
-    Only where float32 cannot exclude it are distances taken in float64.
+    Only where float32 cannot exclude it, by `how_much_nearer`, are distances taken in float64.
     """
     slack = 4 * (points.shape[1] + 8) * UNIT
-    for start, nearer in how_much_nearer(points, lengths, chosen, distances):
-        rows, numbers = (nearer > -slack).nonzero(as_tuple=True)
-        rows, centers = rows + start, torch.from_numpy(chosen).to(points.device)[numbers]
-        for row, center in zip(rows.split(BLOCK), centers.split(BLOCK), strict=True):
+    numbers = torch.from_numpy(chosen).to(points.device)
+    for start, block in nearer:
+        rows, columns = (block > -slack).nonzero(as_tuple=True)
+        pairs = torch.split(rows + start, BLOCK), torch.split(numbers[columns], BLOCK)
+        for row, center in zip(*pairs, strict=True):
             exact = (points[row].double() - points[center].double()).square().sum(dim=1)
             distances.scatter_reduce_(0, row, exact, "amin")
 

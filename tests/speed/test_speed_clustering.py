@@ -14,7 +14,7 @@ from torch import Tensor
 
 from proxy_core.agreement import normalized_mutual_information
 from proxy_core.kmeans import ITERATIONS, frame, k_means
-from proxy_core.lloyd import lloyd, squared_distances
+from proxy_core.lloyd import lloyd, on_grid, squared_distances
 from tests.speed.alternation import times_faster
 
 FULL = "PROXY_BENCH_FULL_SPEED"  # set to 1 for 60,502 images of 11,316 classes: some minutes
@@ -71,7 +71,7 @@ def test_lloyd_against_faiss_from_the_same_start(
     faiss.omp_set_num_threads(1)
     points, _ = embedded(size, classes, 64, noise=0.7)
     mean, scale = frame(points)
-    points = ((points.double() - mean) / scale).float()
+    points = on_grid((points.double() - mean) / scale)
     rows, start = points.numpy(), np.random.default_rng(0).permutation(size)[:classes]
 
     def ours() -> float:
