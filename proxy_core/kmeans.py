@@ -64,7 +64,7 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
 
 def blocks(points: Tensor) -> tuple[Tensor, ...]:
     """The points in parts of some thousands."""
-    parts: tuple[Tensor, ...] = torch.split(points, BLOCK)  # type: ignore[no-untyped-call]
+    parts: tuple[Tensor, ...] = torch.split(points, BLOCK)
     return parts
 
 
@@ -72,9 +72,7 @@ def frame(points: Tensor) -> tuple[Tensor, float]:
     """Mean (D,) float64 of points, rounded to float32, and a power of two above their lengths."""
     sums = [part.double().sum(dim=0) for part in blocks(points)]
     mean = (torch.stack(sums).sum(dim=0) / len(points)).float().double()
-    lengths = [
-        torch.linalg.vector_norm(part.double() - mean, dim=1) for part in points.split(BLOCK)
-    ]
+    lengths = [torch.linalg.vector_norm(part.double() - mean, dim=1) for part in blocks(points)]
     longest = float(torch.cat(lengths).max())
     return mean, 2.0 ** math.frexp(longest)[1]
 

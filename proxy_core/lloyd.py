@@ -29,8 +29,8 @@ class Clusters:
 def lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[Clusters, int]:
     """Iterate from `centers` (k, D) float64 until no point changes its center, or so many times.
 
-    points (N, D) float32 by `on_grid`, lengths at most 1. Returns the clusters and how often centers
-    were moved. Every point is with its nearest center, of equally near ones the first.
+    points (N, D) float32 by `on_grid`, lengths at most 1. Returns the clusters, and how often the
+    centers were moved. Every point is with its nearest center, of equally near ones the first.
 
     A center without points takes the point farthest from its own center, several take one each, so
     that the sum of squared distances never grows; while all points lie on their centers it stays.
