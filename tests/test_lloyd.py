@@ -52,12 +52,12 @@ def test_the_nearest_is_that_of_differences(problem: tuple[Tensor, Tensor]) -> N
     assert torch.equal(nearest(points, arrange(centers)), first_nearest(points, centers))
 
 
-def test_what_float32_cannot_tell_apart_is_told_apart() -> None:
+@pytest.mark.parametrize("apart", [1e-10, 1e-8])
+def test_what_float32_cannot_tell_apart_is_told_apart(apart: float) -> None:
     generator = torch.Generator().manual_seed(0)
     middle = torch.nn.functional.normalize(torch.randn(1, 64, generator=generator).double())
-    centers = 0.5 * middle + 1e-10 * torch.randn(40, 64, generator=generator).double()
+    centers = 0.5 * middle + apart * torch.randn(40, 64, generator=generator).double()
     points = clouds(100, 10, dim=64)
-    assert len(torch.unique(centers.float(), dim=0)) < 40
     found = nearest(points, arrange(centers))
     assert len(set(found.tolist())) > 5
     assert torch.equal(found, first_nearest(points, centers))
@@ -120,6 +120,20 @@ def test_the_order_of_the_points_does_not_matter() -> None:
     again, _ = lloyd(points[order], points[:30].double(), 100)
     assert torch.equal(again.of_point, first.of_point[order])
     assert torch.equal(again.centers, first.centers)
+
+
+def test_sums_of_points_are_exact() -> None:
+    """Numbers of many sizes, added in any order: whole multiples of 2^-30 before and after."""
+    generator = np.random.default_rng(2)
+    drawn = torch.from_numpy(10.0 ** generator.uniform(-8, -0.5, (500, 3)))
+    points, none = on_grid(drawn), torch.zeros(500, dtype=torch.int64)
+    torch.testing.assert_close(points.double(), drawn, rtol=6e-8, atol=5e-10)
+    totals = [torch.zeros(1, 3).double() for _ in range(2)]
+    for total, order in zip(totals, (torch.arange(500), torch.randperm(500)), strict=True):
+        assert module.update(total, points[order], None, none)
+    assert torch.equal(totals[0], totals[1])
+    exact = [sum(int(x * 2**30) for x in column) for column in points.T.tolist()]
+    assert (totals[0][0] * 2**30).tolist() == exact
 
 
 def test_the_limit_of_iterations_holds() -> None:
