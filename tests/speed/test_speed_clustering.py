@@ -1,7 +1,7 @@
 """k-means against scikit-learn at some hundred clusters, Lloyd's iterations against faiss at many.
 
-Every peer and PyTorch run on one thread. With more, scikit-learn's start spends most of its CPU
-time waiting for other threads, which makes it look five times slower than it is.
+All on one thread. With more, scikit-learn's threads wait for each other and use CPU time in doing
+so: on a busy machine that made it look five times slower than it is.
 """
 
 import os
