@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy_core.clustering import assignments, cluster_scores
+from proxy_core.clustering import cluster_scores
 from proxy_core.distances import unit
+from proxy_core.kmeans import k_means
 
 
 def clouds(noise: float, classes: int = 5, size: int = 60) -> tuple[Tensor, Tensor]:
@@ -35,7 +36,7 @@ def plain_nmi(left: list[int], right: list[int]) -> float:
 
 def test_nmi_is_that_of_counts_with_k_the_number_of_classes() -> None:
     embeddings, labels = clouds(noise=1.0)
-    found = assignments(unit(embeddings.double()).numpy(), 5, 3, 1)
+    found = k_means(unit(embeddings.double()), 5, seed=3).of_point
     assert len(set(found.tolist())) == 5
     expected = plain_nmi(labels.tolist(), found.tolist())
     scores = cluster_scores(embeddings, labels, seeds=[3])
@@ -79,6 +80,18 @@ def test_label_numbers_do_not_matter() -> None:
     embeddings, labels = clouds(noise=1.0)
     first = cluster_scores(embeddings, labels, seeds=[2])
     assert cluster_scores(embeddings, 100 - 7 * labels, seeds=[2]) == pytest.approx(first)
+
+
+def test_a_collapsed_embedding_scores_nothing() -> None:
+    _, labels = clouds(noise=1.0)
+    scores = cluster_scores(torch.ones(60, 6), labels, seeds=[0, 1], n_init=2)
+    assert all(value == pytest.approx(0.0, abs=1e-12) for value in scores.values())
+
+
+def test_every_item_of_its_own_class() -> None:
+    embeddings, _ = clouds(noise=1.0)
+    scores = cluster_scores(embeddings, torch.arange(60), seeds=[0])
+    assert all(value == pytest.approx(1.0) for value in scores.values())
 
 
 def test_bad_input_is_refused() -> None:
