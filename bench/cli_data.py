@@ -31,15 +31,15 @@ def download(name: DatasetName, data_root: Root = None) -> None:
 
     console = Console()
     source = find(name)
-    console.print(f"{source.title}. Licence: {source.licence}", markup=False)
-    console.print(f"Cite: {source.citation}\n{source.homepage}", markup=False)
+    console.print(f"{source.title}. Licence: {source.licence}", markup=False, emoji=False)
+    console.print(f"Cite: {source.citation}\n{source.homepage}", markup=False, emoji=False)
     if source.embedded:
         console.print(f"{name} is embedded: nothing needs to be downloaded")
         return
     with working(console) as report:
         paths = fetch(name, data_root, report)
     for path in paths:
-        console.print(f"in place: {path}", markup=False, soft_wrap=True)
+        console.print(f"in place: {path}", markup=False, emoji=False, soft_wrap=True)
     check(console, name, data_root)
 
 
@@ -47,6 +47,26 @@ def download(name: DatasetName, data_root: Root = None) -> None:
 def verify(name: DatasetName, data_root: Root = None) -> None:
     """Check counts, readability, split and content of a data set."""
     check(Console(), name, data_root)
+
+
+def parts_of(name: str, data_root: Path | None) -> list[str]:
+    """A line about each split of a data set of photographs: images, classes, fingerprint."""
+    from bench.datasets import find, load
+
+    lines = []
+    source = find(name)
+    for protocol in source.protocols if source.photographs else ():
+        try:
+            dataset = load(name, data_root, protocol)
+        except ValueError:  # a user's own list is meant for some of the protocols only
+            continue
+        parts = ", ".join(
+            f"{part} {len(positions):,} images of {len(set(dataset.labels[positions])):,} classes"
+            for part, positions in dataset.split.parts().items()
+            if part != "gallery" or dataset.has_own_gallery
+        )
+        lines.append(f"{protocol}: {parts}; fingerprint {dataset.fingerprint[:12]}")
+    return lines
 
 
 def check(console: Console, name: str, data_root: Path | None) -> None:
@@ -57,7 +77,9 @@ def check(console: Console, name: str, data_root: Path | None) -> None:
     with working(console) as report:
         problems = verify(name, data_root, lambda done, total: report("verifying", done, total))
     for problem in problems:
-        console.print(problem, style="bold red", markup=False, soft_wrap=True)
+        console.print(problem, style="bold red", markup=False, emoji=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    console.print(f"{name}: everything is as it should be")
+    for line in parts_of(name, data_root):
+        console.print(line, markup=False, emoji=False, highlight=False)
+    console.print(f"{name}: everything is as it should be", markup=False, emoji=False)

@@ -62,7 +62,11 @@ def verify(embeddings: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[s
     if len(counts) < 2 or not 0 < pairs <= MOST_PAIRS:
         return {}, {}
     found = verification(embeddings, labels, fars=FARS)
-    tars = {f"tar@{far:g}": tar for far, tar in zip(FARS, found.tars, strict=True)}
+    tars = {
+        f"tar@{far:g}": tar
+        for far, tar in zip(FARS, found.tars, strict=True)
+        if far * found.impostors >= 1  # fewer pairs cannot tell such a share
+    }
     roc = {"far": found.roc_far.numpy(), "tar": found.roc_tar.numpy()}
     return tars | {"eer": found.eer}, roc
 

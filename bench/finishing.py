@@ -48,4 +48,4 @@ def finish(
 
 def say(console: Console, line: str) -> None:
     """One line, never folded, so that a path in it can be copied."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)

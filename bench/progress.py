@@ -81,6 +81,8 @@ def lines(console: Console, jobs: int) -> Callable[[Sweep], None]:
 
 
 def where(active: Active) -> str:
+    if active.step >= active.spec.steps - 1:
+        return f"{title(active.spec)}, scoring"
     return f"{title(active.spec)} step {active.step}/{active.spec.steps}"
 
 

@@ -42,14 +42,16 @@ def lines(console: Console) -> Report:
     def report(what: str, done: int, total: int | None) -> None:
         now = time.monotonic()
         if total is None:  # of unknown length: nothing more may follow for hours
-            console.print(f"{what} ...", markup=False, highlight=False)
+            console.print(f"{what} ...", markup=False, emoji=False, highlight=False)
             return
         started.setdefault(what, now)
         if now - told.setdefault(what, now) < LINE_SECONDS:
             return
         told[what] = now
         left = f", {time_left(now - started[what], done, total)}" if done else ""
-        console.print(f"{what}: {done:,} of {total:,}{left}", markup=False, highlight=False)
+        console.print(
+            f"{what}: {done:,} of {total:,}{left}", markup=False, emoji=False, highlight=False
+        )
 
     return report
 

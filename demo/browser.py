@@ -31,7 +31,7 @@ class Outcome:
     """How one query fared against the whole gallery, not only against the neighbours kept.
 
     first_hit: rank from 1, 0 for none; right_at_1 is what R@1 counts; average_precision: AP@R;
-    apart: the gallery holds no queries.
+    searched: what is looked through, such as "other test image".
     """
 
     query: int
@@ -41,7 +41,7 @@ class Outcome:
     first_hit: int
     right_at_1: bool
     average_precision: float
-    apart: bool
+    searched: str
 
 
 def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
@@ -77,7 +77,7 @@ def outcome(retrieved: Retrieved, query: int) -> Outcome:
         first_hit,
         first_hit == 1,
         float(retrieved.average_precision[query]),
-        retrieved.apart,
+        retrieved.searched,
     )
 
 

@@ -24,7 +24,7 @@ def render_query(outcome: Outcome, neighbors: list[Neighbor], picture: str, note
 
 def first_hit_words(outcome: Outcome) -> str:
     if outcome.relevant == 0:
-        return f"No {others(outcome)} has its class."
+        return f"No {outcome.searched} has its class."
     if outcome.first_hit == 0:
         return "No right one was found at all."
     return f"The first right one is at rank {outcome.first_hit}."
@@ -37,13 +37,8 @@ def score_words(outcome: Outcome) -> str:
     first = "yes" if outcome.right_at_1 else "no"
     return (
         f"Right at rank 1: <b>{first}</b>. AP@R <b>{outcome.average_precision:.3f}</b> "
-        f"(R = {outcome.relevant}, the {others(outcome)}s of its class)."
+        f"(R = {outcome.relevant}, the {outcome.searched.replace('image', 'images')} of its class)."
     )
-
-
-def others(outcome: Outcome) -> str:
-    """What is searched for a query."""
-    return "gallery image" if outcome.apart else "other test image"
 
 
 def render_neighbors(query: int, neighbors: list[Neighbor], pictures: list[str]) -> str:

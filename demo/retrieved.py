@@ -30,9 +30,11 @@ class Retrieved:
     average_precision: np.ndarray
 
     @property
-    def apart(self) -> bool:
-        """Whether queries were searched in a gallery apart."""
-        return "gallery_images" in self.run.record["split"]
+    def searched(self) -> str:
+        """What is looked through for a query; with cameras not what its own camera took."""
+        if "gallery_images" not in self.run.record["split"]:
+            return "other test image"
+        return "gallery image by other cameras" if "map" in self.run.scores else "gallery image"
 
     @property
     def failures(self) -> np.ndarray:

@@ -20,7 +20,7 @@ from tests.fabricated import METHODS, write_results
 EVIL = "<b>\"x\"</b> & `y` ${z} 'q' </button><script>alert(1)</script>"
 RIGHT = Neighbor(1, 7, 2, EVIL, "2/7.png", 0.91234, True, True)
 WRONG = Neighbor(2, 9, 3, "plain", "3/9.png", -0.25, False, True)
-OUTCOME = Outcome(4, EVIL, EVIL, 7, 1, True, 0.41234, False)
+OUTCOME = Outcome(4, EVIL, EVIL, 7, 1, True, 0.41234, "other test image")
 
 
 class Parsed(HTMLParser):
@@ -90,12 +90,12 @@ def test_the_outcome_is_told_in_words() -> None:
     text = Parsed(render_query(OUTCOME, [RIGHT, WRONG], "", "")).text
     assert "1 of 2 shown are right. The first right one is at rank 1." in text
     assert "Right at rank 1: yes. AP@R 0.412 (R = 7" in text
-    deep = Outcome(4, "a", "b", 7, 37, False, 0.0, False)
+    deep = Outcome(4, "a", "b", 7, 37, False, 0.0, "other test image")
     assert "at rank 37" in Parsed(render_query(deep, [WRONG], "", "")).text
 
 
 def test_a_query_without_relevant_images_claims_no_score() -> None:
-    lonely = Outcome(4, "a", "b", 0, 0, False, 0.0, False)
+    lonely = Outcome(4, "a", "b", 0, 0, False, 0.0, "other test image")
     text = Parsed(render_query(lonely, [WRONG], "", "")).text
     assert "No other test image has its class." in text
     assert "It counts in no score." in text

@@ -148,7 +148,7 @@ def test_people_are_searched_in_a_gallery_apart(
     assert page.view.query == 5
     assert "<button" not in page.neighbors
     assert page.neighbors.count('role="group"') > 5
-    assert "gallery images of its class" in page.query
+    assert "gallery images by other cameras of its class" in page.query
     assert "mAP, trapezoidal" in str(show(library, {"tab": "results"}).results)
 
 

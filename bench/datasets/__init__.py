@@ -113,7 +113,10 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
     source = find(name)
     if source.embedded:
         return []
-    folder = data_root(name, root)
+    try:
+        folder = data_root(name, root)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}. {source.by_hand}".rstrip()) from error
     if not source.by_hand:
         return [fetch(file, folder, report) for file in source.files]
     wrong = lack(source, root)

@@ -42,7 +42,10 @@ def _naming(name: str, data: bytes) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image file ({len(data):,} bytes)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"{name} is too large to be decoded ({error})") from error
+        raise ValueError(
+            f"{name} has more than the {LARGEST:,} pixels that are decoded; make it smaller or "
+            "leave it out"
+        ) from error
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise ValueError(f"{name} is damaged and cannot be decoded ({reason})") from error

@@ -10,10 +10,11 @@ and of two processes the second waits and finds the work done.
 import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -123,33 +124,49 @@ def _key(photographs: Photographs, digests: np.ndarray) -> str:
 
 def _make(parts: list[Part], photographs: Photographs, side: int, report: Report) -> None:
     """Decode the missing parts, one thread a core: Pillow computes without Python's lock."""
-    total, done = sum(part.count for part in parts), 0
-    broken: list[str] = []
-    report("decoding", done, total)
+    work = _Work(photographs, side)
+    total = sum(part.count for part in parts)
+    report("decoding", 0, total)
     with photographs.opened() as place, ThreadPoolExecutor(cores()) as threads:
-        waiting = {threads.submit(_fill, part, photographs, place, side): part for part in parts}
+        waiting = {threads.submit(_fill, part, work, place) for part in parts}
+        ended: set[Future[list[str]]] = set()
         try:
-            for future in as_completed(waiting):
-                broken += future.result()
-                done += waiting[future].count
-                report("decoding", done, total)
-        except BaseException:
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.2)
+                ended |= done
+                report("decoding", len(work.decoded), total)
+        finally:
+            work.stop.set()  # so that Ctrl-C waits for one photograph and not for a part
             threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    broken = [problem for future in ended for problem in future.result()]
     if broken:
         count = f"{len(broken):,} photographs" if broken[1:] else "a photograph"
         raise ValueError(f"{photographs.place}: {count} cannot be used: {some(broken)}")
 
 
-def _fill(part: Part, photographs: Photographs, place: OpenPlace, side: int) -> list[str]:
-    """Decode one part and rename it into place; returns what is wrong, and then writes nothing."""
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What all threads decode; `decoded` holds an entry for each photograph that is done."""
+
+    photographs: Photographs
+    side: int
+    stop: Event = field(default_factory=Event)
+    decoded: list[int] = field(default_factory=list)
+
+
+def _fill(part: Part, work: _Work, place: OpenPlace) -> list[str]:
+    """Decode one part and rename it into place; returns what is wrong, and then writes nothing, as
+    when it is told to stop."""
     first = int(part.path.stem) * PART
     images, broken = [], []
     for position in range(first, first + part.count):
+        if work.stop.is_set():
+            return []
         try:
-            images.append(photographs.pixels(place, position, side))
+            images.append(work.photographs.pixels(place, position, work.side))
         except ValueError as error:
             broken.append(str(error))
+        work.decoded.append(position)
     if not broken:
         _write(part.path, images)
     return broken

@@ -65,7 +65,7 @@ def split_sentence(group: Group) -> str:
     split = group.runs[0].record["split"]
     parts = [
         f"{name} {split[f'{name}_images']:,} images of {split[f'{name}_classes']:,} classes"
-        for name in ("train", "validation", "test")
+        for name in ("train", "validation", "test", "gallery")
         if f"{name}_images" in split and f"{name}_classes" in split
     ]
     return "; ".join(parts).capitalize()
