@@ -158,7 +158,10 @@ PNG, JPEG = (_file(Image.fromarray(PIXELS), kind) for kind in ("PNG", "JPEG"))
         (PNG[: len(PNG) // 2], "is damaged and cannot be decoded .*truncated"),
         (PNG[:20], "is damaged and cannot be decoded|is not an image"),
         (LONG_TEXT, "is damaged and cannot be decoded .*Decompressed data too large"),
-        (_png_claiming(100_000, 100_000), "has more than the 67,108,864 pixels that are decoded; make"),
+        (
+            _png_claiming(100_000, 100_000),
+            "has more than the 67,108,864 pixels that are decoded; make",
+        ),
         (_png_claiming(9000, 9000, bytes(9001 * 9000)), r"is 9000x9000 pixels, more than the 67,"),
         (_png_claiming(2**26 + 1, 1), "is 67108865x1 pixels, more than the 67,108,864 that"),
         (

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.datasets import Dataset, class_disjoint, pixels
-from bench.datasets.photographs import Photographs
+from bench.datasets.photographs import OpenPlace, Photographs
 from bench.datasets.pixels import Decoded, decoded, prepare
 from bench.datasets.progress import quiet
 from bench.training.loading import training_input
@@ -56,7 +57,7 @@ def test_a_second_call_decodes_nothing(
     told = [done for what, done, total in said if what == "decoding" and total == 11]
     assert told[0] == 0
     assert told[-1] == 11
-    assert len(told) == 4
+    assert told == sorted(told)
     found = decoded("zoo", Photographs(photographs.place, NAMES), 6, quiet)
     assert len(worked) == 11
     check_decoded(found, photographs, 6)
@@ -95,6 +96,31 @@ def test_no_file_stays_open(photographs: Photographs) -> None:
     means = [found[i].mean() for i in range(11)]
     assert len(means) == 11
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_ctrl_c_ends_the_threads_within_a_photograph(
+    photographs: Photographs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes a tenth of a second, of which eleven wait; what was whole is kept."""
+    monkeypatch.setattr(pixels, "PART", 11)
+    worked: list[int] = []
+    genuine = Photographs.pixels
+
+    def slowly(self: Photographs, place: OpenPlace, position: int, side: int) -> np.ndarray:
+        worked.append(position)
+        time.sleep(0.1)
+        return genuine(self, place, position, side)
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if what == "decoding" and done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Photographs, "pixels", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        decoded("zoo", photographs, 6, interrupt)
+    assert 0 < len(worked) < 8
+    monkeypatch.setattr(Photographs, "pixels", genuine)
+    check_decoded(decoded("zoo", photographs, 6, quiet), photographs, 6)
 
 
 def test_a_batch_keeps_no_photograph_mapped(photographs: Photographs) -> None:
