@@ -4,6 +4,7 @@ import hashlib
 import lzma
 import os
 import stat
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -57,8 +58,15 @@ class Photographs:
     def opened(self) -> Iterator["OpenPlace"]:
         """The place, open for reading: an archive's table is read once only.
 
-        Raises ValueError for a file that is no zip archive.
+        Until it is closed, Pillow's warning of a huge image is an error, which `decode` tells by
+        name. Raises ValueError for a file that is no zip archive.
         """
+        with warnings.catch_warnings(), self._open() as place:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield place
+
+    @contextmanager
+    def _open(self) -> Iterator["OpenPlace"]:
         if self.place.is_dir():
             yield OpenPlace(self.place, self.inside, None)
             return
