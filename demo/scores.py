@@ -60,10 +60,11 @@ def table(name: str, caption: str, headings: Sequence[str], body: str) -> str:
     """A table in a box of its own, which scrolls sideways where the screen is narrow; `name` is its
     own, and up to a hyphen that of its kind."""
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    kind = name.partition("-")[0]
     return (
         f'<p class="caption" id="about-{name}">{caption}</p>'
         f'<div class="wide" tabindex="0" role="region" aria-labelledby="about-{name}">'
-        f'<table class="{name.partition("-")[0]}" aria-labelledby="about-{name}"><thead><tr>{head}</tr></thead>'
+        f'<table class="{kind}" aria-labelledby="about-{name}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
