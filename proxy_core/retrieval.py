@@ -16,6 +16,8 @@ from torch import Tensor
 from proxy_core.distances import unit
 from proxy_core.ranking import Gallery, group, rank_tile
 
+Side = tuple[Tensor, Tensor, Tensor]  # vectors (N, D), labels (N,), ids (N,)
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -62,10 +64,24 @@ def rank(
         query_ids = torch.arange(len(queries)) if query_ids is None else query_ids
         gallery, gallery_labels, gallery_ids = queries, query_labels, query_ids
     query_ids, gallery_ids = given_ids(query_ids, gallery_ids, len(queries), len(gallery))
-    sought = checked("queries", queries, query_labels, query_ids, queries)
-    vectors, labels, ids = checked("gallery", gallery, gallery_labels, gallery_ids, queries)
+    asked = check("queries", queries, query_labels, query_ids, queries)
+    alike = gallery is queries and gallery_ids is query_ids
+    items = asked if alike else check("gallery", gallery, gallery_labels, gallery_ids, queries)
+    if queries.device.type != "cpu":
+        return rank_by_tiles(asked, items, neighbors, tile)
+    from proxy_core.tile_input import rank_on_cpu  # numba takes its time to import
+
+    outcome = rank_on_cpu(asked, items, neighbors, tile)
+    scores = torch.from_numpy(outcome.scores).T
+    lists = torch.from_numpy(outcome.neighbors), torch.from_numpy(outcome.similarities)
+    return Ranking(scores[0].long(), scores[1].long(), scores[2], scores[3], *lists)
+
+
+def rank_by_tiles(queries: Side, gallery: Side, neighbors: int, tile: int) -> Ranking:
+    """`rank` in float64 on any device, for `tile` queries at a time."""
+    vectors, labels, ids = directions(*gallery)
     items = Gallery(vectors, group(labels), group(ids))
-    tiles = zip(*(torch.split(column, tile) for column in sought), strict=True)
+    tiles = zip(*(torch.split(column, tile) for column in directions(*queries)), strict=True)
     parts = [rank_tile(vectors, labels, ids, items, neighbors) for vectors, labels, ids in tiles]
     return Ranking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
 
@@ -81,10 +97,18 @@ def given_ids(
     return query_ids, gallery_ids
 
 
-def checked(
-    name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def checked(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor) -> Side:
     """Unit vectors (N, D) in float64, labels and ids (N,) in int64, on the device of `like`."""
+    return directions(*check(name, vectors, labels, ids, like))
+
+
+def directions(vectors: Tensor, labels: Tensor, ids: Tensor) -> Side:
+    """The same with unit vectors in float64."""
+    return unit(vectors.to(torch.float64)), labels, ids
+
+
+def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor) -> Side:
+    """Vectors (N, D), labels and ids (N,) in int64, on the device of `like`; ValueError as said."""
     if vectors.ndim != 2 or 0 in vectors.shape:
         raise ValueError(f"{name} have shape {tuple(vectors.shape)}: expected (N, D), not empty")
     if vectors.shape[1] != like.shape[1]:
@@ -105,8 +129,8 @@ def checked(
             f"the first is row {int(broken[0])}: has the training diverged?"
         )
     device = like.device
-    directions = unit(vectors.detach().to(device, torch.float64))
-    return directions, labels.to(device, torch.int64), ids.to(device, torch.int64)
+    whole = labels.to(device, torch.int64), ids.to(device, torch.int64)
+    return vectors.detach().to(device), *whole
 
 
 def recall_at_k(first_hit: Tensor, k: int) -> float:

@@ -1,0 +1,177 @@
+"""Exact ranking on a CPU at the cost of one half of a float32 matrix product.
+
+Items are sorted by class and compared by tiles that stay in the processor's cache. In a search
+among themselves each product serves both of its items. A tile holds next to no relevant item, so
+there is nothing to sort: similarities of the own class come first, in float64, and then the misses
+ahead of the best of them are counted, and the few that may stand within the first M places are
+kept, M being the larger of R and K.
+
+Products are float32 and only a filter. Let u = 2**-24, and x, y unit vectors. The operands are
+x (1 + a), y (1 + b) with |a|, |b| <= u in every dimension (and a little for float64), and a sum of
+D products in any order, fused or not, is off by at most D u / (1 - D u) sum |x_d y_d|. As that sum
+is at most |x| |y| = 1, the product is off by less than 1.01 (D + 2) u. Every threshold is rounded
+to float32 as well and compared after a subtraction: `width` allows (D + 8) u for all of it, and
+2**-100 per dimension for values below float32's range. What is further from the threshold than
+that is decided; the rest is decided in float64, pair by pair. A query with too many of those (a
+collapsed embedding) is given up by the filter and compared with the whole gallery in float64.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from proxy_core import order_kernels as order
+from proxy_core import tile_kernels as kernels
+from proxy_core.compiling import Array, Outcome, Rows, Rule, Sought
+
+ROOM = 64 * 2**20  # bytes for hits and misses of the queries that are searched at a time
+SETTLED = 4096  # queries whose results are put in order together
+WHOLE = 64  # queries that are compared with the whole gallery at a time
+
+
+def search(
+    queries: Rows, gallery: Rows, own: Array, rule: Rule, tile: int, clashing: bool
+) -> Outcome:
+    """Rank the gallery for every query; own (Q, 2) are the places of each query's class.
+
+    Queries and gallery being one object, they are searched among themselves. `clashing` says that
+    items with one id may have different labels.
+    """
+    size = len(queries.order)
+    found = np.full((size, rule.neighbors), -1), np.full((size, rule.neighbors), -np.inf, "f4")
+    outcome = Outcome(np.zeros((size, 4)), *found)
+    for part in parts(own, len(gallery.order), rule.neighbors):
+        some = queries._replace(order=queries.order[part], ids=queries.ids[part])
+        alike = queries is gallery and len(some.order) == size
+        sought = start(some, gallery, own[part], rule, alike)
+        compare(sought, some, gallery, rule, tile, alike, clashing)
+        settle_kept(sought, some, gallery, rule, outcome)
+        settle_given_up(sought, some, gallery, rule, outcome)
+    return outcome
+
+
+def pieces(size: int, piece: int, start: int = 0) -> Iterator[slice]:
+    """Slices of at most `piece` that cover start..size - 1."""
+    return (slice(first, min(first + piece, size)) for first in range(start, size, piece))
+
+
+def room(own: Array, gallery: int, neighbors: int) -> Array:
+    """How many misses (Q,) a query may keep: twice those that matter, and some that are close."""
+    wanted = np.maximum(own[:, 1] - own[:, 0], neighbors)
+    return np.minimum(2 * wanted + 32, gallery)
+
+
+def parts(own: Array, gallery: int, neighbors: int) -> Iterator[slice]:
+    """Slices of the queries whose hits and misses fit in `ROOM`; each holds one query at least."""
+    sizes = 8 * (own[:, 1] - own[:, 0] + room(own, gallery, neighbors))
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < len(own):
+        past = int(np.searchsorted(ends, ends[first] - sizes[first] + ROOM, side="right"))
+        yield slice(first, max(past, first + 1))
+        first = max(past, first + 1)
+
+
+def start(queries: Rows, gallery: Rows, own: Array, rule: Rule, alike: bool) -> Sought:
+    """What is known of the queries once their own class is."""
+    size = len(own)
+    hits_from = np.concatenate([[0], np.cumsum(own[:, 1] - own[:, 0])])
+    room_from = np.concatenate([[0], np.cumsum(room(own, len(gallery.order), rule.neighbors))])
+    sought = Sought(
+        edge=np.full(size, np.inf),
+        rough_edge=np.full(size, np.inf, np.float32),
+        least=np.full(size, -3.0, np.float32),
+        ahead=np.zeros(size, np.int32),
+        close=np.zeros(size, np.int32),
+        wanted=np.zeros(size, np.int64),
+        own=own,
+        hits_from=hits_from,
+        hits=np.empty(hits_from[-1]),
+        room_from=room_from,
+        items=np.empty(room_from[-1], np.int32),
+        products=np.empty(room_from[-1], np.float32),
+        filled=np.zeros(size, np.int32),
+    )
+    kernels.own_class(sought, queries, gallery, alike, rule.euclidean)
+    order.set_edges(sought, rule)
+    kernels.tighten_all(sought, rule)
+    return sought
+
+
+def compare(
+    sought: Sought, queries: Rows, gallery: Rows, rule: Rule, tile: int, alike: bool, clashing: bool
+) -> None:
+    """Show every query the whole gallery; if they are alike, each pair is multiplied once."""
+    area = torch.empty(tile * tile)
+    for rows in pieces(len(queries.order), tile):
+        left = operand(queries, rows, rule, True)
+        for columns in pieces(len(gallery.order), tile, rows.start if alike else 0):
+            right = operand(gallery, columns, rule, False)
+            products = area[: len(left) * len(right)].view(len(left), len(right))
+            torch.mm(left, right.T, out=products)
+            scores = products.numpy()
+            hide(scores, rows, columns, sought)
+            if clashing:
+                kernels.hide_equal(scores, queries.ids[rows], gallery.ids[columns])
+            show(scores, rows, columns, sought, queries, gallery, rule, alike and columns != rows)
+
+
+def operand(rows: Rows, places: slice, rule: Rule, left: bool) -> torch.Tensor:
+    """Some rows as the filter multiplies them, float32 (T, D)."""
+    out = np.empty(
+        (places.stop - places.start, rows.values.shape[1] + 2 * rule.euclidean), np.float32
+    )
+    kernels.operand(rows, places.start, rule, left, out)
+    return torch.from_numpy(out)
+
+
+def hide(products: Array, rows: slice, columns: slice, sought: Sought) -> None:
+    """Set the relevant items among products to -inf; classes stand in the same order on both
+    sides, so most tiles have none."""
+    own = sought.own[rows]
+    if own[0, 0] < columns.stop and own[-1, 1] > columns.start:
+        kernels.hide_own(products, own, columns.start)
+
+
+def show(
+    products: Array, rows: slice, columns: slice, sought: Sought,
+    queries: Rows, gallery: Rows, rule: Rule, both: bool,
+) -> None:
+    """Scan a tile for its rows and, if the columns are queries too, for these."""
+    size = columns.stop - columns.start
+    nothing = np.full(size, np.inf, np.float32)
+    state = (nothing, nothing, np.zeros(size, np.int32))
+    if both:
+        state = (sought.rough_edge[columns], sought.least[columns], sought.ahead[columns])
+    kernels.scan(
+        products, rows.start, columns.start, both, state, sought, queries, gallery, rule
+    )
+
+
+def settle_kept(
+    sought: Sought, queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome
+) -> None:
+    """Write down the outcome from the misses that were kept, now in float64."""
+    kernels.tighten_all(sought, rule)
+    for part in pieces(len(queries.order), SETTLED):
+        starts = np.concatenate([[0], np.cumsum(np.maximum(sought.filled[part], 0))])
+        misses, positions = np.empty(starts[-1]), np.empty(starts[-1], np.int64)
+        kernels.exact_misses(
+            sought, part.start, starts, queries, gallery, rule.euclidean, misses, positions
+        )
+        order.settle_kept(
+            sought, part.start, starts, misses, positions, queries, gallery, rule, outcome
+        )
+
+
+def settle_given_up(
+    sought: Sought, queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome
+) -> None:
+    """Rank the whole gallery in float64 for the queries that the filter gave up."""
+    given_up = np.flatnonzero(sought.filled < 0)
+    for part in pieces(len(given_up), WHOLE):
+        chosen = given_up[part]
+        rows = np.empty((len(chosen), len(gallery.order)))
+        kernels.exact_rows(queries, queries.order[chosen], gallery, rule.euclidean, rows)
+        order.settle_rows(rows, chosen, sought, queries, gallery, rule, outcome)
