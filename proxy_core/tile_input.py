@@ -33,7 +33,7 @@ def arranged(vectors: Tensor, labels: Tensor, ids: Tensor, dtype: torch.dtype) -
     ordered, order = labels.sort(stable=True)
     values = in_range(vectors.detach().to(dtype)).contiguous().numpy()
     rows = Rows(values, np.ones(len(values)), order.numpy(), ids[order].numpy())
-    return rows._replace(lengths=kernels.row_lengths(rows)), ordered.numpy()
+    return rows._replace(lengths=kernels.row_lengths(values)), ordered.numpy()
 
 
 def in_range(vectors: Tensor) -> Tensor:

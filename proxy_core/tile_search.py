@@ -17,12 +17,14 @@ collapsed embedding) is given up by the filter and compared with the whole galle
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from proxy_core import order_kernels as order
 from proxy_core import tile_kernels as kernels
+from proxy_core import tile_scan as scanning
 from proxy_core.compiling import Array, Outcome, Rows, Rule, Sought
 
 ROOM = 64 * 2**20  # bytes for hits and misses of the queries that are searched at a time
@@ -99,30 +101,52 @@ def start(queries: Rows, gallery: Rows, own: Array, rule: Rule, alike: bool) -> 
     return sought
 
 
+class Area(NamedTuple):
+    """Memory for one tile that is used again for the next."""
+
+    products: torch.Tensor  # (T * T,) float32
+    flags: Array  # (>= T,) uint8
+    events: tuple[Array, Array, Array]  # (2 * T * T,) int32, int32, float32
+
+
 def compare(
     sought: Sought, queries: Rows, gallery: Rows, rule: Rule, tile: int, alike: bool, clashing: bool
 ) -> None:
-    """Show every query the whole gallery; if they are alike, each pair is multiplied once."""
-    area = torch.empty(tile * tile)
-    for rows in pieces(len(queries.order), tile):
-        left = operand(queries, rows, rule, True)
-        for columns in pieces(len(gallery.order), tile, rows.start if alike else 0):
-            right = operand(gallery, columns, rule, False)
-            products = area[: len(left) * len(right)].view(len(left), len(right))
-            torch.mm(left, right.T, out=products)
-            scores = products.numpy()
-            hide(scores, rows, columns, sought)
-            if clashing:
-                kernels.hide_equal(scores, queries.ids[rows], gallery.ids[columns])
-            show(scores, rows, columns, sought, queries, gallery, rule, alike and columns != rows)
+    """Show every query the whole gallery; if they are alike, each pair is multiplied once.
+
+    The first tile of every query comes first, since it tells which misses may matter.
+    """
+    size = 2 * tile * tile
+    events = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.float32)
+    area = Area(torch.empty(tile * tile), np.zeros(tile + 8 - tile % 8, np.uint8), events)
+    for later in (False, True):
+        for rows in pieces(len(queries.order), tile):
+            left = operand(queries, rows, rule, True)
+            first = rows.start if alike else 0
+            every = list(pieces(len(gallery.order), tile, first))
+            for columns in every[1:] if later else every[:1]:
+                products = multiply(left, operand(gallery, columns, rule, False), area)
+                hide(products, rows, columns, sought)
+                if clashing:
+                    scanning.hide_equal(products, queries.ids[rows], gallery.ids[columns])
+                if not later:
+                    scanning.seed(products, sought.wanted[rows], 2 * rule.width + rule.margin, sought.least[rows])
+                both = alike and later
+                show(products, rows, columns, sought, queries, gallery, rule, both, area)
+
+
+def multiply(left: torch.Tensor, right: torch.Tensor, area: Area) -> Array:
+    """Products (T, U) of the filter's operands."""
+    products = area.products[: len(left) * len(right)].view(len(left), len(right))
+    torch.mm(left, right.T, out=products)
+    return products.numpy()
 
 
 def operand(rows: Rows, places: slice, rule: Rule, left: bool) -> torch.Tensor:
     """Some rows as the filter multiplies them, float32 (T, D)."""
-    out = np.empty(
-        (places.stop - places.start, rows.values.shape[1] + 2 * rule.euclidean), np.float32
-    )
-    kernels.operand(rows, places.start, rule, left, out)
+    dim = rows.values.shape[1] + 2 * rule.euclidean
+    out = np.empty((places.stop - places.start, dim), np.float32)
+    scanning.operand(rows, places.start, rule, left, out)
     return torch.from_numpy(out)
 
 
@@ -131,22 +155,24 @@ def hide(products: Array, rows: slice, columns: slice, sought: Sought) -> None:
     sides, so most tiles have none."""
     own = sought.own[rows]
     if own[0, 0] < columns.stop and own[-1, 1] > columns.start:
-        kernels.hide_own(products, own, columns.start)
+        scanning.hide_own(products, own, columns.start)
 
 
 def show(
     products: Array, rows: slice, columns: slice, sought: Sought,
-    queries: Rows, gallery: Rows, rule: Rule, both: bool,
+    queries: Rows, gallery: Rows, rule: Rule, both: bool, area: Area,
 ) -> None:
-    """Scan a tile for its rows and, if the columns are queries too, for these."""
+    """Show a tile to its rows and, if the columns are queries too, to these."""
+    numbers = sought.rough_edge, sought.least, sought.ahead
     size = columns.stop - columns.start
     nothing = np.full(size, np.inf, np.float32)
-    state = (nothing, nothing, np.zeros(size, np.int32))
-    if both:
-        state = (sought.rough_edge[columns], sought.least[columns], sought.ahead[columns])
-    kernels.scan(
-        products, rows.start, columns.start, both, state, sought, queries, gallery, rule
+    of_columns = tuple(a[columns] for a in numbers) if both else (nothing, nothing, np.zeros(size, np.int32))
+    area.flags[size:] = 0
+    count = scanning.scan(
+        products, tuple(a[rows] for a in numbers), of_columns, (rows.start, columns.start),
+        rule.width, area.flags, area.events,
     )
+    kernels.absorb(count, area.events, sought, queries, gallery, rule)
 
 
 def settle_kept(
