@@ -32,22 +32,33 @@ class Rule(NamedTuple):
 
 
 class Sought(NamedTuple):
-    """What is known of P queries in the order of their classes. M is how many first places matter:
-    the larger of R, the relevant items, and K."""
+    """What is known of P queries in the order of their classes.
 
-    edge: Array  # (P,) float64: least similarity of a miss that precedes the best hit
-    rough_edge: Array  # (P,) float32: the product that this is
-    least: Array  # (P,) float32: products below mean nothing to the query
-    ahead: Array  # (P,) int32: misses that precede the best hit
-    close: Array  # (P,) int32: pairs that float64 had to decide
-    wanted: Array  # (P,) int64: M
+    Hits come best first. A miss counts for the first of them that it precedes; for the best one it
+    is counted by vector instructions, so in `ahead`. Hits that cannot be among the first R places
+    any more are dead, and misses that only precede dead ones are not counted.
+    """
+
     own: Array  # (P, 2) int64: the first place of the class in the gallery, and that past its end
-    hits_from: Array  # (P + 1,) int64: where the query's own class starts in `hits`
-    hits: Array  # float64: similarities of the class, by place; -inf for the query itself
-    room_from: Array  # (P + 1,) int64: where the query's room starts in `items` and `products`
-    items: Array  # int32: places in the gallery of misses that may matter
+    relevant: Array  # (P,) int64: R
+    hits_from: Array  # (P + 1,) int64: where the query's own class starts in the next four
+    hits: Array  # float64: similarities, best first; -inf for the query itself, at the end
+    hit_items: Array  # int64: theirs
+    edges: Array  # float32: product of the least similar miss that precedes the hit
+    counts: Array  # int32: misses that count for the hit
+    rough_edge: Array  # (P,) float32: the best hit's edge
+    ahead: Array  # (P,) int32: misses that precede the best hit
+    alive: Array  # (P,) int64: hits that are not dead
+    lowest: Array  # (P,) float32: products below precede dead hits only
+    pending: Array  # (P,) int32: misses met since `alive` was found
+    room_from: Array  # (P + 1,) int64: where the query's room starts in the next two
+    items: Array  # int32: places in the gallery of misses that may be among the first K
     products: Array  # float32: theirs
-    filled: Array  # (P,) int32: how many these are; -1 if the query was given up
+    filled: Array  # (P,) int64: how many these are
+    floor: Array  # (P,) float32: products below are not among the first K
+    least: Array  # (P,) float32: the smaller of `lowest` and `floor`
+    close: Array  # (P,) int32: misses that float64 had to decide
+    given_up: Array  # (P,) bool: too many of them, so the filter left the query to float64
 
 
 class Outcome(NamedTuple):
@@ -64,4 +75,10 @@ def compiled(function: Function) -> Function:
         kept: Function = njit(cache=True)(function)
     except RuntimeError:
         kept = njit(function)
+    return kept
+
+
+def inlined(function: Function) -> Function:
+    """The function compiled into each of its callers: a call with many tables takes its time."""
+    kept: Function = njit(inline="always")(function)
     return kept

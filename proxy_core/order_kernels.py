@@ -12,20 +12,6 @@ def slack(value: float, rule: Rule) -> float:
 
 
 @compiled
-def set_edges(sought: Sought, rule: Rule) -> None:
-    """Fill in `edge`, `rough_edge` and `wanted` from the hits."""
-    for p in range(sought.wanted.size):
-        hits = sought.hits[sought.hits_from[p] : sought.hits_from[p + 1]]
-        relevant = (hits > -np.inf).sum()
-        if relevant:
-            sought.edge[p] = hits.max() - slack(hits.max(), rule)
-            sought.rough_edge[p] = np.float32(sought.edge[p] * rule.scale)
-        sought.wanted[p] = max(relevant, rule.neighbors)
-        if sought.wanted[p] == 0:
-            sought.least[p] = np.inf
-
-
-@compiled
 def order_runs(values: Array, positions: Array, rule: Rule) -> None:
     """Put runs of equal ones of descending values (M,) in the order of their positions (M,)."""
     start = 0
@@ -38,13 +24,6 @@ def order_runs(values: Array, positions: Array, rule: Rule) -> None:
 
 
 @compiled
-def descending(values: Array, positions: Array) -> tuple[Array, Array]:
-    """Values (M,) with their positions (M,), best first, equal ones as they were."""
-    order = np.argsort(-values, kind="mergesort")
-    return values[order], positions[order]
-
-
-@compiled
 def largest(values: Array, count: int) -> Array:
     """The `count` largest of values, or all, best first."""
     if values.size > count:
@@ -54,31 +33,23 @@ def largest(values: Array, count: int) -> Array:
 
 @compiled
 def first_misses(
-    values: Array, positions: Array, worst: float, rule: Rule
+    values: Array, positions: Array, best: Array, rule: Rule
 ) -> tuple[Array, Array]:
-    """The first K of misses (M,), which are given by position; `worst` is the K-th best value.
+    """The first K of misses (M,), which are given by position; `best` are the K best values.
 
-    Runs of equal ones may go on below it, by one tie for each item at most.
+    Runs of equal ones may go on below them, by one tie for each item at most.
     """
+    if values.size == 0:
+        return values, positions
+    worst = best[-1]
     floor = worst - (values.size + 1) * slack(worst, rule)
     chosen = values >= floor
     values, positions = values[chosen], positions[chosen]
-    if values.size and values.max() - values.min() > slack(values.max(), rule):
-        values, positions = descending(values, positions)
+    if values.max() - values.min() > slack(values.max(), rule):
+        order = np.argsort(-values, kind="mergesort")
+        values, positions = values[order], positions[order]
         order_runs(values, positions, rule)
     return values[: rule.neighbors], positions[: rule.neighbors]
-
-
-@compiled
-def scores_at_r(ahead: Array, relevant: int) -> tuple[float, float]:
-    """R-Precision and AP@R of a query with R > 0, from the misses ahead of its hits, best first."""
-    within, precisions = 0, 0.0
-    for k in range(ahead.size):
-        place = ahead[k] + k + 1
-        if place <= relevant:
-            within += 1
-            precisions += (k + 1) / place
-    return within / relevant, precisions / relevant
 
 
 @compiled
@@ -99,34 +70,49 @@ def merge(
 
 
 @compiled
-def settle(
-    sought: Sought, p: int, item: int, misses: Array, positions: Array,
-    gallery: Rows, rule: Rule, outcome: Outcome,
-) -> None:
-    """Write down the outcome of query p, which is `item`, from its misses (M,) by position.
-
-    Misses that stand beyond the first max(R, K) places may be missing, or all of them if no score
-    depends on them; `ahead` says how many are ahead of the best hit.
-    """
-    own = sought.hits[sought.hits_from[p] : sought.hits_from[p + 1]]
-    items = gallery.order[sought.own[p, 0] : sought.own[p, 1]]
-    real = own > -np.inf
-    hits, hit_positions = descending(own[real], items[real])
-    best = largest(misses, sought.wanted[p])
+def misses_ahead(hits: Array, best: Array, rule: Rule) -> Array:
+    """How many of the best misses (M,) precede each hit (R,); both come best first."""
     ahead, reached = np.empty(hits.size, np.int64), 0
     for k in range(hits.size):
         edge = hits[k] - slack(hits[k], rule)
         while reached < best.size and best[reached] >= edge:
             reached += 1
-        ahead[k] = max(reached, sought.ahead[p])
-    if hits.size:
-        outcome.scores[item, 0], outcome.scores[item, 1] = 1 + sought.ahead[p], hits.size
-        outcome.scores[item, 2], outcome.scores[item, 3] = scores_at_r(ahead, hits.size)
-    if rule.neighbors:
-        order_runs(hits, hit_positions, rule)
-        worst = best[min(rule.neighbors, best.size) - 1] if best.size else 0.0
-        misses, positions = first_misses(misses, positions, worst, rule)
-        merge(hits, hit_positions, ahead, misses, positions, outcome, item)
+        ahead[k] = reached
+    return ahead
+
+
+@compiled
+def list_neighbors(
+    hits: Array, hit_positions: Array, misses: Array, positions: Array, rule: Rule,
+    outcome: Outcome, item: int,
+) -> None:
+    """Write down the first K of hits, best first, and of misses, by position."""
+    best = largest(misses, rule.neighbors)
+    ahead = misses_ahead(hits, best, rule)
+    hits, hit_positions = hits.copy(), hit_positions.copy()
+    order_runs(hits, hit_positions, rule)
+    misses, positions = first_misses(misses, positions, best, rule)
+    merge(hits, hit_positions, ahead, misses, positions, outcome, item)
+
+
+@compiled
+def score(sought: Sought, p: int, item: int, outcome: Outcome) -> None:
+    """Write down the scores of query p, which is `item`.
+
+    AP@R is 1/R * sum over the hits within the first R of the precision there (Musgrave et al.,
+    A Metric Learning Reality Check, https://arxiv.org/abs/2003.08505).
+    """
+    relevant, place = sought.relevant[p], sought.ahead[p]
+    within, precisions = 0, 0.0
+    for k in range(sought.alive[p]):
+        place += sought.counts[sought.hits_from[p] + k] + 1
+        if place <= relevant:
+            within += 1
+            precisions += (k + 1) / place
+    if relevant:
+        outcome.scores[item, 0], outcome.scores[item, 1] = 1 + sought.ahead[p], relevant
+        outcome.scores[item, 2] = within / relevant
+        outcome.scores[item, 3] = precisions / relevant
 
 
 @compiled
@@ -134,12 +120,19 @@ def settle_kept(
     sought: Sought, first: int, starts: Array, misses: Array, positions: Array,
     queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome,
 ) -> None:
-    """`settle` the queries from `first` on; the misses of query `first` + t start at `starts`[t]."""
+    """Write down the outcome of the queries from `first` on that were not given up; the misses of
+    query `first` + t start at `starts`[t]."""
     for t in range(starts.size - 1):
-        p, some = first + t, slice(starts[t], starts[t + 1])
-        if sought.filled[p] >= 0:
-            item = queries.order[p]
-            settle(sought, p, item, misses[some], positions[some], gallery, rule, outcome)
+        p, item = first + t, queries.order[first + t]
+        if not sought.given_up[p]:
+            score(sought, p, item, outcome)
+            if rule.neighbors:
+                some = slice(starts[t], starts[t + 1])
+                own = slice(sought.hits_from[p], sought.hits_from[p] + sought.relevant[p])
+                list_neighbors(
+                    sought.hits[own], sought.hit_items[own], misses[some], positions[some],
+                    rule, outcome, item,
+                )
 
 
 @compiled
@@ -147,12 +140,22 @@ def settle_rows(
     rows: Array, chosen: Array, sought: Sought,
     queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome,
 ) -> None:
-    """`settle` the queries p of chosen (T,) from their similarities (T, G) to the whole gallery."""
+    """Write down the outcome of queries p in chosen (T,) from their similarities (T, G)."""
     for t in range(chosen.size):
-        p, row = chosen[t], rows[t]
+        p, row, item = chosen[t], rows[t], queries.order[chosen[t]]
         row[gallery.order[sought.own[p, 0] : sought.own[p, 1]]] = -np.inf
         row[gallery.order[gallery.ids == queries.ids[p]]] = -np.inf
         positions = np.nonzero(row > -np.inf)[0]
-        misses = row[positions]
-        sought.ahead[p] = (misses >= sought.edge[p]).sum()
-        settle(sought, p, queries.order[p], misses, positions, gallery, rule, outcome)
+        misses, relevant = row[positions], sought.relevant[p]
+        own = slice(sought.hits_from[p], sought.hits_from[p] + relevant)
+        hits = sought.hits[own]
+        ahead = misses_ahead(hits, largest(misses, relevant), rule)
+        for k in range(1, relevant):
+            sought.counts[own.start + k] = ahead[k] - ahead[k - 1]
+        if relevant:
+            sought.counts[own.start] = 0
+            sought.ahead[p] = (misses >= hits[0] - slack(hits[0], rule)).sum()
+        sought.alive[p] = relevant
+        score(sought, p, item, outcome)
+        if rule.neighbors:
+            list_neighbors(hits, sought.hit_items[own], misses, positions, rule, outcome, item)

@@ -63,5 +63,5 @@ def ids_clash(queries: Side, gallery: Side) -> bool:
 def cosine_rule(dim: int, gallery: int, neighbors: int) -> Rule:
     """The bound of `proxy_core.tile_search` for unit vectors."""
     width = 1.01 * (dim + 8) * 2.0**-24 / (1 - dim * 2.0**-24) + dim * 2.0**-100
-    margin = 1.01 * (gallery + 2) * TIE
+    margin = 2 * width + 1.01 * (gallery + 2) * TIE
     return Rule(False, TIE, np.zeros(dim), 1.0, np.float32(width), np.float32(margin), neighbors)

@@ -6,7 +6,7 @@ Similarities are summed in one fixed order, so that they have the same bits wher
 
 import numpy as np
 
-from proxy_core.compiling import Array, Rows, Rule, Sought, compiled
+from proxy_core.compiling import Array, Rows, Rule, Sought, compiled, inlined
 
 BLOCK = 128  # rows that are multiplied together in float64
 SHARE = 16  # a query is given up when float64 had to decide more than this part of its pairs
@@ -72,7 +72,7 @@ def exact_rows(queries: Rows, chosen: Array, gallery: Rows, euclidean: bool, out
 
 @compiled
 def own_class(sought: Sought, queries: Rows, gallery: Rows, alike: bool, euclidean: bool) -> None:
-    """Fill in `hits`; with queries and gallery alike, each pair is computed once."""
+    """Fill in `hits`, by place; with queries and gallery alike, each pair is computed once."""
     hits, hits_from, own, order = sought.hits, sought.hits_from, sought.own, gallery.order
     vectors, values, lengths = queries.values, gallery.values, gallery.lengths
     for p in range(own.shape[0]):
@@ -90,45 +90,118 @@ def own_class(sought: Sought, queries: Rows, gallery: Rows, alike: bool, euclide
 
 
 @compiled
+def slack(value: float, rule: Rule) -> float:
+    """How much less similar than `value` an item may be and still count as equal to it."""
+    return rule.tie * abs(value) if rule.euclidean else rule.tie
+
+
+@compiled
+def sort_hits(sought: Sought, gallery: Rows, rule: Rule) -> None:
+    """Put hits in order, and fill in what follows from them."""
+    for p in range(sought.relevant.size):
+        start, end = sought.hits_from[p], sought.hits_from[p + 1]
+        order = np.argsort(-sought.hits[start:end], kind="mergesort")
+        sought.hits[start:end] = sought.hits[start:end][order]
+        sought.hit_items[start:end] = gallery.order[sought.own[p, 0] + order]
+        while end > start and sought.hits[end - 1] == -np.inf:
+            end -= 1
+        for k in range(start, end):
+            edge = sought.hits[k] - slack(sought.hits[k], rule)
+            sought.edges[k] = np.float32(edge * rule.scale)
+        sought.relevant[p] = sought.alive[p] = end - start
+        if end > start:
+            sought.rough_edge[p] = sought.edges[start]
+        narrow(sought, p, rule)
+
+
+@compiled
 def give_up(sought: Sought, p: int) -> None:
-    """Leave a query, most of whose pairs float32 cannot tell apart, to float64 altogether."""
-    sought.least[p] = sought.rough_edge[p] = np.inf
-    sought.filled[p] = -1
+    """Leave a query, many of whose pairs float32 cannot tell apart, to float64 altogether."""
+    sought.given_up[p], sought.alive[p] = True, 0
+    sought.rough_edge[p] = sought.lowest[p] = sought.floor[p] = sought.least[p] = np.inf
+
+
+@compiled
+def narrow(sought: Sought, p: int, rule: Rule) -> None:
+    """Find out which hits are still alive."""
+    start, ahead = sought.hits_from[p], sought.ahead[p]
+    for k in range(sought.alive[p]):
+        ahead += sought.counts[start + k]
+        if ahead + k + 1 > sought.relevant[p]:
+            sought.alive[p] = k
+            break
+    last = sought.alive[p] - 1
+    sought.lowest[p] = sought.edges[start + last] - rule.width if last >= 0 else np.float32(np.inf)
+    sought.least[p] = min(sought.lowest[p], sought.floor[p])
+    sought.pending[p] = 0
 
 
 @compiled
 def tighten(sought: Sought, p: int, rule: Rule) -> None:
-    """Raise the query's `least` as far as what is known allows, and drop the misses below it."""
-    hits = sought.hits[sought.hits_from[p] : sought.hits_from[p + 1]]
-    start, filled, wanted = sought.room_from[p], sought.filled[p], sought.wanted[p]
-    items, products = sought.items[start:], sought.products[start:]
-    known = np.empty(hits.size + filled, np.float32)
-    for k in range(hits.size):
-        known[k] = hits[k] * rule.scale
+    """Raise the floor to what may still be among the first K, and drop the misses below it."""
+    room, filled = sought.room_from[p], sought.filled[p]
+    items, products = sought.items[room:], sought.products[room:]
+    hits = min(sought.relevant[p], rule.neighbors)
+    if hits + filled < rule.neighbors or rule.neighbors == 0:
+        return
+    known = np.empty(hits + filled, np.float32)
+    for k in range(hits):
+        known[k] = sought.hits[sought.hits_from[p] + k] * rule.scale
     for k in range(filled):
-        known[hits.size + k] = products[k]
-    if wanted == 0 or wanted > known.size:
-        return
-    place = known.size - wanted
-    worst = np.partition(known, place)[place]
-    if rule.neighbors == 0 and worst - 2 * rule.width > sought.edge[p] * rule.scale:
-        sought.least[p], sought.filled[p] = np.inf, 0  # no hit is among the first R
-        return
-    least = max(sought.least[p], np.float32(worst - 2 * rule.width - rule.margin))
+        known[hits + k] = products[k]
+    place = known.size - rule.neighbors
+    floor = np.float32(np.partition(known, place)[place] - rule.margin)
     kept = 0
     for k in range(filled):
-        if products[k] >= least:
+        if products[k] >= floor:
             items[kept], products[kept] = items[k], products[k]
             kept += 1
-    sought.least[p], sought.filled[p] = least, kept
+    sought.floor[p], sought.filled[p] = max(floor, sought.floor[p]), kept
+    sought.least[p] = min(sought.lowest[p], sought.floor[p])
 
 
-@compiled
-def tighten_all(sought: Sought, rule: Rule) -> None:
-    """Tighten every query that has not been given up."""
-    for p in range(sought.filled.size):
-        if sought.filled[p] >= 0:
-            tighten(sought, p, rule)
+@inlined
+def keep(sought: Sought, p: int, item: int, product: np.float32, rule: Rule) -> None:
+    """Take a miss into the query's room; if that is full, tighten it or give the query up."""
+    room = sought.room_from[p + 1] - sought.room_from[p]
+    if sought.filled[p] == room:
+        tighten(sought, p, rule)
+        if sought.filled[p] > room - 8:
+            give_up(sought, p)
+    if product >= sought.floor[p]:
+        place = sought.room_from[p] + sought.filled[p]
+        sought.items[place], sought.products[place] = item, product
+        sought.filled[p] += 1
+
+
+@inlined
+def count_miss(
+    sought: Sought, p: int, item: int, product: np.float32, queries: Rows, gallery: Rows, rule: Rule
+) -> None:
+    """Count a miss for the first hit that it precedes, in float64 if float32 leaves two."""
+    start, width = sought.hits_from[p], rule.width
+    low, high = 0, max(sought.alive[p], 1)
+    while low < high:  # the first hit that it may precede
+        middle = (low + high) // 2
+        if sought.edges[start + middle] <= product + width:
+            high = middle
+        else:
+            low = middle + 1
+    first, last, end = low, low, max(sought.alive[p], 1)
+    while last < end and sought.edges[start + last] > product - width:
+        last += 1  # the first hit that it surely precedes
+    if first < last:
+        i, j = queries.order[p], gallery.order[item]
+        similarity = total(queries.values[i], gallery.values[j], rule.euclidean)
+        if not rule.euclidean:
+            similarity /= queries.lengths[i] * gallery.lengths[j]
+        hits = sought.hits[start:]
+        while first < last and similarity < hits[first] - slack(hits[first], rule):
+            first += 1
+        sought.close[p] += 1
+    sought.ahead[p] += np.int32(first == 0) - np.int32(product >= sought.rough_edge[p])
+    if 0 < first < sought.alive[p]:
+        sought.counts[start + first] += 1
 
 
 @compiled
@@ -136,29 +209,29 @@ def absorb(
     count: int, events: tuple[Array, Array, Array], sought: Sought,
     queries: Rows, gallery: Rows, rule: Rule,
 ) -> None:
-    """Show queries the misses of some events: keep the best, and decide those near an edge."""
-    least, filled, room_from, edge = sought.least, sought.filled, sought.room_from, sought.edge
+    """Show queries the misses of some events."""
+    floor, lowest, rough_edge, alive = sought.floor, sought.lowest, sought.rough_edge, sought.alive
+    limit = 32 + gallery.order.size // SHARE
     for k in range(count):
         p, item, product = events[0][k], events[1][k], events[2][k]
-        if product >= least[p]:
-            room = room_from[p + 1] - room_from[p]
-            if filled[p] == room:
-                tighten(sought, p, rule)
-                if filled[p] > room - 8:
-                    give_up(sought, p)
-            if product >= least[p]:
-                sought.items[room_from[p] + filled[p]] = item
-                sought.products[room_from[p] + filled[p]] = product
-                filled[p] += 1
-        if abs(product - sought.rough_edge[p]) <= rule.width:
-            i, j = queries.order[p], gallery.order[item]
-            similarity = total(queries.values[i], gallery.values[j], rule.euclidean)
-            length = 1.0 if rule.euclidean else queries.lengths[i] * gallery.lengths[j]
-            precedes = np.int32(similarity / length >= edge[p])
-            sought.ahead[p] += precedes - np.int32(product >= sought.rough_edge[p])
-            sought.close[p] += 1
-            if sought.close[p] > 32 + gallery.order.size // SHARE:
+        if product >= floor[p]:
+            keep(sought, p, item, product, rule)
+        lead = product - rough_edge[p]
+        if abs(lead) <= rule.width or (lead < 0 and product >= lowest[p]):
+            count_miss(sought, p, item, product, queries, gallery, rule)
+            if sought.close[p] > limit:
                 give_up(sought, p)
+        if alive[p]:
+            sought.pending[p] += 1
+            if sought.pending[p] > 2 + sought.relevant[p] // 8:
+                narrow(sought, p, rule)
+
+
+@compiled
+def tighten_all(sought: Sought, rule: Rule) -> None:
+    """Tighten the rooms of all queries."""
+    for p in range(sought.filled.size):
+        tighten(sought, p, rule)
 
 
 @compiled
@@ -166,8 +239,8 @@ def exact_misses(
     sought: Sought, first: int, starts: Array, queries: Rows, gallery: Rows, euclidean: bool,
     misses: Array, positions: Array,
 ) -> None:
-    """Fill in the items of the queries from `first` on and their similarities, by item; the misses
-    of query `first` + t go to `starts`[t] and on."""
+    """Fill in the items in the rooms of the queries from `first` on and their similarities, by
+    item; those of query `first` + t go to `starts`[t] and on."""
     values, lengths = gallery.values, gallery.lengths
     for t in range(starts.size - 1):
         i, room, start = queries.order[first + t], sought.room_from[first + t], starts[t]

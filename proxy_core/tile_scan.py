@@ -45,19 +45,6 @@ def hide_equal(products: Array, row_ids: Array, column_ids: Array) -> None:
 
 
 @compiled
-def seed(products: Array, wanted: Array, below: np.float32, leasts: Array) -> None:
-    """Raise leasts (T,) that cannot be lower, given some of each row's products (T, U).
-
-    A product more than `below` under the M-th best of any of them means nothing.
-    """
-    for t in range(len(products)):
-        count = 4 * wanted[t] + 64
-        if 0 < wanted[t] and count <= products.shape[1]:
-            best = np.partition(products[t, :count], count - wanted[t])[count - wanted[t]]
-            leasts[t] = max(leasts[t], np.float32(best - below))
-
-
-@compiled
 def scan(
     products: Array, rows: Numbers, columns: Numbers, places: tuple[int, int], width: np.float32,
     flags: Array, events: Numbers,

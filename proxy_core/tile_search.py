@@ -58,15 +58,14 @@ def pieces(size: int, piece: int, start: int = 0) -> Iterator[slice]:
     return (slice(first, min(first + piece, size)) for first in range(start, size, piece))
 
 
-def room(own: Array, gallery: int, neighbors: int) -> Array:
-    """How many misses (Q,) a query may keep: twice those that matter, and some that are close."""
-    wanted = np.maximum(own[:, 1] - own[:, 0], neighbors)
-    return np.minimum(2 * wanted + 32, gallery)
+def room(gallery: int, neighbors: int) -> int:
+    """How many misses a query may keep: twice those that it lists, and some that are close."""
+    return min(2 * neighbors + 32, gallery) if neighbors else 0
 
 
 def parts(own: Array, gallery: int, neighbors: int) -> Iterator[slice]:
-    """Slices of the queries whose hits and misses fit in `ROOM`; each holds one query at least."""
-    sizes = 8 * (own[:, 1] - own[:, 0] + room(own, gallery, neighbors))
+    """Slices of queries whose hits and misses fit in `ROOM`; each holds one query at least."""
+    sizes = 24 * (own[:, 1] - own[:, 0]) + 8 * room(gallery, neighbors)
     ends = np.cumsum(sizes)
     first = 0
     while first < len(own):
@@ -77,26 +76,33 @@ def parts(own: Array, gallery: int, neighbors: int) -> Iterator[slice]:
 
 def start(queries: Rows, gallery: Rows, own: Array, rule: Rule, alike: bool) -> Sought:
     """What is known of the queries once their own class is."""
-    size = len(own)
+    size, floats = len(own), np.float32
     hits_from = np.concatenate([[0], np.cumsum(own[:, 1] - own[:, 0])])
-    room_from = np.concatenate([[0], np.cumsum(room(own, len(gallery.order), rule.neighbors))])
+    room_from = np.arange(size + 1) * room(len(gallery.order), rule.neighbors)
     sought = Sought(
-        edge=np.full(size, np.inf),
-        rough_edge=np.full(size, np.inf, np.float32),
-        least=np.full(size, -3.0, np.float32),
-        ahead=np.zeros(size, np.int32),
-        close=np.zeros(size, np.int32),
-        wanted=np.zeros(size, np.int64),
         own=own,
+        relevant=np.zeros(size, np.int64),
         hits_from=hits_from,
         hits=np.empty(hits_from[-1]),
+        hit_items=np.empty(hits_from[-1], np.int64),
+        edges=np.empty(hits_from[-1], floats),
+        counts=np.zeros(hits_from[-1], np.int32),
+        rough_edge=np.full(size, np.inf, floats),
+        ahead=np.zeros(size, np.int32),
+        alive=np.zeros(size, np.int64),
+        lowest=np.full(size, np.inf, floats),
+        pending=np.zeros(size, np.int32),
         room_from=room_from,
         items=np.empty(room_from[-1], np.int32),
-        products=np.empty(room_from[-1], np.float32),
-        filled=np.zeros(size, np.int32),
+        products=np.empty(room_from[-1], floats),
+        filled=np.zeros(size, np.int64),
+        floor=np.full(size, -3.0 if rule.neighbors else np.inf, floats),
+        least=np.full(size, np.inf, floats),
+        close=np.zeros(size, np.int32),
+        given_up=np.zeros(size, np.bool_),
     )
     kernels.own_class(sought, queries, gallery, alike, rule.euclidean)
-    order.set_edges(sought, rule)
+    kernels.sort_hits(sought, gallery, rule)
     kernels.tighten_all(sought, rule)
     return sought
 
@@ -114,7 +120,8 @@ def compare(
 ) -> None:
     """Show every query the whole gallery; if they are alike, each pair is multiplied once.
 
-    The first tile of every query comes first, since it tells which misses may matter.
+    The first tile of every query comes first and in growing pieces, as the more is known of a
+    query, the fewer misses are worth a look.
     """
     size = 2 * tile * tile
     events = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.float32)
@@ -123,16 +130,24 @@ def compare(
         for rows in pieces(len(queries.order), tile):
             left = operand(queries, rows, rule, True)
             first = rows.start if alike else 0
-            every = list(pieces(len(gallery.order), tile, first))
-            for columns in every[1:] if later else every[:1]:
+            for columns in columns_of(first, len(gallery.order), tile, later):
                 products = multiply(left, operand(gallery, columns, rule, False), area)
                 hide(products, rows, columns, sought)
                 if clashing:
                     scanning.hide_equal(products, queries.ids[rows], gallery.ids[columns])
-                if not later:
-                    scanning.seed(products, sought.wanted[rows], 2 * rule.width + rule.margin, sought.least[rows])
-                both = alike and later
-                show(products, rows, columns, sought, queries, gallery, rule, both, area)
+                show(products, rows, columns, sought, queries, gallery, rule, alike and later, area)
+
+
+def columns_of(first: int, size: int, tile: int, later: bool) -> Iterator[slice]:
+    """The pieces of the first tile from a place on, or all later tiles."""
+    end = min(first + tile, size)
+    if later:
+        yield from pieces(size, tile, end)
+        return
+    piece = -(-tile // 8)
+    while first < end:
+        yield slice(first, min(first + piece, end))
+        first, piece = first + piece, 2 * piece
 
 
 def multiply(left: torch.Tensor, right: torch.Tensor, area: Area) -> Array:
@@ -180,8 +195,9 @@ def settle_kept(
 ) -> None:
     """Write down the outcome from the misses that were kept, now in float64."""
     kernels.tighten_all(sought, rule)
+    filled = np.where(sought.given_up, 0, sought.filled)
     for part in pieces(len(queries.order), SETTLED):
-        starts = np.concatenate([[0], np.cumsum(np.maximum(sought.filled[part], 0))])
+        starts = np.concatenate([[0], np.cumsum(filled[part])])
         misses, positions = np.empty(starts[-1]), np.empty(starts[-1], np.int64)
         kernels.exact_misses(
             sought, part.start, starts, queries, gallery, rule.euclidean, misses, positions
@@ -195,7 +211,7 @@ def settle_given_up(
     sought: Sought, queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome
 ) -> None:
     """Rank the whole gallery in float64 for the queries that the filter gave up."""
-    given_up = np.flatnonzero(sought.filled < 0)
+    given_up = np.flatnonzero(sought.given_up)
     for part in pieces(len(given_up), WHOLE):
         chosen = given_up[part]
         rows = np.empty((len(chosen), len(gallery.order)))
