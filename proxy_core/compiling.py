@@ -76,9 +76,3 @@ def compiled(function: Function) -> Function:
     except RuntimeError:
         kept = njit(function)
     return kept
-
-
-def inlined(function: Function) -> Function:
-    """The function compiled into each of its callers: a call with many tables takes its time."""
-    kept: Function = njit(inline="always")(function)
-    return kept

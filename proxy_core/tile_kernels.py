@@ -6,7 +6,7 @@ Similarities are summed in one fixed order, so that they have the same bits wher
 
 import numpy as np
 
-from proxy_core.compiling import Array, Rows, Rule, Sought, compiled, inlined
+from proxy_core.compiling import Array, Rows, Rule, Sought, compiled
 
 BLOCK = 128  # rows that are multiplied together in float64
 SHARE = 16  # a query is given up when float64 had to decide more than this part of its pairs
@@ -160,71 +160,95 @@ def tighten(sought: Sought, p: int, rule: Rule) -> None:
     sought.least[p] = min(sought.lowest[p], sought.floor[p])
 
 
-@inlined
-def keep(sought: Sought, p: int, item: int, product: np.float32, rule: Rule) -> None:
-    """Take a miss into the query's room; if that is full, tighten it or give the query up."""
-    room = sought.room_from[p + 1] - sought.room_from[p]
-    if sought.filled[p] == room:
-        tighten(sought, p, rule)
-        if sought.filled[p] > room - 8:
-            give_up(sought, p)
-    if product >= sought.floor[p]:
-        place = sought.room_from[p] + sought.filled[p]
-        sought.items[place], sought.products[place] = item, product
-        sought.filled[p] += 1
-
-
-@inlined
-def count_miss(
-    sought: Sought, p: int, item: int, product: np.float32, queries: Rows, gallery: Rows, rule: Rule
+@compiled
+def keep(
+    count: int, events: tuple[Array, Array, Array], sought: Sought, rule: Rule
 ) -> None:
-    """Count a miss for the first hit that it precedes, in float64 if float32 leaves two."""
-    start, width = sought.hits_from[p], rule.width
-    low, high = 0, max(sought.alive[p], 1)
-    while low < high:  # the first hit that it may precede
-        middle = (low + high) // 2
-        if sought.edges[start + middle] <= product + width:
-            high = middle
-        else:
-            low = middle + 1
-    first, last, end = low, low, max(sought.alive[p], 1)
-    while last < end and sought.edges[start + last] > product - width:
-        last += 1  # the first hit that it surely precedes
-    if first < last:
-        i, j = queries.order[p], gallery.order[item]
-        similarity = total(queries.values[i], gallery.values[j], rule.euclidean)
-        if not rule.euclidean:
-            similarity /= queries.lengths[i] * gallery.lengths[j]
-        hits = sought.hits[start:]
-        while first < last and similarity < hits[first] - slack(hits[first], rule):
-            first += 1
-        sought.close[p] += 1
-    sought.ahead[p] += np.int32(first == 0) - np.int32(product >= sought.rough_edge[p])
-    if 0 < first < sought.alive[p]:
-        sought.counts[start + first] += 1
+    """Take misses into the rooms of their queries; a full room is tightened, or its query given up.
+
+    In loops over many events, tables are taken out of their tuples first: that takes its time.
+    """
+    floor, room_from, filled = sought.floor, sought.room_from, sought.filled
+    items, kept = sought.items, sought.products
+    queries, places, products = events
+    for k in range(count):
+        p, product = queries[k], products[k]
+        if product >= floor[p]:
+            room = room_from[p + 1] - room_from[p]
+            if filled[p] == room:
+                tighten(sought, p, rule)
+                if filled[p] > room - 8:
+                    give_up(sought, p)
+            if product >= floor[p]:
+                items[room_from[p] + filled[p]] = places[k]
+                kept[room_from[p] + filled[p]] = product
+                filled[p] += 1
 
 
 @compiled
-def absorb(
-    count: int, events: tuple[Array, Array, Array], sought: Sought,
+def count_misses(
+    count: int, events: tuple[Array, Array, Array], sought: Sought, rule: Rule, unclear: Array
+) -> int:
+    """Count misses for the first hits that they precede; list those that float32 leaves unclear."""
+    lowest, rough_edge, alive, ahead = sought.lowest, sought.rough_edge, sought.alive, sought.ahead
+    hits_from, edges, counts = sought.hits_from, sought.edges, sought.counts
+    pending, relevant, width = sought.pending, sought.relevant, rule.width
+    queries, _, products = events
+    left = 0
+    for k in range(count):
+        p, product = queries[k], products[k]
+        lead = product - rough_edge[p]
+        if abs(lead) <= width:
+            unclear[left] = k
+            left += 1
+        elif lead < 0 and product >= lowest[p]:
+            low, high = hits_from[p] + 1, hits_from[p] + alive[p]
+            end = high
+            while low < high:  # the first hit that it may precede
+                middle = (low + high) // 2
+                if edges[middle] <= product + width:
+                    high = middle
+                else:
+                    low = middle + 1
+            if low < end and edges[low] > product - width:
+                unclear[left] = k
+                left += 1
+            elif low < end:
+                counts[low] += 1
+        if alive[p]:
+            pending[p] += 1
+            if pending[p] > 2 + relevant[p] // 8:
+                narrow(sought, p, rule)
+    return left
+
+
+@compiled
+def decide(
+    unclear: Array, events: tuple[Array, Array, Array], sought: Sought,
     queries: Rows, gallery: Rows, rule: Rule,
 ) -> None:
-    """Show queries the misses of some events."""
-    floor, lowest, rough_edge, alive = sought.floor, sought.lowest, sought.rough_edge, sought.alive
+    """Count the unclear misses by their similarities; a query with many of them is given up."""
     limit = 32 + gallery.order.size // SHARE
-    for k in range(count):
-        p, item, product = events[0][k], events[1][k], events[2][k]
-        if product >= floor[p]:
-            keep(sought, p, item, product, rule)
-        lead = product - rough_edge[p]
-        if abs(lead) <= rule.width or (lead < 0 and product >= lowest[p]):
-            count_miss(sought, p, item, product, queries, gallery, rule)
-            if sought.close[p] > limit:
-                give_up(sought, p)
-        if alive[p]:
-            sought.pending[p] += 1
-            if sought.pending[p] > 2 + sought.relevant[p] // 8:
-                narrow(sought, p, rule)
+    for k in unclear:
+        p, product = events[0][k], events[2][k]
+        if sought.given_up[p]:
+            continue
+        i, j = queries.order[p], gallery.order[events[1][k]]
+        similarity = total(queries.values[i], gallery.values[j], rule.euclidean)
+        if not rule.euclidean:
+            similarity /= queries.lengths[i] * gallery.lengths[j]
+        start, first = sought.hits_from[p], 0
+        while first < sought.relevant[p]:
+            hit = sought.hits[start + first]
+            if similarity >= hit - slack(hit, rule):
+                break
+            first += 1
+        sought.ahead[p] += np.int32(first == 0) - np.int32(product >= sought.rough_edge[p])
+        if 0 < first < sought.relevant[p]:
+            sought.counts[start + first] += 1
+        sought.close[p] += 1
+        if sought.close[p] > limit:
+            give_up(sought, p)
 
 
 @compiled

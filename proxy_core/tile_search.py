@@ -113,6 +113,7 @@ class Area(NamedTuple):
     products: torch.Tensor  # (T * T,) float32
     flags: Array  # (>= T,) uint8
     events: tuple[Array, Array, Array]  # (2 * T * T,) int32, int32, float32
+    unclear: Array  # (2 * T * T,) int32
 
 
 def compare(
@@ -125,7 +126,7 @@ def compare(
     """
     size = 2 * tile * tile
     events = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.float32)
-    area = Area(torch.empty(tile * tile), np.zeros(tile + 8 - tile % 8, np.uint8), events)
+    area = Area(torch.empty(tile * tile), np.zeros(tile + 8 - tile % 8, np.uint8), events, np.empty(size, np.int32))
     for later in (False, True):
         for rows in pieces(len(queries.order), tile):
             left = operand(queries, rows, rule, True)
@@ -187,7 +188,10 @@ def show(
         products, tuple(a[rows] for a in numbers), of_columns, (rows.start, columns.start),
         rule.width, area.flags, area.events,
     )
-    kernels.absorb(count, area.events, sought, queries, gallery, rule)
+    if rule.neighbors:
+        kernels.keep(count, area.events, sought, rule)
+    left = kernels.count_misses(count, area.events, sought, rule, area.unclear)
+    kernels.decide(area.unclear[:left], area.events, sought, queries, gallery, rule)
 
 
 def settle_kept(
