@@ -230,7 +230,7 @@ def decide(
     """Count the unclear misses by their similarities; a query with many of them is given up."""
     limit = 32 + gallery.order.size // SHARE
     for k in unclear:
-        p, product = events[0][k], events[2][k]
+        p = events[0][k]
         if sought.given_up[p]:
             continue
         i, j = queries.order[p], gallery.order[events[1][k]]
@@ -243,8 +243,9 @@ def decide(
             if similarity >= hit - slack(hit, rule):
                 break
             first += 1
-        sought.ahead[p] += np.int32(first == 0) - np.int32(product >= sought.rough_edge[p])
-        if 0 < first < sought.relevant[p]:
+        if first == 0:
+            sought.ahead[p] += 1
+        elif first < sought.relevant[p]:
             sought.counts[start + first] += 1
         sought.close[p] += 1
         if sought.close[p] > limit:

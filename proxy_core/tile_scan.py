@@ -49,7 +49,7 @@ def scan(
     products: Array, rows: Numbers, columns: Numbers, places: tuple[int, int], width: np.float32,
     flags: Array, events: Numbers,
 ) -> int:
-    """Count the misses ahead in products (T, U), and list the events (query, item, product).
+    """Count the misses surely ahead in products (T, U), and list the events (query, item, product).
 
     rows and columns are the rough edges, the leasts, and the counts `ahead` that are added to.
     `places` are those of the first row and column. An event is a product no further than `width`
@@ -61,9 +61,9 @@ def scan(
     for t in range(len(products)):
         row, edge, least, passed = products[t], rows[0][t], rows[1][t], np.int32(0)
         for u in range(row.size):  # three loops, each of which becomes vector instructions
-            ahead[u] += np.int32(row[u] >= edges[u])
+            ahead[u] += np.int32(row[u] - edges[u] > width)
         for u in range(row.size):
-            passed += np.int32(row[u] >= edge)
+            passed += np.int32(row[u] - edge > width)
         for u in range(row.size):
             near = (abs(row[u] - edge) <= width) | (abs(row[u] - edges[u]) <= width)
             flags[u] = np.uint8(near | (row[u] >= least) | (row[u] >= leasts[u]))
