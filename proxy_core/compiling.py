@@ -34,9 +34,9 @@ class Rule(NamedTuple):
 class Sought(NamedTuple):
     """What is known of P queries in the order of their classes.
 
-    Hits come best first. A miss counts for the first of them that it precedes; for the best one it
-    is counted by vector instructions, so in `ahead`. Hits that cannot be among the first R places
-    any more are dead, and misses that only precede dead ones are not counted.
+    Hits come best first. A miss counts for the first of them that it precedes. Hits that cannot be
+    among the first R places any more are dead, and misses that only precede those do not count; but
+    the misses ahead of the best hit do, whether it is dead or not.
     """
 
     own: Array  # (P, 2) int64: the first place of the class in the gallery, and that past its end
@@ -45,18 +45,17 @@ class Sought(NamedTuple):
     hits: Array  # float64: similarities, best first; -inf for the query itself, at the end
     hit_items: Array  # int64: theirs
     edges: Array  # float32: product of the least similar miss that precedes the hit
-    counts: Array  # int32: misses that count for the hit
-    rough_edge: Array  # (P,) float32: the best hit's edge
-    ahead: Array  # (P,) int32: misses that precede the best hit
+    counts: Array  # int32: misses that count for the hit, but for the best one
     alive: Array  # (P,) int64: hits that are not dead
-    lowest: Array  # (P,) float32: products below precede dead hits only
-    pending: Array  # (P,) int32: misses met since `alive` was found
+    ahead: Array  # (P,) int32: misses that count for the best hit
+    high: Array  # (P,) float32: products above are of misses that surely do so
+    low: Array  # (P,) float32: products below are of misses that do not count
+    pending: Array  # (P,) int32: misses counted since `alive` was found
     room_from: Array  # (P + 1,) int64: where the query's room starts in the next two
     items: Array  # int32: places in the gallery of misses that may be among the first K
     products: Array  # float32: theirs
     filled: Array  # (P,) int64: how many these are
     floor: Array  # (P,) float32: products below are not among the first K
-    least: Array  # (P,) float32: the smaller of `lowest` and `floor`
     close: Array  # (P,) int32: misses that float64 had to decide
     given_up: Array  # (P,) bool: too many of them, so the filter left the query to float64
 

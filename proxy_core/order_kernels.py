@@ -32,9 +32,7 @@ def largest(values: Array, count: int) -> Array:
 
 
 @compiled
-def first_misses(
-    values: Array, positions: Array, best: Array, rule: Rule
-) -> tuple[Array, Array]:
+def first_misses(values: Array, positions: Array, best: Array, rule: Rule) -> tuple[Array, Array]:
     """The first K of misses (M,), which are given by position; `best` are the K best values.
 
     Runs of equal ones may go on below them, by one tie for each item at most.
@@ -54,8 +52,13 @@ def first_misses(
 
 @compiled
 def merge(
-    hits: Array, hit_positions: Array, ahead: Array, misses: Array, positions: Array,
-    outcome: Outcome, item: int,
+    hits: Array,
+    hit_positions: Array,
+    ahead: Array,
+    misses: Array,
+    positions: Array,
+    outcome: Outcome,
+    item: int,
 ) -> None:
     """Write down the first K of hits and misses: a hit follows as many misses as are ahead."""
     found, similarities = outcome.neighbors[item], outcome.similarities[item]
@@ -83,8 +86,13 @@ def misses_ahead(hits: Array, best: Array, rule: Rule) -> Array:
 
 @compiled
 def list_neighbors(
-    hits: Array, hit_positions: Array, misses: Array, positions: Array, rule: Rule,
-    outcome: Outcome, item: int,
+    hits: Array,
+    hit_positions: Array,
+    misses: Array,
+    positions: Array,
+    rule: Rule,
+    outcome: Outcome,
+    item: int,
 ) -> None:
     """Write down the first K of hits, best first, and of misses, by position."""
     best = largest(misses, rule.neighbors)
@@ -117,8 +125,15 @@ def score(sought: Sought, p: int, item: int, outcome: Outcome) -> None:
 
 @compiled
 def settle_kept(
-    sought: Sought, first: int, starts: Array, misses: Array, positions: Array,
-    queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome,
+    sought: Sought,
+    first: int,
+    starts: Array,
+    misses: Array,
+    positions: Array,
+    queries: Rows,
+    gallery: Rows,
+    rule: Rule,
+    outcome: Outcome,
 ) -> None:
     """Write down the outcome of the queries from `first` on that were not given up; the misses of
     query `first` + t start at `starts`[t]."""
@@ -130,15 +145,25 @@ def settle_kept(
                 some = slice(starts[t], starts[t + 1])
                 own = slice(sought.hits_from[p], sought.hits_from[p] + sought.relevant[p])
                 list_neighbors(
-                    sought.hits[own], sought.hit_items[own], misses[some], positions[some],
-                    rule, outcome, item,
+                    sought.hits[own],
+                    sought.hit_items[own],
+                    misses[some],
+                    positions[some],
+                    rule,
+                    outcome,
+                    item,
                 )
 
 
 @compiled
 def settle_rows(
-    rows: Array, chosen: Array, sought: Sought,
-    queries: Rows, gallery: Rows, rule: Rule, outcome: Outcome,
+    rows: Array,
+    chosen: Array,
+    sought: Sought,
+    queries: Rows,
+    gallery: Rows,
+    rule: Rule,
+    outcome: Outcome,
 ) -> None:
     """Write down the outcome of queries p in chosen (T,) from their similarities (T, G)."""
     for t in range(chosen.size):

@@ -43,7 +43,7 @@ def rank(
     query_ids: Tensor | None = None,
     gallery_ids: Tensor | None = None,
     neighbors: int = 0,
-    tile: int = 512,
+    tile: int = 1024,
 ) -> Ranking:
     """Rank the gallery for every query; relevant are the items with the query's label.
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from proxy_core import tile_kernels as kernels
 from proxy_core.compiling import Array, Outcome, Rows, Rule
 from proxy_core.ranking import TIE
+from proxy_core.tile_compare import Sides
 from proxy_core.tile_search import search
 
 Side = tuple[Tensor, Tensor, Tensor]  # vectors (N, D), labels (N,), ids (N,)
@@ -19,8 +20,8 @@ def rank_on_cpu(queries: Side, gallery: Side, neighbors: int, tile: int) -> Outc
     asked, asked_labels = (items, labels) if queries is gallery else arranged(*queries, dtype)
     own = [np.searchsorted(labels, asked_labels, side=side) for side in ("left", "right")]
     rule = cosine_rule(gallery[0].shape[1], len(labels), neighbors)
-    clashing = ids_clash(queries, gallery)
-    return search(asked, items, np.stack(own, axis=1), rule, tile, clashing)
+    sides = Sides(asked, items, rule, queries is gallery, ids_clash(queries, gallery))
+    return search(sides, np.stack(own, axis=1), tile)
 
 
 def exact_type(dtype: torch.dtype) -> torch.dtype:
@@ -28,7 +29,9 @@ def exact_type(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32) if dtype.is_floating_point else torch.float64
 
 
-def arranged(vectors: Tensor, labels: Tensor, ids: Tensor, dtype: torch.dtype) -> tuple[Rows, Array]:
+def arranged(
+    vectors: Tensor, labels: Tensor, ids: Tensor, dtype: torch.dtype
+) -> tuple[Rows, Array]:
     """The items as rows that stand in the order of their labels, and these labels (N,)."""
     ordered, order = labels.sort(stable=True)
     values = in_range(vectors.detach().to(dtype)).contiguous().numpy()

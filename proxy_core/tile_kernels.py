@@ -61,7 +61,11 @@ def exact_rows(queries: Rows, chosen: Array, gallery: Rows, euclidean: bool, out
         for t in range(chosen.size):
             sums[:] = 0.0
             for k in range(dim):
-                value, part, column = np.float64(queries.values[chosen[t], k]), sums[k % 4], turned[k]
+                value, part, column = (
+                    np.float64(queries.values[chosen[t], k]),
+                    sums[k % 4],
+                    turned[k],
+                )
                 for j in range(BLOCK):
                     part[j] += term(value, column[j], euclidean)
             for j in range(width):
@@ -110,7 +114,7 @@ def sort_hits(sought: Sought, gallery: Rows, rule: Rule) -> None:
             sought.edges[k] = np.float32(edge * rule.scale)
         sought.relevant[p] = sought.alive[p] = end - start
         if end > start:
-            sought.rough_edge[p] = sought.edges[start]
+            sought.high[p] = sought.edges[start] + rule.width
         narrow(sought, p, rule)
 
 
@@ -118,7 +122,7 @@ def sort_hits(sought: Sought, gallery: Rows, rule: Rule) -> None:
 def give_up(sought: Sought, p: int) -> None:
     """Leave a query, many of whose pairs float32 cannot tell apart, to float64 altogether."""
     sought.given_up[p], sought.alive[p] = True, 0
-    sought.rough_edge[p] = sought.lowest[p] = sought.floor[p] = sought.least[p] = np.inf
+    sought.high[p] = sought.low[p] = sought.floor[p] = np.inf
 
 
 @compiled
@@ -130,9 +134,8 @@ def narrow(sought: Sought, p: int, rule: Rule) -> None:
         if ahead + k + 1 > sought.relevant[p]:
             sought.alive[p] = k
             break
-    last = sought.alive[p] - 1
-    sought.lowest[p] = sought.edges[start + last] - rule.width if last >= 0 else np.float32(np.inf)
-    sought.least[p] = min(sought.lowest[p], sought.floor[p])
+    if sought.relevant[p]:
+        sought.low[p] = sought.edges[start + max(sought.alive[p] - 1, 0)] - rule.width
     sought.pending[p] = 0
 
 
@@ -157,13 +160,10 @@ def tighten(sought: Sought, p: int, rule: Rule) -> None:
             items[kept], products[kept] = items[k], products[k]
             kept += 1
     sought.floor[p], sought.filled[p] = max(floor, sought.floor[p]), kept
-    sought.least[p] = min(sought.lowest[p], sought.floor[p])
 
 
 @compiled
-def keep(
-    count: int, events: tuple[Array, Array, Array], sought: Sought, rule: Rule
-) -> None:
+def keep(count: int, events: tuple[Array, Array, Array], sought: Sought, rule: Rule) -> None:
     """Take misses into the rooms of their queries; a full room is tightened, or its query given up.
 
     In loops over many events, tables are taken out of their tuples first: that takes its time.
@@ -190,42 +190,46 @@ def count_misses(
     count: int, events: tuple[Array, Array, Array], sought: Sought, rule: Rule, unclear: Array
 ) -> int:
     """Count misses for the first hits that they precede; list those that float32 leaves unclear."""
-    lowest, rough_edge, alive, ahead = sought.lowest, sought.rough_edge, sought.alive, sought.ahead
-    hits_from, edges, counts = sought.hits_from, sought.edges, sought.counts
-    pending, relevant, width = sought.pending, sought.relevant, rule.width
+    low, high, pending, relevant = sought.low, sought.high, sought.pending, sought.relevant
+    hits_from, edges, counts, alive = sought.hits_from, sought.edges, sought.counts, sought.alive
     queries, _, products = events
-    left = 0
+    left, width = 0, rule.width
     for k in range(count):
         p, product = queries[k], products[k]
-        lead = product - rough_edge[p]
-        if abs(lead) <= width:
-            unclear[left] = k
-            left += 1
-        elif lead < 0 and product >= lowest[p]:
-            low, high = hits_from[p] + 1, hits_from[p] + alive[p]
-            end = high
-            while low < high:  # the first hit that it may precede
-                middle = (low + high) // 2
-                if edges[middle] <= product + width:
-                    high = middle
-                else:
-                    low = middle + 1
-            if low < end and edges[low] > product - width:
+        if low[p] <= product <= high[p]:
+            start, end = hits_from[p], hits_from[p] + max(alive[p], 1)
+            first = first_reached(edges, start, end, product + width)
+            if first == start or (first < end and edges[first] > product - width):
                 unclear[left] = k
                 left += 1
-            elif low < end:
-                counts[low] += 1
-        if alive[p]:
+            elif first < end:
+                counts[first] += 1
             pending[p] += 1
-            if pending[p] > 2 + relevant[p] // 8:
+            if alive[p] and pending[p] > 2 + relevant[p] // 8:
                 narrow(sought, p, rule)
     return left
 
 
 @compiled
+def first_reached(edges: Array, start: int, end: int, product: np.float32) -> int:
+    """The first place in start..end - 1 whose edge is not above the product, or end; edges fall."""
+    while start < end:
+        middle = (start + end) // 2
+        if edges[middle] <= product:
+            end = middle
+        else:
+            start = middle + 1
+    return start
+
+
+@compiled
 def decide(
-    unclear: Array, events: tuple[Array, Array, Array], sought: Sought,
-    queries: Rows, gallery: Rows, rule: Rule,
+    unclear: Array,
+    events: tuple[Array, Array, Array],
+    sought: Sought,
+    queries: Rows,
+    gallery: Rows,
+    rule: Rule,
 ) -> None:
     """Count the unclear misses by their similarities; a query with many of them is given up."""
     limit = 32 + gallery.order.size // SHARE
@@ -261,8 +265,14 @@ def tighten_all(sought: Sought, rule: Rule) -> None:
 
 @compiled
 def exact_misses(
-    sought: Sought, first: int, starts: Array, queries: Rows, gallery: Rows, euclidean: bool,
-    misses: Array, positions: Array,
+    sought: Sought,
+    first: int,
+    starts: Array,
+    queries: Rows,
+    gallery: Rows,
+    euclidean: bool,
+    misses: Array,
+    positions: Array,
 ) -> None:
     """Fill in the items in the rooms of the queries from `first` on and their similarities, by
     item; those of query `first` + t go to `starts`[t] and on."""

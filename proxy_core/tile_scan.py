@@ -4,7 +4,7 @@ import numpy as np
 
 from proxy_core.compiling import Array, Rows, Rule, compiled
 
-Numbers = tuple[Array, Array, Array]
+Bounds = tuple[Array, Array, Array, Array]
 
 
 @compiled
@@ -46,37 +46,47 @@ def hide_equal(products: Array, row_ids: Array, column_ids: Array) -> None:
 
 @compiled
 def scan(
-    products: Array, rows: Numbers, columns: Numbers, places: tuple[int, int], width: np.float32,
-    flags: Array, events: Numbers,
+    products: Array,
+    rows: Bounds,
+    columns: Bounds,
+    places: tuple[int, int],
+    listing: bool,
+    flags: Array,
+    events: tuple[Array, Array, Array],
 ) -> int:
-    """Count the misses surely ahead in products (T, U), and list the events (query, item, product).
+    """Count the misses surely ahead in products (T, U), and list events (query, item, product).
 
-    rows and columns are the rough edges, the leasts, and the counts `ahead` that are added to.
-    `places` are those of the first row and column. An event is a product no further than `width`
-    from an edge, or not below a least. flags (V,) are bytes for at least U, all zero and all used
-    again; events have room for two of each product.
+    rows and columns are `high`, `low`, `floor`, and the counts `ahead` that are added to. `places`
+    are those of the first row and column. An event is a product from low to high or, in `listing`,
+    not below the floor. flags (V,) are bytes for at least U, all zero and all used again; events
+    have room for two of each product.
     """
     words, count = flags.view(np.uint64), 0
-    edges, leasts, ahead = columns
+    highs, lows, floors, ahead = columns
+    queries, items, values = events
     for t in range(len(products)):
-        row, edge, least, passed = products[t], rows[0][t], rows[1][t], np.int32(0)
-        for u in range(row.size):  # three loops, each of which becomes vector instructions
-            ahead[u] += np.int32(row[u] - edges[u] > width)
-        for u in range(row.size):
-            passed += np.int32(row[u] - edge > width)
-        for u in range(row.size):
-            near = (abs(row[u] - edge) <= width) | (abs(row[u] - edges[u]) <= width)
-            flags[u] = np.uint8(near | (row[u] >= least) | (row[u] >= leasts[u]))
-        rows[2][t] += passed
+        row, high, low, floor, passed = products[t], rows[0][t], rows[1][t], rows[2][t], np.int32(0)
+        for u in range(row.size):  # becomes vector instructions, like the loop for a list
+            above, over = row[u] > high, row[u] > highs[u]
+            passed += np.int32(above)
+            ahead[u] += np.int32(over)
+            flags[u] = np.uint8(
+                ((row[u] >= low) & (not above)) | ((row[u] >= lows[u]) & (not over))
+            )
+        if listing:
+            for u in range(row.size):
+                flags[u] |= np.uint8((row[u] >= floor) | (row[u] >= floors[u]))
+        rows[3][t] += passed
         for k in range(words.size):
             if words[k]:
                 for u in range(8 * k, min(8 * k + 8, row.size)):
-                    if row[u] >= least or abs(row[u] - edge) <= width:
-                        events[0][count], events[1][count] = places[0] + t, places[1] + u
-                        events[2][count] = row[u]
+                    value = row[u]
+                    if value >= floor or low <= value <= high:
+                        queries[count], items[count] = places[0] + t, places[1] + u
+                        values[count] = value
                         count += 1
-                    if row[u] >= leasts[u] or abs(row[u] - edges[u]) <= width:
-                        events[0][count], events[1][count] = places[1] + u, places[0] + t
-                        events[2][count] = row[u]
+                    if value >= floors[u] or lows[u] <= value <= highs[u]:
+                        queries[count], items[count] = places[1] + u, places[0] + t
+                        values[count] = value
                         count += 1
     return count
