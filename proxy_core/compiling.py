@@ -41,10 +41,11 @@ class Sought(NamedTuple):
 
     own: Array  # (P, 2) int64: the first place of the class in the gallery, and that past its end
     relevant: Array  # (P,) int64: R
-    hits_from: Array  # (P + 1,) int64: where the query's own class starts in the next four
+    hits_from: Array  # (P + 1,) int64: where the query's own class starts in the next five
     hits: Array  # float64: similarities, best first; -inf for the query itself, at the end
     hit_items: Array  # int64: theirs
-    edges: Array  # float32: product of the least similar miss that precedes the hit
+    edges: Array  # float64: the least similarity of a miss that precedes the hit
+    rough_edges: Array  # float32: the product that this is
     counts: Array  # int32: misses that count for the hit, but for the best one
     alive: Array  # (P,) int64: hits that are not dead
     ahead: Array  # (P,) int32: misses that count for the best hit

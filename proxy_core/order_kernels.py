@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proxy_core.compiling import Array, Outcome, Rows, Rule, Sought, compiled
+from proxy_core.compiling import Array, Outcome, Rule, Sought, compiled
 
 
 @compiled
@@ -24,22 +24,14 @@ def order_runs(values: Array, positions: Array, rule: Rule) -> None:
 
 
 @compiled
-def largest(values: Array, count: int) -> Array:
-    """The `count` largest of values, or all, best first."""
-    if values.size > count:
-        values = np.partition(values, values.size - count)[values.size - count :]
-    return np.sort(values)[::-1]
-
-
-@compiled
 def first_misses(values: Array, positions: Array, best: Array, rule: Rule) -> tuple[Array, Array]:
-    """The first K of misses (M,), which are given by position; `best` are the K best values.
+    """The first K of misses (M,), which are given by position; `best` are their best values.
 
     Runs of equal ones may go on below them, by one tie for each item at most.
     """
     if values.size == 0:
         return values, positions
-    worst = best[-1]
+    worst = best[min(rule.neighbors, best.size) - 1]
     floor = worst - (values.size + 1) * slack(worst, rule)
     chosen = values >= floor
     values, positions = values[chosen], positions[chosen]
@@ -73,12 +65,11 @@ def merge(
 
 
 @compiled
-def misses_ahead(hits: Array, best: Array, rule: Rule) -> Array:
-    """How many of the best misses (M,) precede each hit (R,); both come best first."""
-    ahead, reached = np.empty(hits.size, np.int64), 0
-    for k in range(hits.size):
-        edge = hits[k] - slack(hits[k], rule)
-        while reached < best.size and best[reached] >= edge:
+def misses_ahead(edges: Array, best: Array) -> Array:
+    """How many of the best misses (M,) precede each hit (R,), given by its edge; best first."""
+    ahead, reached = np.empty(edges.size, np.int64), 0
+    for k in range(edges.size):
+        while reached < best.size and best[reached] >= edges[k]:
             reached += 1
         ahead[k] = reached
     return ahead
@@ -86,21 +77,26 @@ def misses_ahead(hits: Array, best: Array, rule: Rule) -> Array:
 
 @compiled
 def list_neighbors(
-    hits: Array,
-    hit_positions: Array,
+    sought: Sought,
+    p: int,
+    item: int,
     misses: Array,
-    positions: Array,
+    items: Array,
+    best: Array,
     rule: Rule,
     outcome: Outcome,
-    item: int,
 ) -> None:
-    """Write down the first K of hits, best first, and of misses, by position."""
-    best = largest(misses, rule.neighbors)
-    ahead = misses_ahead(hits, best, rule)
-    hits, hit_positions = hits.copy(), hit_positions.copy()
-    order_runs(hits, hit_positions, rule)
-    misses, positions = first_misses(misses, positions, best, rule)
-    merge(hits, hit_positions, ahead, misses, positions, outcome, item)
+    """Write down the first K of the hits of query p, which is `item`, and of its misses (M,).
+
+    Misses are given by item; those that cannot be among the first K may be missing. `best` are the
+    K best of their similarities, or more, best first.
+    """
+    own = slice(sought.hits_from[p], sought.hits_from[p] + sought.relevant[p])
+    hits, hit_items = sought.hits[own].copy(), sought.hit_items[own].copy()
+    ahead = misses_ahead(sought.edges[own], best)
+    order_runs(hits, hit_items, rule)
+    misses, items = first_misses(misses, items, best, rule)
+    merge(hits, hit_items, ahead, misses, items, outcome, item)
 
 
 @compiled
@@ -129,58 +125,47 @@ def settle_kept(
     first: int,
     starts: Array,
     misses: Array,
-    positions: Array,
-    queries: Rows,
-    gallery: Rows,
+    items: Array,
+    order: Array,
     rule: Rule,
     outcome: Outcome,
 ) -> None:
-    """Write down the outcome of the queries from `first` on that were not given up; the misses of
-    query `first` + t start at `starts`[t]."""
+    """Write down the outcome of the queries from `first` on that were not given up.
+
+    The misses of query `first` + t start at `starts`[t]; order (P,) says which queries these are.
+    """
     for t in range(starts.size - 1):
-        p, item = first + t, queries.order[first + t]
+        p = first + t
         if not sought.given_up[p]:
-            score(sought, p, item, outcome)
+            some = slice(starts[t], starts[t + 1])
+            score(sought, p, order[p], outcome)
             if rule.neighbors:
-                some = slice(starts[t], starts[t + 1])
-                own = slice(sought.hits_from[p], sought.hits_from[p] + sought.relevant[p])
-                list_neighbors(
-                    sought.hits[own],
-                    sought.hit_items[own],
-                    misses[some],
-                    positions[some],
-                    rule,
-                    outcome,
-                    item,
-                )
+                best = np.sort(misses[some])[::-1]
+                list_neighbors(sought, p, order[p], misses[some], items[some], best, rule, outcome)
 
 
 @compiled
 def settle_rows(
     rows: Array,
+    best: Array,
     chosen: Array,
     sought: Sought,
-    queries: Rows,
-    gallery: Rows,
+    order: Array,
     rule: Rule,
     outcome: Outcome,
 ) -> None:
-    """Write down the outcome of queries p in chosen (T,) from their similarities (T, G)."""
+    """Write down the outcome of the queries p in chosen (T,) from similarities (T, G) that are -inf
+    where an item is no miss, and the max(R, K) best of each row, or more, best first."""
     for t in range(chosen.size):
-        p, row, item = chosen[t], rows[t], queries.order[chosen[t]]
-        row[gallery.order[sought.own[p, 0] : sought.own[p, 1]]] = -np.inf
-        row[gallery.order[gallery.ids == queries.ids[p]]] = -np.inf
-        positions = np.nonzero(row > -np.inf)[0]
-        misses, relevant = row[positions], sought.relevant[p]
-        own = slice(sought.hits_from[p], sought.hits_from[p] + relevant)
-        hits = sought.hits[own]
-        ahead = misses_ahead(hits, largest(misses, relevant), rule)
+        p, start, relevant = chosen[t], sought.hits_from[chosen[t]], sought.relevant[chosen[t]]
+        edges = sought.edges[start : start + relevant]
+        ahead = misses_ahead(edges, best[t])
         for k in range(1, relevant):
-            sought.counts[own.start + k] = ahead[k] - ahead[k - 1]
+            sought.counts[start + k] = ahead[k] - ahead[k - 1]
         if relevant:
-            sought.counts[own.start] = 0
-            sought.ahead[p] = (misses >= hits[0] - slack(hits[0], rule)).sum()
+            sought.ahead[p] = (rows[t] >= edges[0]).sum()
         sought.alive[p] = relevant
-        score(sought, p, item, outcome)
+        score(sought, p, order[p], outcome)
         if rule.neighbors:
-            list_neighbors(hits, sought.hit_items[own], misses, positions, rule, outcome, item)
+            items = np.nonzero(rows[t] > -np.inf)[0]
+            list_neighbors(sought, p, order[p], rows[t][items], items, best[t], rule, outcome)

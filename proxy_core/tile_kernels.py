@@ -94,28 +94,27 @@ def own_class(sought: Sought, queries: Rows, gallery: Rows, alike: bool, euclide
 
 
 @compiled
-def slack(value: float, rule: Rule) -> float:
-    """How much less similar than `value` an item may be and still count as equal to it."""
-    return rule.tie * abs(value) if rule.euclidean else rule.tie
-
-
-@compiled
-def sort_hits(sought: Sought, gallery: Rows, rule: Rule) -> None:
-    """Put hits in order, and fill in what follows from them."""
+def sort_hits(sought: Sought, items: Array) -> None:
+    """Put hits in order, and fill in what they are; items (G,) stand at the gallery's places."""
     for p in range(sought.relevant.size):
         start, end = sought.hits_from[p], sought.hits_from[p + 1]
         order = np.argsort(-sought.hits[start:end], kind="mergesort")
         sought.hits[start:end] = sought.hits[start:end][order]
-        sought.hit_items[start:end] = gallery.order[sought.own[p, 0] + order]
+        sought.hit_items[start:end] = items[sought.own[p, 0] + order]
         while end > start and sought.hits[end - 1] == -np.inf:
             end -= 1
-        for k in range(start, end):
-            edge = sought.hits[k] - slack(sought.hits[k], rule)
-            sought.edges[k] = np.float32(edge * rule.scale)
-        sought.relevant[p] = sought.alive[p] = end - start
-        if end > start:
-            sought.high[p] = sought.edges[start] + rule.width
+        sought.relevant[p] = end - start
+
+
+@compiled
+def set_bounds(sought: Sought, rule: Rule) -> None:
+    """Fill in what follows from the hits and their edges."""
+    for p in range(sought.relevant.size):
+        sought.alive[p] = sought.relevant[p]
+        if sought.relevant[p]:
+            sought.high[p] = sought.rough_edges[sought.hits_from[p]] + rule.width
         narrow(sought, p, rule)
+        tighten(sought, p, rule)
 
 
 @compiled
@@ -135,8 +134,30 @@ def narrow(sought: Sought, p: int, rule: Rule) -> None:
             sought.alive[p] = k
             break
     if sought.relevant[p]:
-        sought.low[p] = sought.edges[start + max(sought.alive[p] - 1, 0)] - rule.width
+        sought.low[p] = sought.rough_edges[start + max(sought.alive[p] - 1, 0)] - rule.width
     sought.pending[p] = 0
+
+
+@compiled
+def nth_largest(values: Array, n: int) -> float:
+    """The n-th largest of values (M,), which are put in another order; many may be equal."""
+    start, end, place = 0, values.size - 1, n - 1
+    while start < end:
+        pivot, above, below, k = values[(start + end) // 2], start, end, start
+        while k <= below:
+            value = values[k]
+            if value > pivot:
+                values[k], values[above] = values[above], value
+                above, k = above + 1, k + 1
+            elif value < pivot:
+                values[k], values[below] = values[below], value
+                below -= 1
+            else:
+                k += 1
+        if above <= place <= below:
+            break
+        start, end = (start, above - 1) if place < above else (below + 1, end)
+    return values[place]
 
 
 @compiled
@@ -152,8 +173,7 @@ def tighten(sought: Sought, p: int, rule: Rule) -> None:
         known[k] = sought.hits[sought.hits_from[p] + k] * rule.scale
     for k in range(filled):
         known[hits + k] = products[k]
-    place = known.size - rule.neighbors
-    floor = np.float32(np.partition(known, place)[place] - rule.margin)
+    floor = np.float32(nth_largest(known, rule.neighbors) - rule.margin)
     kept = 0
     for k in range(filled):
         if products[k] >= floor:
@@ -191,7 +211,12 @@ def count_misses(
 ) -> int:
     """Count misses for the first hits that they precede; list those that float32 leaves unclear."""
     low, high, pending, relevant = sought.low, sought.high, sought.pending, sought.relevant
-    hits_from, edges, counts, alive = sought.hits_from, sought.edges, sought.counts, sought.alive
+    hits_from, counts, alive, edges = (
+        sought.hits_from,
+        sought.counts,
+        sought.alive,
+        sought.rough_edges,
+    )
     queries, _, products = events
     left, width = 0, rule.width
     for k in range(count):
@@ -243,8 +268,7 @@ def decide(
             similarity /= queries.lengths[i] * gallery.lengths[j]
         start, first = sought.hits_from[p], 0
         while first < sought.relevant[p]:
-            hit = sought.hits[start + first]
-            if similarity >= hit - slack(hit, rule):
+            if similarity >= sought.edges[start + first]:
                 break
             first += 1
         if first == 0:

@@ -62,7 +62,7 @@ def room(gallery: int, neighbors: int) -> int:
 
 def parts(own: Array, gallery: int, neighbors: int) -> Iterator[slice]:
     """Slices of queries whose hits and misses fit in `ROOM`; each holds one query at least."""
-    sizes = 24 * (own[:, 1] - own[:, 0]) + 8 * room(gallery, neighbors)
+    sizes = 36 * (own[:, 1] - own[:, 0]) + 8 * room(gallery, neighbors)
     ends = np.cumsum(sizes)
     first = 0
     while first < len(own):
@@ -82,7 +82,8 @@ def start(sides: Sides, own: Array) -> Sought:
         hits_from=hits_from,
         hits=np.empty(hits_from[-1]),
         hit_items=np.empty(hits_from[-1], np.int64),
-        edges=np.empty(hits_from[-1], floats),
+        edges=np.empty(hits_from[-1]),
+        rough_edges=np.empty(hits_from[-1], floats),
         counts=np.zeros(hits_from[-1], np.int32),
         high=np.full(size, np.inf, floats),
         ahead=np.zeros(size, np.int32),
@@ -98,8 +99,10 @@ def start(sides: Sides, own: Array) -> Sought:
         given_up=np.zeros(size, np.bool_),
     )
     kernels.own_class(sought, sides.queries, sides.gallery, sides.alike, rule.euclidean)
-    kernels.sort_hits(sought, sides.gallery, rule)
-    kernels.tighten_all(sought, rule)
+    kernels.sort_hits(sought, sides.gallery.order)
+    sought.edges[:] = sought.hits - rule.tie * (np.abs(sought.hits) if rule.euclidean else 1.0)
+    sought.rough_edges[:] = sought.edges * rule.scale
+    kernels.set_bounds(sought, rule)
     return sought
 
 
@@ -115,7 +118,7 @@ def settle_kept(sought: Sought, sides: Sides, outcome: Outcome) -> None:
             sought, part.start, starts, queries, gallery, rule.euclidean, misses, items
         )
         settling.settle_kept(
-            sought, part.start, starts, misses, items, queries, gallery, rule, outcome
+            sought, part.start, starts, misses, items, queries.order, rule, outcome
         )
 
 
@@ -127,4 +130,16 @@ def settle_given_up(sought: Sought, sides: Sides, outcome: Outcome) -> None:
         chosen = given_up[part]
         rows = np.empty((len(chosen), len(gallery.order)))
         kernels.exact_rows(queries, queries.order[chosen], gallery, rule.euclidean, rows)
-        settling.settle_rows(rows, chosen, sought, queries, gallery, rule, outcome)
+        leave_out(rows, chosen, sought, sides)
+        count = min(rows.shape[1], max(rule.neighbors, sought.relevant[chosen].max()))
+        best = np.partition(rows, rows.shape[1] - count, axis=1)[:, rows.shape[1] - count :]
+        best = np.ascontiguousarray(np.sort(best, axis=1)[:, ::-1])
+        settling.settle_rows(rows, best, chosen, sought, queries.order, rule, outcome)
+
+
+def leave_out(rows: Array, chosen: Array, sought: Sought, sides: Sides) -> None:
+    """Set rows (T, G) of the chosen queries (T,) to -inf for items of their class or their id."""
+    gallery = sides.gallery
+    for row, p in zip(rows, chosen, strict=True):
+        row[gallery.order[slice(*sought.own[p])]] = -np.inf
+        row[gallery.order[gallery.ids == sides.queries.ids[p]]] = -np.inf
