@@ -1,19 +1,24 @@
 """Exact ranking on a CPU at the cost of one half of a float32 matrix product.
 
 Items are sorted by class and compared by tiles that stay in the processor's cache. In a search
-among themselves each product serves both of its items. A tile holds next to no relevant item, so
-there is nothing to sort: similarities of the own class come first, in float64, and then the misses
-ahead of the best of them are counted, and the few that may stand within the first M places are
-kept, M being the larger of R and K.
+among themselves each product serves both of its items. As classes stand together, hardly a tile
+holds a relevant item. So nothing has to be sorted: similarities of the own class come first, in
+float64; then misses are counted that are more similar than one of these, and, for a list of
+neighbours, the few are kept that may be among the first K.
 
-Products are float32 and only a filter. Let u = 2**-24, and x, y unit vectors. The operands are
-x (1 + a), y (1 + b) with |a|, |b| <= u in every dimension (and a little for float64), and a sum of
-D products in any order, fused or not, is off by at most D u / (1 - D u) sum |x_d y_d|. As that sum
-is at most |x| |y| = 1, the product is off by less than 1.01 (D + 2) u. Every threshold is rounded
-to float32 as well and compared after a subtraction: `width` allows (D + 8) u for all of it, and
-2**-100 per dimension for values below float32's range. What is further from the threshold than
-that is decided; the rest is decided in float64, pair by pair. A query with too many of those (a
-collapsed embedding) is given up by the filter and compared with the whole gallery in float64.
+Products are float32 and only a filter. Let u = 2**-24 and x, y unit vectors. The operands are
+x (1 + a), y (1 + b) with |a|, |b| <= u in every dimension (and a little for float64). A sum of D
+products in any order, fused or not, is off by at most D u / (1 - D u) times the sum of |x_d y_d|
+(Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), which is at most |x| |y| = 1.
+So a product is off by less than 1.01 (D + 2) u / (1 - D u). Thresholds are rounded to float32 as
+well, when they are made and when something is added to them: `Rule.width` allows for (D + 8) u, and
+for 2**-100 per dimension where float32 underflows. For distances, the sum has D + 2 products and is
+at most 2. What is farther from a threshold than this is decided. The rest, a few hundred pairs of
+60,502^2, is decided in float64, pair by pair. A query with too many of them, as of a collapsed
+embedding, is given up by the filter and compared with the whole gallery in float64.
+
+A list of neighbours is complete above the K-th best product minus twice the width and one tie for
+each item, as items that are equal step by step stand in the order of the gallery.
 """
 
 from collections.abc import Iterator
@@ -21,10 +26,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from proxy_core import order_kernels as settling
-from proxy_core import tile_kernels as kernels
-from proxy_core.compiling import Array, Outcome, Sought
-from proxy_core.tile_compare import Sides, compare, pieces
+from proxy_core.exact import exact_kernels as exact
+from proxy_core.exact import miss_kernels as kernels
+from proxy_core.exact import order_kernels as ordering
+from proxy_core.exact.compare import Sides, compare, pieces
+from proxy_core.exact.tables import Array, Outcome, Sought
 
 ROOM = 48 * 2**20  # bytes for hits and misses of the queries that are searched at a time
 SETTLED = 4096  # queries whose results are put in order together
@@ -98,7 +104,7 @@ def start(sides: Sides, own: Array) -> Sought:
         close=np.zeros(size, np.int32),
         given_up=np.zeros(size, np.bool_),
     )
-    kernels.own_class(sought, sides.queries, sides.gallery, sides.alike, rule.euclidean)
+    exact.own_class(sought, sides.queries, sides.gallery, sides.alike, rule.euclidean)
     kernels.sort_hits(sought, sides.gallery.order)
     sought.edges[:] = sought.hits - rule.tie * (np.abs(sought.hits) if rule.euclidean else 1.0)
     sought.rough_edges[:] = sought.edges * rule.scale
@@ -114,10 +120,10 @@ def settle_kept(sought: Sought, sides: Sides, outcome: Outcome) -> None:
     for part in pieces(len(queries.order), SETTLED):
         starts = np.concatenate([[0], np.cumsum(filled[part])])
         misses, items = np.empty(starts[-1]), np.empty(starts[-1], np.int64)
-        kernels.exact_misses(
+        exact.exact_misses(
             sought, part.start, starts, queries, gallery, rule.euclidean, misses, items
         )
-        settling.settle_kept(
+        ordering.settle_kept(
             sought, part.start, starts, misses, items, queries.order, rule, outcome
         )
 
@@ -129,12 +135,12 @@ def settle_given_up(sought: Sought, sides: Sides, outcome: Outcome) -> None:
     for part in pieces(len(given_up), WHOLE):
         chosen = given_up[part]
         rows = np.empty((len(chosen), len(gallery.order)))
-        kernels.exact_rows(queries, queries.order[chosen], gallery, rule.euclidean, rows)
+        exact.exact_rows(queries, queries.order[chosen], gallery, rule.euclidean, rows)
         leave_out(rows, chosen, sought, sides)
         count = min(rows.shape[1], max(rule.neighbors, sought.relevant[chosen].max()))
         best = np.partition(rows, rows.shape[1] - count, axis=1)[:, rows.shape[1] - count :]
         best = np.ascontiguousarray(np.sort(best, axis=1)[:, ::-1])
-        settling.settle_rows(rows, best, chosen, sought, queries.order, rule, outcome)
+        ordering.settle_rows(rows, best, chosen, sought, queries.order, rule, outcome)
 
 
 def leave_out(rows: Array, chosen: Array, sought: Sought, sides: Sides) -> None:

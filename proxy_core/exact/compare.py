@@ -1,4 +1,4 @@
-"""One pass over all pairs by tiles, for `proxy_core.tile_search`."""
+"""One pass over all pairs by tiles, for `proxy_core.exact.search`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core import tile_kernels as kernels
-from proxy_core import tile_scan as scanning
-from proxy_core.compiling import Array, Rows, Rule, Sought
+from proxy_core.exact import exact_kernels as exact
+from proxy_core.exact import filter_kernels as filtering
+from proxy_core.exact import miss_kernels as kernels
+from proxy_core.exact.tables import Array, Rows, Rule, Sought
 
 KEPT = 32 * 2**20  # bytes up to which the filter's operands of the whole gallery are kept
+SHARE = 16  # a query is given up when float64 decided more than this part of its pairs
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def operand(
         return whole[places]
     dim = rows.values.shape[1] + 2 * rule.euclidean
     out = np.empty((places.stop - places.start, dim), np.float32)
-    scanning.operand(rows, places.start, rule, left, out)
+    filtering.operand(rows, places.start, rule, left, out)
     return torch.from_numpy(out)
 
 
@@ -130,9 +132,9 @@ def hide(products: Array, rows: slice, columns: slice, sought: Sought, sides: Si
     """
     own = sought.own[rows]
     if own[0, 0] < columns.stop and own[-1, 1] > columns.start:
-        scanning.hide_own(products, own, columns.start)
+        filtering.hide_own(products, own, columns.start)
     if sides.clashing:
-        scanning.hide_equal(products, sides.queries.ids[rows], sides.gallery.ids[columns])
+        filtering.hide_equal(products, sides.queries.ids[rows], sides.gallery.ids[columns])
 
 
 def show(
@@ -150,17 +152,22 @@ def show(
     of_columns = bounds(sought, columns) if both else (nothing,) * 3 + (area.uncounted[:size],)
     area.flags[size:] = 0
     listing, places = sides.rule.neighbors > 0, (rows.start, columns.start)
-    count = scanning.scan(
+    count = filtering.scan(
         products, bounds(sought, rows), of_columns, places, listing, area.flags, area.events
     )
     if listing and count:
         kernels.keep(count, area.events, sought, sides.rule)
     left = kernels.count_misses(count, area.events, sought, sides.rule, area.unclear)
     if left:
-        unclear = area.unclear[:left]
-        kernels.decide(unclear, area.events, sought, sides.queries, sides.gallery, sides.rule)
+        unclear, queries, gallery = area.unclear[:left], sides.queries, sides.gallery
+        similarities = exact.exact_pairs(
+            unclear, area.events, queries, gallery, sides.rule.euclidean
+        )
+        kernels.decide(
+            unclear, similarities, area.events[0], sought, 32 + len(gallery.order) // SHARE
+        )
 
 
-def bounds(sought: Sought, places: slice) -> scanning.Bounds:
+def bounds(sought: Sought, places: slice) -> filtering.Bounds:
     """What a scan compares the products of some queries with, and where it counts."""
     return sought.high[places], sought.low[places], sought.floor[places], sought.ahead[places]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proxy_core.compiling import Array, Outcome, Rule, Sought, compiled
+from proxy_core.exact.tables import Array, Outcome, Rule, Sought, compiled
 
 
 @compiled
@@ -43,12 +43,19 @@ def first_misses(values: Array, positions: Array, best: Array, rule: Rule) -> tu
 
 
 @compiled
+def shown(similarity: float, rule: Rule) -> float:
+    """Cosine, or minus the distance instead of its square."""
+    return -np.sqrt(-similarity) if rule.euclidean else similarity
+
+
+@compiled
 def merge(
     hits: Array,
     hit_positions: Array,
     ahead: Array,
     misses: Array,
     positions: Array,
+    rule: Rule,
     outcome: Outcome,
     item: int,
 ) -> None:
@@ -57,10 +64,10 @@ def merge(
     i = j = 0
     for k in range(found.size):
         if i < hits.size and ahead[i] <= j:
-            found[k], similarities[k] = hit_positions[i], hits[i]
+            found[k], similarities[k] = hit_positions[i], shown(hits[i], rule)
             i += 1
         elif j < misses.size:
-            found[k], similarities[k] = positions[j], misses[j]
+            found[k], similarities[k] = positions[j], shown(misses[j], rule)
             j += 1
 
 
@@ -96,7 +103,7 @@ def list_neighbors(
     ahead = misses_ahead(sought.edges[own], best)
     order_runs(hits, hit_items, rule)
     misses, items = first_misses(misses, items, best, rule)
-    merge(hits, hit_items, ahead, misses, items, outcome, item)
+    merge(hits, hit_items, ahead, misses, items, rule, outcome, item)
 
 
 @compiled

@@ -1,7 +1,7 @@
 """Compilation of plain loops by numba, and the tables that such loops share."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -70,9 +70,12 @@ class Outcome(NamedTuple):
 
 
 def compiled(function: Function) -> Function:
-    """The function compiled by numba, and kept on disk where a folder for that can be written."""
+    """The function compiled by numba, and kept on disk where a folder for that can be written.
+
+    What is kept does not notice a change of a function in another file, so a compiled function
+    calls those of its own file only.
+    """
     try:
-        kept: Function = njit(cache=True)(function)
+        return cast(Function, njit(cache=True)(function))
     except RuntimeError:
-        kept = njit(function)
-    return kept
+        return cast(Function, njit(function))

@@ -1,8 +1,8 @@
-"""Compiled loops over a tile of float32 products, for `proxy_core.tile_search`."""
+"""Compiled loops over a tile of float32 products, for `proxy_core.exact.search`."""
 
 import numpy as np
 
-from proxy_core.compiling import Array, Rows, Rule, compiled
+from proxy_core.exact.tables import Array, Rows, Rule, compiled
 
 Bounds = tuple[Array, Array, Array, Array]
 
