@@ -91,7 +91,10 @@ def by_distance(queries: Rows, gallery: Rows, neighbors: int) -> tuple[Rows, Row
     center = gallery.values.mean(axis=0, dtype=np.float64)
     reach = max(exact.farthest(rows.values, center) for rows in (queries, gallery)) or 1.0
     if not 1e-100 < reach < 1e100:
-        raise ValueError(f"vectors are {reach:g} long: scale them so that float64 holds squares")
+        raise ValueError(
+            f"vectors are up to {reach:g} from their mean, and float64 must hold the square: "
+            "scale them to between 1e-100 and 1e100"
+        )
     width = 2.02 * (dim + 10) * UNIT / (1 - (dim + 2) * UNIT) + dim * 2.0**-100
     margin = np.float32(2 * width + 2.02 * (size + 2) * TIE)
     rule = Rule(True, TIE, center, 0.5 / reach**2, np.float32(width), margin, neighbors)
