@@ -95,21 +95,22 @@ def tighten(sought: Sought, p: int, rule: Rule) -> None:
             items[kept], products[kept] = items[k], products[k]
             kept += 1
     sought.floor[p], sought.filled[p] = max(floor, sought.floor[p]), kept
+    size = sought.room_from[p + 1] - room
+    sought.due[p] = min(size, kept + 16 + rule.neighbors // 2)
 
 
 @compiled
 def keep(count: int, events: tuple[Array, Array, Array], sought: Sought, rule: Rule) -> None:
-    """Take misses into the rooms of their queries; tighten a full room, or give its query up."""
-    floor, room_from, filled = sought.floor, sought.room_from, sought.filled
+    """Take misses into the rooms of their queries; give up a query whose room stays full."""
+    floor, room_from, filled, due = sought.floor, sought.room_from, sought.filled, sought.due
     items, kept = sought.items, sought.products
     queries, places, products = events
     for k in range(count):
         p, product = queries[k], products[k]
         if product >= floor[p]:
-            room = room_from[p + 1] - room_from[p]
-            if filled[p] == room:
+            if filled[p] == due[p]:
                 tighten(sought, p, rule)
-                if filled[p] > room - 8:
+                if filled[p] == room_from[p + 1] - room_from[p]:
                     give_up(sought, p)
             if product >= floor[p]:
                 items[room_from[p] + filled[p]] = places[k]

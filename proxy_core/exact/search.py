@@ -100,6 +100,7 @@ def start(sides: Sides, own: Array) -> Sought:
         items=np.empty(room_from[-1], np.int32),
         products=np.empty(room_from[-1], floats),
         filled=np.zeros(size, np.int64),
+        due=np.minimum(np.diff(room_from), 16 + rule.neighbors * 3 // 2),
         floor=np.full(size, -3.0 if rule.neighbors else np.inf, floats),
         close=np.zeros(size, np.int32),
         given_up=np.zeros(size, np.bool_),

@@ -56,6 +56,7 @@ class Sought(NamedTuple):
     items: Array  # int32: places in the gallery of misses that may be among the first K
     products: Array  # float32: theirs
     filled: Array  # (P,) int64: how many these are
+    due: Array  # (P,) int64: how many it may be before the floor is raised
     floor: Array  # (P,) float32: products below are not among the first K
     close: Array  # (P,) int32: misses that float64 had to decide
     given_up: Array  # (P,) bool: too many of them, so the filter left the query to float64
