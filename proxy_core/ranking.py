@@ -90,13 +90,14 @@ def scores_at_r(ahead: Tensor, relevant: Tensor) -> tuple[Tensor, Tensor]:
 
     AP@R = 1/R * sum over the hits within the first R of the precision there (Musgrave et al.,
     A Metric Learning Reality Check, https://arxiv.org/abs/2003.08505). Both are 0 where R = 0.
+    Precisions are added up in their order, on the CPU: the same bits for any tile and device.
     """
     number = torch.arange(1, ahead.shape[1] + 1, device=ahead.device)
     places = ahead + number
     within = places <= relevant[:, None]  # never where a row has no hit: all misses are ahead
-    total = relevant.clamp(min=1).double()
-    precisions = number.double() / places
-    return within.sum(dim=1) / total, (precisions * within).sum(dim=1) / total
+    total = relevant.clamp(min=1).double().cpu()
+    precisions = F.pad(number.double() / places * within, (1, 0)).cpu().cumsum(dim=1)[:, -1]
+    return within.sum(dim=1).cpu() / total, precisions / total
 
 
 def first_misses(
