@@ -160,9 +160,15 @@ def test_norms_beyond_the_squares_of_float64_change_nothing() -> None:
     assert_same(rank(torch.ldexp(vectors.double(), powers), labels, neighbors=5), expected)
 
 
-def test_nobodys_setting_shortens_the_products() -> None:
+def test_nobodys_setting_shortens_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = cloud()
-    expected = rank(vectors, labels, neighbors=5)
+    expected, multiply, asked = rank(vectors, labels, neighbors=5), torch.mm, []
+
+    def spied(left: Tensor, right: Tensor, *, out: Tensor) -> Tensor:
+        asked.append(torch.get_float32_matmul_precision())
+        return multiply(left, right, out=out)
+
+    monkeypatch.setattr(torch, "mm", spied)
     torch.set_float32_matmul_precision("medium")
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -170,3 +176,4 @@ def test_nobodys_setting_shortens_the_products() -> None:
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
+    assert set(asked) == {"highest"}

@@ -95,12 +95,14 @@ def area_of(tile: int) -> Area:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Products of float32 without shortened operands, whatever this process asked for."""
+    """Products of float32 without shortened operands, whatever this process asked for.
+
+    Autocast needs no such care: it leaves a product with an `out` alone.
+    """
     asked = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.autocast("cpu", enabled=False):
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(asked)
 
