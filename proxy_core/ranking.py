@@ -1,4 +1,7 @@
-"""Ranks of the relevant items for one tile of queries, without sorting the whole gallery."""
+"""Ranks of the relevant items in float64, from whole rows of similarities or from their best part.
+
+A similarity is a cosine, or minus a squared Euclidean distance.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TIE = 1e-12  # difference of cosines up to which two items count as equally similar
+TIE = 1e-12  # difference of cosines, or share of a squared distance, up to which two are equal
 
 
 @dataclass(frozen=True)
@@ -25,44 +28,63 @@ class Groups:
         return self.positions[index], steps < count[:, None]
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """The ranked items: unit vectors (G, D) float64, and their positions by label and by id."""
-
-    vectors: Tensor
-    by_label: Groups
-    by_id: Groups
-
-
 def group(keys: Tensor) -> Groups:
     """Groups of equal keys (G,)."""
     ordered, positions = keys.sort(stable=True)
     return Groups(ordered, positions)
 
 
-def rank_tile(
-    vectors: Tensor, labels: Tensor, ids: Tensor, gallery: Gallery, neighbors: int
+def rank_rows(
+    similarities: Tensor,
+    labels: Tensor,
+    ids: Tensor,
+    by_label: Groups,
+    by_id: Groups,
+    neighbors: int,
+    *,
+    euclidean: bool = False,
 ) -> tuple[Tensor, ...]:
-    """The fields of `Ranking`, in order, for T queries with unit vectors (T, D), labels, ids (T,).
+    """The fields of `Ranking`, in order, for T queries with similarities (T, G), which are used up.
 
-    The relevant items are looked up by label and taken out of the row. What is left is irrelevant,
-    and only the best of it is sorted: enough to place every relevant item that stands within R.
+    labels and ids (T,) are those of the queries; the gallery's positions come in groups. Relevant
+    items are looked up by label and taken out of the row. What is left is irrelevant, and only the
+    best of it is sorted: enough to place every relevant item that stands within R.
     """
-    similarities = vectors @ gallery.vectors.T  # (T, G)
-    remove(similarities, *gallery.by_id.find(ids))
-    positions, valid = gallery.by_label.find(labels)
+    remove(similarities, *by_id.find(ids))
+    positions, valid = by_label.find(labels)
     hits = similarities.gather(1, positions).masked_fill(~valid, -torch.inf)
     remove(similarities, positions, valid)
     hits, order = hits.sort(dim=1, descending=True, stable=True)
-    relevant = hits.isfinite().sum(dim=1)
     best = min(max(hits.shape[1], neighbors + 1), similarities.shape[1])
     misses, others = similarities.topk(best, dim=1)
-    ahead = torch.searchsorted(-misses, TIE - hits, right=True)  # misses that precede each hit
-    first = first_hits(similarities, hits, ahead, best)
-    scores = first, relevant, *scores_at_r(ahead, relevant)
-    hits, positions = order_ties(hits, positions.gather(1, order))
-    misses, others = first_misses(similarities, misses, others, neighbors)
-    return *scores, *merge(hits, positions, ahead, misses, others, neighbors)
+    first = first_hits(similarities, hits, misses, euclidean=euclidean)
+    misses, others = first_misses(similarities, misses, others, neighbors, euclidean=euclidean)
+    positions = positions.gather(1, order)
+    settled = settle(hits, positions, misses, others, neighbors, euclidean=euclidean)
+    return first, hits.isfinite().sum(dim=1), *settled
+
+
+def settle(
+    hits: Tensor,
+    positions: Tensor,
+    misses: Tensor,
+    others: Tensor,
+    neighbors: int,
+    *,
+    euclidean: bool,
+) -> tuple[Tensor, ...]:
+    """R-Precision and AP@R (T,), then positions and similarities (T, K) of the best items.
+
+    hits (T, M) and misses (T, W) are similarities, best first and filled up with -inf, beside their
+    positions in the gallery. Misses may end after the first max(M, K) of hits and misses together;
+    those that are equal stand in the order of their positions.
+    """
+    ahead = misses_ahead(misses, hits, euclidean=euclidean)
+    scores = scores_at_r(ahead, hits.isfinite().sum(dim=1))
+    hits, positions = order_ties(hits, positions, euclidean=euclidean)
+    misses, others = misses[:, :neighbors], others[:, :neighbors]
+    found, values = merge(hits, positions, ahead, misses, others, neighbors)
+    return *scores, found, (-(-values).sqrt() if euclidean else values).float()
 
 
 def remove(similarities: Tensor, positions: Tensor, valid: Tensor) -> None:
@@ -71,17 +93,28 @@ def remove(similarities: Tensor, positions: Tensor, valid: Tensor) -> None:
     similarities[rows[valid], positions[valid]] = -torch.inf
 
 
-def first_hits(similarities: Tensor, hits: Tensor, ahead: Tensor, best: int) -> Tensor:
+def edges(hits: Tensor, *, euclidean: bool) -> Tensor:
+    """The least similarity with which a miss precedes a hit, for hits of any shape."""
+    return hits * (1 + TIE) if euclidean else hits - TIE
+
+
+def misses_ahead(misses: Tensor, hits: Tensor, *, euclidean: bool) -> Tensor:
+    """How many of misses (T, W), best first, precede each of hits (T, M), best first: (T, M)."""
+    return torch.searchsorted(-misses, -edges(hits, euclidean=euclidean), right=True)
+
+
+def first_hits(similarities: Tensor, hits: Tensor, misses: Tensor, *, euclidean: bool) -> Tensor:
     """Ranks (T,) from 1 of the best of hits (T, M) among irrelevant items (T, G); 0 without any.
 
-    `ahead` (T, M) counts misses among the `best` first ones only; where all of them precede the
-    first hit, the whole row is counted.
+    misses (T, W) are the best of these; where all of them precede the first hit, the whole row is
+    counted.
     """
     if hits.shape[1] == 0:
         return hits.new_zeros(len(hits), dtype=torch.int64)
-    ranks = 1 + ahead[:, 0]
-    late = ranks > best
-    ranks[late] = 1 + (similarities[late] >= hits[late, :1] - TIE).sum(dim=1)
+    first = edges(hits[:, :1], euclidean=euclidean)
+    ranks = 1 + (misses >= first).sum(dim=1)
+    late = ranks > misses.shape[1]
+    ranks[late] = 1 + (similarities[late] >= first[late]).sum(dim=1)
     return ranks.masked_fill(hits[:, 0].isneginf(), 0)
 
 
@@ -90,37 +123,55 @@ def scores_at_r(ahead: Tensor, relevant: Tensor) -> tuple[Tensor, Tensor]:
 
     AP@R = 1/R * sum over the hits within the first R of the precision there (Musgrave et al.,
     A Metric Learning Reality Check, https://arxiv.org/abs/2003.08505). Both are 0 where R = 0.
+    Precisions are added up in their order, on the CPU: the same bits for any tile and device.
     """
     number = torch.arange(1, ahead.shape[1] + 1, device=ahead.device)
     places = ahead + number
     within = places <= relevant[:, None]  # never where a row has no hit: all misses are ahead
-    total = relevant.clamp(min=1).double()
-    precisions = number.double() / places
-    return within.sum(dim=1) / total, (precisions * within).sum(dim=1) / total
+    total = relevant.clamp(min=1).double().cpu()
+    precisions = F.pad(number.double() / places * within, (1, 0)).cpu().cumsum(dim=1)[:, -1]
+    return within.sum(dim=1).cpu() / total, precisions / total
 
 
 def first_misses(
-    similarities: Tensor, misses: Tensor, others: Tensor, neighbors: int
+    similarities: Tensor,
+    misses: Tensor,
+    others: Tensor,
+    neighbors: int,
+    *,
+    euclidean: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """The K best irrelevant items (T, K), equal ones in the order of the gallery.
+    """The best irrelevant items (T, W), of which the first K stand in the order of the gallery
+    where they are equal.
 
     `topk` may take any of several equal items, so rows with a tie among the first K + 1 are sorted
     as a whole.
     """
-    tied = (misses[:, :-1] - misses[:, 1:] <= TIE)[:, :neighbors].any(dim=1)
+    tied = equal_to_next(misses, euclidean=euclidean) & misses[:, 1:].isfinite()
+    tied = tied[:, :neighbors].any(dim=1)
     if tied.any():
-        values, positions = order_ties(*similarities[tied].sort(dim=1, descending=True))
+        ordered = similarities[tied].sort(dim=1, descending=True)
+        values, positions = order_ties(*ordered, euclidean=euclidean)
         misses[tied], others[tied] = values[:, : misses.shape[1]], positions[:, : others.shape[1]]
-    return misses[:, :neighbors], others[:, :neighbors]
+    return misses, others
 
 
-def order_ties(values: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+def equal_to_next(values: Tensor, *, euclidean: bool) -> Tensor:
+    """Mask (T, M - 1): does a value of rows (T, M), best first, count as equal to the next?"""
+    ahead, behind = values[:, :-1], values[:, 1:]
+    slack = TIE * ahead.abs() if euclidean else TIE
+    return ~(ahead - behind > slack)  # also where both are -inf
+
+
+def order_ties(
+    values: Tensor, positions: Tensor, *, euclidean: bool = False
+) -> tuple[Tensor, Tensor]:
     """Rows (T, M) of descending values with runs of equal ones put in the order of positions.
 
-    A run goes on while a value is at most `TIE` below the one before it.
+    A run goes on while a value is equal to the one before it.
     """
     starts = torch.zeros_like(positions)
-    starts[:, 1:] = values[:, :-1] - values[:, 1:] > TIE
+    starts[:, 1:] = ~equal_to_next(values, euclidean=euclidean)
     keys = starts.cumsum(dim=1) * (1 + int(positions.max() if positions.numel() else 0)) + positions
     order = keys.argsort(dim=1)
     return values.gather(1, order), positions.gather(1, order)
@@ -129,7 +180,7 @@ def order_ties(values: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
 def merge(
     hits: Tensor, positions: Tensor, ahead: Tensor, misses: Tensor, others: Tensor, neighbors: int
 ) -> tuple[Tensor, Tensor]:
-    """The first K of hits (T, M) and misses (T, K) in one list: positions and cosines (T, K).
+    """The first K of hits (T, M) and misses (T, K) in one list: positions and values (T, K).
 
     The i-th miss follows those hits that have at most i misses ahead of them; -1 and -inf fill
     the list when the gallery is too short.
@@ -145,4 +196,4 @@ def merge(
     listed = torch.cat([positions, others], dim=1).gather(1, chosen)
     listed = listed.masked_fill(values.isneginf(), -1)
     short = (0, neighbors - chosen.shape[1])
-    return F.pad(listed, short, value=-1), F.pad(values.float(), short, value=-torch.inf)
+    return F.pad(listed, short, value=-1), F.pad(values, short, value=-torch.inf)

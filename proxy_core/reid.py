@@ -14,7 +14,7 @@ from torch import Tensor
 
 from proxy_core.ranking import (
     TIE,
-    Gallery,
+    Groups,
     first_misses,
     group,
     merge,
@@ -86,9 +86,12 @@ def rank_reid(
             "and some of the gallery must not be"
         )
     views, item_views = same_view(labels, cameras, answers[kept], others[kept])
-    items = Gallery(vectors[kept], group(answers[kept]), group(item_views))
+    groups = group(answers[kept]), group(item_views)
+    vectors = vectors[kept]
     tiles = zip(*(torch.split(column, tile) for column in (sought, labels, views)), strict=True)
-    parts = [rank_views(vectors, own, view, items, neighbors) for vectors, own, view in tiles]
+    parts = [
+        rank_views(some @ vectors.T, own, view, *groups, neighbors) for some, own, view in tiles
+    ]
     ranking = ReidRanking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
     return replace(ranking, neighbors=gallery_positions(ranking.neighbors, kept.cpu()))
 
@@ -117,15 +120,18 @@ def same_view(
 
 
 def rank_views(
-    vectors: Tensor, labels: Tensor, views: Tensor, gallery: Gallery, neighbors: int
+    similarities: Tensor,
+    labels: Tensor,
+    views: Tensor,
+    by_label: Groups,
+    by_view: Groups,
+    neighbors: int,
 ) -> tuple[Tensor, ...]:
-    """The fields of `ReidRanking`, in order, for T queries (T, D), their labels and views (T,).
-
-    The gallery holds no junk, and its items by view where others hold them by id.
+    """The fields of `ReidRanking`, in order, for T queries with similarities (T, G), which are used
+    up, labels and views (T,). The gallery's positions come in groups, and it holds no junk.
     """
-    similarities = vectors @ gallery.vectors.T  # (T, G)
-    remove(similarities, *gallery.by_id.find(views))
-    positions, valid = gallery.by_label.find(labels)
+    remove(similarities, *by_view.find(views))
+    positions, valid = by_label.find(labels)
     hits = similarities.gather(1, positions).masked_fill(~valid, -torch.inf)
     remove(similarities, positions, valid)
     hits, order = hits.sort(dim=1, descending=True)
@@ -134,9 +140,11 @@ def rank_views(
     at_r = scores_at_r(ahead, relevant)
     scores = first_hits(ahead, hits), relevant, *at_r, *precisions(ahead, hits)
     best = min(neighbors + 1, similarities.shape[1])
-    listed = first_misses(similarities, *similarities.topk(best, dim=1), neighbors)
+    misses, others = first_misses(similarities, *similarities.topk(best, dim=1), neighbors)
+    misses, others = misses[:, :neighbors], others[:, :neighbors]
     hits, positions = order_ties(hits, positions.gather(1, order))
-    return *scores, *merge(hits, positions, ahead, *listed, neighbors)
+    found, values = merge(hits, positions, ahead, misses, others, neighbors)
+    return *scores, found, values.float()
 
 
 def misses_ahead(misses: Tensor, hits: Tensor) -> Tensor:

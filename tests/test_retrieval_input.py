@@ -1,9 +1,20 @@
 """Summaries of ranks, and what the search refuses."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
+from proxy_core import retrieval
 from proxy_core.retrieval import rank, recall_at_k, summary
+
+
+@pytest.fixture(scope="module", autouse=True, params=["filter", "float64"])
+def path(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both ways of computing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
+        yield
 
 
 def test_recall_counts_the_queries_that_can_be_answered() -> None:
@@ -53,7 +64,7 @@ def test_bad_input_is_refused() -> None:
         rank(x, y, x, y, query_ids=y, gallery_ids=y[:2])
     with pytest.raises(ValueError, match="gallery have 2 dimensions and queries 3"):
         rank(x, y, x[:, :2], y)
-    with pytest.raises(ValueError, match="neighbors is -1 and tile is 512"):
+    with pytest.raises(ValueError, match="neighbors is -1 and tile is 1024"):
         rank(x, y, neighbors=-1)
     with pytest.raises(ValueError, match="tile is 0"):
         rank(x, y, tile=0)

@@ -1,0 +1,79 @@
+"""The relevant items of each query, which are found in float64 before anything else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proxy_core.exact.kernels import Array
+from proxy_core.exact.sides import Sides
+
+CELLS = 2**20  # values of a table that is sorted at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Relevant items of P queries, best first, one query after the other; -inf for itself, last."""
+
+    starts: Array  # (P + 1,) int64: where each query's own class starts in the next two
+    values: Array  # float64 similarities
+    places: Array  # int32 places in the gallery
+    relevant: Array  # (P,) int64: R
+
+    def rows(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Similarities (T, M) of some queries, filled up with -inf, and places (T, M)."""
+        return padded(self.starts[part.start : part.stop + 1], self.values, self.places)
+
+
+def own_class(sides: Sides, part: slice) -> Hits:
+    """The hits of the queries at some places."""
+    own = sides.own[part]
+    sizes = own[:, 1] - own[:, 0]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    values, places = np.empty(starts[-1]), np.empty(starts[-1], np.int32)
+    relevant = np.zeros(len(own), np.int64)
+    for some in batches(sizes):
+        queries, items = pairs(own[some], part.start + some.start)
+        found = sides.similarities(queries, items)
+        found[sides.queries.ids.numpy()[queries] == sides.gallery.ids.numpy()[items]] = -np.inf
+        ends = starts[some.start : some.stop + 1] - starts[some.start]
+        rows, where = padded(ends, found, items)
+        rows, order = rows.sort(dim=1, descending=True, stable=True)
+        valid = torch.arange(rows.shape[1]) < torch.from_numpy(sizes[some, None])
+        whole = slice(starts[some.start], starts[some.stop])
+        values[whole], places[whole] = rows[valid], where.gather(1, order)[valid]
+        relevant[some] = (rows > -torch.inf).sum(dim=1)
+    return Hits(starts, values, places, relevant)
+
+
+def pairs(own: Array, first: int) -> tuple[Array, Array]:
+    """Places (M,) of queries from the first on, and of all items between the two of own (T, 2)."""
+    sizes = own[:, 1] - own[:, 0]
+    before = np.cumsum(sizes) - sizes
+    items = np.arange(sizes.sum()) + np.repeat(own[:, 0] - before, sizes)
+    return np.repeat(np.arange(first, first + len(own)), sizes), items
+
+
+def batches(sizes: Array) -> Iterator[slice]:
+    """Slices of rows of some sizes (P,) that make up at most `CELLS` as a table; one row at least.
+
+    They are looked for in steps, as a table of all rows may be far too wide.
+    """
+    first = 0
+    while first < len(sizes):
+        ahead = np.maximum.accumulate(sizes[first : first + CELLS] + 1)
+        cells = ahead * np.arange(1, len(ahead) + 1)
+        last = first + max(1, int(np.searchsorted(cells, CELLS, side="right")))
+        yield slice(first, last)
+        first = last
+
+
+def padded(starts: Array, values: Array, places: Array) -> tuple[Tensor, Tensor]:
+    """Rows (T, M) of values, filled up with -inf, and of places; row t starts at starts[t]."""
+    index = starts[:-1, None] + np.arange(np.diff(starts).max(initial=0))
+    valid = index < starts[1:, None]
+    index = np.where(valid, index, 0)
+    rows = np.where(valid, values[index], -np.inf)
+    return torch.from_numpy(rows), torch.from_numpy(places[index].astype(np.int64))

@@ -1,0 +1,84 @@
+"""Ranking by whole rows of similarities in float64, on any device."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from proxy_core.distances import unit
+from proxy_core.ranking import group, rank_rows
+
+Progress = Callable[[int, int], None]  # called with what is done of how much
+Side = tuple[Tensor, Tensor, Tensor]  # vectors (N, D), labels (N,), ids (N,)
+
+CELLS = {"cpu": 2**22, "cuda": 2**26}  # similarities at a time: 32 MB and 512 MB
+CHUNK = 4096  # rows whose copy in float64 is made at a time
+
+
+def rank_in_float64(
+    queries: Side,
+    gallery: Side,
+    neighbors: int,
+    tile: int,
+    progress: Progress | None,
+    *,
+    euclidean: bool,
+) -> list[Tensor]:
+    """The fields of `Ranking` from whole rows of similarities, of some queries at a time."""
+    by_label, by_id = group(gallery[1]), group(gallery[2])
+    cells = CELLS.get(queries[0].device.type, CELLS["cuda"])
+    size = max(1, min(tile, cells // len(gallery[0])))
+    parts, done = [], 0
+    for vectors, labels, ids in zip(*(torch.split(part, size) for part in queries), strict=True):
+        rows = similarities(vectors, gallery[0], euclidean=euclidean)
+        ranked = rank_rows(rows, labels, ids, by_label, by_id, neighbors, euclidean=euclidean)
+        parts.append([field.cpu() for field in ranked])
+        done += len(vectors)
+        if progress:
+            progress(done, len(queries[0]))
+    return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+
+def similarities(vectors: Tensor, gallery: Tensor, *, euclidean: bool) -> Tensor:
+    """Cosines or minus squared distances (T, G) in float64 of rows (T, D) and (G, D)."""
+    rows = vectors.new_empty(len(vectors), len(gallery), dtype=torch.float64)
+    ready = Tensor.double if euclidean else directions
+    asked = ready(vectors)
+    for chunk, out in zip(
+        torch.split(gallery, CHUNK), torch.split(rows, CHUNK, dim=1), strict=True
+    ):
+        out.copy_(exact_similarities(asked, ready(chunk), euclidean=euclidean))
+    return rows
+
+
+def exact_similarities(left: Tensor, right: Tensor, *, euclidean: bool) -> Tensor:
+    """Products, or minus squared distances, (T, G) of rows (T, D) and (G, D) in float64."""
+    if euclidean:  # not by products, which would lose what is near
+        distances = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist")
+        return -(distances**2)
+    return left @ right.T
+
+
+def directions(vectors: Tensor) -> Tensor:
+    """Unit vectors (N, D) in float64, also of rows whose squares float64 cannot hold."""
+    vectors = vectors.double()
+    largest = vectors.abs().amax(dim=1, keepdim=True)
+    if ((largest > 1e100) | ((largest < 1e-100) & (largest > 0))).any():
+        vectors = vectors / largest.masked_fill(largest == 0, 1.0)
+    return unit(vectors)
+
+
+def center_and_reach(queries: Tensor, gallery: Tensor) -> tuple[Tensor, float]:
+    """Mean (D,) of the gallery (G, D) and the largest distance from it; 1 if all are equal.
+
+    ValueError where float64 cannot hold the square of that distance.
+    """
+    center = gallery.mean(dim=0, dtype=torch.float64)
+    sides = (rows for side in (queries, gallery) for rows in torch.split(side, CHUNK))
+    reach = max(float(torch.linalg.vector_norm(rows - center, dim=1).max()) for rows in sides)
+    if reach != 0 and not 1e-100 < reach < 1e100:
+        raise ValueError(
+            f"vectors are up to {reach:g} from their mean, and float64 must hold the square: "
+            "scale them to between 1e-100 and 1e100"
+        )
+    return center, reach or 1.0

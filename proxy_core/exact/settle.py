@@ -1,0 +1,41 @@
+"""The results of queries, from their hits and from the misses that were kept, all in float64."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proxy_core.exact.own_class import batches, padded, pairs
+from proxy_core.exact.sides import Sides
+from proxy_core.exact.tiles import Sought
+from proxy_core.ranking import order_ties, settle
+
+
+def settle_queries(
+    sought: Sought, sides: Sides, part: slice, neighbors: int, fields: list[Tensor]
+) -> None:
+    """Fill in the fields of `Ranking` for the queries at some places."""
+    for some in batches(np.diff(sought.hits.starts) + sought.filled):
+        hits, places = sought.hits.rows(some)
+        positions = sides.gallery.order[places]
+        misses, others = kept_misses(sought, sides, part, some)
+        first = torch.from_numpy(np.where(sought.hits.relevant > 0, 1 + sought.ahead, 0)[some])
+        relevant = torch.from_numpy(sought.hits.relevant[some])
+        euclidean = sides.euclidean
+        rest = settle(hits, positions, misses, others, neighbors, euclidean=euclidean)
+        asked = sides.queries.order[part.start + some.start : part.start + some.stop]
+        for field, rows in zip(fields, (first, relevant, *rest), strict=True):
+            field[asked] = rows
+
+
+def kept_misses(sought: Sought, sides: Sides, part: slice, some: slice) -> tuple[Tensor, Tensor]:
+    """Similarities (T, W) in float64 of the misses that were kept, best first and filled up with
+    -inf, and their positions (T, W); equal ones stand in the order of the gallery."""
+    filled = np.where(np.isposinf(sought.floor[some]), 0, sought.filled[some])
+    rooms = sought.room_from[:-1][some]
+    queries, where = pairs(np.stack([rooms, rooms + filled], axis=1), part.start + some.start)
+    places = sought.places[where]
+    starts = np.concatenate([[0], np.cumsum(filled)])
+    positions = sides.gallery.order.numpy()[places]
+    values, others = padded(starts, sides.similarities(queries, places), positions)
+    values, order = values.sort(dim=1, descending=True)
+    return order_ties(values, others.gather(1, order), euclidean=sides.euclidean)

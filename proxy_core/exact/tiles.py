@@ -1,0 +1,229 @@
+"""One pass over all pairs by tiles, for `proxy_core.exact.search`."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proxy_core.exact import kernels
+from proxy_core.exact.kernels import Array
+from proxy_core.exact.own_class import Hits
+from proxy_core.exact.rows import Progress
+from proxy_core.exact.sides import Sides
+
+SHARE = 16  # a query is given up when float64 decided more than this part of its pairs
+Task = tuple[slice, slice]  # places of queries and of gallery items
+
+
+@dataclass(frozen=True, eq=False)
+class Sought:
+    """What is known of P queries in the order of their classes; a miss is what is no hit.
+
+    M = max(R, K) are wanted, hits and misses together. Each query has a room for the misses that
+    may be among them.
+    """
+
+    hits: Hits
+    products: Array  # float32 products of the filter that the hits' similarities are
+    edge: Array  # (P,) float64: the least similarity of a miss that precedes the first hit
+    high: Array  # (P,) float32: products above are of misses that surely do
+    low: Array  # (P,) float32: products below are of misses that surely do not
+    wanted: Array  # (P,) int64: M
+    floor: Array  # (P,) float32: products below are not of wanted misses; infinite if given up
+    ahead: Array  # (P,) int64: misses that precede the first hit
+    close: Array  # (P,) int64: misses that float64 had to decide
+    room_from: Array  # (P + 1,) int64: where the query's room starts in the next two
+    places: Array  # int32: places in the gallery of misses that may be wanted
+    kept: Array  # float32: their products
+    filled: Array  # (P,) int64: how many these are
+
+    def given_up(self) -> Array:
+        """Mask (P,) of queries that are left to float64 altogether."""
+        return np.isposinf(self.floor) & (self.wanted > 0)
+
+    def tables(self) -> tuple[Array, ...]:
+        """What `kernels.keep` and `kernels.clear_all` work on, in their order."""
+        hits = self.wanted, self.products, self.hits.starts
+        return *hits, self.room_from, self.places, self.kept, self.filled, self.floor
+
+
+@dataclass(frozen=True, eq=False)
+class Area:
+    """Memory of one thread for a tile (T, T), used again for the next."""
+
+    products: Tensor  # (T * T,) float32
+    found: Array  # (T * T,) int32
+    flags: Array  # (T,) uint8, and some more
+    nothing: Array  # (T,) float32: infinity
+
+
+def compare(
+    sought: Sought, sides: Sides, part: slice, tile: int, progress: Progress | None
+) -> None:
+    """Show all queries at some places the whole gallery.
+
+    If these are all of the gallery, each pair is multiplied once and shown to both of its queries.
+    """
+    size, count = len(sides.gallery.order), part.stop - part.start
+    alike = sides.queries is sides.gallery and count == size
+    tasks = list(tasks_of(count, size, tile, alike=alike))
+    threads = torch.get_num_threads()
+    areas: SimpleQueue[Area] = SimpleQueue()
+    for _ in range(threads):
+        areas.put(area_of(tile))
+    lock = threading.Lock()
+    work = partial(compare_tile, sought, sides, part.start, alike=alike, areas=areas, lock=lock)
+    with full_float32():
+        for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
+            if progress:
+                progress(done, len(tasks))
+    kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
+
+
+def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[Task]:
+    """All tiles; with queries and gallery alike, those of one triangle, the diagonal first."""
+    rows, columns = list(pieces(queries, tile)), list(pieces(gallery, tile))
+    if alike:
+        yield from zip(rows, columns, strict=True)
+    for i, asked in enumerate(rows):
+        yield from ((asked, items) for items in columns[i + 1 if alike else 0 :])
+
+
+def pieces(size: int, piece: int) -> Iterator[slice]:
+    """Slices of at most `piece` that cover 0..size - 1."""
+    return (slice(first, min(first + piece, size)) for first in range(0, size, piece))
+
+
+def area_of(tile: int) -> Area:
+    """Memory for tiles (T, T)."""
+    return Area(
+        products=torch.empty(tile * tile),
+        found=np.empty(tile * tile, np.int32),
+        flags=np.zeros(-(-tile // 8) * 8, np.uint8),
+        nothing=np.full(tile, np.inf, np.float32),
+    )
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Products of float32 without shortened operands, whatever this process asked for.
+
+    Autocast needs no such care: it leaves a product with an `out` alone.
+    """
+    asked = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(asked)
+
+
+def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
+    """Do all the work in so many threads of one core each; what is waiting is dropped on an error.
+
+    PyTorch's own threads would share one product at a time and stand idle between two.
+    """
+    if threads == 1:
+        yield from map(work, tasks)
+        return
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(work, tasks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def compare_tile(
+    sought: Sought,
+    sides: Sides,
+    start: int,
+    task: Task,
+    *,
+    alike: bool,
+    areas: SimpleQueue[Area],
+    lock: threading.Lock,
+) -> None:
+    """Show a tile to the queries of its rows and, if the columns are others, to these."""
+    rows, columns = task
+    both = alike and rows != columns
+    area = areas.get()
+    products = multiply(sides, slice(start + rows.start, start + rows.stop), columns, area)
+    nothing = area.nothing[: products.shape[1]]
+    above, reached = np.zeros((2, products.shape[0]), np.int32)
+    over, at_least = np.zeros((2, products.shape[1]), np.int32)
+    limits = (sought.high[columns], sought.low[columns]) if both else (nothing, nothing)
+    kernels.count(
+        products, sought.high[rows], sought.low[rows], *limits, above, reached, over, at_least
+    )
+    floor = sought.floor[columns] if both else nothing
+    area.flags[:] = 0
+    size = kernels.find(products, sought.floor[rows], floor, area.flags, area.found)
+    found = area.found[:size]
+    with lock:
+        if len(found):
+            places, margin = (rows.start, columns.start), np.float32(sides.rule.margin)
+            kernels.keep(found, products, *places, both, margin, *sought.tables())
+        add_counts(sought, sides, start, rows, columns, products, above, reached)
+        if both:
+            add_counts(sought, sides, start, columns, rows, products.T, over, at_least)
+    areas.put(area)
+
+
+def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
+    """Products (T, U) of the filter; -inf for items of the query's class or with its id.
+
+    Classes stand in the same order on both sides, so most tiles have none.
+    """
+    left, right = sides.rule.queries[rows], sides.rule.gallery[columns]
+    out = area.products[: len(left) * len(right)].view(len(left), len(right))
+    torch.mm(left, right.T, out=out)
+    products: Array = out.numpy()
+    own = sides.own[rows]
+    if own[0, 0] < columns.stop and own[-1, 1] > columns.start:
+        kernels.hide(products, own, columns.start)
+    if sides.clashing:
+        same = sides.queries.ids[rows, None] == sides.gallery.ids[columns]
+        out.masked_fill_(same, -torch.inf)
+    return products
+
+
+def add_counts(
+    sought: Sought,
+    sides: Sides,
+    start: int,
+    queries: slice,
+    items: slice,
+    products: Array,
+    above: Array,
+    reached: Array,
+) -> None:
+    """Add what a tile (T, U) of some queries and items counted ahead of the first hits.
+
+    Products between `low` and `high` are decided in float64.
+    """
+    if not kernels.add(above, reached, sought.ahead[queries]):
+        return
+    unclear = np.flatnonzero(reached != above)
+    some, first = products[unclear], queries.start
+    low, high = sought.low[first + unclear, None], sought.high[first + unclear, None]
+    t, u = np.nonzero((some >= low) & (some <= high))
+    query = first + unclear[t]
+    found = sides.similarities(start + query, items.start + u)
+    np.add.at(sought.ahead, query, found >= sought.edge[query])
+    np.add.at(sought.close, query, 1)
+    give_up(sought, np.unique(query), 32 + len(sides.gallery.order) // SHARE)
+
+
+def give_up(sought: Sought, queries: Array, most: int) -> None:
+    """Leave those queries to float64 altogether of which it decided more than `most` pairs."""
+    late = queries[sought.close[queries] > most]
+    sought.high[late] = sought.low[late] = sought.floor[late] = np.inf

@@ -1,0 +1,89 @@
+"""What the float32 filter promises: its bound, its one order of sums, and when it is imported."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from proxy_core.exact.tables import Rows
+from torch import Tensor
+
+from proxy_core.exact.sides import arranged
+
+
+def rows_of(vectors: Tensor) -> Rows:
+    count = torch.arange(len(vectors))
+    return arranged(vectors, count, count, vectors.dtype)[0]
+
+
+def hard(kind: str, dim: int) -> Tensor:
+    """Vectors whose products round in one direction, or lose most of their digits."""
+    generator = torch.Generator().manual_seed(dim)
+    vectors = torch.randn(64, dim, generator=generator)
+    if kind == "positive":
+        return vectors.abs() + 1
+    if kind == "wide":
+        return vectors * 10.0 ** (16 * torch.rand(64, dim, generator=generator) - 8)
+    return vectors
+
+
+@pytest.mark.parametrize("dim", [1, 3, 64, 512, 4096])
+@pytest.mark.parametrize("kind", ["random", "positive", "wide"])
+@pytest.mark.parametrize("euclidean", [False, True])
+def test_no_product_is_further_from_the_truth_than_the_bound(
+    kind: str, dim: int, euclidean: bool
+) -> None:
+    vectors = hard(kind, dim)
+    _, rule = items_of(vectors, euclidean=euclidean)
+    truth = similarities(vectors, vectors, euclidean=euclidean) * rule.scale
+    assert ((rule.queries @ rule.gallery.T).double() - truth).abs().max() < rule.width
+    if dim <= 64:  # in the order of dimensions, which rounds more than a matrix product does
+        one_by_one = torch.zeros(64, 64)
+        for k in range(rule.queries.shape[1]):
+            one_by_one += rule.queries[:, k, None] * rule.gallery[:, k]
+        assert (one_by_one.double() - truth).abs().max() < rule.width
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 130])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("euclidean", [False, True])
+def test_compiled_similarities_are_those_of_whole_rows(
+    dim: int, dtype: torch.dtype, euclidean: bool
+) -> None:
+    vectors = torch.randn(30, dim, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    lengths = vectors.double().norm(dim=1) if not euclidean else torch.ones(30)
+    rows, columns = np.divmod(np.arange(900), 30)
+    table = vectors.numpy()
+    found = kernels.similarities(table, rows, table, columns, euclidean)
+    found = found / (lengths[rows] * lengths[columns]).numpy()
+    expected = similarities(vectors, vectors, euclidean=euclidean)
+    np.testing.assert_allclose(found, expected.numpy().ravel(), rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (64, 64), (50, 129)])
+def test_tiles_are_counted_and_looked_through_as_plain_loops_would(shape: tuple[int, int]) -> None:
+    generator = np.random.default_rng(shape[1])
+    products = generator.integers(0, 9, shape).astype(np.float32)
+    products[0, 0] = -np.inf
+    row, column = (generator.integers(2, 9, size).astype(np.float32) for size in shape)
+    column[-1] = np.inf
+    counts = [np.ones(size, np.int32) for size in (shape[0], shape[0], shape[1], shape[1])]
+    kernels.count(products, row + 1, row, column + 1, column, *counts)
+    by_row, by_column = row[:, None], column[None]
+    assert (counts[0] == 1 + (products > by_row + 1).sum(axis=1)).all()
+    assert (counts[1] == 1 + (products >= by_row).sum(axis=1)).all()
+    assert (counts[2] == 1 + (products > by_column + 1).sum(axis=0)).all()
+    assert (counts[3] == 1 + (products >= by_column).sum(axis=0)).all()
+    found = np.empty(products.size, np.int32)
+    flags = np.zeros(-(-shape[1] // 8) * 8, np.uint8)
+    size = kernels.find(products, row, column, flags, found)
+    expected = np.flatnonzero((products >= by_row) | (products >= by_column))
+    assert np.array_equal(found[:size], expected)
+
+
+def test_numba_is_imported_with_the_first_search_only() -> None:
+    code = (
+        "import sys, bench.cli, bench.scoring, proxy_core.reid; assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
