@@ -1,4 +1,4 @@
-"""What the float32 filter promises: its bound, its one order of sums, and when it is imported."""
+"""What the float32 filter promises: its bound, its compiled loops, and when it is imported."""
 
 import subprocess
 import sys
@@ -6,15 +6,17 @@ import sys
 import numpy as np
 import pytest
 import torch
-from proxy_core.exact.tables import Rows
 from torch import Tensor
 
-from proxy_core.exact.sides import arranged
+from proxy_core.exact import kernels
+from proxy_core.exact.rows import similarities
+from proxy_core.exact.sides import Filter, Items, arranged, by_cosine, by_distance
 
 
-def rows_of(vectors: Tensor) -> Rows:
+def items_of(vectors: Tensor, *, euclidean: bool) -> tuple[Items, Filter]:
     count = torch.arange(len(vectors))
-    return arranged(vectors, count, count, vectors.dtype)[0]
+    items = arranged((vectors, count, count), euclidean=euclidean)
+    return items, (by_distance if euclidean else by_cosine)(items, items)
 
 
 def hard(kind: str, dim: int) -> Tensor:
