@@ -15,7 +15,14 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from proxy_core.exact.rows import Progress, Side, center_and_reach, directions, rank_in_float64
+from proxy_core.exact.rows import (
+    CHUNK,
+    Progress,
+    Side,
+    center_and_reach,
+    directions,
+    rank_in_float64,
+)
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -124,7 +131,8 @@ def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor)
                 f"{kind} of {name} are {numbers.dtype} of shape {tuple(numbers.shape)}: "
                 f"expected integers of shape ({len(vectors)},)"
             )
-    broken = (~vectors.isfinite().all(dim=1)).nonzero()
+    rows = torch.split(vectors, CHUNK)  # a mask of all numbers would take more memory than they
+    broken = torch.cat([~some.isfinite().all(dim=1) for some in rows]).nonzero()
     if len(broken) > 0:
         raise ValueError(
             f"{name} hold NaN or infinity in {len(broken)} of {len(vectors)} rows, "

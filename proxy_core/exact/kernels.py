@@ -152,12 +152,14 @@ def clear(
     """Raise a query's floor to its last wanted product of hits and misses, less the margin, and
     drop the misses below it."""
     first, size, count = room_from[query], filled[query], wanted[query]
-    own = hits[hits_from[query] : hits_from[query + 1]][:count]
-    if count == 0 or own.size + size < count or floor[query] == np.inf:
+    own = min(hits_from[query + 1] - hits_from[query], count)
+    if count == 0 or own + size < count or floor[query] == np.inf:
         return
-    known = np.empty(own.size + size, float32)
-    known[: own.size] = own
-    known[own.size :] = kept[first : first + size]
+    known = np.empty(own + size, float32)
+    for k in range(own):
+        known[k] = hits[hits_from[query] + k]
+    for k in range(size):
+        known[own + k] = kept[first + k]
     known.sort()
     floor[query] = max(floor[query], known[known.size - count] - margin)
     left = first
