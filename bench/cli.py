@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -117,6 +117,9 @@ def score(
     gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in, if apart.")] = None,
     gallery_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
     at: Annotated[str, typer.Option(help="K of Recall@K, with commas.")] = "1,2,4,8",
+    metric: Annotated[
+        Literal["cosine", "euclidean"], typer.Option(help="How two embeddings are compared.")
+    ] = "cosine",
 ) -> None:
     """Score embeddings of your own, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
     from bench.own_embeddings import read_ks, read_sides
@@ -130,10 +133,10 @@ def score(
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
     with working(console) as report:
-        scores = score_embeddings(queries, others, ks, report)
+        scores = score_embeddings(queries, others, ks, metric, report)
     console.print(heading(queries, others), markup=False, highlight=False)
     console.print(score_table(scores))
-    if note := lengths_note(queries):
+    if note := lengths_note(queries, metric):
         console.print(note, markup=False)
 
 

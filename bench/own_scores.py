@@ -1,6 +1,7 @@
 """Scores of embeddings that someone brings: the same numbers as those of a run."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,27 +10,27 @@ from rich.table import Table
 from bench.datasets.progress import Report
 from bench.scoring import KMEANS_SEEDS
 from proxy_core.clustering import cluster_scores
-from proxy_core.retrieval import rank, summary
+from proxy_core.retrieval import Metric, rank, summary
 
 Side = tuple[np.ndarray, np.ndarray]  # embeddings (N, D) and classes (N,)
 
 
 def score_embeddings(
-    queries: Side, gallery: Side | None, ks: Sequence[int], report: Report
+    queries: Side, gallery: Side | None, ks: Sequence[int], metric: Metric, report: Report
 ) -> dict[str, float]:
     """Recall@K for each K, R-Precision, MAP@R, and NMI and AMI where there is no gallery apart.
 
-    Without a gallery the queries are searched among themselves. Raises ValueError for what `rank`
+    Without a gallery the queries are searched among themselves. NMI and AMI are of directions, so
+    they are left out where distances are compared. Raises ValueError for what `rank`
     and `cluster_scores` refuse, and if no query has anything to find.
     """
     sides = [part for side in (queries, gallery) if side for part in to_tensors(side)]
     report("ranking", 0, 1)
-    scores = summary(rank(*sides), ks=ks)
-    report("ranking", 1, 1)
-    if gallery is None:
-        report("clustering", 0, 1)
-        scores |= cluster_scores(sides[0], sides[1], seeds=KMEANS_SEEDS)
-        report("clustering", 1, 1)
+    scores = summary(rank(*sides, metric=metric, progress=partial(report, "ranking")), ks=ks)
+    if gallery is None and metric == "cosine":
+        told = partial(report, "clustering")
+        told(0, len(KMEANS_SEEDS))
+        scores |= cluster_scores(*sides, seeds=KMEANS_SEEDS, progress=told)
     return scores
 
 
@@ -55,12 +56,14 @@ def score_table(scores: dict[str, float]) -> Table:
     return table
 
 
-def lengths_note(queries: Side) -> str:
+def lengths_note(queries: Side, metric: Metric) -> str:
     """What to know about embeddings that are not of unit length; nothing where they are."""
+    if metric == "euclidean":
+        return "Compared by distance. NMI and AMI, which are of directions, are left out."
     lengths = np.linalg.norm(queries[0].astype(np.float64), axis=1)
     if np.allclose(lengths, 1, atol=1e-3):
         return ""
     return (
-        f"Lengths of the embeddings go from {lengths.min():.3g} to {lengths.max():.3g}: they are "
-        "compared by cosine, so only their directions count."
+        f"Lengths go from {lengths.min():.3g} to {lengths.max():.3g}: by cosine only their directions "
+        "count; --metric euclidean compares distances."
     )

@@ -1,6 +1,6 @@
 """Clustering quality: do k-means clusters of the embeddings agree with the classes?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,13 +12,19 @@ from proxy_core.kmeans import k_means
 
 
 def cluster_scores(
-    embeddings: Tensor, labels: Tensor, *, seeds: Sequence[int], n_init: int = 1
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    seeds: Sequence[int],
+    n_init: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
     """NMI and AMI of k-means clusters with the labels: means over the seeds, least and largest.
 
     embeddings (N, D) of any length, taken at unit length; labels (N,) integers. k is the number of
     distinct labels. One clustering for each seed, `k_means` on the device of the embeddings: from
-    greedy k-means++ to convergence, the best of `n_init` runs. Keys: `nmi`, `ami` (means),
+    greedy k-means++ to convergence, the best of `n_init` runs. `progress` is called after each seed
+    with how many are done and how many there are. Keys: `nmi`, `ami` (means),
     `nmi_min`, `nmi_max`, `ami_min`, `ami_max`. A collapsed embedding is one cluster and scores 0.
 
     NMI in [0, 1] is normalised by the arithmetic mean of the entropies and is far above 0 for
@@ -39,6 +45,8 @@ def cluster_scores(
         found = k_means(directions, classes, seed=seed, n_init=n_init).of_point.cpu().numpy()
         nmi.append(normalized_mutual_information(truth, found))
         ami.append(adjusted_mutual_information(truth, found))
+        if progress:
+            progress(len(ami), len(seeds))
     return spread("nmi", nmi) | spread("ami", ami)
 
 

@@ -60,7 +60,7 @@ def test_bfloat16_is_read(tmp_path: Path) -> None:
 
 def test_scores_are_those_of_the_core(npy: tuple[Path, Path]) -> None:
     ((embeddings, labels),) = read_sides(npy, None)
-    scores = score_embeddings((embeddings, labels), None, (1, 3), quiet)
+    scores = score_embeddings((embeddings, labels), None, (1, 3), "cosine", quiet)
     expected = summary(rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS)), ks=(1, 3))
     assert {name: scores[name] for name in expected} == expected
     assert "ami" in scores
@@ -72,7 +72,7 @@ def test_a_gallery_apart_has_its_classes_by_the_same_labels(tmp_path: Path) -> N
     np.savez(tmp_path / "g.npz", embeddings=vectors(1)[5:], labels=LABELS[5:])
     queries, gallery = read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
     np.testing.assert_array_equal(gallery[1], LABELS[5:])
-    scores = score_embeddings(queries, gallery, (1,), quiet)
+    scores = score_embeddings(queries, gallery, (1,), "cosine", quiet)
     assert scores["queries_without_relevant"] == 5
     assert scores["recall@1"] > 0.5
     assert "nmi" not in scores
@@ -134,8 +134,26 @@ def test_ks_are_whole_numbers_from_1(text: str) -> None:
 
 def test_lengths_are_told_where_they_do_not_count() -> None:
     unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
-    assert lengths_note((unit, LABELS)) == ""
-    assert "only their directions count" in lengths_note((vectors(), LABELS))
+    assert lengths_note((unit, LABELS), "cosine") == ""
+    assert "by cosine only their directions count" in lengths_note((vectors(), LABELS), "cosine")
+
+
+def test_distances_rank_by_themselves_and_leave_directions_out() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    side = (vectors(), LABELS)
+    scores = score_embeddings(side, None, (1,), "euclidean", lambda *step: told.append(step))
+    ranking = rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS), metric="euclidean")
+    assert scores == summary(ranking, ks=(1,))
+    assert "compared by distance" in lengths_note(side, "euclidean").lower()
+    assert told[0] == ("ranking", 0, 1)
+    assert told[-1][1] == told[-1][2]
+
+
+def test_progress_goes_from_nothing_to_all() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    score_embeddings((vectors(), LABELS), None, (1,), "cosine", lambda *step: told.append(step))
+    assert [name for name, done, _ in told if done == 0] == ["ranking", "clustering"]
+    assert [step[0] for step in told if step[1] == step[2]] == ["ranking", "clustering"]
 
 
 def test_the_command_prints_the_table(npy: tuple[Path, Path]) -> None:
@@ -143,4 +161,10 @@ def test_the_command_prints_the_table(npy: tuple[Path, Path]) -> None:
     assert result.exit_code == 0, result.output
     assert "30 embeddings of 6 dimensions, 6 classes" in result.output
     assert "recall@3" in result.output
-    assert "only their directions count" in result.output
+    assert "by cosine" in result.output
+    result = CliRunner().invoke(app, ["score", *map(str, npy), "--metric", "euclidean"])
+    assert "Compared by distance" in result.output
+    assert "nmi " not in result.output
+    result = CliRunner().invoke(app, ["score", *map(str, npy), "--metric", "manhattan"])
+    assert result.exit_code == 2
+    assert "'cosine', 'euclidean'" in result.output

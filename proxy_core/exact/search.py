@@ -65,16 +65,26 @@ def search(
     given_up = []
     for part in parts(own, neighbors):
         sought = start(sides, part, neighbors)
-        compare(sought, sides, part, min(tile, MOST), progress)
+        compare(sought, sides, part, min(tile, MOST), of_whole(progress, part, len(own)))
         settle_queries(sought, sides, part, neighbors, fields)
         given_up.append(asked.order[part][torch.from_numpy(sought.given_up())])
     late = torch.cat(given_up)
     if len(late):
         some = queries[0][late], queries[1][late], queries[2][late]
-        exact = rank_in_float64(some, gallery, neighbors, MOST, None, euclidean=euclidean)
+        exact = rank_in_float64(some, gallery, neighbors, MOST, progress, euclidean=euclidean)
         for field, rows in zip(fields, exact, strict=True):
             field[late] = rows
     return fields
+
+
+def of_whole(progress: Progress | None, part: slice, queries: int) -> Progress:
+    """Progress with some of the queries, told as progress with all."""
+
+    def told(done: int, total: int) -> None:
+        if progress:
+            progress(part.start * total + (part.stop - part.start) * done, queries * total)
+
+    return told
 
 
 def empty_fields(queries: int, neighbors: int) -> list[Tensor]:

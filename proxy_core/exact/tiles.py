@@ -64,9 +64,7 @@ class Area:
     nothing: Array  # (T,) float32: infinity
 
 
-def compare(
-    sought: Sought, sides: Sides, part: slice, tile: int, progress: Progress | None
-) -> None:
+def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Progress) -> None:
     """Show all queries at some places the whole gallery.
 
     If these are all of the gallery, each pair is multiplied once and shown to both of its queries.
@@ -82,8 +80,7 @@ def compare(
     work = partial(compare_tile, sought, sides, part.start, alike=alike, areas=areas, lock=lock)
     with full_float32():
         for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
-            if progress:
-                progress(done, len(tasks))
+            progress(done, len(tasks))
     kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
 
 

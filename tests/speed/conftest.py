@@ -9,6 +9,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.environment import PACKAGES, cpu_model, installed_version
 
 RATIOS = pytest.StashKey[dict[str, float]]()
+MEMORY = pytest.StashKey[dict[str, float]]()
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,9 @@ def _keep_ratio(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> 
     if "times_faster" in benchmark.extra_info:
         ratios = request.config.stash.setdefault(RATIOS, {})
         ratios[request.node.name] = benchmark.extra_info["times_faster"]
+    if "extra_megabytes" in benchmark.extra_info:
+        memory = request.config.stash.setdefault(MEMORY, {})
+        memory[request.node.name] = benchmark.extra_info["extra_megabytes"]
 
 
 def groups(ratios: dict[str, float]) -> dict[str, list[float]]:
@@ -43,5 +47,8 @@ def pytest_terminal_summary(
     for name, values in groups(ratios).items():
         line = f"{statistics.mean(values):8.2f} {min(values):8.2f}  {name}"
         terminalreporter.write_line(line)
+    terminalreporter.section("extra memory, MB")
+    for name, value in sorted(config.stash.get(MEMORY, {}).items()):
+        terminalreporter.write_line(f"{value:8.0f}  {name}")
     versions = ", ".join(f"{name} {installed_version(name)}" for name in PACKAGES)
     terminalreporter.write_line(f"{cpu_model()}, one thread; {versions}")
