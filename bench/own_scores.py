@@ -64,6 +64,6 @@ def lengths_note(queries: Side, metric: Metric) -> str:
     if np.allclose(lengths, 1, atol=1e-3):
         return ""
     return (
-        f"Lengths go from {lengths.min():.3g} to {lengths.max():.3g}: by cosine only their directions "
-        "count; --metric euclidean compares distances."
+        f"Lengths go from {lengths.min():.3g} to {lengths.max():.3g}: by cosine only their "
+        "directions count; --metric euclidean compares distances."
     )

@@ -67,9 +67,10 @@ def rank(
     changes no result. `progress` is called now and then with what is done and how much there is.
 
     On a CPU it costs about half of a float32 product of all pairs, or a whole one where queries and
-    gallery differ, on as many threads as PyTorch has (`proxy_core.exact.search`); beside input and
-    result it takes a float32 copy of the input and less than 80 MB. On another device, and for few
-    pairs, all is float64, with less than 200 MB on a CPU and 3 GB elsewhere.
+    gallery differ, on as many threads as PyTorch has (`proxy_core.exact.search`). Beside input and
+    result it takes a float32 copy of the input (two by distance), some 60 MB, and 8 MB for each
+    thread. On another device, and for few pairs, all is done in float64, with a few matrices of
+    32 MB at a time on a CPU and of 512 MB elsewhere.
 
     ValueError for shapes that do not fit, empty or non-finite input, K < 0, tile < 1, another
     metric, and distances whose squares float64 cannot hold.
