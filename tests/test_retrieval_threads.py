@@ -1,0 +1,72 @@
+"""The ranking with several threads: progress, interruption, errors, memory."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from proxy_core import retrieval
+from proxy_core.exact import kernels, search
+from proxy_core.retrieval import rank
+from tests.speed.memory import extra_megabytes
+from tests.test_retrieval_exact import assert_same
+
+
+@pytest.fixture(autouse=True, params=[1, 3])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(retrieval, "SMALL", 0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    assert torch.get_num_threads() == request.param, "threads were not given back"
+    torch.set_num_threads(before)
+
+
+def cloud(size: int = 700, dim: int = 8) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, size // 5, (size,), generator=generator)
+    centers = torch.randn(size // 5, dim, generator=generator)
+    return centers[labels] + torch.randn(size, dim, generator=generator), labels
+
+
+@pytest.mark.parametrize("room", [2**26, 50_000])
+def test_progress_grows_to_the_end(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "ROOM", room)
+    told: list[float] = []
+    rank(*cloud(), tile=64, progress=lambda done, total: told.append(done / total))
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert len(told) >= 66
+
+
+def test_an_interruption_stops_it_and_leaves_nothing_behind() -> None:
+    vectors, labels = cloud()
+    expected = rank(vectors, labels, tile=64, neighbors=4)
+    told: list[int] = []
+
+    def interrupt(done: int, total: int) -> None:
+        told.append(done)
+        if len(told) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rank(vectors, labels, tile=64, neighbors=4, progress=interrupt)
+    assert len(told) == 5
+    assert_same(rank(vectors, labels, tile=64, neighbors=4), expected)
+
+
+def test_an_error_in_a_tile_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr(kernels, "count", broken)
+    with pytest.raises(RuntimeError, match="no more memory"):
+        rank(*cloud(), tile=64)
+
+
+def test_memory_does_not_grow_with_the_square_of_the_images(threads: int) -> None:
+    """A float32 matrix of all pairs would take 576 MB."""
+    vectors, labels = cloud(12_000, 32)
+    rank(vectors[:3000], labels[:3000])
+    assert extra_megabytes(lambda: rank(vectors, labels, neighbors=10)) < 60 + 10 * threads
