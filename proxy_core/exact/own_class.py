@@ -57,10 +57,8 @@ def pairs(own: Array, first: int) -> tuple[Array, Array]:
 
 
 def batches(sizes: Array) -> Iterator[slice]:
-    """Slices of rows of some sizes (P,) that make up at most `CELLS` as a table; one row at least.
-
-    They are looked for in steps, as a table of all rows may be far too wide.
-    """
+    """Slices of rows of some sizes (P,) that take at most `CELLS` when filled up to the longest;
+    each holds one row at least."""
     first = 0
     while first < len(sizes):
         ahead = np.maximum.accumulate(sizes[first : first + CELLS] + 1)

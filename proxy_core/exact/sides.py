@@ -26,7 +26,7 @@ class Items:
     ids: Tensor  # (N,) int64, by place
 
     def exact(self, places: slice) -> Tensor:
-        """Rows (T, D) in float64, of unit length by cosine."""
+        """Rows (T, D) in float64, of unit length where cosines are compared."""
         some = self.order[places]
         return self.values[some].double() / self.lengths[some, None]
 
