@@ -123,8 +123,6 @@ def score(
 ) -> None:
     """Score embeddings of your own, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
     from bench.own_embeddings import read_ks, read_sides
-    from bench.own_scores import heading, lengths_note, score_embeddings, score_table
-    from bench.working import working
 
     console = Console()
     if gallery_labels and not gallery:
@@ -132,11 +130,14 @@ def score(
     ks = read_ks(at)
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
+    from bench.own_scores import heading, notes, score_embeddings, score_table  # loads torch
+    from bench.working import working
+
     with working(console) as report:
         scores = score_embeddings(queries, others, ks, metric, report)
     console.print(heading(queries, others), markup=False, highlight=False)
     console.print(score_table(scores))
-    if note := lengths_note(queries, metric):
+    for note in notes(queries, others, metric):
         console.print(note, markup=False)
 
 

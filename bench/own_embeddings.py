@@ -1,13 +1,12 @@
 """Embeddings that someone brings, read from their files and checked before they are scored."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
-NAMES = ("embeddings", "labels")  # of arrays in files that hold several
 
 
 def read_sides(
@@ -17,16 +16,26 @@ def read_sides(
     as from `read_embeddings`; equal labels are equal classes on both sides."""
     files = [queries, gallery] if gallery else [queries]
     read = [read_embeddings(*side) for side in files]
-    kinds = {labels.dtype.kind in "US" for _, labels in read}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"labels of {queries[0]} and {files[-1][0]} are words and numbers: use one"
-        )
+    if len({labels.dtype.kind in "US" for _, labels in read}) > 1:
+        read = [(found, as_numbers(labels)) for found, labels in read]
+    if len({labels.dtype.kind in "US" for _, labels in read}) > 1:
+        names = " and ".join(str(labels or path) for path, labels in files)
+        raise ValueError(f"labels of {names} are words in one and numbers in the other: use one")
     classes = np.unique(np.concatenate([labels for _, labels in read]), return_inverse=True)[1]
     ends = np.cumsum([len(labels) for _, labels in read])[:-1]
     numbered = np.split(classes.astype(np.int64), ends)
     check_classes(queries[1] or queries[0], read[0][1], apart=gallery is not None)
     return [(side[0], found) for side, found in zip(read, numbered, strict=True)]
+
+
+def as_numbers(labels: np.ndarray) -> np.ndarray:
+    """The numbers (N,) that the labels say if all are words for whole numbers, such as 7, not 07."""
+    if labels.dtype.kind not in "US":
+        return labels
+    digits = [str(label).removeprefix("-") for label in labels]
+    if all(word.isdecimal() and str(int(word)) == word and len(word) < 19 for word in digits):
+        return labels.astype(np.int64)
+    return labels
 
 
 def read_embeddings(path: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray]:
@@ -53,42 +62,46 @@ def read_array(path: Path, name: str) -> np.ndarray:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        arrays = read_arrays(path)
+        return read_npy(path, name) if path.suffix != ".safetensors" else read_tensor(path, name)
+    except KeyError as error:
+        raise ValueError(f"{path} has no array {name!r}, but {error.args[0]}") from error
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as {path.suffix} ({error})") from error
-    if "" in arrays:
-        return arrays[""]
-    if name not in arrays:
-        raise ValueError(
-            f"{path} has no array {name!r}, but {', '.join(sorted(arrays)) or 'nothing'}"
-        )
-    return arrays[name]
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a file by name; that of a .npy file has no name."""
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-    if isinstance(loaded, np.ndarray):
-        return {"": loaded}
-    with loaded:
-        return {name: loaded[name] for name in NAMES if name in loaded}
+def check_name(name: str, names: Iterable[str]) -> None:
+    """Raise KeyError with all names unless one of them is that name."""
+    if name not in names:
+        raise KeyError(", ".join(sorted(names)) or "nothing")
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of a .safetensors file; bfloat16, which numpy does not have, as float32."""
+def read_npy(path: Path, name: str) -> np.ndarray:
+    """The array of a .npy file, or that of a name in a .npz file."""
+    try:
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            check_name(name, loaded.files)
+            found: np.ndarray = loaded[name]
+            return found
+    except ValueError as error:  # numpy speaks of loading unsafely
+        raise ValueError("it is damaged, or holds Python objects") from error
+
+
+def read_tensor(path: Path, name: str) -> np.ndarray:
+    """That of a .safetensors file; half precision, of which numpy lacks one, as float32."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in NAMES if name in file.keys()}  # noqa: SIM118
+            check_name(name, list(file.keys()))
+            tensor = file.get_tensor(name)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    return {
-        name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-        for name, tensor in tensors.items()
-    }
+    half = tensor.is_floating_point() and tensor.dtype.itemsize < 4
+    found: np.ndarray = (tensor.float() if half else tensor).numpy()
+    return found
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -119,6 +132,8 @@ def label_column(path: Path, rows: Sequence[Sequence[str]]) -> list[str]:
             f"{path} has {len(head)} columns and none is called 'label', but "
             f"{', '.join(rows[0])}: name the one with the labels"
         )
+    if not rows:
+        raise ValueError(f"{path} holds a heading only: expected one label a line")
     short = next((i for i, row in enumerate(rows, start=1) if len(row) <= column), None)
     if short is not None:
         raise ValueError(f"{path}: row {short} has no label")
@@ -131,8 +146,10 @@ def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
         raise ValueError(
             f"{path}: embeddings have shape {embeddings.shape}; expected (images, dimensions)"
         )
-    if not np.issubdtype(embeddings.dtype, np.floating):
-        raise ValueError(f"{path}: embeddings are {embeddings.dtype}; expected floating point")
+    if embeddings.dtype.kind != "f" or embeddings.dtype.itemsize > 8:
+        raise ValueError(
+            f"{path}: embeddings are {embeddings.dtype}; expected floating point of 16 to 64 bits"
+        )
     broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(broken):
         raise ValueError(
@@ -155,8 +172,12 @@ def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
     )
     if not whole:
         raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
-    if (abs(labels.astype(np.float64)) >= 2.0**63).any():
-        raise ValueError(f"{path}: labels go beyond 64 bits, such as {labels.max()}; number them")
+    largest = 2**53 if labels.dtype.kind == "f" else 2**63 - 1  # beyond that floats skip numbers
+    if max(int(labels.max()), -int(labels.min()) - 1) > largest:
+        raise ValueError(
+            f"{path}: labels of type {labels.dtype} go from {labels.min()} to {labels.max()}, beyond "
+            f"{largest:,}; number the classes"
+        )
     return labels.astype(np.int64)
 
 
@@ -178,5 +199,7 @@ def read_ks(text: str) -> tuple[int, ...]:
     """`1,10,100` -> (1, 10, 100); ValueError for anything but whole numbers from 1."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 0 < int(part) < 10**9 for part in parts):
-        raise ValueError(f"--at is {text!r}: expected whole numbers from 1, such as 1,10,100")
+        raise ValueError(
+            f"--at is {text!r}: expected whole numbers from 1 and below 10^9, such as 1,10,100"
+        )
     return tuple(dict.fromkeys(int(part) for part in parts))

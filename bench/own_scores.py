@@ -36,7 +36,8 @@ def score_embeddings(
 
 def to_tensors(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
     embeddings, classes = side
-    return torch.from_numpy(np.array(embeddings)), torch.from_numpy(classes)
+    native = np.array(embeddings, dtype=embeddings.dtype.newbyteorder("="))
+    return torch.from_numpy(native), torch.from_numpy(classes)
 
 
 def heading(queries: Side, gallery: Side | None) -> str:
@@ -54,6 +55,25 @@ def score_table(scores: dict[str, float]) -> Table:
         count = name == "queries_without_relevant"
         table.add_row(name.replace("_", " "), f"{value:,.0f}" if count else f"{value:.6f}")
     return table
+
+
+def notes(queries: Side, gallery: Side | None, metric: Metric) -> list[str]:
+    """What to know about these embeddings before their scores are believed."""
+    found = [lengths_note(queries, metric)]
+    if (queries[0] == queries[0][0]).all():
+        found.append("All embeddings are equal. Ties count against a query, so nothing is found.")
+    if gallery and (common := common_rows(queries[0], gallery[0])):
+        found.append(
+            f"{common:,} of {len(queries[0]):,} queries also stand in the gallery and find "
+            "themselves. Without --gallery they are searched among themselves, each without itself."
+        )
+    return [note for note in found if note]
+
+
+def common_rows(queries: np.ndarray, gallery: np.ndarray) -> int:
+    """How many rows of queries (Q, D) are also rows of the gallery (G, D)."""
+    rows = {row.tobytes() for row in np.asarray(gallery, np.float64)}
+    return sum(row.tobytes() in rows for row in np.asarray(queries, np.float64))
 
 
 def lengths_note(queries: Side, metric: Metric) -> str:

@@ -58,15 +58,17 @@ def rank_rows(
     best = min(max(hits.shape[1], neighbors + 1), similarities.shape[1])
     misses, others = similarities.topk(best, dim=1)
     first = first_hits(similarities, hits, misses, euclidean=euclidean)
+    ahead = misses_ahead(misses, hits, euclidean=euclidean)
     misses, others = first_misses(similarities, misses, others, neighbors, euclidean=euclidean)
     positions = positions.gather(1, order)
-    settled = settle(hits, positions, misses, others, neighbors, euclidean=euclidean)
+    settled = settle(hits, positions, ahead, misses, others, neighbors, euclidean=euclidean)
     return first, hits.isfinite().sum(dim=1), *settled
 
 
 def settle(
     hits: Tensor,
     positions: Tensor,
+    ahead: Tensor,
     misses: Tensor,
     others: Tensor,
     neighbors: int,
@@ -76,10 +78,9 @@ def settle(
     """R-Precision and AP@R (T,), then positions and similarities (T, K) of the best items.
 
     hits (T, M) and misses (T, W) are similarities, best first and filled up with -inf, beside their
-    positions in the gallery. Misses may end after the first max(M, K) of hits and misses together;
-    those that are equal stand in the order of their positions.
+    positions in the gallery; `ahead` (T, M) counts the misses that precede each hit. Equal misses
+    stand in the order of their positions, as they are listed, and may end after the first K.
     """
-    ahead = misses_ahead(misses, hits, euclidean=euclidean)
     scores = scores_at_r(ahead, hits.isfinite().sum(dim=1))
     hits, positions = order_ties(hits, positions, euclidean=euclidean)
     misses, others = misses[:, :neighbors], others[:, :neighbors]
@@ -99,7 +100,11 @@ def edges(hits: Tensor, *, euclidean: bool) -> Tensor:
 
 
 def misses_ahead(misses: Tensor, hits: Tensor, *, euclidean: bool) -> Tensor:
-    """How many of misses (T, W), best first, precede each of hits (T, M), best first: (T, M)."""
+    """How many of misses (T, W) precede each of hits (T, M), both strictly best first: (T, M).
+
+    Counted before equal misses are put in the order of the gallery. Such runs may be long: each
+    member is equal to the next, but the first need not be equal to the last.
+    """
     return torch.searchsorted(-misses, -edges(hits, euclidean=euclidean), right=True)
 
 

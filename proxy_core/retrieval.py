@@ -2,10 +2,11 @@
 
 Order: by cosine similarity in float64, best first. Ties are pessimistic: a relevant item stands
 behind every irrelevant one that is at most 1e-12 less similar, so a collapsed embedding finds
-nothing. Equal items of one kind stand in the order of the gallery. 1e-12 is far above float64's
-rounding and far below any difference that float32 embeddings can mean, hence the order does not
-depend on tile, threads or device. A zero vector has cosine 0 to everything. By distance, two items
-are equal if their squared distances differ by at most 1e-12 of themselves.
+nothing. Items of one kind, each equal to the next, are listed in the order of the gallery. 1e-12 is
+far above float64's rounding, hence the order does not depend on tile, threads or device; only for
+embeddings within some 1e-6 of each other, as after a collapse, many cosines differ by just that,
+and rounding may decide. A zero vector has cosine 0 to everything. By distance, two items are equal
+if their squared distances differ by at most 1e-12 of themselves.
 """
 
 from collections.abc import Sequence
@@ -67,13 +68,15 @@ def rank(
     changes no result. `progress` is called now and then with what is done and how much there is.
 
     On a CPU it costs about half of a float32 product of all pairs, or a whole one where queries and
-    gallery differ, on as many threads as PyTorch has (`proxy_core.exact.search`). Beside input and
-    result it takes a float32 copy of the input (two by distance), some 60 MB, and 8 MB for each
-    thread. On another device, and for few pairs, all is done in float64, with a few matrices of
-    32 MB at a time on a CPU and of 512 MB elsewhere.
+    gallery differ (`proxy_core.exact.search`); a collapsed embedding is left to float64, which is
+    some ten times slower. It takes as many threads as PyTorch has; meanwhile PyTorch's own are one,
+    and its float32 products are not shortened, in the whole process. Beside input and result it
+    holds a float32 copy of the input (two by distance), some 60 MB, and 8 MB for each thread. On
+    another device, and for few pairs, all is done in float64, with a few matrices of 32 MB at a
+    time on a CPU and of 512 MB elsewhere.
 
-    ValueError for shapes that do not fit, empty or non-finite input, K < 0, tile < 1, another
-    metric, and distances whose squares float64 cannot hold.
+    TypeError for what is no tensor. ValueError for shapes that do not fit, empty or non-finite
+    input, K < 0, tile < 1, another metric, and distances whose squares float64 cannot hold.
     """
     if metric not in get_args(Metric):
         raise ValueError(f"metric is {metric!r}: expected one of {get_args(Metric)}")
@@ -81,7 +84,10 @@ def rank(
         raise ValueError(f"neighbors is {neighbors} and tile is {tile}: expected >= 0 and >= 1")
     if gallery is None or gallery_labels is None:
         if gallery is not None or gallery_labels is not None or gallery_ids is not None:
-            raise ValueError("gallery and gallery_labels must be given together, or no gallery_ids")
+            raise ValueError(
+                "gallery or gallery_labels is missing: give both, or none of gallery, "
+                "gallery_labels and gallery_ids to search the queries among themselves"
+            )
         query_ids = torch.arange(len(queries)) if query_ids is None else query_ids
         gallery, gallery_labels, gallery_ids = queries, query_labels, query_ids
     query_ids, gallery_ids = given_ids(query_ids, gallery_ids, len(queries), len(gallery))
@@ -92,7 +98,7 @@ def rank(
     if euclidean:
         center_and_reach(asked[0], items[0])  # or refuse them
     if queries.device.type != "cpu" or len(queries) * len(gallery) <= SMALL:
-        fields = rank_in_float64(asked, items, neighbors, tile, progress, euclidean=euclidean)
+        fields = rank_in_float64(asked, items, neighbors, progress, euclidean=euclidean)
     else:
         from proxy_core.exact.search import search  # numba takes its time to import
 
@@ -119,11 +125,16 @@ def checked(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tenso
 
 def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor) -> Side:
     """Vectors (N, D), labels and ids (N,) in int64, on the device of `like`; ValueError as said."""
+    for kind, given in ((name, vectors), (f"labels of {name}", labels)):
+        if not isinstance(given, Tensor):
+            raise TypeError(
+                f"{kind} are {type(given).__name__}: expected a tensor, torch.as_tensor"
+            )
     if vectors.ndim != 2 or 0 in vectors.shape:
         raise ValueError(f"{name} have shape {tuple(vectors.shape)}: expected (N, D), not empty")
     if vectors.shape[1] != like.shape[1]:
         raise ValueError(
-            f"{name} have {vectors.shape[1]} dimensions and queries {like.shape[1]}: "
+            f"{name}: {vectors.shape[1]} dimensions, queries: {like.shape[1]}; "
             "both must come from the same network"
         )
     for kind, numbers in (("labels", labels), ("ids", ids)):

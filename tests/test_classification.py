@@ -132,7 +132,7 @@ def test_bad_input_is_refused() -> None:
             accuracy(x * torch.nan, y, x, y)
     with pytest.raises(ValueError, match=r"labels of gallery are torch.int64 of shape \(3,\)"):
         nearest_neighbor_accuracy(x, y, x, y[:3])
-    with pytest.raises(ValueError, match="proxies have 2 dimensions and queries 3"):
+    with pytest.raises(ValueError, match="proxies: 2 dimensions, queries: 3"):
         proxy_accuracy(x, y, x[:, :2], y)
     with pytest.raises(ValueError, match=r"proxies have shape \(0, 3\)"):
         proxy_accuracy(x, y, x[:0], y[:0])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.datasets.progress import quiet
 from bench.own_embeddings import read_embeddings, read_ks, read_sides
-from bench.own_scores import lengths_note, score_embeddings
+from bench.own_scores import lengths_note, notes, score_embeddings
 from proxy_core.retrieval import rank, summary
 
 LABELS = np.repeat(np.arange(6), 5)
@@ -90,7 +90,15 @@ def broken(**changes: object) -> dict[str, object]:
         (broken(labels=LABELS * 0 + 3), "all 30 labels are 3; it takes two classes"),
         (broken(labels=np.arange(30)), "all 30 labels differ"),
         (broken(labels=LABELS + 0.5), "labels are float64; expected whole numbers or words"),
-        (broken(labels=np.uint64(2**63) + LABELS.astype(np.uint64)), "labels go beyond 64 bits"),
+        (
+            broken(labels=np.uint64(2**63) + LABELS.astype(np.uint64)),
+            "labels of type uint64 go from .* beyond",
+        ),
+        (broken(labels=LABELS + 2.0**60), "labels of type float64 go from .* beyond"),
+        (
+            broken(embeddings=vectors().astype(np.longdouble)),
+            "embeddings are .*; expected floating",
+        ),
         (broken(embeddings=vectors()[:, 0]), r"embeddings have shape \(30,\)"),
         (broken(embeddings=LABELS.reshape(30, 1)), "embeddings are int64; expected floating point"),
         (broken(embeddings=vectors() * np.nan), "30 of 30 embeddings hold NaN .* in row 0"),
@@ -111,6 +119,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "two.csv").write_text("a,b\n1,2\n")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "text.safetensors").write_text("no tensors")
+    (tmp_path / "head.csv").write_text("path,label\n")
+    np.savez(tmp_path / "pickled.npz", labels=np.array([{}], dtype=object))
+    np.savez(tmp_path / "other.npz", x=LABELS, y=LABELS)
     for labels, message in [
         (None, "e.npy holds embeddings only"),
         (tmp_path / "none.csv", "there is no file"),
@@ -120,6 +131,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
         (tmp_path / "text.npy", "text.npy cannot be read as .npy"),
         (tmp_path / "text.safetensors", "text.safetensors cannot be read as .safetensors"),
         (tmp_path / "l.json", "l.json is no file of arrays"),
+        (tmp_path / "head.csv", "head.csv holds a heading only"),
+        (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
+        (tmp_path / "other.npz", "other.npz has no array 'labels', but x, y"),
     ]:
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             read_embeddings(npy[0], labels)
@@ -136,6 +150,41 @@ def test_lengths_are_told_where_they_do_not_count() -> None:
     unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
     assert lengths_note((unit, LABELS), "cosine") == ""
     assert "by cosine only their directions count" in lengths_note((vectors(), LABELS), "cosine")
+
+
+def test_no_bit_of_a_file_is_lost(tmp_path: Path) -> None:
+    """Vectors that float32 cannot tell apart, the largest labels, and bytes in the other order."""
+    double = 1.0 + 1e-9 * vectors().astype(np.float64)
+    tensors = {"embeddings": torch.from_numpy(double), "labels": torch.from_numpy(LABELS)}
+    save_file(tensors, tmp_path / "d.safetensors")
+    np.testing.assert_array_equal(read_embeddings(tmp_path / "d.safetensors", None)[0], double)
+    most = 2**63 - 1 - LABELS
+    np.savez(tmp_path / "swapped.npz", embeddings=vectors().astype(">f4"), labels=most)
+    ((swapped, classes),) = read_sides((tmp_path / "swapped.npz", None), None)
+    scores = score_embeddings((swapped, classes), None, (1,), "cosine", quiet)
+    expected = summary(rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS)), ks=(1,))
+    assert {name: scores[name] for name in expected} == expected
+
+
+def test_words_for_numbers_are_numbers_beside_numbers(tmp_path: Path) -> None:
+    np.savez(tmp_path / "g.npz", embeddings=vectors(1), labels=LABELS)
+    np.save(tmp_path / "q.npy", vectors())
+    (tmp_path / "q.csv").write_text("".join(f"{label}\n" for label in LABELS))
+    queries = tmp_path / "q.npy", tmp_path / "q.csv"
+    sides = read_sides(queries, (tmp_path / "g.npz", None))
+    assert (sides[0][1] == sides[1][1]).all()
+    (tmp_path / "q.csv").write_text("".join(f"0{label}\n" for label in LABELS))
+    with pytest.raises(ValueError, match=r"labels of .*q.csv and .*g.npz are words in one"):
+        read_sides(queries, (tmp_path / "g.npz", None))
+
+
+def test_what_makes_scores_hard_to_believe_is_said() -> None:
+    side = (vectors(), LABELS)
+    assert notes(side, (vectors(1), LABELS), "cosine") == notes(side, None, "cosine")
+    (_, note) = notes(side, (vectors()[:9], LABELS[:9]), "cosine")
+    assert "9 of 30 queries also stand in the gallery" in note
+    (_, note) = notes((np.ones((30, 6)), LABELS), None, "cosine")
+    assert "All embeddings are equal" in note
 
 
 def test_distances_rank_by_themselves_and_leave_directions_out() -> None:

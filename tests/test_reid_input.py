@@ -33,7 +33,7 @@ def test_bad_input_is_refused() -> None:
         rank_reid(x[:0], y[:0], y[:0], x, y, y)
     with pytest.raises(ValueError, match=r"labels of gallery are torch.int64 of shape \(3,\)"):
         rank_reid(x, y, y, x, y[:3], y[:3])
-    with pytest.raises(ValueError, match="gallery have 2 dimensions and queries 3"):
+    with pytest.raises(ValueError, match="gallery: 2 dimensions, queries: 3"):
         rank_reid(x, y, y, x[:, :2], y, y)
 
 

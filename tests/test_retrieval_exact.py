@@ -40,7 +40,7 @@ def assert_equal(ranking: Ranking, expected: Ranking) -> None:
 
 def by_rows(vectors: Tensor, labels: Tensor, ids: Tensor, neighbors: int) -> Ranking:
     side = check("queries", vectors, labels, ids, vectors)
-    return Ranking(*rank_in_float64(side, side, neighbors, 100, None, euclidean=False))
+    return Ranking(*rank_in_float64(side, side, neighbors, None, euclidean=False))
 
 
 def draws(seed: int) -> torch.Generator:
@@ -110,7 +110,7 @@ def test_repeated_ids_are_left_out_of_a_gallery_apart(case: str) -> None:
     queries[1][:5] = 999  # nothing in the gallery
     asked = check("queries", *queries, vectors)
     items = check("gallery", vectors, labels, ids, vectors)
-    expected = Ranking(*rank_in_float64(asked, items, 9, 50, None, euclidean=False))
+    expected = Ranking(*rank_in_float64(asked, items, 9, None, euclidean=False))
     ranking = rank(
         *queries[:2], vectors, labels, query_ids=queries[2], gallery_ids=ids, neighbors=9, tile=64
     )

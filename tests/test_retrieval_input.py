@@ -62,7 +62,7 @@ def test_bad_input_is_refused() -> None:
         rank(x, y.float())
     with pytest.raises(ValueError, match=r"ids of gallery are torch.int64 of shape \(2,\)"):
         rank(x, y, x, y, query_ids=y, gallery_ids=y[:2])
-    with pytest.raises(ValueError, match="gallery have 2 dimensions and queries 3"):
+    with pytest.raises(ValueError, match="gallery: 2 dimensions, queries: 3"):
         rank(x, y, x[:, :2], y)
     with pytest.raises(ValueError, match="neighbors is -1 and tile is 1024"):
         rank(x, y, neighbors=-1)
@@ -72,9 +72,16 @@ def test_bad_input_is_refused() -> None:
 
 def test_half_a_gallery_is_refused() -> None:
     x, y = torch.eye(2), torch.arange(2)
-    with pytest.raises(ValueError, match="gallery and gallery_labels must be given together"):
+    with pytest.raises(ValueError, match="gallery or gallery_labels is missing"):
         rank(x, y, x)
-    with pytest.raises(ValueError, match="gallery and gallery_labels must be given together"):
+    with pytest.raises(ValueError, match="gallery or gallery_labels is missing"):
         rank(x, y, gallery_ids=y)
     with pytest.raises(ValueError, match="one is missing"):
         rank(x, y, x, y, query_ids=y)
+
+
+def test_arrays_are_no_tensors() -> None:
+    with pytest.raises(TypeError, match="queries are ndarray: expected a tensor"):
+        rank(torch.eye(2).numpy(), torch.arange(2))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="labels of queries are list: expected a tensor"):
+        rank(torch.eye(2), [0, 1])  # type: ignore[arg-type]

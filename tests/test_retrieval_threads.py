@@ -1,5 +1,6 @@
 """The ranking with several threads: progress, interruption, errors, memory."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -70,3 +71,15 @@ def test_memory_does_not_grow_with_the_square_of_the_images(threads: int) -> Non
     vectors, labels = cloud(12_000, 32)
     rank(vectors[:3000], labels[:3000])
     assert extra_megabytes(lambda: rank(vectors, labels, neighbors=10)) < 60 + 10 * threads
+
+
+def test_an_error_with_all_memory_lent_does_not_wait_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> int:
+        time.sleep(0.01)  # so that every thread holds its memory
+        raise MemoryError("no more memory")
+
+    monkeypatch.setattr(kernels, "find", broken)
+    with pytest.raises(MemoryError, match="no more memory"):
+        rank(*cloud(2000), tile=64)

@@ -19,7 +19,6 @@ def rank_in_float64(
     queries: Side,
     gallery: Side,
     neighbors: int,
-    tile: int,
     progress: Progress | None,
     *,
     euclidean: bool,
@@ -27,7 +26,7 @@ def rank_in_float64(
     """The fields of `Ranking` from whole rows of similarities, of some queries at a time."""
     by_label, by_id = group(gallery[1]), group(gallery[2])
     cells = CELLS.get(queries[0].device.type, CELLS["cuda"])
-    size = max(1, min(tile, cells // len(gallery[0])))
+    size = max(1, cells // len(gallery[0]))
     parts, done = [], 0
     for vectors, labels, ids in zip(*(torch.split(part, size) for part in queries), strict=True):
         rows = similarities(vectors, gallery[0], euclidean=euclidean)

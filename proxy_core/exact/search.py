@@ -71,7 +71,7 @@ def search(
     late = torch.cat(given_up)
     if len(late):
         some = queries[0][late], queries[1][late], queries[2][late]
-        exact = rank_in_float64(some, gallery, neighbors, MOST, progress, euclidean=euclidean)
+        exact = rank_in_float64(some, gallery, neighbors, progress, euclidean=euclidean)
         for field, rows in zip(fields, exact, strict=True):
             field[late] = rows
     return fields

@@ -7,7 +7,7 @@ from torch import Tensor
 from proxy_core.exact.own_class import batches, padded, pairs
 from proxy_core.exact.sides import Sides
 from proxy_core.exact.tiles import Sought
-from proxy_core.ranking import order_ties, settle
+from proxy_core.ranking import misses_ahead, order_ties, settle
 
 
 def settle_queries(
@@ -18,10 +18,12 @@ def settle_queries(
         hits, places = sought.hits.rows(some)
         positions = sides.gallery.order[places]
         misses, others = kept_misses(sought, sides, part, some)
+        ahead = misses_ahead(misses, hits, euclidean=sides.euclidean)
+        misses, others = order_ties(misses, others, euclidean=sides.euclidean)
         first = torch.from_numpy(np.where(sought.hits.relevant > 0, 1 + sought.ahead, 0)[some])
         relevant = torch.from_numpy(sought.hits.relevant[some])
-        euclidean = sides.euclidean
-        rest = settle(hits, positions, misses, others, neighbors, euclidean=euclidean)
+        lists = hits, positions, ahead, misses, others
+        rest = settle(*lists, neighbors, euclidean=sides.euclidean)
         asked = sides.queries.order[part.start + some.start : part.start + some.stop]
         for field, rows in zip(fields, (first, relevant, *rest), strict=True):
             field[asked] = rows
@@ -29,7 +31,7 @@ def settle_queries(
 
 def kept_misses(sought: Sought, sides: Sides, part: slice, some: slice) -> tuple[Tensor, Tensor]:
     """Similarities (T, W) in float64 of the misses that were kept, best first and filled up with
-    -inf, and their positions (T, W); equal ones stand in the order of the gallery."""
+    -inf, and their positions (T, W)."""
     filled = np.where(np.isposinf(sought.floor[some]), 0, sought.filled[some])
     rooms = sought.room_from[:-1][some]
     queries, where = pairs(np.stack([rooms, rooms + filled], axis=1), part.start + some.start)
@@ -38,4 +40,4 @@ def kept_misses(sought: Sought, sides: Sides, part: slice, some: slice) -> tuple
     positions = sides.gallery.order.numpy()[places]
     values, others = padded(starts, sides.similarities(queries, places), positions)
     values, order = values.sort(dim=1, descending=True)
-    return order_ties(values, others.gather(1, order), euclidean=sides.euclidean)
+    return values, others.gather(1, order)

@@ -18,7 +18,7 @@ from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
 
-SHARE = 16  # a query is given up when float64 decided more than this part of its pairs
+SHARE = 256  # a query is given up when float64 had to decide more than this part of its pairs
 Task = tuple[slice, slice]  # places of queries and of gallery items
 
 
@@ -150,9 +150,25 @@ def compare_tile(
     lock: threading.Lock,
 ) -> None:
     """Show a tile to the queries of its rows and, if the columns are others, to these."""
-    rows, columns = task
-    both = alike and rows != columns
     area = areas.get()
+    try:
+        show(sought, sides, start, task, both=alike and task[0] != task[1], area=area, lock=lock)
+    finally:
+        areas.put(area)  # also after an error, as others wait for it
+
+
+def show(
+    sought: Sought,
+    sides: Sides,
+    start: int,
+    task: Task,
+    *,
+    both: bool,
+    area: Area,
+    lock: threading.Lock,
+) -> None:
+    """`compare_tile` in some memory; what is known is changed by one thread at a time."""
+    rows, columns = task
     products = multiply(sides, slice(start + rows.start, start + rows.stop), columns, area)
     nothing = area.nothing[: products.shape[1]]
     above, reached = np.zeros((2, products.shape[0]), np.int32)
@@ -172,7 +188,6 @@ def compare_tile(
         add_counts(sought, sides, start, rows, columns, products, above, reached)
         if both:
             add_counts(sought, sides, start, columns, rows, products.T, over, at_least)
-    areas.put(area)
 
 
 def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
@@ -210,17 +225,16 @@ def add_counts(
     if not kernels.add(above, reached, sought.ahead[queries]):
         return
     unclear = np.flatnonzero(reached != above)
-    some, first = products[unclear], queries.start
-    low, high = sought.low[first + unclear, None], sought.high[first + unclear, None]
-    t, u = np.nonzero((some >= low) & (some <= high))
-    query = first + unclear[t]
-    found = sides.similarities(start + query, items.start + u)
-    np.add.at(sought.ahead, query, found >= sought.edge[query])
-    np.add.at(sought.close, query, 1)
-    give_up(sought, np.unique(query), 32 + len(sides.gallery.order) // SHARE)
+    query = queries.start + unclear
+    sought.close[query] += reached[unclear] - above[unclear]
+    give_up(sought, query, 32 + len(sides.gallery.order) // SHARE)
+    low, high, some = sought.low[query, None], sought.high[query, None], products[unclear]
+    t, u = np.nonzero((some >= low) & (some <= high))  # nothing of queries that were given up
+    found = sides.similarities(start + query[t], items.start + u)
+    np.add.at(sought.ahead, query[t], found >= sought.edge[query[t]])
 
 
 def give_up(sought: Sought, queries: Array, most: int) -> None:
-    """Leave those queries to float64 altogether of which it decided more than `most` pairs."""
+    """Leave those queries to float64 altogether that are close to more than `most` pairs."""
     late = queries[sought.close[queries] > most]
     sought.high[late] = sought.low[late] = sought.floor[late] = np.inf
