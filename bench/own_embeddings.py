@@ -29,7 +29,7 @@ def read_sides(
 
 
 def as_numbers(labels: np.ndarray) -> np.ndarray:
-    """The numbers (N,) that the labels say if all are words for whole numbers, such as 7, not 07."""
+    """The numbers (N,) that labels say if all are words for whole numbers, such as 7, not 07."""
     if labels.dtype.kind not in "US":
         return labels
     digits = [str(label).removeprefix("-") for label in labels]
@@ -175,8 +175,8 @@ def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
     largest = 2**53 if labels.dtype.kind == "f" else 2**63 - 1  # beyond that floats skip numbers
     if max(int(labels.max()), -int(labels.min()) - 1) > largest:
         raise ValueError(
-            f"{path}: labels of type {labels.dtype} go from {labels.min()} to {labels.max()}, beyond "
-            f"{largest:,}; number the classes"
+            f"{path}: labels of type {labels.dtype} go from {labels.min()} to {labels.max()}, "
+            f"beyond {largest:,}; number the classes"
         )
     return labels.astype(np.int64)
 
