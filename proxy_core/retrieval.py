@@ -42,7 +42,7 @@ class Ranking:
     r_precision: Tensor  # (Q,) float64 in [0, 1]: relevant share of the first R; 0 if R = 0
     average_precision: Tensor  # (Q,) float64 in [0, 1]: AP@R; 0 if R = 0
     neighbors: Tensor  # (Q, K) int64: gallery positions, best first, -1 beyond the gallery's end
-    similarities: Tensor  # (Q, K) float32: their cosines, or minus their distances; -inf beyond it
+    similarities: Tensor  # (Q, K) float32: cosines, or minus distances; -inf beyond that end
 
 
 def rank(
@@ -68,12 +68,13 @@ def rank(
     changes no result. `progress` is called now and then with what is done and how much there is.
 
     On a CPU it costs about half of a float32 product of all pairs, or a whole one where queries and
-    gallery differ (`proxy_core.exact.search`); a collapsed embedding is left to float64, which is
-    some ten times slower. It takes as many threads as PyTorch has; meanwhile PyTorch's own are one,
-    and its float32 products are not shortened, in the whole process. Beside input and result it
-    holds a float32 copy of the input (two by distance), some 60 MB, and 8 MB for each thread. On
-    another device, and for few pairs, all is done in float64, with a few matrices of 32 MB at a
-    time on a CPU and of 512 MB elsewhere.
+    gallery differ or where K and the classes are so large that not all queries are searched at a
+    time (`proxy_core.exact.search`); a collapsed embedding is left to float64, which is some ten
+    times slower. It takes as many threads as PyTorch has; meanwhile PyTorch's own are one, and its
+    float32 products are not shortened, in the whole process. Beside input and result it holds a
+    float32 copy of the input (two by distance, and one in float64 if the input is neither float32
+    nor half precision), some 60 MB, and 8 MB for each thread. On another device, and for few pairs,
+    all is done in float64, with a few matrices of 32 MB at a time on a CPU and of 512 MB elsewhere.
 
     TypeError for what is no tensor. ValueError for shapes that do not fit, empty or non-finite
     input, K < 0, tile < 1, another metric, and distances whose squares float64 cannot hold.
@@ -92,7 +93,8 @@ def rank(
         gallery, gallery_labels, gallery_ids = queries, query_labels, query_ids
     query_ids, gallery_ids = given_ids(query_ids, gallery_ids, len(queries), len(gallery))
     asked = check("queries", queries, query_labels, query_ids, queries)
-    alike = gallery is queries and gallery_ids is query_ids
+    same = gallery is queries, gallery_labels is query_labels, gallery_ids is query_ids
+    alike = all(same)
     items = asked if alike else check("gallery", gallery, gallery_labels, gallery_ids, queries)
     euclidean = metric == "euclidean"
     if euclidean:

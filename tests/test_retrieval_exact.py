@@ -12,9 +12,10 @@ from torch import Tensor
 from proxy_core import retrieval
 from proxy_core.exact import own_class, search
 from proxy_core.exact.rows import rank_in_float64
-from proxy_core.retrieval import Ranking, check, rank
+from proxy_core.retrieval import Metric, Ranking, check, rank
 
 SIZE = 420
+METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -188,3 +189,24 @@ def test_nobodys_setting_shortens_the_products(monkeypatch: pytest.MonkeyPatch) 
     finally:
         torch.set_float32_matmul_precision("highest")
     assert set(asked) == {"highest"}
+
+
+def test_nobodys_default_type_changes_the_filter() -> None:
+    vectors, labels = cloud()
+    expected = [rank(vectors, labels, neighbors=5, metric=metric) for metric in METRICS]
+    torch.set_default_dtype(torch.float64)
+    try:
+        for metric, ranking in zip(METRICS, expected, strict=True):
+            assert_same(rank(vectors, labels, neighbors=5, metric=metric), ranking)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_other_labels_of_the_same_vectors_and_ids_are_heard() -> None:
+    vectors, labels = cloud()
+    ids, others = torch.arange(SIZE), (labels + 1) % 7
+    expected = rank(
+        vectors, labels, vectors.clone(), others, query_ids=ids, gallery_ids=ids.clone()
+    )
+    found = rank(vectors, labels, vectors, others, query_ids=ids, gallery_ids=ids)
+    assert_same(found, expected)

@@ -70,14 +70,16 @@ def directions(vectors: Tensor) -> Tensor:
 def center_and_reach(queries: Tensor, gallery: Tensor) -> tuple[Tensor, float]:
     """Mean (D,) of the gallery (G, D) and the largest distance from it; 1 if all are equal.
 
-    ValueError where float64 cannot hold the square of that distance.
+    ValueError where float64 cannot hold the square of that distance, or float32 the distance.
     """
-    center = gallery.mean(dim=0, dtype=torch.float64)
+    chunks = torch.split(gallery, CHUNK)  # one sum of all would make a copy in float64
+    total = torch.stack([rows.sum(dim=0, dtype=torch.float64) for rows in chunks]).sum(dim=0)
+    center = total / len(gallery)
     sides = (rows for side in (queries, gallery) for rows in torch.split(side, CHUNK))
     reach = max(float(torch.linalg.vector_norm(rows - center, dim=1).max()) for rows in sides)
-    if reach != 0 and not 1e-100 < reach < 1e100:
+    if reach != 0 and not 1e-100 < reach < 1e38:
         raise ValueError(
-            f"vectors are up to {reach:g} from their mean, and float64 must hold the square: "
-            "scale them to between 1e-100 and 1e100"
+            f"vectors are up to {reach:g} from their mean, too far or too near for their distances "
+            "to be held: scale them to between 1e-100 and 1e38"
         )
     return center, reach or 1.0

@@ -91,7 +91,7 @@ def empty_fields(queries: int, neighbors: int) -> list[Tensor]:
     """The fields of `Ranking`, to be filled in."""
     whole, real = torch.int64, torch.float64
     scores = [torch.zeros(queries, dtype=dtype) for dtype in (whole, whole, real, real)]
-    lists = torch.zeros(queries, neighbors)
+    lists = torch.zeros(queries, neighbors, dtype=torch.float32)
     return [*scores, lists.long(), lists]
 
 

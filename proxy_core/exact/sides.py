@@ -121,7 +121,7 @@ def distance_operands(items: Items, center: Tensor, reach: float, *, left: bool)
 
     u.v - |u|^2 / 2 - |v|^2 / 2 = -|u - v|^2 / 2, with two more dimensions for the two squares.
     """
-    out = torch.ones(len(items.order), items.values.shape[1] + 2)
+    out = torch.ones(len(items.order), items.values.shape[1] + 2, dtype=torch.float32)
     for start in range(0, len(out), CHUNK):
         part = slice(start, start + CHUNK)
         rows = (items.exact(part) - center) / reach

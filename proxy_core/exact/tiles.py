@@ -101,7 +101,7 @@ def pieces(size: int, piece: int) -> Iterator[slice]:
 def area_of(tile: int) -> Area:
     """Memory for tiles (T, T)."""
     return Area(
-        products=torch.empty(tile * tile),
+        products=torch.empty(tile * tile, dtype=torch.float32),
         found=np.empty(tile * tile, np.int32),
         flags=np.zeros(-(-tile // 8) * 8, np.uint8),
         nothing=np.full(tile, np.inf, np.float32),
@@ -110,7 +110,7 @@ def area_of(tile: int) -> Area:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Products of float32 without shortened operands, whatever this process asked for.
+    """Products of float32 without shortened operands, whatever `set_float32_matmul_precision` says.
 
     Autocast needs no such care: it leaves a product with an `out` alone.
     """
@@ -135,8 +135,10 @@ def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int
     try:
         yield from pool.map(work, tasks)
     finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        try:
+            pool.shutdown(cancel_futures=True)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def compare_tile(
