@@ -160,7 +160,7 @@ def clear(
         known[k] = hits[hits_from[query] + k]
     for k in range(size):
         known[own + k] = kept[first + k]
-    known.sort()
+    known = np.partition(known, known.size - count)
     floor[query] = max(floor[query], known[known.size - count] - margin)
     left = first
     for k in range(first, first + size):
