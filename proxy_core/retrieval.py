@@ -67,8 +67,8 @@ def rank(
     `neighbors` is K. `tile` is how many queries are compared with as many items at a time; it
     changes no result. `progress` is called now and then with what is done and how much there is.
 
-    On a CPU it costs about half of a float32 product of all pairs, or a whole one where queries and
-    gallery differ or where K and the classes are so large that not all queries are searched at a
+    On a CPU it costs half of a float32 product of all pairs and some more, or a whole one where
+    queries and gallery differ or where K and the classes are so large that not all queries are searched at a
     time (`proxy_core.exact.search`); a collapsed embedding is left to float64, which is some ten
     times slower. It takes as many threads as PyTorch has; meanwhile PyTorch's own are one, and its
     float32 products are not shortened, in the whole process. Beside input and result it holds a
