@@ -47,8 +47,9 @@ def pytest_terminal_summary(
     for name, values in groups(ratios).items():
         line = f"{statistics.mean(values):8.2f} {min(values):8.2f}  {name}"
         terminalreporter.write_line(line)
-    terminalreporter.section("extra memory, MB")
-    for name, value in sorted(config.stash.get(MEMORY, {}).items()):
-        terminalreporter.write_line(f"{value:8.0f}  {name}")
+    if memory := config.stash.get(MEMORY, {}):
+        terminalreporter.section("extra memory, MB")
+        for name, value in sorted(memory.items()):
+            terminalreporter.write_line(f"{value:8.0f}  {name}")
     versions = ", ".join(f"{name} {installed_version(name)}" for name in PACKAGES)
     terminalreporter.write_line(f"{cpu_model()}, one thread; {versions}")
