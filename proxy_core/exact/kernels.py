@@ -23,6 +23,10 @@ def compiled(function: Function) -> Function:
         return cast(Function, njit(nogil=True)(function))
 
 
+def compiled_sums(function: Function) -> Function:
+    return cast(Function, njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function))
+
+
 @compiled
 def hide(products: Array, own: Array, first_column: int) -> None:
     """Set products (T, U) with the own class (T, 2) of each row, given by place, to -inf."""
@@ -52,18 +56,35 @@ def count(
         for u in range(row.size):  # branches or wider counters would keep it from being vectorised
             over += int32(row[u] > upper)
             at_least += int32(row[u] >= lower)
-            column_above[u] += int32(row[u] > column_high[u])
-            column_reached[u] += int32(row[u] >= column_low[u])
         above[t] += over
         reached[t] += at_least
+    whole = products.shape[0] - products.shape[0] % 8
+    for t in range(0, whole, 8):  # eight rows for each step of the columns' counters
+        block = products[t : t + 8]
+        for u in range(block.shape[1]):
+            over, at_least = int32(0), int32(0)
+            for i in range(8):
+                over += int32(block[i, u] > column_high[u])
+                at_least += int32(block[i, u] >= column_low[u])
+            column_above[u] += over
+            column_reached[u] += at_least
+    for t in range(whole, products.shape[0]):
+        row = products[t]
+        for u in range(row.size):
+            column_above[u] += int32(row[u] > column_high[u])
+            column_reached[u] += int32(row[u] >= column_low[u])
 
 
 @compiled
-def find(products: Array, floor: Array, column_floor: Array, flags: Array, found: Array) -> int:
-    """Write to `found` the places in products (T, U), row after row, of those that are not below
-    the floor of their row (T,) or of their column (U,); how many they are.
+def find(
+    products: Array, floor: Array, column_floor: Array, flags: Array, found: Array, ends: Array
+) -> int:
+    """Write to `found` the columns in products (T, U), row after row, of those that are not below
+    the floor of their row (T,) or of their column (U,), and to `ends` (T,) where each row ends; how
+    many they are.
 
-    flags are uint8, as many as U rounded up to eights at least, and zero.
+    flags are uint8, as many as U rounded up to eights at least, and zero. `found` has room for all
+    products and one more.
     """
     size, width = 0, products.shape[1]
     words = flags.view(np.uint64)
@@ -74,18 +95,58 @@ def find(products: Array, floor: Array, column_floor: Array, flags: Array, found
         for word in range(-(-width // 8)):
             if words[word]:
                 for u in range(8 * word, min(8 * word + 8, width)):
-                    if flags[u]:
-                        found[size] = t * width + u
-                        size += 1
+                    found[size] = u  # in any case, which is sooner done than asked
+                    size += flags[u]
+        ends[t] = size
     return size
 
 
 @compiled
-def add(above: Array, reached: Array, ahead: Array) -> bool:
-    """Add counts (T,) to others; whether any of `reached` differs from them."""
+def look(
+    products: Array,
+    first_row: int,
+    first_column: int,
+    both: bool,
+    high: Array,
+    low: Array,
+    floor: Array,
+    nothing: Array,
+    counts: Array,
+    flags: Array,
+    found: Array,
+    ends: Array,
+) -> int:
+    """`count` and `find` in products (T, U) for the queries of the rows and, if `both`, of the
+    columns, who come first. The counts (4, >= T, U) are set anew."""
+    rows, width = products.shape
+    last_row, last_column = first_row + rows, first_column + width
+    column_high = column_low = column_floor = nothing[:width]
+    if both:
+        column_high = high[first_column:last_column]
+        column_low = low[first_column:last_column]
+        column_floor = floor[first_column:last_column]
+    counts[:] = 0
+    flags[:] = 0
+    count(
+        products,
+        high[first_row:last_row],
+        low[first_row:last_row],
+        column_high,
+        column_low,
+        counts[0, :rows],
+        counts[1, :rows],
+        counts[2, :width],
+        counts[3, :width],
+    )
+    return find(products, floor[first_row:last_row], column_floor, flags, found, ends)
+
+
+@compiled
+def add(above: Array, reached: Array, first: int, size: int, ahead: Array) -> bool:
+    """Add counts of some queries to what is known of all; whether any of `reached` differs."""
     differ = False
-    for t in range(above.size):
-        ahead[t] += above[t]
+    for t in range(size):
+        ahead[first + t] += above[t]
         differ |= above[t] != reached[t]
     return differ
 
@@ -93,6 +154,7 @@ def add(above: Array, reached: Array, ahead: Array) -> bool:
 @compiled
 def keep(
     found: Array,
+    ends: Array,
     products: Array,
     first_row: int,
     first_column: int,
@@ -113,27 +175,28 @@ def keep(
     A room that is full is cleared of what cannot be among the wanted; if nothing can go, its query
     is given up: its floor becomes infinite.
     """
-    width = products.shape[1]
-    for k in range(found.size):
-        t, u = found[k] // width, found[k] % width
-        product = products[t, u]
-        for side in range(1 + both):
-            query, place = first_row + t, first_column + u
-            if side == 1:
-                query, place = place, query
-            if product < floor[query]:
-                continue
-            if filled[query] == room_from[query + 1] - room_from[query]:
-                clear(
-                    query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor
-                )
-                if filled[query] == room_from[query + 1] - room_from[query]:
-                    floor[query] = np.inf
+    k = 0
+    for t in range(products.shape[0]):
+        while k < ends[t]:
+            u, k = found[k], k + 1
+            product = products[t, u]
+            for side in range(1 + both):
+                query, place = first_row + t, first_column + u
+                if side == 1:
+                    query, place = place, query
                 if product < floor[query]:
                     continue
-            places[room_from[query] + filled[query]] = place
-            kept[room_from[query] + filled[query]] = product
-            filled[query] += 1
+                if filled[query] == room_from[query + 1] - room_from[query]:
+                    clear(
+                        query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor
+                    )
+                    if filled[query] == room_from[query + 1] - room_from[query]:
+                        floor[query] = np.inf
+                    if product < floor[query]:
+                        continue
+                places[room_from[query] + filled[query]] = place
+                kept[room_from[query] + filled[query]] = product
+                filled[query] += 1
 
 
 @compiled
@@ -187,27 +250,17 @@ def clear_all(
         clear(query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor)
 
 
-@compiled
+@compiled_sums
 def similarity(x: Array, y: Array, euclidean: bool) -> float:
     """Product, or minus squared distance, in float64 of two rows (D,)."""
-    a = b = c = d = 0.0  # four sums, which the processor adds up side by side
-    for k in range(0, x.size - 3, 4):
-        if euclidean:
-            a -= (float64(x[k]) - float64(y[k])) ** 2
-            b -= (float64(x[k + 1]) - float64(y[k + 1])) ** 2
-            c -= (float64(x[k + 2]) - float64(y[k + 2])) ** 2
-            d -= (float64(x[k + 3]) - float64(y[k + 3])) ** 2
-        else:
-            a += float64(x[k]) * float64(y[k])
-            b += float64(x[k + 1]) * float64(y[k + 1])
-            c += float64(x[k + 2]) * float64(y[k + 2])
-            d += float64(x[k + 3]) * float64(y[k + 3])
-    for k in range(x.size - x.size % 4, x.size):
-        if euclidean:
-            a -= (float64(x[k]) - float64(y[k])) ** 2
-        else:
-            a += float64(x[k]) * float64(y[k])
-    return (a + b) + (c + d)
+    total = 0.0
+    if euclidean:
+        for k in range(x.size):
+            total -= (float64(x[k]) - float64(y[k])) ** 2
+    else:
+        for k in range(x.size):
+            total += float64(x[k]) * float64(y[k])
+    return total
 
 
 @compiled

@@ -18,6 +18,7 @@ from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
 
+STRIP = 256
 SHARE = 256  # a query is given up when float64 had to decide more than this part of its pairs
 Task = tuple[slice, slice]  # places of queries and of gallery items
 
@@ -62,6 +63,8 @@ class Area:
     found: Array  # (T * T,) int32
     flags: Array  # (T,) uint8, and some more
     nothing: Array  # (T,) float32: infinity
+    counts: Array  # (4, T) int32
+    ends: Array  # (T,) int64
 
 
 def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Progress) -> None:
@@ -86,11 +89,18 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
 
 def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[Task]:
     """All tiles; with queries and gallery alike, those of one triangle, the diagonal first."""
-    rows, columns = list(pieces(queries, tile)), list(pieces(gallery, tile))
+    blocks = list(pieces(gallery, tile))
     if alike:
-        yield from zip(rows, columns, strict=True)
-    for i, asked in enumerate(rows):
-        yield from ((asked, items) for items in columns[i + 1 if alike else 0 :])
+        for block in blocks:
+            yield from ((block, strip) for strip in strips(block))
+    for i, block in enumerate(blocks):
+        others = blocks[:i] if alike else pieces(queries, tile)
+        yield from ((other, strip) for other in others for strip in strips(block))
+
+
+def strips(block: slice) -> Iterator[slice]:
+    size = max(1, STRIP)
+    return (slice(first, min(first+size, block.stop)) for first in range(block.start, block.stop, size))
 
 
 def pieces(size: int, piece: int) -> Iterator[slice]:
@@ -101,10 +111,12 @@ def pieces(size: int, piece: int) -> Iterator[slice]:
 def area_of(tile: int) -> Area:
     """Memory for tiles (T, T)."""
     return Area(
-        products=torch.empty(tile * tile, dtype=torch.float32),
-        found=np.empty(tile * tile, np.int32),
+        products=torch.empty(tile * STRIP, dtype=torch.float32),
+        found=np.empty(tile * STRIP + 1, np.int32),
         flags=np.zeros(-(-tile // 8) * 8, np.uint8),
         nothing=np.full(tile, np.inf, np.float32),
+        counts=np.zeros((4, tile), np.int32),
+        ends=np.zeros(tile, np.int64),
     )
 
 
@@ -154,7 +166,7 @@ def compare_tile(
     """Show a tile to the queries of its rows and, if the columns are others, to these."""
     area = areas.get()
     try:
-        show(sought, sides, start, task, both=alike and task[0] != task[1], area=area, lock=lock)
+        show(sought, sides, start, task, both=alike and task[0].stop <= task[1].start, area=area, lock=lock)
     finally:
         areas.put(area)  # also after an error, as others wait for it
 
@@ -172,24 +184,28 @@ def show(
     """`compare_tile` in some memory; what is known is changed by one thread at a time."""
     rows, columns = task
     products = multiply(sides, slice(start + rows.start, start + rows.stop), columns, area)
-    nothing = area.nothing[: products.shape[1]]
-    above, reached = np.zeros((2, products.shape[0]), np.int32)
-    over, at_least = np.zeros((2, products.shape[1]), np.int32)
-    limits = (sought.high[columns], sought.low[columns]) if both else (nothing, nothing)
-    kernels.count(
-        products, sought.high[rows], sought.low[rows], *limits, above, reached, over, at_least
+    places = rows.start, columns.start, both
+    counts = area.counts
+    kernels.look(
+        products,
+        *places,
+        sought.high,
+        sought.low,
+        sought.floor,
+        area.nothing,
+        counts,
+        area.flags,
+        area.found,
+        area.ends,
     )
-    floor = sought.floor[columns] if both else nothing
-    area.flags[:] = 0
-    size = kernels.find(products, sought.floor[rows], floor, area.flags, area.found)
-    found = area.found[:size]
     with lock:
-        if len(found):
-            places, margin = (rows.start, columns.start), np.float32(sides.rule.margin)
-            kernels.keep(found, products, *places, both, margin, *sought.tables())
-        add_counts(sought, sides, start, rows, columns, products, above, reached)
-        if both:
-            add_counts(sought, sides, start, columns, rows, products.T, over, at_least)
+        if area.ends[len(products) - 1]:
+            margin = np.float32(sides.rule.margin)
+            kernels.keep(area.found, area.ends, products, *places, margin, *sought.tables())
+        if kernels.add(counts[0], counts[1], rows.start, products.shape[0], sought.ahead):
+            decide(sought, sides, start, rows, columns, products, counts[:2])
+        if both and kernels.add(counts[2], counts[3], columns.start, products.shape[1], sought.ahead):
+            decide(sought, sides, start, columns, rows, products.T, counts[2:])
 
 
 def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
@@ -210,22 +226,20 @@ def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
     return products
 
 
-def add_counts(
+def decide(
     sought: Sought,
     sides: Sides,
     start: int,
     queries: slice,
     items: slice,
     products: Array,
-    above: Array,
-    reached: Array,
+    counts: Array,
 ) -> None:
     """Add what a tile (T, U) of some queries and items counted ahead of the first hits.
 
     Products between `low` and `high` are decided in float64.
     """
-    if not kernels.add(above, reached, sought.ahead[queries]):
-        return
+    above, reached = counts[:, : len(products)]
     unclear = np.flatnonzero(reached != above)
     query = queries.start + unclear
     sought.close[query] += reached[unclear] - above[unclear]
