@@ -173,10 +173,14 @@ def order_ties(
 ) -> tuple[Tensor, Tensor]:
     """Rows (T, M) of descending values with runs of equal ones put in the order of positions.
 
-    A run goes on while a value is equal to the one before it.
+    A run goes on while a value is equal to the one before it. Values of -inf only fill rows up:
+    their order is of no account.
     """
+    tied = equal_to_next(values, euclidean=euclidean)
+    if not (tied & values[:, 1:].isfinite()).any():
+        return values, positions
     starts = torch.zeros_like(positions)
-    starts[:, 1:] = ~equal_to_next(values, euclidean=euclidean)
+    starts[:, 1:] = ~tied
     keys = starts.cumsum(dim=1) * (1 + int(positions.max() if positions.numel() else 0)) + positions
     order = keys.argsort(dim=1)
     return values.gather(1, order), positions.gather(1, order)

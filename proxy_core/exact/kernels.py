@@ -9,22 +9,20 @@ from numba import njit
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = TypeVar("Function", bound=Callable[..., object])
 int32, float32, float64 = np.int32, np.float32, np.float64
+SUMS = {"reassoc", "contract"}  # what else fastmath stands for would forbid infinities
 
 
 def compiled(function: Function) -> Function:
     """The function compiled by numba, and kept on disk where a folder for that can be written.
 
-    It runs without Python's lock. What is kept does not notice a change of a function in another
-    file, so all compiled functions that call each other stand in this one.
+    It runs without Python's lock, and adds up sums in the order that is best for the processor.
+    What is kept does not notice a change of a function in another file, so all compiled functions
+    that call each other stand in this one.
     """
     try:
-        return cast(Function, njit(cache=True, nogil=True)(function))
+        return cast(Function, njit(cache=True, nogil=True, fastmath=SUMS)(function))
     except RuntimeError:  # no such folder
-        return cast(Function, njit(nogil=True)(function))
-
-
-def compiled_sums(function: Function) -> Function:
-    return cast(Function, njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function))
+        return cast(Function, njit(nogil=True, fastmath=SUMS)(function))
 
 
 @compiled
@@ -214,23 +212,39 @@ def clear(
 ) -> None:
     """Raise a query's floor to its last wanted product of hits and misses, less the margin, and
     drop the misses below it."""
-    first, size, count = room_from[query], filled[query], wanted[query]
-    own = min(hits_from[query + 1] - hits_from[query], count)
-    if count == 0 or own + size < count or floor[query] == np.inf:
+    first, past = room_from[query], room_from[query] + filled[query]
+    mine = hits[hits_from[query] : hits_from[query + 1]]
+    own = min(mine.size, wanted[query])
+    if wanted[query] == 0 or own + filled[query] < wanted[query] or floor[query] == np.inf:
         return
-    known = np.empty(own + size, float32)
-    for k in range(own):
-        known[k] = hits[hits_from[query] + k]
-    for k in range(size):
-        known[own + k] = kept[first + k]
-    known = np.partition(known, known.size - count)
-    floor[query] = max(floor[query], known[known.size - count] - margin)
+    last = last_wanted(mine[:own], kept[first:past], wanted[query], floor[query])
+    floor[query] = max(floor[query], last - margin)
     left = first
-    for k in range(first, first + size):
-        if kept[k] >= floor[query]:
-            places[left], kept[left] = places[k], kept[k]
-            left += 1
+    for k in range(first, past):
+        places[left], kept[left] = places[k], kept[k]  # in any case, which is sooner done than asked
+        left += kept[k] >= floor[query]
     filled[query] = left - first
+
+
+@compiled
+def last_wanted(hits: Array, misses: Array, wanted: int, floor: np.float32) -> np.float32:
+    """A value that `wanted` of the hits and misses reach and, if it can be found, no more do; all
+    of them reach the floor."""
+    low, high = floor, float32(4.0)
+    for _ in range(40):
+        middle = (low + high) / float32(2.0)
+        reached = int32(0)
+        for k in range(hits.size):
+            reached += int32(hits[k] >= middle)
+        for k in range(misses.size):
+            reached += int32(misses[k] >= middle)
+        if reached < wanted:
+            high = middle
+        else:
+            low = middle
+        if reached == wanted:
+            break
+    return low
 
 
 @compiled
@@ -250,25 +264,22 @@ def clear_all(
         clear(query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor)
 
 
-@compiled_sums
-def similarity(x: Array, y: Array, euclidean: bool) -> float:
-    """Product, or minus squared distance, in float64 of two rows (D,)."""
-    total = 0.0
-    if euclidean:
-        for k in range(x.size):
-            total -= (float64(x[k]) - float64(y[k])) ** 2
-    else:
-        for k in range(x.size):
-            total += float64(x[k]) * float64(y[k])
-    return total
-
-
 @compiled
 def similarities(
     queries: Array, query_rows: Array, gallery: Array, gallery_rows: Array, euclidean: bool
 ) -> Array:
-    """Those (M,) of the chosen rows of two tables, pair by pair."""
+    """Products, or minus squared distances, (M,) in float64 of the chosen rows of two tables, pair
+    by pair."""
     out = np.empty(query_rows.size)
     for k in range(out.size):
-        out[k] = similarity(queries[query_rows[k]], gallery[gallery_rows[k]], euclidean)
+        x, y = queries[query_rows[k]], gallery[gallery_rows[k]]
+        total = 0.0
+        if euclidean:
+            for d in range(x.size):
+                apart = float64(x[d]) - float64(y[d])
+                total -= apart * apart
+        else:
+            for d in range(x.size):
+                total += float64(x[d]) * float64(y[d])
+        out[k] = total
     return out

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from proxy_core.exact.kernels import Array
 from proxy_core.exact.sides import Sides
@@ -22,7 +20,7 @@ class Hits:
     places: Array  # int32 places in the gallery
     relevant: Array  # (P,) int64: R
 
-    def rows(self, part: slice) -> tuple[Tensor, Tensor]:
+    def rows(self, part: slice) -> tuple[Array, Array]:
         """Similarities (T, M) of some queries, filled up with -inf, and places (T, M)."""
         return padded(self.starts[part.start : part.stop + 1], self.values, self.places)
 
@@ -39,12 +37,11 @@ def own_class(sides: Sides, part: slice) -> Hits:
         found = sides.similarities(queries, items)
         found[sides.queries.ids.numpy()[queries] == sides.gallery.ids.numpy()[items]] = -np.inf
         ends = starts[some.start : some.stop + 1] - starts[some.start]
-        rows, where = padded(ends, found, items)
-        rows, order = rows.sort(dim=1, descending=True, stable=True)
-        valid = torch.arange(rows.shape[1]) < torch.from_numpy(sizes[some, None])
+        rows, where = best_first(*padded(ends, found, items))
+        valid = np.arange(rows.shape[1]) < sizes[some, None]
         whole = slice(starts[some.start], starts[some.stop])
-        values[whole], places[whole] = rows[valid], where.gather(1, order)[valid]
-        relevant[some] = (rows > -torch.inf).sum(dim=1)
+        values[whole], places[whole] = rows[valid], where[valid]
+        relevant[some] = (rows > -np.inf).sum(axis=1)
     return Hits(starts, values, places, relevant)
 
 
@@ -68,10 +65,15 @@ def batches(sizes: Array) -> Iterator[slice]:
         first = last
 
 
-def padded(starts: Array, values: Array, places: Array) -> tuple[Tensor, Tensor]:
+def padded(starts: Array, values: Array, places: Array) -> tuple[Array, Array]:
     """Rows (T, M) of values, filled up with -inf, and of places; row t starts at starts[t]."""
     index = starts[:-1, None] + np.arange(np.diff(starts).max(initial=0))
     valid = index < starts[1:, None]
     index = np.where(valid, index, 0)
-    rows = np.where(valid, values[index], -np.inf)
-    return torch.from_numpy(rows), torch.from_numpy(places[index].astype(np.int64))
+    return np.where(valid, values[index], -np.inf), places[index].astype(np.int64)
+
+
+def best_first(values: Array, places: Array) -> tuple[Array, Array]:
+    """Rows (T, M) of values in descending order, and of the places beside them."""
+    order = np.argsort(-values, axis=1)  # NumPy's sort, as PyTorch's takes three times as long
+    return np.take_along_axis(values, order, 1), np.take_along_axis(places, order, 1)

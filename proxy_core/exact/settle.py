@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.exact.own_class import batches, padded, pairs
+from proxy_core.exact.own_class import batches, best_first, padded, pairs
 from proxy_core.exact.sides import Sides
 from proxy_core.exact.tiles import Sought
 from proxy_core.ranking import misses_ahead, order_ties, settle
@@ -15,7 +15,7 @@ def settle_queries(
 ) -> None:
     """Fill in the fields of `Ranking` for the queries at some places."""
     for some in batches(np.diff(sought.hits.starts) + sought.filled):
-        hits, places = sought.hits.rows(some)
+        hits, places = (torch.from_numpy(rows) for rows in sought.hits.rows(some))
         positions = sides.gallery.order[places]
         misses, others = kept_misses(sought, sides, part, some)
         ahead = misses_ahead(misses, hits, euclidean=sides.euclidean)
@@ -38,6 +38,5 @@ def kept_misses(sought: Sought, sides: Sides, part: slice, some: slice) -> tuple
     places = sought.places[where]
     starts = np.concatenate([[0], np.cumsum(filled)])
     positions = sides.gallery.order.numpy()[places]
-    values, others = padded(starts, sides.similarities(queries, places), positions)
-    values, order = values.sort(dim=1, descending=True)
-    return values, others.gather(1, order)
+    rows = best_first(*padded(starts, sides.similarities(queries, places), positions))
+    return torch.from_numpy(rows[0]), torch.from_numpy(rows[1])
