@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy_core.exact import kernels
+from proxy_core.exact import pair_kernel
 from proxy_core.exact.rows import similarities
 from proxy_core.exact.sides import Filter, Items, arranged, by_cosine, by_distance
 
@@ -57,31 +57,10 @@ def test_compiled_similarities_are_those_of_whole_rows(
     lengths = vectors.double().norm(dim=1) if not euclidean else torch.ones(30)
     rows, columns = np.divmod(np.arange(900), 30)
     table = vectors.numpy()
-    found = kernels.similarities(table, rows, table, columns, euclidean)
+    found = pair_kernel.similarities(table, rows, table, columns, euclidean)
     found = found / (lengths[rows] * lengths[columns]).numpy()
     expected = similarities(vectors, vectors, euclidean=euclidean)
     np.testing.assert_allclose(found, expected.numpy().ravel(), rtol=1e-13, atol=1e-14)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (64, 64), (50, 129)])
-def test_tiles_are_counted_and_looked_through_as_plain_loops_would(shape: tuple[int, int]) -> None:
-    generator = np.random.default_rng(shape[1])
-    products = generator.integers(0, 9, shape).astype(np.float32)
-    products[0, 0] = -np.inf
-    row, column = (generator.integers(2, 9, size).astype(np.float32) for size in shape)
-    column[-1] = np.inf
-    counts = [np.ones(size, np.int32) for size in (shape[0], shape[0], shape[1], shape[1])]
-    kernels.count(products, row + 1, row, column + 1, column, *counts)
-    by_row, by_column = row[:, None], column[None]
-    assert (counts[0] == 1 + (products > by_row + 1).sum(axis=1)).all()
-    assert (counts[1] == 1 + (products >= by_row).sum(axis=1)).all()
-    assert (counts[2] == 1 + (products > by_column + 1).sum(axis=0)).all()
-    assert (counts[3] == 1 + (products >= by_column).sum(axis=0)).all()
-    found = np.empty(products.size, np.int32)
-    flags = np.zeros(-(-shape[1] // 8) * 8, np.uint8)
-    size = kernels.find(products, row, column, flags, found)
-    expected = np.flatnonzero((products >= by_row) | (products >= by_column))
-    assert np.array_equal(found[:size], expected)
 
 
 def test_numba_is_imported_with_the_first_search_only() -> None:

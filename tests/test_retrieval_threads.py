@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from proxy_core import retrieval
-from proxy_core.exact import kernels, search
+from proxy_core.exact import room_kernels, search, tile_kernels
 from proxy_core.retrieval import rank
 from tests.speed.memory import extra_megabytes
 from tests.test_retrieval_exact import assert_same
@@ -61,7 +61,7 @@ def test_an_error_in_a_tile_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("no more memory")
 
-    monkeypatch.setattr(kernels, "count", broken)
+    monkeypatch.setattr(room_kernels, "keep", broken)
     with pytest.raises(RuntimeError, match="no more memory"):
         rank(*cloud(), tile=64)
 
@@ -80,6 +80,6 @@ def test_an_error_with_all_memory_lent_does_not_wait_for_ever(
         time.sleep(0.01)  # so that every thread holds its memory
         raise MemoryError("no more memory")
 
-    monkeypatch.setattr(kernels, "find", broken)
+    monkeypatch.setattr(tile_kernels, "look", broken)
     with pytest.raises(MemoryError, match="no more memory"):
         rank(*cloud(2000), tile=64)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.exact import kernels
-from proxy_core.exact.kernels import Array
+from proxy_core.exact.compiled import Array
+from proxy_core.exact.pair_kernel import similarities
 from proxy_core.exact.rows import Side, center_and_reach, directions
 from proxy_core.ranking import TIE
 
@@ -60,7 +60,7 @@ class Sides:
         """Those (M,) of queries and items, given by place, in float64."""
         asked, found = self.queries.order.numpy()[queries], self.gallery.order.numpy()[items]
         left, right = self.queries.values.numpy(), self.gallery.values.numpy()
-        products = kernels.similarities(left, asked, right, found, self.euclidean)
+        products = similarities(left, asked, right, found, self.euclidean)
         lengths = self.queries.lengths.numpy()[asked], self.gallery.lengths.numpy()[found]
         exact: Array = products / (lengths[0] * lengths[1])
         return exact

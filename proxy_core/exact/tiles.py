@@ -10,17 +10,15 @@ from queue import SimpleQueue
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from proxy_core.exact import kernels
-from proxy_core.exact.kernels import Array
+from proxy_core.exact import room_kernels, tile_kernels
+from proxy_core.exact.compiled import Array
+from proxy_core.exact.grid import Area, Task, area_of, tasks_of
 from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
 
-STRIP = 256
 SHARE = 256  # a query is given up when float64 had to decide more than this part of its pairs
-Task = tuple[slice, slice]  # places of queries and of gallery items
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +48,9 @@ class Sought:
         return np.isposinf(self.floor) & (self.wanted > 0)
 
     def tables(self) -> tuple[Array, ...]:
-        """What `kernels.keep` and `kernels.clear_all` work on, in their order."""
+        """What `room_kernels.keep` and `room_kernels.clear_all` work on, in their order."""
         hits = self.wanted, self.products, self.hits.starts
         return *hits, self.room_from, self.places, self.kept, self.filled, self.floor
-
-
-@dataclass(frozen=True, eq=False)
-class Area:
-    """Memory of one thread for a tile (T, T), used again for the next."""
-
-    products: Tensor  # (T * T,) float32
-    found: Array  # (T * T,) int32
-    flags: Array  # (T,) uint8, and some more
-    nothing: Array  # (T,) float32: infinity
-    counts: Array  # (4, T) int32
-    ends: Array  # (T,) int64
 
 
 def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Progress) -> None:
@@ -84,40 +70,7 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
     with full_float32():
         for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
             progress(done, len(tasks))
-    kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
-
-
-def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[Task]:
-    """All tiles; with queries and gallery alike, those of one triangle, the diagonal first."""
-    blocks = list(pieces(gallery, tile))
-    if alike:
-        for block in blocks:
-            yield from ((block, strip) for strip in strips(block))
-    for i, block in enumerate(blocks):
-        others = blocks[:i] if alike else pieces(queries, tile)
-        yield from ((other, strip) for other in others for strip in strips(block))
-
-
-def strips(block: slice) -> Iterator[slice]:
-    size = max(1, STRIP)
-    return (slice(first, min(first+size, block.stop)) for first in range(block.start, block.stop, size))
-
-
-def pieces(size: int, piece: int) -> Iterator[slice]:
-    """Slices of at most `piece` that cover 0..size - 1."""
-    return (slice(first, min(first + piece, size)) for first in range(0, size, piece))
-
-
-def area_of(tile: int) -> Area:
-    """Memory for tiles (T, T)."""
-    return Area(
-        products=torch.empty(tile * STRIP, dtype=torch.float32),
-        found=np.empty(tile * STRIP + 1, np.int32),
-        flags=np.zeros(-(-tile // 8) * 8, np.uint8),
-        nothing=np.full(tile, np.inf, np.float32),
-        counts=np.zeros((4, tile), np.int32),
-        ends=np.zeros(tile, np.int64),
-    )
+    room_kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
 
 
 @contextmanager
@@ -166,7 +119,8 @@ def compare_tile(
     """Show a tile to the queries of its rows and, if the columns are others, to these."""
     area = areas.get()
     try:
-        show(sought, sides, start, task, both=alike and task[0].stop <= task[1].start, area=area, lock=lock)
+        both = alike and task[0].stop <= task[1].start
+        show(sought, sides, start, task, both=both, area=area, lock=lock)
     finally:
         areas.put(area)  # also after an error, as others wait for it
 
@@ -185,27 +139,16 @@ def show(
     rows, columns = task
     products = multiply(sides, slice(start + rows.start, start + rows.stop), columns, area)
     places = rows.start, columns.start, both
-    counts = area.counts
-    kernels.look(
-        products,
-        *places,
-        sought.high,
-        sought.low,
-        sought.floor,
-        area.nothing,
-        counts,
-        area.flags,
-        area.found,
-        area.ends,
-    )
+    limits = sought.high, sought.low, sought.floor, area.nothing
+    found = area.found, area.ends
+    size = tile_kernels.look(products, *places, *limits, area.counts, area.flags, *found)
     with lock:
-        if area.ends[len(products) - 1]:
+        if size:
             margin = np.float32(sides.rule.margin)
-            kernels.keep(area.found, area.ends, products, *places, margin, *sought.tables())
-        if kernels.add(counts[0], counts[1], rows.start, products.shape[0], sought.ahead):
-            decide(sought, sides, start, rows, columns, products, counts[:2])
-        if both and kernels.add(counts[2], counts[3], columns.start, products.shape[1], sought.ahead):
-            decide(sought, sides, start, columns, rows, products.T, counts[2:])
+            room_kernels.keep(products, *places, *found, margin, *sought.tables())
+        add_counts(sought, sides, start, rows, columns, products, area.counts[:2])
+        if both:
+            add_counts(sought, sides, start, columns, rows, products.T, area.counts[2:])
 
 
 def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
@@ -219,14 +162,14 @@ def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
     products: Array = out.numpy()
     own = sides.own[rows]
     if own[0, 0] < columns.stop and own[-1, 1] > columns.start:
-        kernels.hide(products, own, columns.start)
+        tile_kernels.hide(products, own, columns.start)
     if sides.clashing:
         same = sides.queries.ids[rows, None] == sides.gallery.ids[columns]
         out.masked_fill_(same, -torch.inf)
     return products
 
 
-def decide(
+def add_counts(
     sought: Sought,
     sides: Sides,
     start: int,
@@ -235,11 +178,11 @@ def decide(
     products: Array,
     counts: Array,
 ) -> None:
-    """Add what a tile (T, U) of some queries and items counted ahead of the first hits.
-
-    Products between `low` and `high` are decided in float64.
-    """
+    """Add what a tile (T, U) of some queries and items counted ahead of the first hits: counts
+    (2, >= T) of products above `high`, and from `low` on. Those between are decided in float64."""
     above, reached = counts[:, : len(products)]
+    if not tile_kernels.add(above, reached, sought.ahead[queries]):
+        return
     unclear = np.flatnonzero(reached != above)
     query = queries.start + unclear
     sought.close[query] += reached[unclear] - above[unclear]
