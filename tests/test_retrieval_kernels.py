@@ -55,7 +55,7 @@ def test_the_last_wanted_value_is_reached_by_as_many(wanted: int) -> None:
     assert expected - 1e-6 < last <= expected
 
 
-ITEMS, ROOM = 120, 12
+ITEMS, ROOM = 120, 20
 
 
 def kept_of(products: Array, wanted: int, margin: float) -> tuple[list[Array], Array]:
