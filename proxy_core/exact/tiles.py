@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,16 +76,19 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Products of float32 without shortened operands, whatever `set_float32_matmul_precision` says.
+    """Products of float32 without shortened operands, whatever the user has set by
+    `torch.set_float32_matmul_precision` or `torch.backends`.
 
     Autocast needs no such care: it leaves a product with an `out` alone.
     """
-    asked = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    backends: Any = torch.backends  # whose declared types leave `matmul` out
+    products = backends.mkldnn.matmul
+    asked = products.fp32_precision
+    products.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(asked)
+        products.fp32_precision = asked
 
 
 def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
