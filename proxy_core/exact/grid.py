@@ -44,15 +44,24 @@ def narrow(tile: int) -> int:
 
 
 def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[Task]:
-    """All tiles; with queries and gallery alike, the squares on the diagonal, which come first, and
-    of the others those whose queries stand before the items."""
+    """All tiles; with queries and gallery alike, squares on the diagonal, and of the others those
+    whose queries stand before the items; what is near the diagonal comes first."""
     blocks = list(pieces(slice(0, gallery), tile))
     asked = list(pieces(slice(0, queries), tile))
     if alike:
-        yield from ((block, items) for block in blocks for items in pieces(block, narrow(tile)))
+        for block in blocks:
+            yield from near_diagonal(block, narrow(tile))
     for i, block in enumerate(blocks):
         for some in asked[:i] if alike else asked:
             yield from ((some, items) for items in pieces(block, narrow(tile)))
+
+
+def near_diagonal(block: slice, width: int) -> Iterator[Task]:
+    """The tiles of a block of places with itself: each square, and all that stands before it."""
+    for items in pieces(block, width):
+        if items.start > block.start:
+            yield slice(block.start, items.start), items
+        yield items, items
 
 
 def pieces(whole: slice, size: int) -> Iterator[slice]:
