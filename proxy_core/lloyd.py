@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from proxy_core.nearest import TIE, arrange, nearest
+from proxy_core.pruning import Bounds, assign_few, reassign_few
 
 BLOCK = 4096  # points that are held in float64 at a time
-
-
-FEW, MOSTLY = 300, 0.5  # centers, and share of them that moved, where looking at all is faster
+FEW = 300  # below so many centers, on a CPU, each pair of point and center has a bound of its own
+MOSTLY = 0.5  # share of centers that moved from which on looking at all is faster
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +18,14 @@ class Clusters:
     """N points among k centers.
 
     Attributes: of_point (N,) int64, each point's center; centers (k, D) float64; known, where they
-    were needed, the values (N,) float64 of points and their centers, |c|^2 / 2 - x c.
+    were needed, the values (N,) float64 of points and their centers, |c|^2 / 2 - x c; bounds of
+    the values of all points and centers, where these are few.
     """
 
     of_point: Tensor
     centers: Tensor
     known: Tensor | None = None
+    bounds: Bounds | None = None
 
 
 def lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[Clusters, int]:
@@ -52,23 +54,31 @@ def on_grid(points: Tensor) -> Tensor:
     That is less than float32 loses in numbers above 1/64, and makes sums of up to 4 million points
     exact in float64.
     """
-    return ((points * 2.0**30).round() / 2.0**30).float()
+    return (points * 2.0**30).round_().mul_(2.0**-30).float()
 
 
 def assign(points: Tensor, centers: Tensor) -> Clusters:
     """Each point (N, D) with its nearest center (k, D)."""
+    if len(centers) < FEW and points.device.type == "cpu":
+        of_point, known, bounds = assign_few(points, centers)
+        return Clusters(of_point, centers, known, bounds)
     return Clusters(nearest(points, arrange(centers)), centers)
 
 
 def reassign(points: Tensor, centers: Tensor, before: Clusters) -> Clusters:
     """As `assign`, knowing the clusters before some centers moved: the same answer, sooner.
 
+    With bounds, which are overwritten, by `reassign_few`. Without, by which centers moved:
     A center that did not move was no nearer than the point's own. Hence it can win only if the own
     center went away; all other points need to be compared with centers that moved, nothing else.
     """
     moved = (centers != before.centers).any(dim=1)
     if not moved.any():
         return before
+    if before.bounds is not None and before.known is not None:
+        found = before.of_point, before.known, before.bounds
+        of_point, known, bounds = reassign_few(points, centers, before.centers, *found)
+        return Clusters(of_point, centers, known, bounds)
     if len(moved) < FEW or moved.sum() > MOSTLY * len(moved):
         return assign(points, centers)
     old = values(points, before)
@@ -124,17 +134,30 @@ def fill_empty(points: Tensor, clusters: Clusters) -> Clusters:
     if len(empty) == 0:
         return clusters
     distances = squared_distances(points, clusters)
-    far = distances.argsort(descending=True, stable=True)[: len(empty)]
+    far = falling(distances)[: len(empty)]
     far = far[distances[far] > 8 * TIE]
     of_point = clusters.of_point.clone()
     of_point[far] = empty[: len(far)]
     return replace(clusters, of_point=of_point)
 
 
+def falling(distances: Tensor) -> Tensor:
+    """Places (N,) of distances from the greatest on, those equal up to rounding in their order.
+
+    Two points alone in a cluster are equally far from its center: rounding must not choose.
+    """
+    order = distances.argsort(descending=True)
+    drops = distances[order].diff(prepend=distances[order[:1]]) < -TIE
+    ranks = torch.empty_like(order)
+    ranks[order] = drops.cumsum(dim=0)
+    places: Tensor = ranks.argsort(stable=True)
+    return places
+
+
 def squared_distances(points: Tensor, clusters: Clusters) -> Tensor:
     """Squared distance (N,) float64 of each point to its center."""
-    lengths = [block.double().square().sum(dim=1) for block in torch.split(points, BLOCK)]
-    return (torch.cat(lengths) + 2 * values(points, clusters)).clamp(min=0.0)
+    lengths: Tensor = torch.linalg.vector_norm(points, dim=1, dtype=torch.float64)
+    return (lengths.square() + 2 * values(points, clusters)).clamp(min=0.0)
 
 
 def update(sums: Tensor, points: Tensor, before: Tensor | None, of_point: Tensor) -> bool:

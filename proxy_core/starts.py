@@ -29,13 +29,14 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
     centers, the other rows are drawn from all points alike.
 
     Distances are float64's and the generator is asked on the CPU: the device can matter only where
-    two candidates are equally good up to the rounding of float32. Memory: 30 MB, 100 kB D.
+    two candidates are equally good up to the rounding of float32. Memory: 30 MB, 100 kB D,
+    50 bytes for each point.
     """
     batch, candidates = -(-k // ROUNDS), 2 + int(math.log(k))
     lengths = points.square().sum(dim=1)
     distances = torch.full(lengths.shape, torch.inf, dtype=torch.float64, device=points.device)
     rows = generator.integers(len(points), size=1)
-    come_nearer(points, rows, distances, how_much_nearer(points, lengths, rows, distances))
+    take_best(points, lengths, rows[:, None], distances)
     while len(rows) < k:
         count = min(batch, k - len(rows))
         sums = distances.cpu().numpy().cumsum()
@@ -51,6 +52,12 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
 def take_best(points: Tensor, lengths: Tensor, drawn: np.ndarray, distances: Tensor) -> np.ndarray:
     """Of each row of candidates (M, L) the one that lowers the sum of the distances (N,) most;
     also lowers them."""
+    if len(drawn) == 1 and points.device.type == "cpu":
+        from proxy_core import pair_loops  # numba takes its time to import
+
+        parts = points.numpy(), lengths.numpy(), drawn[0], distances.numpy()
+        place = pair_loops.take_best(*parts, np.float32(doubt(points)))
+        return drawn[:, place]
     nearer = how_much_nearer(points, lengths, drawn.ravel(), distances)
     kept = list(nearer) if drawn.size * len(points) <= KEPT else None
     gain = torch.zeros(drawn.size, dtype=torch.float64, device=points.device)
@@ -74,7 +81,7 @@ def come_nearer(
 
     Only where float32 cannot exclude it, by `how_much_nearer`, are distances taken in float64.
     """
-    slack = 4 * (points.shape[1] + 8) * UNIT
+    slack = doubt(points)
     numbers = torch.from_numpy(chosen).to(points.device)
     for start, block in nearer:
         rows, columns = (block > -slack).nonzero(as_tuple=True)
@@ -82,6 +89,11 @@ def come_nearer(
         for row, center in zip(*pairs, strict=True):
             exact = (points[row].double() - points[center].double()).square().sum(dim=1)
             distances.scatter_reduce_(0, row, exact, "amin")
+
+
+def doubt(points: Tensor) -> float:
+    """How far a difference of two squared distances may be off in float32."""
+    return 4 * (points.shape[1] + 8) * UNIT
 
 
 def how_much_nearer(

@@ -2,7 +2,10 @@
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
+
+from proxy_core.lloyd import on_grid
 
 
 def clouds(size: int, centers: int, *, dim: int, noise: float = 0.3, seed: int = 5) -> Tensor:
@@ -36,3 +39,22 @@ def plain_lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[list[
             assert members, "an empty cluster: choose other points"
             middles[cluster] = rows[members].sum(axis=0) / len(members)
     return of_point, objectives
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    """Points and centers, generic or on a lattice, where many are equal or equally near."""
+    size, k, dim = draw(st.integers(1, 90)), draw(st.integers(1, 70)), draw(st.integers(1, 6))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    if draw(st.booleans()):
+        drawn = generator.integers(-2, 3, (size + k, dim)) / 8
+    else:
+        drawn = generator.uniform(-0.4, 0.4, (size + k, dim))
+    both = on_grid(torch.from_numpy(drawn))
+    return both[:size], both[size:].double()
+
+
+def first_nearest(points: Tensor, centers: Tensor) -> Tensor:
+    """The first of the nearest centers, by differences, which are twice the values."""
+    gaps = (points.double()[:, None] - centers[None]).square().sum(dim=2)
+    return (gaps <= gaps.amin(dim=1, keepdim=True) + 2e-12).byte().argmax(dim=1)

@@ -13,7 +13,7 @@ from proxy_core import lloyd as module
 from proxy_core import nearest as search
 from proxy_core.lloyd import Clusters, assign, fill_empty, lloyd, on_grid, reassign
 from proxy_core.nearest import arrange, nearest
-from tests.plain_lloyd import clouds, objective, plain_lloyd
+from tests.plain_lloyd import clouds, first_nearest, objective, plain_lloyd, problems
 
 
 @pytest.fixture(autouse=True)
@@ -24,25 +24,6 @@ def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "GROUPED", 20)
     monkeypatch.setattr(module, "FEW", 3)
     monkeypatch.setattr(module, "BLOCK", 7)
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
-    """Points and centers, generic or on a lattice, where many are equal or equally near."""
-    size, k, dim = draw(st.integers(1, 90)), draw(st.integers(1, 70)), draw(st.integers(1, 6))
-    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
-    if draw(st.booleans()):
-        drawn = generator.integers(-2, 3, (size + k, dim)) / 8
-    else:
-        drawn = generator.uniform(-0.4, 0.4, (size + k, dim))
-    both = on_grid(torch.from_numpy(drawn))
-    return both[:size], both[size:].double()
-
-
-def first_nearest(points: Tensor, centers: Tensor) -> Tensor:
-    """The first of the nearest centers, by differences, which are twice the values."""
-    gaps = (points.double()[:, None] - centers[None]).square().sum(dim=2)
-    return (gaps <= gaps.amin(dim=1, keepdim=True) + 2e-12).byte().argmax(dim=1)
 
 
 @settings(deadline=None)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from proxy_core.exact.compiled import Array
+from proxy_core.compiled import Array
 from proxy_core.exact.grid import area_of, tasks_of
 from proxy_core.exact.room_kernels import clear_all, keep, last_wanted
 from proxy_core.exact.tile_kernels import look

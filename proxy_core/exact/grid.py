@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.exact.compiled import Array
+from proxy_core.compiled import Array
 
 Task = tuple[slice, slice]  # places of queries and of gallery items
 

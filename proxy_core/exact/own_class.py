@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proxy_core.exact.compiled import Array
+from proxy_core.compiled import Array
 from proxy_core.exact.sides import Sides
 
 CELLS = 2**20  # values of a table that is sorted at a time

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proxy_core.exact.compiled import Array, compiled
+from proxy_core.compiled import Array, compiled
 
 float64 = np.float64
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.exact.compiled import Array
+from proxy_core.compiled import Array
 from proxy_core.exact.own_class import Hits, own_class
 from proxy_core.exact.rows import Progress, Side, rank_in_float64
 from proxy_core.exact.settle import settle_queries

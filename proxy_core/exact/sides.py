@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.exact.compiled import Array
+from proxy_core.compiled import Array
 from proxy_core.exact.pair_kernel import similarities
 from proxy_core.exact.rows import Side, center_and_reach, directions
 from proxy_core.ranking import TIE

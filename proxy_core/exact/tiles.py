@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from proxy_core.compiled import Array
 from proxy_core.exact import room_kernels, tile_kernels
-from proxy_core.exact.compiled import Array
 from proxy_core.exact.grid import Area, Task, area_of, tasks_of
 from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress

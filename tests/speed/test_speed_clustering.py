@@ -36,7 +36,8 @@ def embedded(size: int, classes: int, dim: int, noise: float) -> tuple[Tensor, T
 
 
 @pytest.mark.parametrize(
-    ("size", "classes"), [(1500, 25), pytest.param(5924, 100, marks=full_size)]
+    ("size", "classes"),
+    [(1500, 25), *(pytest.param(*each, marks=full_size) for each in ((5924, 100), (8131, 98)))],
 )
 @pytest.mark.parametrize("dim", [64, 512])
 def test_k_means_against_scikit_learn(

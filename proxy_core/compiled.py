@@ -1,4 +1,4 @@
-"""How the loops of `proxy_core.exact` are compiled."""
+"""How loops over arrays are compiled."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
