@@ -66,7 +66,7 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
 
 def blocks(points: Tensor) -> tuple[Tensor, ...]:
     """The points in parts of some ten thousand numbers."""
-    parts: tuple[Tensor, ...] = torch.split(points, max(1, NUMBERS // max(1, points.shape[1])))
+    parts: tuple[Tensor, ...] = torch.split(points, max(1, NUMBERS // points.shape[1]))
     return parts
 
 
@@ -89,8 +89,8 @@ def within(points: Tensor, mean: Tensor, scale: float) -> Tensor:
 
 def check(points: Tensor, k: int, seed: int, n_init: int) -> None:
     """Raise ValueError for what `k_means` refuses."""
-    if points.ndim != 2:
-        raise ValueError(f"points have shape {tuple(points.shape)}: expected (N, D)")
+    if points.ndim != 2 or points.shape[1] == 0:
+        raise ValueError(f"points have shape {tuple(points.shape)}: expected (N, D), not empty")
     if not 1 <= k <= len(points):
         raise ValueError(f"k is {k} with {len(points)} points: expected 1 to {len(points)}")
     if not all(torch.isfinite(end) for end in torch.aminmax(points)):

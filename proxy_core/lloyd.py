@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from proxy_core.nearest import TIE, arrange, nearest
-from proxy_core.pruning import Bounds, assign_few, reassign_few
+from proxy_core.pruning import FEW, Bounds, assign_few, pays, reassign_few
 
 BLOCK = 4096  # points that are held in float64 at a time
-FEW = 300  # below so many centers, on a CPU, each pair of point and center has a bound of its own
 MOSTLY = 0.5  # share of centers that moved from which on looking at all is faster
 
 
@@ -59,7 +58,7 @@ def on_grid(points: Tensor) -> Tensor:
 
 def assign(points: Tensor, centers: Tensor) -> Clusters:
     """Each point (N, D) with its nearest center (k, D)."""
-    if len(centers) < FEW and points.device.type == "cpu":
+    if pays(points, len(centers)):
         of_point, known, bounds = assign_few(points, centers)
         return Clusters(of_point, centers, known, bounds)
     return Clusters(nearest(points, arrange(centers)), centers)

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from proxy_core.nearest import TIE, rounding
 
+FEW = 300  # below so many centers, each pair of point and center may have a bound of its own
+SMALL = 2**25  # products of numbers in points by centers that take less time than to load numba
 MANY = 0.25  # share of pairs in doubt from which on one product of all is faster
 ROWS = 1024  # points of one product
 LOST = 2.0**-19  # above what float32 loses where a bound is moved: bounds stay within -8..8
@@ -29,6 +31,11 @@ class Bounds:
     lengths: Tensor
     halves: Tensor
     least: Tensor
+
+
+def pays(points: Tensor, k: int) -> bool:
+    """Do compiled loops over pairs of points (N, D) and k centers save time?"""
+    return points.device.type == "cpu" and k < FEW and k * points.numel() > SMALL
 
 
 def assign_few(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor, Bounds]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from proxy_core.nearest import UNIT
+from proxy_core.pruning import pays
 
 ROUNDS = 256  # up to so many centers are chosen one by one
 PRODUCTS = 2**19  # of points and candidates at a time: 2 MB
@@ -32,11 +33,11 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
     two candidates are equally good up to the rounding of float32. Memory: 30 MB, 100 kB D,
     50 bytes for each point.
     """
-    batch, candidates = -(-k // ROUNDS), 2 + int(math.log(k))
+    batch, candidates, compiled = -(-k // ROUNDS), 2 + int(math.log(k)), pays(points, k)
     lengths = points.square().sum(dim=1)
     distances = torch.full(lengths.shape, torch.inf, dtype=torch.float64, device=points.device)
     rows = generator.integers(len(points), size=1)
-    take_best(points, lengths, rows[:, None], distances)
+    take_best(points, lengths, rows[:, None], distances, compiled=compiled)
     while len(rows) < k:
         count = min(batch, k - len(rows))
         sums = distances.cpu().numpy().cumsum()
@@ -45,14 +46,17 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
             return torch.from_numpy(np.append(rows, rest)).to(points.device)
         places = generator.random((count, candidates)) * sums[-1]
         drawn = np.searchsorted(sums[:-1], places, side="right")
-        rows = np.append(rows, take_best(points, lengths, drawn, distances))
+        best = take_best(points, lengths, drawn, distances, compiled=compiled)
+        rows = np.append(rows, best)
     return torch.from_numpy(rows).to(points.device)
 
 
-def take_best(points: Tensor, lengths: Tensor, drawn: np.ndarray, distances: Tensor) -> np.ndarray:
+def take_best(
+    points: Tensor, lengths: Tensor, drawn: np.ndarray, distances: Tensor, *, compiled: bool
+) -> np.ndarray:
     """Of each row of candidates (M, L) the one that lowers the sum of the distances (N,) most;
     also lowers them."""
-    if len(drawn) == 1 and points.device.type == "cpu":
+    if compiled and len(drawn) == 1:
         from proxy_core import pair_loops  # numba takes its time to import
 
         parts = points.numpy(), lengths.numpy(), drawn[0], distances.numpy()

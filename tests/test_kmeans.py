@@ -5,8 +5,28 @@ import pytest
 import torch
 from torch import Tensor
 
+from proxy_core import pruning
 from proxy_core.kmeans import k_means
 from tests.plain_lloyd import clouds, objective
+
+
+@pytest.fixture(autouse=True, params=[0, 2**60], ids=["loops", "products"])
+def _small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to cluster, each whatever the size."""
+    monkeypatch.setattr(pruning, "SMALL", request.param)
+
+
+@pytest.mark.parametrize(("size", "k", "dim"), [(500, 12, 7), (900, 280, 5), (200, 1, 3)])
+def test_both_ways_give_the_same_clusters(
+    size: int, k: int, dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = clouds(size, max(2, k), dim=dim, noise=0.8)
+    found = k_means(points, k, seed=2)
+    monkeypatch.setattr(pruning, "SMALL", 2**60 - pruning.SMALL)
+    other = k_means(points, k, seed=2)
+    assert torch.equal(found.of_point, other.of_point)
+    assert torch.equal(found.centers, other.centers)
+    assert found.iterations == other.iterations
 
 
 def test_the_parts_fit_together() -> None:
@@ -111,6 +131,8 @@ def test_bad_input_is_refused() -> None:
         k_means(points, 11, seed=0)
     with pytest.raises(ValueError, match="k is 0"):
         k_means(points, 0, seed=0)
+    with pytest.raises(ValueError, match=r"shape \(10, 0\)"):
+        k_means(torch.ones(10, 0), 2, seed=0)
     with pytest.raises(ValueError, match=r"shape \(10,\)"):
         k_means(points[:, 0], 2, seed=0)
     with pytest.raises(ValueError, match="NaN or infinity"):

@@ -19,6 +19,7 @@ NEVER, ALWAYS = 2.0, -1.0  # share of pairs in doubt from which on all bounds ar
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "ROWS", 16)
+    monkeypatch.setattr(pruning, "SMALL", 0)
 
 
 def check(
@@ -125,7 +126,7 @@ def test_runs_with_empty_clusters_are_those_without_bounds(problem: tuple[Tensor
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pruning, "MANY", NEVER)
         pruned, iterations = lloyd(points, centers, 50)
-        patch.setattr(steps, "FEW", 0)
+        patch.setattr(pruning, "SMALL", 2**60)
         full, expected = lloyd(points, centers, 50)
     assert iterations == expected
     assert torch.equal(pruned.of_point, full.of_point)

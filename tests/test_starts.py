@@ -19,9 +19,9 @@ def gaps(points: Tensor, rows: np.ndarray) -> np.ndarray:
 
 
 @settings(max_examples=200, deadline=None)
-@given(problems(), st.integers(1, 14), st.integers(0, 2**32), st.booleans())
+@given(problems(), st.integers(1, 14), st.integers(0, 2**32), st.booleans(), st.booleans())
 def test_a_step_is_that_of_plain_loops(
-    problem: tuple[Tensor, Tensor], count: int, seed: int, twice: bool
+    problem: tuple[Tensor, Tensor], count: int, seed: int, twice: bool, compiled: bool
 ) -> None:
     points, _ = problem
     generator = np.random.default_rng(seed)
@@ -30,8 +30,9 @@ def test_a_step_is_that_of_plain_loops(
     exact = gaps(points, drawn)
     gains = np.maximum(before[:, None] - exact, 0).sum(axis=0)
     distances = torch.from_numpy(before.copy())
-    rows = np.stack([drawn, drawn]) if twice else drawn[None]  # two at a time: by matrix products
-    chosen = take_best(points, points.square().sum(dim=1), rows, distances)
+    rows = np.stack([drawn, drawn]) if twice else drawn[None]
+    lengths = points.square().sum(dim=1)
+    chosen = take_best(points, lengths, rows, distances, compiled=compiled)
     assert len(chosen) == len(rows)
     place = drawn.tolist().index(chosen[0])
     assert gains[place] >= gains.max() - 1e-5 * (1 + gains.max())
@@ -41,17 +42,21 @@ def test_a_step_is_that_of_plain_loops(
 
 @pytest.mark.parametrize("dim", [3, 64, 700])
 @pytest.mark.parametrize("nearer", [1e-12, 1e-9, 1e-7])
-def test_what_is_hardly_nearer_counts(dim: int, nearer: float) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_hardly_nearer_counts(dim: int, nearer: float, compiled: bool) -> None:
     """Far below what float32 can tell."""
     points = clouds(200, 9, dim=dim) / 2
     exact = gaps(points, np.array([5]))[:, 0]
     distances = torch.from_numpy(exact + nearer)
-    take_best(points, points.square().sum(dim=1), np.array([[5]]), distances)
+    lengths = points.square().sum(dim=1)
+    take_best(points, lengths, np.array([[5]]), distances, compiled=compiled)
     torch.testing.assert_close(distances, torch.from_numpy(exact), rtol=1e-13, atol=1e-16)
 
 
-def test_of_equally_good_candidates_the_first_is_taken() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_of_equally_good_candidates_the_first_is_taken(compiled: bool) -> None:
     points = torch.tensor([[0.0], [0.25], [-0.25], [0.5], [-0.5]])
     distances = torch.full((5,), 0.25, dtype=torch.float64)
     lengths = points.square().sum(dim=1)
-    assert take_best(points, lengths, np.array([[3, 2, 1, 2]]), distances).tolist() == [2]
+    drawn = np.array([[3, 2, 1, 2]])
+    assert take_best(points, lengths, drawn, distances, compiled=compiled).tolist() == [2]
