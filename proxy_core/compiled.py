@@ -15,8 +15,8 @@ def compiled(function: Function) -> Function:
     """The function compiled by numba, and kept on disk where a folder for that can be written.
 
     It runs without Python's lock, and adds up sums in the order that is best for the processor.
-    What is kept does not notice a change of a function in another file, so compiled functions that
-    call each other stand in one.
+    What is kept does not notice a change in another file, of a function or of this one, so compiled
+    functions that call each other stand in one.
     """
     try:
         return cast(Function, njit(cache=True, nogil=True, fastmath=SUMS)(function))

@@ -213,6 +213,9 @@ def test_nobodys_setting_shortens_the_products(
         assert_equal(rank(vectors, labels, neighbors=5), expected)
     assert set(asked) == {"ieee"}
     assert how_short() == "bf16"
+    every = BACKENDS.mkldnn.fp32_precision
+    BACKENDS.mkldnn.fp32_precision = "ieee"
+    assert how_short() == ("ieee" if every == "bf16" else "bf16"), "follows as before"
 
 
 def test_nobodys_default_type_changes_the_filter() -> None:

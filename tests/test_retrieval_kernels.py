@@ -29,7 +29,7 @@ def test_a_tile_is_looked_through_as_plain_loops_would(shape: tuple[int, int], b
     floor, nothing = low[::-1].copy(), np.full(width + 5, np.inf, np.float32)
     counts = np.full((4, max(shape)), 7, np.int32)
     flags = np.full(-(-width // 8) * 8, 1, np.uint8)
-    found, ends = np.empty(products.size + 1, np.int32), np.empty(rows + 2, np.int64)
+    found, ends = np.empty(products.size, np.int32), np.empty(rows + 2, np.int64)
     limits = low + 1, low, floor, nothing
     size = look(products, 0, rows, both, *limits, counts, flags, found, ends)
     row, column = low[:rows, None], low[rows:] if both else nothing[:width]

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from proxy_core import retrieval
 from proxy_core.exact import room_kernels, search, tile_kernels
+from proxy_core.exact.grid import Task
+from proxy_core.exact.tiles import AHEAD, in_threads
 from proxy_core.retrieval import rank
 from tests.speed.memory import extra_megabytes
 from tests.test_retrieval_exact import assert_same
@@ -71,6 +73,20 @@ def test_memory_does_not_grow_with_the_square_of_the_images(threads: int) -> Non
     vectors, labels = cloud(12_000, 32)
     rank(vectors[:3000], labels[:3000])
     assert extra_megabytes(lambda: rank(vectors, labels, neighbors=10)) < 60 + 10 * threads
+
+
+def test_few_tiles_wait_for_a_thread(threads: int) -> None:
+    drawn: list[int] = []
+    seen: list[Task] = []
+
+    def tasks() -> Iterator[Task]:
+        for number in range(300):
+            drawn.append(number)
+            yield slice(number), slice(number)
+
+    for done, _ in enumerate(in_threads(seen.append, tasks(), threads), start=1):
+        assert len(drawn) <= done + AHEAD * threads
+    assert sorted(asked.stop for asked, _ in seen) == drawn
 
 
 def test_an_error_with_all_memory_lent_does_not_wait_for_ever(

@@ -17,7 +17,7 @@ class Area:
     """Memory of one thread for a tile of T queries and U items, used again for the next."""
 
     products: Tensor  # (T * U,) float32
-    found: Array  # (T * U + 1,) int32
+    found: Array  # (T * U,) int32
     ends: Array  # (T,) int64
     flags: Array  # (U,) uint8, and some more
     counts: Array  # (4, T) int32
@@ -29,7 +29,7 @@ def area_of(tile: int) -> Area:
     width = narrow(tile)
     return Area(
         products=torch.empty(tile * width, dtype=torch.float32),
-        found=np.empty(tile * width + 1, np.int32),
+        found=np.empty(tile * width, np.int32),
         ends=np.empty(tile, np.int64),
         flags=np.zeros(-(-width // 8) * 8, np.uint8),
         counts=np.empty((4, tile), np.int32),

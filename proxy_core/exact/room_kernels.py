@@ -115,8 +115,8 @@ def clear(
 
 @compiled
 def last_wanted(hits: Array, misses: Array, wanted: int, floor: np.float32) -> np.float32:
-    """A value that `wanted` of the hits and misses reach and, if it can be found, no more do; all
-    of them reach the floor."""
+    """A value that `wanted` of the hits and misses reach and, if it can be found, no more do; the
+    floor, where fewer reach that."""
     low, high = floor, float32(4.0)
     for _ in range(40):
         middle = (low + high) / float32(2.0)

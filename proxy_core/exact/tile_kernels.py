@@ -41,7 +41,6 @@ def look(
         column_low = low[first_column:last_column]
         column_floor = floor[first_column:last_column]
     counts[:] = 0
-    flags[:] = 0
     count(
         products,
         high[first_row:last_row],
@@ -103,8 +102,7 @@ def find(
     the floor of their row (T,) or of their column (U,), and to `ends` (T,) where each row ends; how
     many they are.
 
-    flags are uint8, as many as U rounded up to eights at least, and zero. `found` has room for all
-    products and one more.
+    flags are uint8, as many as U rounded up to eights at least; `found` has room for all products.
     """
     size, width = 0, products.shape[1]
     words = flags.view(np.uint64)

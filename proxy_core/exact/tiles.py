@@ -1,11 +1,13 @@
 """One pass over all pairs by tiles, for `proxy_core.exact.search`."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,6 +21,7 @@ from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
 
+AHEAD = 8  # tiles that wait for a thread: all would take more memory than their products
 SHARE = 256  # a query is given up when float64 had to decide more than this part of its pairs
 
 
@@ -61,7 +64,8 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
     """
     size, count = len(sides.gallery.order), part.stop - part.start
     alike = sides.queries is sides.gallery and count == size
-    tasks = list(tasks_of(count, size, tile, alike=alike))
+    total = sum(1 for _ in tasks_of(count, size, tile, alike=alike))
+    tasks = tasks_of(count, size, tile, alike=alike)
     threads = torch.get_num_threads()
     areas: SimpleQueue[Area] = SimpleQueue()
     for _ in range(threads):
@@ -70,7 +74,7 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
     work = partial(compare_tile, sought, sides, part.start, alike=alike, areas=areas, lock=lock)
     with full_float32():
         for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
-            progress(done, len(tasks))
+            progress(done, total)
     room_kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
 
 
@@ -82,13 +86,13 @@ def full_float32() -> Iterator[None]:
     Autocast needs no such care: it leaves a product with an `out` alone.
     """
     backends: Any = torch.backends  # whose declared types leave `matmul` out
-    products = backends.mkldnn.matmul
+    every, products = backends.mkldnn, backends.mkldnn.matmul
     asked = products.fp32_precision
     products.fp32_precision = "ieee"
     try:
         yield
-    finally:
-        products.fp32_precision = asked
+    finally:  # what is that of every product goes on to follow it
+        products.fp32_precision = "none" if asked == every.fp32_precision else asked
 
 
 def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
@@ -100,9 +104,12 @@ def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int
         yield from map(work, tasks)
         return
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(threads)
+    pool, left = ThreadPoolExecutor(threads), iter(tasks)
     try:
-        yield from pool.map(work, tasks)
+        waiting = deque(pool.submit(work, task) for task in islice(left, AHEAD * threads))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(work, task) for task in islice(left, 1))
     finally:
         try:
             pool.shutdown(cancel_futures=True)
