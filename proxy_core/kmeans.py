@@ -1,17 +1,18 @@
 """k-means: greedy k-means++, then Lloyd's iterations to their end, in bounded memory."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from proxy_core.lloyd import lloyd, on_grid, squared_distances
+from proxy_core.nearest import NUMBERS
 from proxy_core.starts import spread_out
 
 ITERATIONS = 300  # as in scikit-learn; some dozens are the rule
-NUMBERS = 2**15  # held in float64 at a time: they stay in the cache, and in one thread
+FARTHEST = 1e38  # about what float32 can hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,23 +46,25 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
     hardly move) and for k > 256 in the start; from faiss, which starts at random points and stops
     after 20 iterations.
 
-    ValueError for points that are no matrix or not finite, k outside 1..N, a negative seed and
-    n_init < 1.
+    ValueError for points that are no matrix, not finite or 1e38 from their mean, k outside 1..N, a
+    negative seed and n_init < 1.
     """
     check(points, k, seed, n_init)
     points = points.detach()
     mean, scale = frame(points)
     scaled = within(points, mean, scale)
-    best = None
-    for run in range(n_init):
-        rows = spread_out(scaled, k, np.random.default_rng([seed, run]))
-        clusters, iterations = lloyd(scaled, scaled[rows].double(), ITERATIONS)
-        objective = float(squared_distances(scaled, clusters).sum()) * scale**2
-        if best is None or objective < best.objective:
-            centers = clusters.centers * scale + mean
-            best = Clustering(clusters.of_point, centers, objective, iterations)
-    assert best is not None
-    return best
+    runs = (once(scaled, k, np.random.default_rng([seed, run])) for run in range(n_init))
+    best = min(runs, key=lambda found: found.objective)
+    return replace(best, centers=best.centers * scale + mean, objective=best.objective * scale**2)
+
+
+def once(points: Tensor, k: int, generator: np.random.Generator) -> Clustering:
+    """Clusters of points (N, D) as `within` makes them."""
+    clusters, iterations = lloyd(
+        points, points[spread_out(points, k, generator)].double(), ITERATIONS
+    )
+    objective = float(squared_distances(points, clusters).sum())
+    return Clustering(clusters.of_point, clusters.centers, objective, iterations)
 
 
 def blocks(points: Tensor) -> tuple[Tensor, ...]:
@@ -72,10 +75,17 @@ def blocks(points: Tensor) -> tuple[Tensor, ...]:
 
 def frame(points: Tensor) -> tuple[Tensor, float]:
     """Mean (D,) float64 of points, rounded to float32, and a power of two above their lengths."""
-    sums = [part.double().sum(dim=0) for part in blocks(points)]
-    mean = (torch.stack(sums).sum(dim=0) / len(points)).float().double()
+    total = points.new_zeros(points.shape[1], dtype=torch.float64)
+    for part in blocks(points):
+        total += part.double().sum(dim=0)
+    mean = (total / len(points)).float().double()
     lengths = [torch.linalg.vector_norm(part.double() - mean, dim=1) for part in blocks(points)]
     longest = float(torch.cat(lengths).max())
+    if not longest < FARTHEST:
+        raise ValueError(
+            f"points are up to {longest:g} from their mean, too far for their distances to be "
+            f"held: scale them to below {FARTHEST:g}"
+        )
     return mean, 2.0 ** math.frexp(longest)[1]
 
 
@@ -93,7 +103,7 @@ def check(points: Tensor, k: int, seed: int, n_init: int) -> None:
         raise ValueError(f"points have shape {tuple(points.shape)}: expected (N, D), not empty")
     if not 1 <= k <= len(points):
         raise ValueError(f"k is {k} with {len(points)} points: expected 1 to {len(points)}")
-    if not all(torch.isfinite(end) for end in torch.aminmax(points)):
+    if not all(torch.isfinite(part).all() for part in blocks(points)):
         raise ValueError("points hold NaN or infinity")
     if seed < 0 or n_init < 1:
         raise ValueError(f"seed is {seed} and n_init is {n_init}: expected >= 0 and >= 1")

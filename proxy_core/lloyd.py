@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from proxy_core.nearest import TIE, arrange, nearest
+from proxy_core.nearest import TIE, arrange, nearest, squared_lengths
 from proxy_core.pruning import FEW, Bounds, assign_few, pays, reassign_few
 
 BLOCK = 4096  # points that are held in float64 at a time
@@ -132,31 +132,29 @@ def fill_empty(points: Tensor, clusters: Clusters) -> Clusters:
     empty = (counts == 0).nonzero().squeeze(1)
     if len(empty) == 0:
         return clusters
-    distances = squared_distances(points, clusters)
-    far = falling(distances)[: len(empty)]
-    far = far[distances[far] > 8 * TIE]
+    far = farthest(squared_distances(points, clusters), len(empty))
     of_point = clusters.of_point.clone()
     of_point[far] = empty[: len(far)]
     return replace(clusters, of_point=of_point)
 
 
-def falling(distances: Tensor) -> Tensor:
-    """Places (N,) of distances from the greatest on, those equal up to rounding in their order.
+def farthest(distances: Tensor, count: int) -> Tensor:
+    """Places of the `count` greatest squared distances (N,), of equal ones the first; fewer if all
+    others are of points on their centers.
 
     Two points alone in a cluster are equally far from its center: rounding must not choose.
     """
-    order = distances.argsort(descending=True)
-    drops = distances[order].diff(prepend=distances[order[:1]]) < -TIE
-    ranks = torch.empty_like(order)
-    ranks[order] = drops.cumsum(dim=0)
-    places: Tensor = ranks.argsort(stable=True)
-    return places
+    left = distances.clone()
+    places: list[int] = []
+    while len(places) < count and (most := float(left.max())) > 8 * TIE:
+        places.append(int((left >= most - TIE).byte().argmax()))
+        left[places[-1]] = 0.0
+    return torch.tensor(places, dtype=torch.int64, device=distances.device)
 
 
 def squared_distances(points: Tensor, clusters: Clusters) -> Tensor:
     """Squared distance (N,) float64 of each point to its center."""
-    lengths: Tensor = torch.linalg.vector_norm(points, dim=1, dtype=torch.float64)
-    return (lengths.square() + 2 * values(points, clusters)).clamp(min=0.0)
+    return (squared_lengths(points) + 2 * values(points, clusters)).clamp(min=0.0)
 
 
 def update(sums: Tensor, points: Tensor, before: Tensor | None, of_point: Tensor) -> bool:

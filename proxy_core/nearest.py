@@ -10,6 +10,7 @@ GROUPED = 512  # from so many centers on, only the least value of each group is 
 GROUP = 8  # centers of a group
 TIE = 1e-12  # far above the rounding of float64, far below what float32 points can mean
 UNSURE = -2
+NUMBERS = 2**15  # held in float64 at a time: they stay in the cache, and in one thread
 UNIT = 2.0**-24  # the worst relative rounding of float32
 
 
@@ -56,6 +57,12 @@ def rounding(centers: Tensor) -> float:
     """
     longest = float(torch.linalg.vector_norm(centers, dim=1).max())
     return 2 * (centers.shape[1] + 8) * UNIT * (longest + longest**2 / 2)
+
+
+def squared_lengths(points: Tensor) -> Tensor:
+    """Squared lengths (N,) float64 of points (N, D), some of which are in float64 at a time."""
+    blocks = torch.split(points, max(1, NUMBERS // points.shape[1]))
+    return torch.cat([block.double().square().sum(dim=1) for block in blocks])
 
 
 def nearest(

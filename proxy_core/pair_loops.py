@@ -148,7 +148,7 @@ def settle(
     found, exact = np.empty(len(centers), np.int64), np.empty(len(centers))
     for i in range(len(points)):
         x, row, limit = points[i], least[i], float32(values[i]) + margin
-        if not_above(row, limit) == 1:  # which is its own
+        if not_above(row, limit) <= 1:  # its own, and none where points are not finite
             continue
         size = 0
         for j in range(row.size):

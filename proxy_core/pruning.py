@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.nearest import TIE, rounding
+from proxy_core.nearest import TIE, rounding, squared_lengths
 
 FEW = 300  # below so many centers, each pair of point and center may have a bound of its own
 SMALL = 2**25  # products of numbers in points by centers that take less time than to load numba
@@ -43,9 +43,10 @@ def assign_few(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor, Bounds]
 
     The answer is that of `proxy_core.nearest.nearest`.
     """
-    lengths = torch.linalg.vector_norm(points, dim=1, dtype=torch.float64) * LONGER
+    lengths = squared_lengths(points).sqrt() * LONGER
     halves = centers.square().sum(dim=1) / 2
-    bounds = Bounds(lengths.float(), halves, fresh(points, centers, halves))
+    bounds = Bounds(lengths.float(), halves, points.new_empty(len(points), len(centers)))
+    fill(bounds.least, points, centers, halves)
     of_point, values = bounds.least.argmin(dim=1), torch.empty_like(lengths)
     renew(points, centers, halves, halves >= 0, of_point, values)
     settle(points, centers, bounds, of_point, values)
@@ -70,20 +71,18 @@ def reassign_few(
     renew(points, centers, halves, steps > 0, of_point, values)
     parts = (bounds.least, bounds.lengths, shifts.float(), steps.float(), values)
     doubtful = pair_loops.loosen(CLOSE, *arrays(parts))
-    many = doubtful > MANY * bounds.least.numel()
-    least = fresh(points, centers, halves) if many else bounds.least
-    bounds = Bounds(bounds.lengths, halves, least)
+    if doubtful > MANY * bounds.least.numel():
+        fill(bounds.least, points, centers, halves)
+    bounds = Bounds(bounds.lengths, halves, bounds.least)
     settle(points, centers, bounds, of_point, values)
     return of_point, values, bounds
 
 
-def fresh(points: Tensor, centers: Tensor, halves: Tensor) -> Tensor:
-    """Bounds (N, k) by the products of all."""
+def fill(least: Tensor, points: Tensor, centers: Tensor, halves: Tensor) -> None:
+    """Set bounds (N, k) anew, by the products of all."""
     rounded, lowest = centers.float(), floors(centers, halves)
-    least = points.new_empty(len(points), len(centers))
     for some, block in zip(torch.split(points, ROWS), torch.split(least, ROWS), strict=True):
         torch.addmm(lowest, some, rounded.T, alpha=-1, out=block)
-    return least
 
 
 def floors(centers: Tensor, halves: Tensor) -> Tensor:

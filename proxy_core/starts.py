@@ -29,9 +29,9 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
     own and as if it were alone, which makes matrix products of the work. Once all points lie on
     centers, the other rows are drawn from all points alike.
 
-    Distances are float64's and the generator is asked on the CPU: the device can matter only where
-    two candidates are equally good up to the rounding of float32. Memory: 30 MB, 100 kB D,
-    50 bytes for each point.
+    Distances are float64's and the generator is asked on the CPU: the device, and whether the work
+    is so large that compiled loops do it, can matter only where two candidates are equally good up
+    to the rounding of float32. Memory: 30 MB, 100 kB D, 70 bytes for each point.
     """
     batch, candidates, compiled = -(-k // ROUNDS), 2 + int(math.log(k)), pays(points, k)
     lengths = points.square().sum(dim=1)

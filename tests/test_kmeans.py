@@ -131,6 +131,10 @@ def test_bad_input_is_refused() -> None:
         k_means(points, 11, seed=0)
     with pytest.raises(ValueError, match="k is 0"):
         k_means(points, 0, seed=0)
+    far = torch.tensor([[1e160], [-1e160], [2e160]], dtype=torch.float64)
+    for apart in (far, torch.full((3, 1), 1e39, dtype=torch.float64)):
+        with pytest.raises(ValueError, match="too far for their distances"):
+            k_means(apart, 2, seed=0)
     with pytest.raises(ValueError, match=r"shape \(10, 0\)"):
         k_means(torch.ones(10, 0), 2, seed=0)
     with pytest.raises(ValueError, match=r"shape \(10,\)"):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from proxy_core import lloyd as module
 from proxy_core import nearest as search
-from proxy_core.lloyd import Clusters, assign, fill_empty, lloyd, on_grid, reassign
+from proxy_core.lloyd import Clusters, assign, farthest, fill_empty, lloyd, on_grid, reassign
 from proxy_core.nearest import arrange, nearest
 from tests.plain_lloyd import clouds, first_nearest, objective, plain_lloyd, problems
 
@@ -139,3 +139,18 @@ def test_a_point_on_its_center_is_not_far() -> None:
     assert found.of_point.tolist() == [0, 0, 1]
     assert found.centers.tolist() == [[0.5], [0.0], [0.5]]
     assert iterations == 1
+
+
+def test_the_farthest_points_fill_empty_clusters_and_of_equally_far_ones_the_first() -> None:
+    """Each distance is equal to the next up to rounding, but the first is not to the last."""
+    chain = torch.arange(30).double() * 0.9e-12 + 1e-3
+    assert farthest(chain, 3).tolist() == [28, 29, 26]
+    assert farthest(torch.tensor([0.5, 0.5 + 1e-16, 0.25, 8e-12]).double(), 4).tolist() == [0, 1, 2]
+
+
+def test_a_dense_line_leaves_no_center_empty() -> None:
+    half = (torch.arange(2000).double() * 0.9e-12).sqrt()
+    line = torch.cat([half, -half])
+    points = on_grid(torch.stack([line, torch.zeros_like(line)], dim=1))
+    clusters, _ = lloyd(points, torch.zeros(2, 2).double(), 300)
+    assert torch.bincount(clusters.of_point, minlength=2).min() > 1900

@@ -137,6 +137,6 @@ def test_small_moves_leave_few_pairs_in_doubt(monkeypatch: pytest.MonkeyPatch) -
     points = on_grid(clouds(500, 30, dim=16).double() / 2)
     before = points[:30].double()
     found = assign_few(points, before)
-    monkeypatch.setattr(pruning, "fresh", None)  # which would be called if many were
+    monkeypatch.setattr(pruning, "fill", None)  # which would be called if many were
     centers = before + 1e-3
     check(points, centers, *reassign_few(points, centers, before, *found))
