@@ -38,8 +38,8 @@ def area_of(tile: int) -> Area:
 
 
 def narrow(tile: int) -> int:
-    """How many items are shown to `tile` queries at a time: a fourth, for the products to stay in a
-    core's own cache. Fewer queries instead would slow the product down."""
+    """How many items are shown to `tile` queries at a time: a fourth, for the products to stay in
+    the cache. Fewer queries instead would slow the product down."""
     return -(-tile // 4)
 
 

@@ -120,10 +120,17 @@ def find(
 
 
 @compiled
-def add(above: Array, reached: Array, ahead: Array) -> bool:
-    """Add counts (T,) to others; whether any of `reached` differs from them."""
+def add(
+    products: Array, first_row: int, first_column: int, both: bool, counts: Array, ahead: Array
+) -> bool:
+    """Add what `look` counted above `high` in products (T, U) to `ahead` (P,), by rows and, if
+    `both`, by columns; whether any count from `low` on differs from that."""
+    rows, width = products.shape
     differ = False
-    for t in range(above.size):
-        ahead[t] += above[t]
-        differ |= above[t] != reached[t]
+    for t in range(rows):
+        ahead[first_row + t] += counts[0, t]
+        differ |= counts[0, t] != counts[1, t]
+    for u in range(width if both else 0):
+        ahead[first_column + u] += counts[2, u]
+        differ |= counts[2, u] != counts[3, u]
     return differ

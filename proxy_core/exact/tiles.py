@@ -157,9 +157,10 @@ def show(
         if size:
             margin = np.float32(sides.rule.margin)
             room_kernels.keep(products, *places, *found, margin, *sought.tables())
-        add_counts(sought, sides, start, rows, columns, products, area.counts[:2])
-        if both:
-            add_counts(sought, sides, start, columns, rows, products.T, area.counts[2:])
+        if tile_kernels.add(products, *places, area.counts, sought.ahead):
+            decide(sought, sides, start, rows, columns, products, area.counts[:2])
+            if both:
+                decide(sought, sides, start, columns, rows, products.T, area.counts[2:])
 
 
 def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
@@ -180,7 +181,7 @@ def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
     return products
 
 
-def add_counts(
+def decide(
     sought: Sought,
     sides: Sides,
     start: int,
@@ -189,12 +190,12 @@ def add_counts(
     products: Array,
     counts: Array,
 ) -> None:
-    """Add what a tile (T, U) of some queries and items counted ahead of the first hits: counts
-    (2, >= T) of products above `high`, and from `low` on. Those between are decided in float64."""
+    """Add what of a tile (T, U) of some queries and items is ahead of the first hits by float64,
+    which is asked about products between `low` and `high`: counts (2, >= T) say where such are."""
     above, reached = counts[:, : len(products)]
-    if not tile_kernels.add(above, reached, sought.ahead[queries]):
-        return
     unclear = np.flatnonzero(reached != above)
+    if len(unclear) == 0:
+        return
     query = queries.start + unclear
     sought.close[query] += reached[unclear] - above[unclear]
     give_up(sought, query, 32 + len(sides.gallery.order) // SHARE)
