@@ -133,8 +133,12 @@ def score(
     from bench.own_scores import heading, notes, score_embeddings, score_table  # loads torch
     from bench.working import working
 
-    with working(console) as report:
-        scores = score_embeddings(queries, others, ks, metric, report)
+    try:
+        with working(console) as report:
+            scores = score_embeddings(queries, others, ks, metric, report)
+    except KeyboardInterrupt:
+        console.print("\nStopped. Nothing was written.")
+        raise typer.Exit(130) from None
     console.print(heading(queries, others), markup=False, highlight=False)
     console.print(score_table(scores))
     for note in notes(queries, others, metric):

@@ -1,8 +1,10 @@
 """Embeddings that someone brings, read from their files and checked before they are scored."""
 
 import csv
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -78,6 +80,9 @@ def check_name(name: str, names: Iterable[str]) -> None:
 def read_npy(path: Path, name: str) -> np.ndarray:
     """The array of a .npy file, or that of a name in a .npz file."""
     try:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK" and not is_zipfile(file):
+                raise BadZipFile(path)  # numpy would leave the file open
         loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
         if isinstance(loaded, np.ndarray):
             return loaded
@@ -85,7 +90,8 @@ def read_npy(path: Path, name: str) -> np.ndarray:
             check_name(name, loaded.files)
             found: np.ndarray = loaded[name]
             return found
-    except ValueError as error:  # numpy speaks of loading unsafely
+    except (ValueError, BadZipFile, zlib.error, NotImplementedError) as error:
+        # numpy speaks of loading unsafely
         raise ValueError("it is damaged, or holds Python objects") from error
 
 
@@ -134,10 +140,10 @@ def label_column(path: Path, rows: Sequence[Sequence[str]]) -> list[str]:
         )
     if not rows:
         raise ValueError(f"{path} holds a heading only: expected one label a line")
-    short = next((i for i, row in enumerate(rows, start=1) if len(row) <= column), None)
-    if short is not None:
-        raise ValueError(f"{path}: row {short} has no label")
-    return [row[column].strip() for row in rows]
+    words = [row[column].strip() if len(row) > column else "" for row in rows]
+    if "" in words:
+        raise ValueError(f"{path}: row {words.index('') + 1} has no label")
+    return words
 
 
 def check_embeddings(path: Path, embeddings: np.ndarray) -> None:

@@ -80,7 +80,9 @@ def lengths_note(queries: Side, metric: Metric) -> str:
     """What to know about embeddings that are not of unit length; nothing where they are."""
     if metric == "euclidean":
         return "Compared by distance. NMI and AMI, which are of directions, are left out."
-    lengths = np.linalg.norm(queries[0].astype(np.float64), axis=1)
+    largest = np.abs(queries[0]).max(axis=1).astype(np.float64)
+    scale = np.where(largest > 0, largest, 1.0)  # squares of the numbers may be beyond float64
+    lengths = largest * np.linalg.norm(queries[0] / scale[:, None], axis=1)
     if np.allclose(lengths, 1, atol=1e-3):
         return ""
     return (

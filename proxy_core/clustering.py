@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from proxy_core.agreement import adjusted_mutual_information, normalized_mutual_information
-from proxy_core.distances import unit
+from proxy_core.exact.rows import directions
 from proxy_core.kmeans import k_means
 
 
@@ -37,12 +37,12 @@ def cluster_scores(
     negative seeds.
     """
     check(embeddings, labels, seeds, n_init)
-    directions = unit(embeddings.detach().double())
+    points = directions(embeddings.detach())
     truth = labels.cpu().numpy()
     classes = len(np.unique(truth))
     nmi, ami = [], []
     for seed in seeds:
-        found = k_means(directions, classes, seed=seed, n_init=n_init).of_point.cpu().numpy()
+        found = k_means(points, classes, seed=seed, n_init=n_init).of_point.cpu().numpy()
         nmi.append(normalized_mutual_information(truth, found))
         ami.append(adjusted_mutual_information(truth, found))
         if progress:

@@ -74,6 +74,9 @@ def test_seeds_decide_everything_and_lengths_nothing() -> None:
     assert first == cluster_scores(embeddings, labels, seeds=[5, 6])
     scaled = cluster_scores(embeddings.double() * lengths, labels, seeds=[5, 6])
     assert scaled == pytest.approx(first, abs=1e-12)
+    for power in (-900, 900):  # whose squares float64 cannot hold
+        far = torch.ldexp(embeddings.double(), torch.tensor(power))
+        assert cluster_scores(far, labels, seeds=[5, 6]) == pytest.approx(first, abs=1e-12)
 
 
 def test_label_numbers_do_not_matter() -> None:

@@ -120,6 +120,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "text.safetensors").write_text("no tensors")
     (tmp_path / "head.csv").write_text("path,label\n")
+    (tmp_path / "blank.csv").write_text("path,label\n1,a\n2, \n")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
     np.savez(tmp_path / "pickled.npz", labels=np.array([{}], dtype=object))
     np.savez(tmp_path / "other.npz", x=LABELS, y=LABELS)
     for labels, message in [
@@ -132,6 +134,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
         (tmp_path / "text.safetensors", "text.safetensors cannot be read as .safetensors"),
         (tmp_path / "l.json", "l.json is no file of arrays"),
         (tmp_path / "head.csv", "head.csv holds a heading only"),
+        (tmp_path / "blank.csv", "blank.csv: row 2 has no label"),
+        (tmp_path / "cut.npz", "cut.npz cannot be read as .npz .*damaged"),
         (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
         (tmp_path / "other.npz", "other.npz has no array 'labels', but x, y"),
     ]:
@@ -150,6 +154,8 @@ def test_lengths_are_told_where_they_do_not_count() -> None:
     unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
     assert lengths_note((unit, LABELS), "cosine") == ""
     assert "by cosine only their directions count" in lengths_note((vectors(), LABELS), "cosine")
+    tiny = lengths_note((1e-200 * unit.astype(np.float64), LABELS), "cosine")
+    assert "from 1e-200 to 1e-200" in tiny
 
 
 def test_no_bit_of_a_file_is_lost(tmp_path: Path) -> None:

@@ -115,6 +115,11 @@ def test_what_cannot_be_measured_is_refused() -> None:
     x, y = torch.eye(3, dtype=torch.float64), torch.tensor([0, 0, 1])
     with pytest.raises(ValueError, match="expected one of"):
         rank(x, y, metric="manhattan")  # type: ignore[arg-type]
-    for scale, found in ((1e40, r"8\.\d+e\+39"), (1e-120, r"8\.\d+e-121"), (1e200, "inf")):
+    for scale, found in (
+        (1e40, r"8\.\d+e\+39"),
+        (1e-120, r"8\.\d+e-121"),
+        (1e-300, "0"),
+        (1e200, "inf"),
+    ):
         with pytest.raises(ValueError, match=f"up to {found} from their mean"):
             rank(x * scale, y, metric="euclidean")

@@ -76,8 +76,12 @@ def center_and_reach(queries: Tensor, gallery: Tensor) -> tuple[Tensor, float]:
     total = torch.stack([rows.sum(dim=0, dtype=torch.float64) for rows in chunks]).sum(dim=0)
     center = total / len(gallery)
     sides = (rows for side in (queries, gallery) for rows in torch.split(side, CHUNK))
-    reach = max(float(torch.linalg.vector_norm(rows - center, dim=1).max()) for rows in sides)
-    if reach != 0 and not 1e-100 < reach < 1e38:
+    reach, equal = 0.0, True
+    for rows in sides:
+        apart = rows - center
+        reach = max(reach, float(torch.linalg.vector_norm(apart, dim=1).max()))
+        equal = equal and not apart.any()  # squares of what is apart may be 0 in float64
+    if not equal and not 1e-100 < reach < 1e38:
         raise ValueError(
             f"vectors are up to {reach:g} from their mean, too far or too near for their distances "
             "to be held: scale them to between 1e-100 and 1e38"
