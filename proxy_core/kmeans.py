@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from proxy_core.lloyd import lloyd, on_grid, squared_distances
-from proxy_core.nearest import NUMBERS
+from proxy_core.nearest import blocks
 from proxy_core.starts import spread_out
 
 ITERATIONS = 300  # as in scikit-learn; some dozens are the rule
@@ -65,12 +65,6 @@ def once(points: Tensor, k: int, generator: np.random.Generator) -> Clustering:
     )
     objective = float(squared_distances(points, clusters).sum())
     return Clustering(clusters.of_point, clusters.centers, objective, iterations)
-
-
-def blocks(points: Tensor) -> tuple[Tensor, ...]:
-    """The points in parts of some ten thousand numbers."""
-    parts: tuple[Tensor, ...] = torch.split(points, max(1, NUMBERS // points.shape[1]))
-    return parts
 
 
 def frame(points: Tensor) -> tuple[Tensor, float]:

@@ -59,10 +59,15 @@ def rounding(centers: Tensor) -> float:
     return 2 * (centers.shape[1] + 8) * UNIT * (longest + longest**2 / 2)
 
 
+def blocks(points: Tensor) -> tuple[Tensor, ...]:
+    """The points (N, D) in parts of some ten thousand numbers."""
+    parts: tuple[Tensor, ...] = torch.split(points, max(1, NUMBERS // points.shape[1]))
+    return parts
+
+
 def squared_lengths(points: Tensor) -> Tensor:
     """Squared lengths (N,) float64 of points (N, D), some of which are in float64 at a time."""
-    blocks = torch.split(points, max(1, NUMBERS // points.shape[1]))
-    return torch.cat([block.double().square().sum(dim=1) for block in blocks])
+    return torch.cat([part.double().square().sum(dim=1) for part in blocks(points)])
 
 
 def nearest(
