@@ -1,46 +1,105 @@
 """The compiled loops of the float32 filter against plain ones."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from proxy_core.compiled import Array
 from proxy_core.exact.grid import area_of, tasks_of
 from proxy_core.exact.room_kernels import clear_all, keep, last_wanted
-from proxy_core.exact.tile_kernels import look
+from proxy_core.exact.tile_kernels import PANEL, arrange, look, multiply
 
-SHAPES = [(1, 1), (7, 13), (64, 64), (50, 129), (9, 8)]
+SHAPES = [(1, 1), (7, 13), (48, 64), (50, 129), (97, 8), (6, 33)]
+DIMS = [1, 3, 64, 130]
 
 
-def drawn(shape: tuple[int, int]) -> tuple[Array, Array]:
-    """Products that are often equal to each other and to one of the thresholds of T + U queries."""
-    generator = np.random.default_rng(shape[1])
-    products = generator.integers(0, 9, shape).astype(np.float32)
-    products[0, 0] = -np.inf
-    low = generator.integers(2, 9, sum(shape)).astype(np.float32)
-    low[-1] = np.inf
-    return products, low
+@pytest.mark.parametrize("dim", DIMS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_of_panels_are_those_of_rows(shape: tuple[int, int], dim: int) -> None:
+    generator = np.random.default_rng(dim)
+    queries, items = (generator.standard_normal((size, dim)).astype(np.float32) for size in shape)
+    panels = np.full((-(-shape[1] // PANEL), dim, PANEL), np.nan, np.float32)
+    products = np.full((shape[0] + 1, len(panels) * PANEL), 7.0, np.float32)
+    arrange(items, panels)
+    multiply(queries, panels, products)
+    exact = queries.astype(np.float64) @ items.astype(np.float64).T
+    width = dim * 2.0**-24 * (abs(queries).astype(np.float64) @ abs(items).astype(np.float64).T)
+    assert (abs(products[:-1, : shape[1]] - exact) <= 1.01 * width).all()
+    assert (products[:-1, shape[1] :] == 0).all()
+    assert (products[-1] == 7).all(), "no row past the last query's is touched"
+
+
+@dataclass
+class Seen:
+    """What `look` says of a tile whose products are small whole numbers."""
+
+    counts: Array
+    found: set[tuple[int, int, float]]
+    near: set[tuple[int, int]]
+
+
+FIRST = 5, 205  # places of the first query and item
+
+
+def looked(
+    queries: Array, items: Array, own: Array, ids: Array, item_ids: Array, both: bool, limits: Array
+) -> Seen:
+    area = area_of(max(len(queries), len(items)), queries.shape[1])
+    memory = area.counts, area.panels, area.products, area.found, area.values, area.near
+    for array in memory:
+        array[:] = 77
+    found, near = look(queries, items, own, ids, item_ids, FIRST, both, limits, *memory)
+    pairs = list(zip(*area.found[:, :found].tolist(), area.values[:found].tolist(), strict=True))
+    close = list(zip(*area.near[:, :near].tolist(), strict=True))
+    assert len(set(pairs)) == found
+    assert len(set(close)) == near
+    return Seen(area.counts, set(pairs), set(close))
+
+
+def by_loops(products: Array, both: bool, limits: Array) -> Seen:
+    counts = np.zeros((4, max(products.shape)), np.int32)
+    found, near = set(), set()
+    for t, u in np.ndindex(*products.shape):
+        sides = (FIRST[0] + t, FIRST[1] + u, t, 0), (FIRST[1] + u, FIRST[0] + t, u, 2)
+        for asks, stands, place, row in sides[: 1 + both]:
+            high, low, floor = limits[:, asks]
+            counts[row, place] += products[t, u] > high
+            counts[row + 1, place] += products[t, u] >= low
+            if products[t, u] >= floor:
+                found.add((asks, stands, float(products[t, u])))
+            if low <= products[t, u] <= high:
+                near.add((asks, stands))
+    return Seen(counts, found, near)
 
 
 @pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("hidden", ["nothing", "class", "ids"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_tile_is_looked_through_as_plain_loops_would(shape: tuple[int, int], both: bool) -> None:
-    products, low = drawn(shape)
-    rows, width = shape
-    floor, nothing = low[::-1].copy(), np.full(width + 5, np.inf, np.float32)
-    counts = np.full((4, max(shape)), 7, np.int32)
-    flags = np.full(-(-width // 8) * 8, 1, np.uint8)
-    found, ends = np.empty(products.size, np.int32), np.empty(rows + 2, np.int64)
-    limits = low + 1, low, floor, nothing
-    size = look(products, 0, rows, both, *limits, counts, flags, found, ends)
-    row, column = low[:rows, None], low[rows:] if both else nothing[:width]
-    assert (counts[0, :rows] == (products > row + 1).sum(axis=1)).all()
-    assert (counts[1, :rows] == (products >= row).sum(axis=1)).all()
-    assert (counts[2, :width] == (products > column + 1).sum(axis=0)).all()
-    assert (counts[3, :width] == (products >= column).sum(axis=0)).all()
-    column = floor[rows:] if both else nothing[:width]
-    t, u = np.nonzero((products >= floor[:rows, None]) | (products >= column))
-    assert np.array_equal(found[:size], u)
-    assert np.array_equal(ends[:rows], np.searchsorted(t, np.arange(rows), side="right"))
+def test_a_tile_is_looked_through_as_plain_loops_would(
+    shape: tuple[int, int], hidden: str, both: bool
+) -> None:
+    generator = np.random.default_rng(sum(shape))
+    queries, items = (generator.integers(-2, 3, (size, 4)).astype(np.float32) for size in shape)
+    limits = generator.integers(-6, 8, (3, 400)).astype(np.float32)
+    limits[0] = limits[1] + generator.integers(0, 3, 400)
+    limits[:, ::9] = np.inf
+    products = queries @ items.T
+    own, ids, item_ids = np.zeros((shape[0], 2), np.int64), *(np.empty(0, np.int64) for _ in "12")
+    if hidden == "class":
+        own[:, 0] = np.sort(generator.integers(0, 400, shape[0]))
+        own[:, 1] = own[:, 0] + generator.integers(0, 60, shape[0])
+        places = FIRST[1] + np.arange(shape[1])
+        products[(own[:, :1] <= places) & (places < own[:, 1:])] = -np.inf
+    if hidden == "ids":
+        ids, item_ids = (generator.integers(0, 9, size) for size in shape)
+        products[ids[:, None] == item_ids] = -np.inf
+    seen = looked(queries, items, own, ids, item_ids, both, limits)
+    expected = by_loops(products, both, limits)
+    assert np.array_equal(seen.counts[:2, : shape[0]], expected.counts[:2, : shape[0]])
+    assert np.array_equal(seen.counts[2:, : shape[1]], expected.counts[2:, : shape[1]])
+    assert seen.found == expected.found
+    assert seen.near == expected.near
 
 
 @pytest.mark.parametrize("wanted", [1, 3, 40, 60])
@@ -56,6 +115,7 @@ def test_the_last_wanted_value_is_reached_by_as_many(wanted: int) -> None:
 
 
 ITEMS, ROOM = 120, 20
+NO_IDS = np.empty(0, np.int64)
 
 
 def kept_of(products: Array, wanted: int, margin: float) -> tuple[list[Array], Array]:
@@ -70,14 +130,16 @@ def kept_of(products: Array, wanted: int, margin: float) -> tuple[list[Array], A
         np.zeros(ITEMS, np.int64),
         np.full(ITEMS, -3.0, np.float32),
     )
-    floor, infinite = tables[-1], np.full(ITEMS, np.inf, np.float32)
-    area = area_of(50)
+    floor = tables[-1]
+    limits = np.full((3, ITEMS), np.inf, np.float32)
+    area, own = area_of(50, ITEMS), np.zeros((ITEMS, 2), np.int64)
+    memory = area.counts, area.panels, area.products, area.found, area.values, area.near
     for rows, columns in tasks_of(ITEMS, ITEMS, 50, alike=True):
-        tile = np.ascontiguousarray(products[rows, columns])
-        places = rows.start, columns.start, rows.stop <= columns.start
-        limits = infinite, infinite, floor, area.nothing
-        look(tile, *places, *limits, area.counts, area.flags, area.found, area.ends)
-        keep(tile, *places, area.found, area.ends, np.float32(margin), *tables)
+        limits[2] = floor
+        sides = products[rows], np.eye(ITEMS, dtype=np.float32)[columns]
+        places, both = (rows.start, columns.start), rows.stop <= columns.start
+        size, _ = look(*sides, own[rows], NO_IDS, NO_IDS, places, both, limits, *memory)
+        keep(area.found[:, :size], area.values, np.float32(margin), *tables)
     clear_all(np.float32(margin), *tables)
     ends = tables[3][:-1] + tables[6]
     lists = zip(tables[3][:-1], ends, strict=True)
@@ -88,10 +150,10 @@ HITS = np.array([0.9, 0.8, 0.1, -np.inf], np.float32)  # of every query; the las
 
 
 def symmetric() -> Array:
-    """Distinct products below 1, each of them of two items, and none of an item with itself."""
+    """Distinct products below 1, each of two items, and hardly any of an item with itself."""
     values = np.random.default_rng(0).permutation(ITEMS**2).reshape(ITEMS, ITEMS) / ITEMS**2
     products = np.triu(values, 1) + np.triu(values, 1).T
-    np.fill_diagonal(products, -np.inf)
+    np.fill_diagonal(products, -9.0)
     return products.astype(np.float32)
 
 

@@ -4,43 +4,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from proxy_core.compiled import Array
+from proxy_core.exact.tile_kernels import PANEL, STRIP
 
 Task = tuple[slice, slice]  # places of queries and of gallery items
 
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """Memory of one thread for a tile of T queries and U items, used again for the next."""
+    """Memory of one thread for what `tile_kernels.look` makes of up to T queries and T items.
 
-    products: Tensor  # (T * U,) float32
-    found: Array  # (T * U,) int32
-    ends: Array  # (T,) int64
-    flags: Array  # (U,) uint8, and some more
-    counts: Array  # (4, T) int32
-    nothing: Array  # (U,) float32: infinity
+    Lists have room for each item of each query, and the reverse. They cost nothing until they are
+    written to.
+    """
+
+    counts: Array  # (4, T and some more) int32
+    panels: Array  # (T / PANEL, rounded up, D, PANEL) float32
+    products: Array  # (STRIP * T, rounded up,) float32
+    found: Array  # (2, 2 T T) int32
+    values: Array  # (2 T T,) float32
+    near: Array  # (2, 2 T T) int32
 
 
-def area_of(tile: int) -> Area:
+def area_of(tile: int, dim: int) -> Area:
     """Memory for the tiles of `tasks_of`."""
-    width = narrow(tile)
+    panels, pairs = -(-tile // PANEL), 2 * tile * tile
     return Area(
-        products=torch.empty(tile * width, dtype=torch.float32),
-        found=np.empty(tile * width, np.int32),
-        ends=np.empty(tile, np.int64),
-        flags=np.zeros(-(-width // 8) * 8, np.uint8),
-        counts=np.empty((4, tile), np.int32),
-        nothing=np.full(width, np.inf, np.float32),
+        counts=np.empty((4, tile + STRIP + PANEL), np.int32),
+        panels=np.empty((panels, dim, PANEL), np.float32),
+        products=np.empty(STRIP * panels * PANEL, np.float32),
+        found=np.empty((2, pairs), np.int32),
+        values=np.empty(pairs, np.float32),
+        near=np.empty((2, pairs), np.int32),
     )
-
-
-def narrow(tile: int) -> int:
-    """How many items are shown to `tile` queries at a time: a fourth, for the products to stay in
-    the cache. Fewer queries instead would slow the product down."""
-    return -(-tile // 4)
 
 
 def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[Task]:
@@ -50,10 +47,9 @@ def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[
     asked = list(pieces(slice(0, queries), tile))
     if alike:
         for block in blocks:
-            yield from near_diagonal(block, narrow(tile))
+            yield from near_diagonal(block, -(-tile // 4))
     for i, block in enumerate(blocks):
-        for some in asked[:i] if alike else asked:
-            yield from ((some, items) for items in pieces(block, narrow(tile)))
+        yield from ((some, block) for some in (asked[:i] if alike else asked))
 
 
 def near_diagonal(block: slice, width: int) -> Iterator[Task]:

@@ -8,13 +8,24 @@ int32, float32 = np.int32, np.float32
 
 
 @compiled
+def add(
+    counts: Array, first: int, past: int, most: int, ahead: Array, close: Array, limits: Array
+) -> None:
+    """Add what `tile_kernels.look` counted (2, >= T) for queries at places from the first on: what
+    is above `high` to `ahead`, and what else reaches `low` to what is `close`. A query with more
+    than `most` of this is given up."""
+    for query in range(first, past):
+        above, reached = counts[0, query - first], counts[1, query - first]
+        ahead[query] += above
+        close[query] += reached - above
+        if close[query] > most:
+            limits[:, query] = np.inf
+
+
+@compiled
 def keep(
-    products: Array,
-    first_row: int,
-    first_column: int,
-    both: bool,
     found: Array,
-    ends: Array,
+    values: Array,
     margin: np.float32,
     wanted: Array,
     hits: Array,
@@ -25,43 +36,25 @@ def keep(
     filled: Array,
     floor: Array,
 ) -> None:
-    """Take what was found in products (T, U) into the rooms of the rows' queries and, if `both`, of
-    the columns'. The last eight are those of `proxy_core.exact.tiles.Sought`.
+    """Take misses into the rooms of their queries: found (2, F) by query and place, and values, at
+    least as many, by product. The last eight are those of `proxy_core.exact.tiles.Sought`.
 
     A room that is full is cleared of what cannot be among the wanted; if nothing can go, its query
     is given up: its floor becomes infinite.
     """
-    k = 0
-    for t in range(products.shape[0]):
-        while k < ends[t]:
-            u, k = found[k], k + 1
-            product = products[t, u]
-            for side in range(1 + both):
-                query, place = first_row + t, first_column + u
-                if side == 1:
-                    query, place = place, query
-                if product < floor[query]:
-                    continue
-                if filled[query] == room_from[query + 1] - room_from[query]:
-                    clear(
-                        query,
-                        margin,
-                        wanted,
-                        hits,
-                        hits_from,
-                        room_from,
-                        places,
-                        kept,
-                        filled,
-                        floor,
-                    )
-                    if filled[query] == room_from[query + 1] - room_from[query]:
-                        floor[query] = np.inf
-                    if product < floor[query]:
-                        continue
-                places[room_from[query] + filled[query]] = place
-                kept[room_from[query] + filled[query]] = product
-                filled[query] += 1
+    for k in range(found.shape[1]):
+        query, place, product = found[0, k], found[1, k], values[k]
+        if product < floor[query]:
+            continue
+        if filled[query] == room_from[query + 1] - room_from[query]:
+            clear(query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor)
+            if filled[query] == room_from[query + 1] - room_from[query]:
+                floor[query] = np.inf
+            if product < floor[query]:
+                continue
+        places[room_from[query] + filled[query]] = place
+        kept[room_from[query] + filled[query]] = product
+        filled[query] += 1
 
 
 @compiled

@@ -118,15 +118,14 @@ def start(sides: Sides, part: slice, neighbors: int) -> Sought:
     edge = first_edges(hits, euclidean=sides.euclidean)
     products = (hits.values * sides.rule.scale).astype(np.float32)
     room_from = np.concatenate([[0], np.cumsum(room(wanted))])
-    threshold = (edge * sides.rule.scale).astype(np.float32)
+    threshold, width = (edge * sides.rule.scale).astype(np.float32), np.float32(sides.rule.width)
+    floors = first_floors(hits, products, wanted, sides.rule.margin)
     return Sought(
         hits=hits,
         products=products,
         edge=edge,
-        high=threshold + np.float32(sides.rule.width),
-        low=threshold - np.float32(sides.rule.width),
         wanted=wanted,
-        floor=first_floors(hits, products, wanted, sides.rule.margin),
+        limits=np.stack([threshold + width, threshold - width, floors]),
         ahead=np.zeros(len(wanted), np.int64),
         close=np.zeros(len(wanted), np.int64),
         room_from=room_from,

@@ -38,8 +38,8 @@ class Filter:
     It is `scale` times the similarity, give or take `width`.
     """
 
-    queries: Tensor  # (Q, D) float32 operands, by place; of D + 2 dimensions for distances
-    gallery: Tensor  # (G, D) float32, the same tensor where the queries are the gallery
+    queries: Array  # (Q, D) float32 operands, by place; of D + 2 dimensions for distances
+    gallery: Array  # (G, D) float32, the same array where the queries are the gallery
     scale: float
     width: float
     margin: float  # how far a product may be below the M-th best one and still matter
@@ -96,13 +96,13 @@ def by_cosine(queries: Items, gallery: Items) -> Filter:
     return Filter(asked, items, 1.0, width, 2 * width + 1.01 * (size + 2) * TIE)
 
 
-def operands(items: Items) -> Tensor:
+def operands(items: Items) -> Array:
     """Unit vectors (N, D) in float32, by place."""
     out = torch.empty(items.values.shape, dtype=torch.float32)
     for start in range(0, len(out), CHUNK):
         part = slice(start, start + CHUNK)
         out[part] = items.exact(part)
-    return out
+    return out.numpy()
 
 
 def by_distance(queries: Items, gallery: Items) -> Filter:
@@ -116,7 +116,7 @@ def by_distance(queries: Items, gallery: Items) -> Filter:
     return Filter(asked, items, 0.5 / reach**2, width, 2 * width + 2.02 * (size + 2) * TIE)
 
 
-def distance_operands(items: Items, center: Tensor, reach: float, *, left: bool) -> Tensor:
+def distance_operands(items: Items, center: Tensor, reach: float, *, left: bool) -> Array:
     """Rows (N, D + 2) in float32, by place, whose products are minus half a squared distance.
 
     u.v - |u|^2 / 2 - |v|^2 / 2 = -|u - v|^2 / 2, with two more dimensions for the two squares.
@@ -127,7 +127,7 @@ def distance_operands(items: Items, center: Tensor, reach: float, *, left: bool)
         rows = (items.exact(part) - center) / reach
         out[part, :-2] = rows
         out[part, -2 if left else -1] = -rows.square().sum(dim=1) / 2
-    return out
+    return out.numpy()
 
 
 def own_places(queries: Items, gallery: Items) -> Array:

@@ -1,136 +1,251 @@
-"""Compiled loops over a tile of products: counts, and what is not below a floor."""
+"""Compiled loops over the products of a tile: they are made, counted and searched in a cache.
+
+`multiply_block` keeps its sums in registers, which compilers do not find by themselves, and runs
+near the limit of a processor core. Matrix products of libraries are tuned for large matrices: with
+64 dimensions they take half as long again, and the products have to be read back.
+"""
+
+from functools import partial
+from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from proxy_core.compiled import Array, compiled
 
-int32 = np.int32
+LANES = 16 if get_host_cpu_features().get("avx512f") else 8  # float32 in a register
+PANEL = 2 * LANES  # columns of a block
+ROWS = 6  # of a block: 12 registers of sums, 3 of operands
+STRIP = 8 * ROWS  # rows whose products are looked at together
+
+int32, float32 = np.int32, np.float32
 
 
-@compiled
-def hide(products: Array, own: Array, first_column: int) -> None:
-    """Set products (T, U) with the own class (T, 2) of each row, given by place, to -inf."""
-    for t in range(products.shape[0]):
-        start = max(own[t, 0] - first_column, 0)
-        for u in range(start, min(own[t, 1] - first_column, products.shape[1])):
-            products[t, u] = -np.inf
+@intrinsic
+def multiply_block(
+    typing: Any, left: Any, stride: Any, last: Any, panel: Any, depth: Any, out: Any, width: Any
+) -> Any:
+    """Write the products of `ROWS` rows with the columns of a panel.
+
+    All are addresses and sizes: `left` of float32 rows that begin `stride` apart, of which `last`
+    is the last one and taken for those after it; `panel` of (depth, PANEL) float32; `out` of the
+    products, whose rows begin `width` apart.
+    """
+    return types.void(*[types.intp] * 7), emit_block
+
+
+def emit_block(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+    """The instructions of `multiply_block`."""
+    left, stride, last, panel, depth, out, width = arguments
+    whole, real, lanes = depth.type, ir.FloatType(), ir.VectorType(ir.IntType(32), LANES)
+    vector = ir.VectorType(real, LANES)
+
+    def at(start: Any, place: Any, kind: Any) -> Any:
+        address = builder.add(start, builder.mul(place, whole(4)))
+        return builder.inttoptr(address, kind.as_pointer())
+
+    def in_all_lanes(value: Any) -> Any:
+        one = builder.insert_element(vector(ir.Undefined), value, ir.IntType(32)(0))
+        return builder.shuffle_vector(one, one, lanes([0] * LANES))
+
+    numbers = [whole(r) for r in range(ROWS)]
+    rows = [builder.select(builder.icmp_signed("<", r, last), r, last) for r in numbers]
+    halves, new = (whole(0), whole(LANES)), partial(cgutils.alloca_once_value, builder)
+    sums = [[new(vector([0.0] * LANES)) for _ in halves] for _ in rows]
+    with cgutils.for_range(builder, depth, intp=whole) as loop:
+        first = builder.mul(loop.index, whole(PANEL))
+        items = [builder.load(at(panel, builder.add(first, h), vector), align=4) for h in halves]
+        for row, totals in zip(rows, sums, strict=True):
+            place = builder.add(builder.mul(row, stride), loop.index)
+            factor = in_all_lanes(builder.load(at(left, place, real)))
+            for item, total in zip(items, totals, strict=True):
+                product = builder.fmul(factor, item, flags=["contract"])
+                added = builder.fadd(builder.load(total), product, flags=["contract"])
+                builder.store(added, total)
+    for row, totals in zip(rows, sums, strict=True):
+        for half, total in zip(halves, totals, strict=True):
+            place = builder.add(builder.mul(row, width), half)
+            builder.store(builder.load(total), at(out, place, vector), align=4)
+    return context.get_dummy_value()
 
 
 @compiled
 def look(
-    products: Array,
-    first_row: int,
-    first_column: int,
+    queries: Array,
+    items: Array,
+    own: Array,
+    ids: Array,
+    item_ids: Array,
+    place: tuple[int, int],
     both: bool,
-    high: Array,
-    low: Array,
-    floor: Array,
-    nothing: Array,
+    limits: Array,
     counts: Array,
-    flags: Array,
+    panels: Array,
+    products: Array,
     found: Array,
-    ends: Array,
-) -> int:
-    """`count` and `find` in products (T, U) for the queries of the rows and, if `both`, of the
-    columns, who come first. The counts (4, >= T, U) are set anew."""
-    rows, width = products.shape
-    last_row, last_column = first_row + rows, first_column + width
-    column_high = column_low = column_floor = nothing[:width]
+    values: Array,
+    near: Array,
+) -> tuple[int, int]:
+    """Compare T queries (T, D) with U items (U, D) and, if `both`, the items with the queries.
+
+    The first ones have the given places. limits (3, P) float32: the high, the low and the floor of
+    each query. To be set: counts (4, >= T, U) int32, how many products of each query are above its
+    high, and how many reach its low; then the same of the items. found (2, >= 2 T U) int32 and
+    values, as many: who has a product that is not below the floor, with whom, and which. near, like
+    found: who has a product from low to high, and with whom. Returns how many both are.
+
+    A query sees nothing of its own class, at places own (T, 2), nor, if ids are given, of its id.
+    panels (>= U / PANEL, D, PANEL) and products (>= STRIP * U) are memory, U rounded up.
+    """
+    size, width = len(queries), -(-len(items) // PANEL) * PANEL
+    rows = np.full((3, -(-size // STRIP) * STRIP), np.inf, np.float32)
+    columns = np.full((3, width), np.inf, np.float32)
+    rows[:, :size] = limits[:, place[0] : place[0] + size]
     if both:
-        column_high = high[first_column:last_column]
-        column_low = low[first_column:last_column]
-        column_floor = floor[first_column:last_column]
+        columns[:, : len(items)] = limits[:, place[1] : place[1] + len(items)]
+    row_seen, column_seen = np.zeros(STRIP, np.int32), np.zeros(width, np.int32)
+    flags = np.zeros(width, np.uint8)
+    strip = products[: STRIP * width].reshape(STRIP, width)
     counts[:] = 0
-    count(
-        products,
-        high[first_row:last_row],
-        low[first_row:last_row],
-        column_high,
-        column_low,
-        counts[0, :rows],
-        counts[1, :rows],
-        counts[2, :width],
-        counts[3, :width],
-    )
-    return find(products, floor[first_row:last_row], column_floor, flags, found, ends)
+    found_size = near_size = 0
+    arrange(items, panels)
+    for first in range(0, size, STRIP):
+        some = queries[first : first + STRIP]
+        past = first + len(some)
+        multiply(some, panels, strip)
+        hide(strip, own[first:past] - place[1], ids[first:past], item_ids, len(items))
+        mine, my_counts = rows[:, first : first + STRIP], counts[:2, first : first + STRIP]
+        count(strip, mine, columns, my_counts, counts[2:])
+        here = place[0] + first, place[1]
+        found_size = find(strip, here, mine[2], columns[2], flags, found, values, found_size)
+        row_seen[:] = 0
+        near_size = list_near(strip, here, mine, my_counts, row_seen, near, near_size)
+        here = here[1], here[0]
+        near_size = list_near(strip.T, here, columns, counts[2:], column_seen, near, near_size)
+    return found_size, near_size
+
+
+@compiled
+def arrange(items: Array, panels: Array) -> None:
+    """Copy items (U, D) to panels (>= U / PANEL, D, PANEL), and 0 to what is left of the last."""
+    for p in range(-(-len(items) // PANEL)):
+        some = items[p * PANEL : (p + 1) * PANEL]
+        for d in range(items.shape[1]):
+            panels[p, d, len(some) :] = 0.0
+        for u in range(len(some)):
+            for d in range(items.shape[1]):
+                panels[p, d, u] = some[u, d]
+
+
+@compiled
+def multiply(queries: Array, panels: Array, products: Array) -> None:
+    """Write the products of queries (T, D) with the columns of the panels to (>= T, U)."""
+    size, depth = queries.shape
+    width = products.shape[1]
+    for p in range(width // PANEL):
+        panel = panels[p].ctypes.data
+        for t in range(0, size, ROWS):
+            left, out = queries[t].ctypes.data, products[t, p * PANEL :].ctypes.data
+            last = min(ROWS, size - t) - 1
+            multiply_block(left, depth, last, panel, depth, out, width)  # type: ignore[call-arg]
+
+
+@compiled
+def hide(products: Array, own: Array, ids: Array, item_ids: Array, items: int) -> None:
+    """Set products to -inf where a row's own class (T, 2) or id is, and where nobody is."""
+    products[len(own) :] = -np.inf
+    for t in range(len(own)):
+        products[t, items:] = -np.inf
+        for u in range(max(own[t, 0], 0), min(own[t, 1], items)):
+            products[t, u] = -np.inf
+        for u in range(item_ids.size):
+            if ids[t] == item_ids[u]:
+                products[t, u] = -np.inf
 
 
 @compiled
 def count(
-    products: Array,
-    high: Array,
-    low: Array,
-    column_high: Array,
-    column_low: Array,
-    above: Array,
-    reached: Array,
-    column_above: Array,
-    column_reached: Array,
+    products: Array, rows: Array, columns: Array, row_counts: Array, column_counts: Array
 ) -> None:
-    """Add to the last four, per row (T,) and per column (U,) of products (T, U), how many are
-    greater than `high` and how many are at least `low`."""
+    """Add to counts (2, T) of the rows and (2, U) of the columns of products (T, U), T a multiple
+    of 8, how many are greater than `high` and how many are at least `low`, the first limits."""
     for t in range(products.shape[0]):
-        row, upper, lower = products[t], high[t], low[t]
-        over, at_least = int32(0), int32(0)
+        row, high, low = products[t], rows[0, t], rows[1, t]
+        above, reached = int32(0), int32(0)
         for u in range(row.size):  # branches or wider counters would keep it from being vectorised
-            over += int32(row[u] > upper)
-            at_least += int32(row[u] >= lower)
-        above[t] += over
-        reached[t] += at_least
-    whole = products.shape[0] - products.shape[0] % 8
-    for t in range(0, whole, 8):  # eight rows for each step of the columns' counters
+            above += int32(row[u] > high)
+            reached += int32(row[u] >= low)
+        row_counts[0, t] += above
+        row_counts[1, t] += reached
+    highs, lows = columns[0], columns[1]
+    aboves, reacheds = column_counts[0], column_counts[1]
+    for t in range(0, products.shape[0], 8):  # eight rows for each step of the columns' counters
         block = products[t : t + 8]
         for u in range(block.shape[1]):
-            over, at_least = int32(0), int32(0)
+            above, reached = int32(0), int32(0)
             for i in range(8):
-                over += int32(block[i, u] > column_high[u])
-                at_least += int32(block[i, u] >= column_low[u])
-            column_above[u] += over
-            column_reached[u] += at_least
-    for t in range(whole, products.shape[0]):
-        row = products[t]
-        for u in range(row.size):
-            column_above[u] += int32(row[u] > column_high[u])
-            column_reached[u] += int32(row[u] >= column_low[u])
+                above += int32(block[i, u] > highs[u])
+                reached += int32(block[i, u] >= lows[u])
+            aboves[u] += above
+            reacheds[u] += reached
 
 
 @compiled
 def find(
-    products: Array, floor: Array, column_floor: Array, flags: Array, found: Array, ends: Array
+    products: Array,
+    place: tuple[int, int],
+    floor: Array,
+    column_floor: Array,
+    flags: Array,
+    found: Array,
+    values: Array,
+    size: int,
 ) -> int:
-    """Write to `found` the columns in products (T, U), row after row, of those that are not below
-    the floor of their row (T,) or of their column (U,), and to `ends` (T,) where each row ends; how
-    many they are.
-
-    flags are uint8, as many as U rounded up to eights at least; `found` has room for all products.
-    """
-    size, width = 0, products.shape[1]
+    """Add to the list `found` of some size what is not below the floor of its row or column in
+    products (T, U); the size then. flags (U,) are memory."""
     words = flags.view(np.uint64)
     for t in range(products.shape[0]):
         row, lowest = products[t], floor[t]
-        for u in range(width):
+        for u in range(row.size):
             flags[u] = np.uint8(row[u] >= min(lowest, column_floor[u]))
-        for word in range(-(-width // 8)):
+        for word in range(words.size):
             if words[word]:
-                for u in range(8 * word, min(8 * word + 8, width)):
-                    found[size] = u  # in any case, which is sooner done than asked
-                    size += flags[u]
-        ends[t] = size
+                for u in range(8 * word, 8 * word + 8):
+                    if row[u] >= lowest:
+                        found[0, size], found[1, size] = place[0] + t, place[1] + u
+                        values[size] = row[u]
+                        size += 1
+                    if row[u] >= column_floor[u]:
+                        found[0, size], found[1, size] = place[1] + u, place[0] + t
+                        values[size] = row[u]
+                        size += 1
     return size
 
 
 @compiled
-def add(
-    products: Array, first_row: int, first_column: int, both: bool, counts: Array, ahead: Array
-) -> bool:
-    """Add what `look` counted above `high` in products (T, U) to `ahead` (P,), by rows and, if
-    `both`, by columns; whether any count from `low` on differs from that."""
-    rows, width = products.shape
-    differ = False
-    for t in range(rows):
-        ahead[first_row + t] += counts[0, t]
-        differ |= counts[0, t] != counts[1, t]
-    for u in range(width if both else 0):
-        ahead[first_column + u] += counts[2, u]
-        differ |= counts[2, u] != counts[3, u]
-    return differ
+def list_near(
+    products: Array,
+    place: tuple[int, int],
+    limits: Array,
+    counts: Array,
+    seen: Array,
+    near: Array,
+    size: int,
+) -> int:
+    """Add to the list `near` of some size the products (T, U) from low to high of rows of which
+    there are more, by the counts, than were seen before; the size then."""
+    more = int32(0)
+    for t in range(seen.size):
+        more += counts[1, t] - counts[0, t] - seen[t]
+    for t in range(seen.size if more else 0):
+        if seen[t] < counts[1, t] - counts[0, t]:
+            seen[t] = counts[1, t] - counts[0, t]
+            for u in range(products.shape[1]):
+                if limits[1, t] <= products[t, u] <= limits[0, t]:
+                    near[0, size], near[1, size] = place[0] + t, place[1] + u
+                    size += 1
+    return size

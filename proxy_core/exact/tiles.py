@@ -4,12 +4,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,16 +34,22 @@ class Sought:
     hits: Hits
     products: Array  # float32 products of the filter that the hits' similarities are
     edge: Array  # (P,) float64: the least similarity of a miss that precedes the first hit
-    high: Array  # (P,) float32: products above are of misses that surely do
-    low: Array  # (P,) float32: products below are of misses that surely do not
     wanted: Array  # (P,) int64: M
-    floor: Array  # (P,) float32: products below are not of wanted misses; infinite if given up
+    limits: Array  # (3, P) float32: products above the first are of misses that surely precede the
+    # first hit, below the second of such that surely do not, below the last of such that are not
+    # wanted; all infinite if the query is given up
     ahead: Array  # (P,) int64: misses that precede the first hit
     close: Array  # (P,) int64: misses that float64 had to decide
     room_from: Array  # (P + 1,) int64: where the query's room starts in the next two
     places: Array  # int32: places in the gallery of misses that may be wanted
     kept: Array  # float32: their products
     filled: Array  # (P,) int64: how many these are
+
+    @property
+    def floor(self) -> Array:
+        """The last limits (P,)."""
+        floor: Array = self.limits[2]
+        return floor
 
     def given_up(self) -> Array:
         """Mask (P,) of queries that are left to float64 altogether."""
@@ -69,30 +73,12 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
     threads = torch.get_num_threads()
     areas: SimpleQueue[Area] = SimpleQueue()
     for _ in range(threads):
-        areas.put(area_of(tile))
+        areas.put(area_of(tile, sides.rule.gallery.shape[1]))
     lock = threading.Lock()
     work = partial(compare_tile, sought, sides, part.start, alike=alike, areas=areas, lock=lock)
-    with full_float32():
-        for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
-            progress(done, total)
+    for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
+        progress(done, total)
     room_kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
-
-
-@contextmanager
-def full_float32() -> Iterator[None]:
-    """Products of float32 without shortened operands, whatever the user has set by
-    `torch.set_float32_matmul_precision` or `torch.backends`.
-
-    Autocast needs no such care: it leaves a product with an `out` alone.
-    """
-    backends: Any = torch.backends  # whose declared types leave `matmul` out
-    every, products = backends.mkldnn, backends.mkldnn.matmul
-    asked = products.fp32_precision
-    products.fp32_precision = "ieee"
-    try:
-        yield
-    finally:  # what is that of every product goes on to follow it
-        products.fp32_precision = "none" if asked == every.fp32_precision else asked
 
 
 def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
@@ -103,7 +89,6 @@ def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int
     if threads == 1:
         yield from map(work, tasks)
         return
-    torch.set_num_threads(1)
     pool, left = ThreadPoolExecutor(threads), iter(tasks)
     try:
         waiting = deque(pool.submit(work, task) for task in islice(left, AHEAD * threads))
@@ -111,10 +96,7 @@ def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int
             yield waiting.popleft().result()
             waiting.extend(pool.submit(work, task) for task in islice(left, 1))
     finally:
-        try:
-            pool.shutdown(cancel_futures=True)
-        finally:
-            torch.set_num_threads(threads)
+        pool.shutdown(cancel_futures=True)
 
 
 def compare_tile(
@@ -147,65 +129,42 @@ def show(
     lock: threading.Lock,
 ) -> None:
     """`compare_tile` in some memory; what is known is changed by one thread at a time."""
-    rows, columns = task
-    products = multiply(sides, slice(start + rows.start, start + rows.stop), columns, area)
-    places = rows.start, columns.start, both
-    limits = sought.high, sought.low, sought.floor, area.nothing
-    found = area.found, area.ends
-    size = tile_kernels.look(products, *places, *limits, area.counts, area.flags, *found)
+    asked, items = task
+    rows = slice(start + asked.start, start + asked.stop)
+    ids = sides.queries.ids.numpy()[rows], sides.gallery.ids.numpy()[items]
+    if not sides.clashing:
+        ids = ids[0], ids[1][:0]
+    found, near = tile_kernels.look(
+        sides.rule.queries[rows],
+        sides.rule.gallery[items],
+        sides.own[rows],
+        *ids,
+        (asked.start, items.start),
+        both,
+        sought.limits,
+        area.counts,
+        area.panels,
+        area.products,
+        area.found,
+        area.values,
+        area.near,
+    )
     with lock:
-        if size:
-            margin = np.float32(sides.rule.margin)
-            room_kernels.keep(products, *places, *found, margin, *sought.tables())
-        if tile_kernels.add(products, *places, area.counts, sought.ahead):
-            decide(sought, sides, start, rows, columns, products, area.counts[:2])
-            if both:
-                decide(sought, sides, start, columns, rows, products.T, area.counts[2:])
+        if found:
+            lists, margin = (area.found[:, :found], area.values), np.float32(sides.rule.margin)
+            room_kernels.keep(*lists, margin, *sought.tables())
+        most = 32 + len(sides.gallery.order) // SHARE
+        for some, counts in ((asked, area.counts[:2]), (items, area.counts[2:]))[: 1 + both]:
+            places = some.start, some.stop
+            room_kernels.add(counts, *places, most, sought.ahead, sought.close, sought.limits)
+        if near:
+            decide(sought, sides, start, *area.near[:, :near])
 
 
-def multiply(sides: Sides, rows: slice, columns: slice, area: Area) -> Array:
-    """Products (T, U) of the filter; -inf for items of the query's class or with its id.
-
-    Classes stand in the same order on both sides, so most tiles have none.
-    """
-    left, right = sides.rule.queries[rows], sides.rule.gallery[columns]
-    out = area.products[: len(left) * len(right)].view(len(left), len(right))
-    torch.mm(left, right.T, out=out)
-    products: Array = out.numpy()
-    own = sides.own[rows]
-    if own[0, 0] < columns.stop and own[-1, 1] > columns.start:
-        tile_kernels.hide(products, own, columns.start)
-    if sides.clashing:
-        same = sides.queries.ids[rows, None] == sides.gallery.ids[columns]
-        out.masked_fill_(same, -torch.inf)
-    return products
-
-
-def decide(
-    sought: Sought,
-    sides: Sides,
-    start: int,
-    queries: slice,
-    items: slice,
-    products: Array,
-    counts: Array,
-) -> None:
-    """Add what of a tile (T, U) of some queries and items is ahead of the first hits by float64,
-    which is asked about products between `low` and `high`: counts (2, >= T) say where such are."""
-    above, reached = counts[:, : len(products)]
-    unclear = np.flatnonzero(reached != above)
-    if len(unclear) == 0:
-        return
-    query = queries.start + unclear
-    sought.close[query] += reached[unclear] - above[unclear]
-    give_up(sought, query, 32 + len(sides.gallery.order) // SHARE)
-    low, high, some = sought.low[query, None], sought.high[query, None], products[unclear]
-    t, u = np.nonzero((some >= low) & (some <= high))  # nothing of queries that were given up
-    found = sides.similarities(start + query[t], items.start + u)
-    np.add.at(sought.ahead, query[t], found >= sought.edge[query[t]])
-
-
-def give_up(sought: Sought, queries: Array, most: int) -> None:
-    """Leave those queries to float64 altogether that are close to more than `most` pairs."""
-    late = queries[sought.close[queries] > most]
-    sought.high[late] = sought.low[late] = sought.floor[late] = np.inf
+def decide(sought: Sought, sides: Sides, start: int, queries: Array, items: Array) -> None:
+    """Add to `ahead`, by float64, which of the items are ahead of the first hits of the queries
+    that are not given up."""
+    some = sought.limits[1, queries] < np.inf
+    asked = queries[some]
+    found = sides.similarities(start + asked, items[some])
+    np.add.at(sought.ahead, asked, found >= sought.edge[asked])
