@@ -43,7 +43,7 @@ def keep(
     is given up: its floor becomes infinite.
     """
     for k in range(found.shape[1]):
-        query, place, product = found[0, k], found[1, k], values[k]
+        query, place, product = int(found[0, k]), found[1, k], values[k]
         if product < floor[query]:
             continue
         if filled[query] == room_from[query + 1] - room_from[query]:

@@ -27,15 +27,24 @@ def rank_in_float64(
     by_label, by_id = group(gallery[1]), group(gallery[2])
     cells = CELLS.get(queries[0].device.type, CELLS["cuda"])
     size = max(1, cells // len(gallery[0]))
-    parts, done = [], 0
+    fields, done = empty_fields(len(queries[0]), neighbors), 0
     for vectors, labels, ids in zip(*(torch.split(part, size) for part in queries), strict=True):
         rows = similarities(vectors, gallery[0], euclidean=euclidean)
         ranked = rank_rows(rows, labels, ids, by_label, by_id, neighbors, euclidean=euclidean)
-        parts.append([field.cpu() for field in ranked])
+        for field, some in zip(fields, ranked, strict=True):
+            field[done : done + len(vectors)] = some
         done += len(vectors)
         if progress:
             progress(done, len(queries[0]))
-    return [torch.cat(column) for column in zip(*parts, strict=True)]
+    return fields
+
+
+def empty_fields(queries: int, neighbors: int) -> list[Tensor]:
+    """The fields of `Ranking`, to be filled in."""
+    whole, real = torch.int64, torch.float64
+    scores = [torch.zeros(queries, dtype=dtype) for dtype in (whole, whole, real, real)]
+    lists = torch.zeros(queries, neighbors, dtype=torch.float32)
+    return [*scores, lists.long(), lists]
 
 
 def similarities(vectors: Tensor, gallery: Tensor, *, euclidean: bool) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from proxy_core.compiled import Array
 from proxy_core.exact.own_class import Hits, own_class
-from proxy_core.exact.rows import Progress, Side, rank_in_float64
+from proxy_core.exact.rows import Progress, Side, empty_fields, rank_in_float64
 from proxy_core.exact.settle import settle_queries
 from proxy_core.exact.sides import (
     Sides,
@@ -85,14 +85,6 @@ def of_whole(progress: Progress | None, part: slice, queries: int) -> Progress:
             progress(part.start * total + (part.stop - part.start) * done, queries * total)
 
     return told
-
-
-def empty_fields(queries: int, neighbors: int) -> list[Tensor]:
-    """The fields of `Ranking`, to be filled in."""
-    whole, real = torch.int64, torch.float64
-    scores = [torch.zeros(queries, dtype=dtype) for dtype in (whole, whole, real, real)]
-    lists = torch.zeros(queries, neighbors, dtype=torch.float32)
-    return [*scores, lists.long(), lists]
 
 
 def room(wanted: Array) -> Array:

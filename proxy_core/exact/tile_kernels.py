@@ -22,6 +22,7 @@ PANEL = 2 * LANES  # columns of a block
 ROWS = 6  # of a block: 12 registers of sums, 3 of operands
 STRIP = 8 * ROWS  # rows whose products are looked at together
 
+Counts = tuple[Array, Array]  # above the first limit, and not below the second: (T,) int32
 int32, float32 = np.int32, np.float32
 
 
@@ -52,8 +53,8 @@ def emit_block(context: Any, builder: ir.IRBuilder, signature: Any, arguments: A
         one = builder.insert_element(vector(ir.Undefined), value, ir.IntType(32)(0))
         return builder.shuffle_vector(one, one, lanes([0] * LANES))
 
-    numbers = [whole(r) for r in range(ROWS)]
-    rows = [builder.select(builder.icmp_signed("<", r, last), r, last) for r in numbers]
+    rows = [whole(r) for r in range(ROWS)]
+    rows = [builder.select(builder.icmp_signed("<", r, last), r, last) for r in rows]
     halves, new = (whole(0), whole(LANES)), partial(cgutils.alloca_once_value, builder)
     sums = [[new(vector([0.0] * LANES)) for _ in halves] for _ in rows]
     with cgutils.for_range(builder, depth, intp=whole) as loop:
@@ -89,7 +90,7 @@ def look(
     found: Array,
     values: Array,
     near: Array,
-) -> tuple[int, int]:
+) -> Array:
     """Compare T queries (T, D) with U items (U, D) and, if `both`, the items with the queries.
 
     The first ones have the given places. limits (3, P) float32: the high, the low and the floor of
@@ -99,34 +100,39 @@ def look(
     found: who has a product from low to high, and with whom. Returns how many both are.
 
     A query sees nothing of its own class, at places own (T, 2), nor, if ids are given, of its id.
-    panels (>= U / PANEL, D, PANEL) and products (>= STRIP * U) are memory, U rounded up.
+    panels (>= U / PANEL, D, PANEL) and products (STRIP, U) are memory, U rounded up.
     """
-    size, width = len(queries), -(-len(items) // PANEL) * PANEL
-    rows = np.full((3, -(-size // STRIP) * STRIP), np.inf, np.float32)
-    columns = np.full((3, width), np.inf, np.float32)
-    rows[:, :size] = limits[:, place[0] : place[0] + size]
-    if both:
-        columns[:, : len(items)] = limits[:, place[1] : place[1] + len(items)]
-    row_seen, column_seen = np.zeros(STRIP, np.int32), np.zeros(width, np.int32)
-    flags = np.zeros(width, np.uint8)
-    strip = products[: STRIP * width].reshape(STRIP, width)
+    width = products.shape[1]
+    columns = limits_of(limits, place[1], len(items) if both else 0, width)
+    theirs = counts[2, :width], counts[3, :width]
     counts[:] = 0
-    found_size = near_size = 0
+    row_seen, column_seen = np.zeros(STRIP, np.int32), np.zeros(width, np.int32)
+    sizes = np.zeros(2, np.int64)  # plain counters from 0 would be compiled twice
     arrange(items, panels)
-    for first in range(0, size, STRIP):
+    for first in range(0, len(queries), STRIP):
         some = queries[first : first + STRIP]
         past = first + len(some)
-        multiply(some, panels, strip)
-        hide(strip, own[first:past] - place[1], ids[first:past], item_ids, len(items))
-        mine, my_counts = rows[:, first : first + STRIP], counts[:2, first : first + STRIP]
-        count(strip, mine, columns, my_counts, counts[2:])
-        here = place[0] + first, place[1]
-        found_size = find(strip, here, mine[2], columns[2], flags, found, values, found_size)
+        multiply(some, panels, products)
+        hide(products, own[first:past], place[1], ids[first:past], item_ids, len(items))
+        rows = limits_of(limits, place[0] + first, len(some), row_seen.size)
+        mine = counts[0, first : first + STRIP], counts[1, first : first + STRIP]
+        count(products, rows, columns, mine, theirs)
+        here, there = (place[0] + first, place[1]), (place[1], place[0] + first)
+        sizes[0] = find(products, here, rows[2], columns[2], found, values, sizes[0])
         row_seen[:] = 0
-        near_size = list_near(strip, here, mine, my_counts, row_seen, near, near_size)
-        here = here[1], here[0]
-        near_size = list_near(strip.T, here, columns, counts[2:], column_seen, near, near_size)
-    return found_size, near_size
+        sizes[1] = list_near(products, here, rows, mine, row_seen, near, sizes[1])
+        sizes[1] = list_near(products.T, there, columns, theirs, column_seen, near, sizes[1])
+    return sizes
+
+
+@compiled
+def limits_of(limits: Array, place: int, size: int, room: int) -> Array:
+    """A copy of so many limits (3, room), as other threads may raise them; infinite after these."""
+    found = np.full((3, room), np.inf, np.float32)
+    for k in range(3):
+        for t in range(size):
+            found[k, t] = limits[k, place + t]
+    return found
 
 
 @compiled
@@ -145,22 +151,21 @@ def arrange(items: Array, panels: Array) -> None:
 def multiply(queries: Array, panels: Array, products: Array) -> None:
     """Write the products of queries (T, D) with the columns of the panels to (>= T, U)."""
     size, depth = queries.shape
-    width = products.shape[1]
-    for p in range(width // PANEL):
+    for p in range(products.shape[1] // PANEL):
         panel = panels[p].ctypes.data
         for t in range(0, size, ROWS):
             left, out = queries[t].ctypes.data, products[t, p * PANEL :].ctypes.data
-            last = min(ROWS, size - t) - 1
-            multiply_block(left, depth, last, panel, depth, out, width)  # type: ignore[call-arg]
+            given = left, depth, min(ROWS, size - t) - 1, panel, depth, out, products.shape[1]
+            multiply_block(*given)  # type: ignore[call-arg]
 
 
 @compiled
-def hide(products: Array, own: Array, ids: Array, item_ids: Array, items: int) -> None:
+def hide(products: Array, own: Array, start: int, ids: Array, item_ids: Array, items: int) -> None:
     """Set products to -inf where a row's own class (T, 2) or id is, and where nobody is."""
     products[len(own) :] = -np.inf
     for t in range(len(own)):
         products[t, items:] = -np.inf
-        for u in range(max(own[t, 0], 0), min(own[t, 1], items)):
+        for u in range(max(own[t, 0] - start, 0), min(own[t, 1] - start, items)):
             products[t, u] = -np.inf
         for u in range(item_ids.size):
             if ids[t] == item_ids[u]:
@@ -168,21 +173,18 @@ def hide(products: Array, own: Array, ids: Array, item_ids: Array, items: int) -
 
 
 @compiled
-def count(
-    products: Array, rows: Array, columns: Array, row_counts: Array, column_counts: Array
-) -> None:
-    """Add to counts (2, T) of the rows and (2, U) of the columns of products (T, U), T a multiple
-    of 8, how many are greater than `high` and how many are at least `low`, the first limits."""
+def count(products: Array, rows: Array, columns: Array, mine: Counts, theirs: Counts) -> None:
+    """Count products (T, U), T a multiple of 8, by the limits (3, T) of rows, (3, U) of columns."""
     for t in range(products.shape[0]):
         row, high, low = products[t], rows[0, t], rows[1, t]
         above, reached = int32(0), int32(0)
         for u in range(row.size):  # branches or wider counters would keep it from being vectorised
             above += int32(row[u] > high)
             reached += int32(row[u] >= low)
-        row_counts[0, t] += above
-        row_counts[1, t] += reached
+        mine[0][t] += above
+        mine[1][t] += reached
     highs, lows = columns[0], columns[1]
-    aboves, reacheds = column_counts[0], column_counts[1]
+    aboves, reacheds = theirs
     for t in range(0, products.shape[0], 8):  # eight rows for each step of the columns' counters
         block = products[t : t + 8]
         for u in range(block.shape[1]):
@@ -200,13 +202,13 @@ def find(
     place: tuple[int, int],
     floor: Array,
     column_floor: Array,
-    flags: Array,
     found: Array,
     values: Array,
     size: int,
 ) -> int:
     """Add to the list `found` of some size what is not below the floor of its row or column in
-    products (T, U); the size then. flags (U,) are memory."""
+    products (T, U); the size then."""
+    flags = np.zeros(products.shape[1], np.uint8)
     words = flags.view(np.uint64)
     for t in range(products.shape[0]):
         row, lowest = products[t], floor[t]
@@ -215,13 +217,12 @@ def find(
         for word in range(words.size):
             if words[word]:
                 for u in range(8 * word, 8 * word + 8):
+                    query, item = place[0] + t, place[1] + u
                     if row[u] >= lowest:
-                        found[0, size], found[1, size] = place[0] + t, place[1] + u
-                        values[size] = row[u]
+                        found[0, size], found[1, size], values[size] = query, item, row[u]
                         size += 1
                     if row[u] >= column_floor[u]:
-                        found[0, size], found[1, size] = place[1] + u, place[0] + t
-                        values[size] = row[u]
+                        found[0, size], found[1, size], values[size] = item, query, row[u]
                         size += 1
     return size
 
@@ -231,7 +232,7 @@ def list_near(
     products: Array,
     place: tuple[int, int],
     limits: Array,
-    counts: Array,
+    counts: Counts,
     seen: Array,
     near: Array,
     size: int,
@@ -240,10 +241,10 @@ def list_near(
     there are more, by the counts, than were seen before; the size then."""
     more = int32(0)
     for t in range(seen.size):
-        more += counts[1, t] - counts[0, t] - seen[t]
+        more += counts[1][t] - counts[0][t] - seen[t]
     for t in range(seen.size if more else 0):
-        if seen[t] < counts[1, t] - counts[0, t]:
-            seen[t] = counts[1, t] - counts[0, t]
+        if seen[t] < counts[1][t] - counts[0][t]:
+            seen[t] = counts[1][t] - counts[0][t]
             for u in range(products.shape[1]):
                 if limits[1, t] <= products[t, u] <= limits[0, t]:
                     near[0, size], near[1, size] = place[0] + t, place[1] + u

@@ -18,6 +18,7 @@ from proxy_core.exact.grid import Area, Task, area_of, tasks_of
 from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
+from proxy_core.exact.tile_kernels import PANEL, STRIP
 
 AHEAD = 8  # tiles that wait for a thread: all would take more memory than their products
 SHARE = 256  # a query is given up when float64 had to decide more than this part of its pairs
@@ -134,6 +135,7 @@ def show(
     ids = sides.queries.ids.numpy()[rows], sides.gallery.ids.numpy()[items]
     if not sides.clashing:
         ids = ids[0], ids[1][:0]
+    width = -(-(items.stop - items.start) // PANEL) * PANEL
     found, near = tile_kernels.look(
         sides.rule.queries[rows],
         sides.rule.gallery[items],
@@ -144,7 +146,7 @@ def show(
         sought.limits,
         area.counts,
         area.panels,
-        area.products,
+        area.products[: STRIP * width].reshape(STRIP, width),
         area.found,
         area.values,
         area.near,
