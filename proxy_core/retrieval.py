@@ -64,19 +64,17 @@ def rank(
     integers. Without a gallery the queries are searched among themselves. A gallery item with the
     query's id is the query itself and is left out, wherever it stands and however often; ids
     default to the positions in a search among themselves, and to no common item otherwise.
-    `neighbors` is K. `tile` is how many queries are compared with a fourth as many items at a
-    time; it changes no result. `progress` is called now and then with what is done and how much
-    there is.
+    `neighbors` is K. `tile` is how many queries are compared with as many items at a time; it
+    changes no result. `progress` is called now and then with what is done and how much there is.
 
     On a CPU it costs half of a float32 product of all pairs and some more, or a whole one where
     queries and gallery differ or where K and the classes are so large that not all queries are
     searched at a time (`proxy_core.exact.search`); a collapsed embedding is left to float64, which
-    is some ten times slower. It takes as many threads as PyTorch has; meanwhile PyTorch's own are
-    one, and its float32 products are not shortened, in the whole process. Beside input and result
-    it holds a float32 copy of the input (two by distance, and one in float64 if the input is
-    neither float32 nor half precision), some 60 MB, and 2 MB for each thread. On another device,
-    and for few pairs, all is done in float64, with a few matrices of 32 MB at a time on a CPU and
-    of 512 MB elsewhere.
+    is some ten times slower. It takes as many threads as PyTorch has. Beside input and result it
+    holds a float32 copy of the input (two by distance, and one in float64 if the input is neither
+    float32 nor half precision), some 60 MB, and 3 MB for each thread, or 45 MB where hardly
+    anything can be ruled out. On another device, and for few pairs, all is done in float64, with a
+    few matrices of 32 MB at a time on a CPU and of 512 MB elsewhere.
 
     TypeError for what is no tensor. ValueError for shapes that do not fit, empty or non-finite
     input, K < 0, tile < 1, another metric, and distances whose squares float64 cannot hold.

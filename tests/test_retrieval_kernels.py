@@ -46,7 +46,7 @@ def looked(
     queries: Array, items: Array, own: Array, ids: Array, item_ids: Array, both: bool, limits: Array
 ) -> Seen:
     area = area_of(max(len(queries), len(items)), queries.shape[1])
-    memory = area.counts, area.panels, area.products, area.found, area.values, area.near
+    memory = area.memory(len(items))
     for array in memory:
         array[:] = 77
     found, near = look(queries, items, own, ids, item_ids, FIRST, both, limits, *memory)
@@ -133,12 +133,13 @@ def kept_of(products: Array, wanted: int, margin: float) -> tuple[list[Array], A
     floor = tables[-1]
     limits = np.full((3, ITEMS), np.inf, np.float32)
     area, own = area_of(50, ITEMS), np.zeros((ITEMS, 2), np.int64)
-    memory = area.counts, area.panels, area.products, area.found, area.values, area.near
     for rows, columns in tasks_of(ITEMS, ITEMS, 50, alike=True):
         limits[2] = floor
         sides = products[rows], np.eye(ITEMS, dtype=np.float32)[columns]
         places, both = (rows.start, columns.start), rows.stop <= columns.start
-        size, _ = look(*sides, own[rows], NO_IDS, NO_IDS, places, both, limits, *memory)
+        size, _ = look(
+            *sides, own[rows], NO_IDS, NO_IDS, places, both, limits, *area.memory(len(sides[1]))
+        )
         keep(area.found[:, :size], area.values, np.float32(margin), *tables)
     clear_all(np.float32(margin), *tables)
     ends = tables[3][:-1] + tables[6]

@@ -26,18 +26,28 @@ class Area:
     values: Array  # (2 T T,) float32
     near: Array  # (2, 2 T T) int32
 
+    def memory(self, items: int) -> tuple[Array, ...]:
+        """What `tile_kernels.look` takes for so many items, in its order."""
+        products = self.products[: STRIP * padded(items)].reshape(STRIP, -1)
+        return self.counts, self.panels, products, self.found, self.values, self.near
+
 
 def area_of(tile: int, dim: int) -> Area:
     """Memory for the tiles of `tasks_of`."""
-    panels, pairs = -(-tile // PANEL), 2 * tile * tile
+    pairs = 2 * tile * tile
     return Area(
         counts=np.empty((4, tile + STRIP + PANEL), np.int32),
-        panels=np.empty((panels, dim, PANEL), np.float32),
-        products=np.empty(STRIP * panels * PANEL, np.float32),
+        panels=np.empty((padded(tile) // PANEL, dim, PANEL), np.float32),
+        products=np.empty(STRIP * padded(tile), np.float32),
         found=np.empty((2, pairs), np.int32),
         values=np.empty(pairs, np.float32),
         near=np.empty((2, pairs), np.int32),
     )
+
+
+def padded(items: int) -> int:
+    """So many, rounded up to whole panels."""
+    return -(-items // PANEL) * PANEL
 
 
 def tasks_of(queries: int, gallery: int, tile: int, *, alike: bool) -> Iterator[Task]:

@@ -23,7 +23,11 @@ def rank_in_float64(
     *,
     euclidean: bool,
 ) -> list[Tensor]:
-    """The fields of `Ranking` from whole rows of similarities, of some queries at a time."""
+    """The fields of `Ranking` from whole rows of similarities, of some queries at a time.
+
+    Results go to their place at once: kept apart, they would stand between the large matrices and
+    keep their memory from being used again.
+    """
     by_label, by_id = group(gallery[1]), group(gallery[2])
     cells = CELLS.get(queries[0].device.type, CELLS["cuda"])
     size = max(1, cells // len(gallery[0]))

@@ -1,7 +1,7 @@
 """Exact ranking on a CPU at the cost of one half of a float32 matrix product.
 
-Items are sorted by class and compared by tiles that stay in the processor's cache. In a search
-among themselves each product serves both of its items. As classes stand together, hardly a tile
+Items are sorted by class and compared by tiles, whose products stay in the processor's cache. In a
+search among themselves each product serves both of its items. As classes stand together, hardly a tile
 holds a relevant item. So nothing has to be sorted: similarities of the own class come first, in
 float64 (`own_class`); then misses are counted that are more similar than the best of these, and the
 few are kept that may be among the first max(R, K), from which all else follows (`settle`).

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from proxy_core.compiled import Array, compiled
+from proxy_core.compiled import Array, compiled, lanes
 
-LANES = 16 if get_host_cpu_features().get("avx512f") else 8  # float32 in a register
+LANES = lanes()  # float32 in a register
 PANEL = 2 * LANES  # columns of a block
 ROWS = 6  # of a block: 12 registers of sums, 3 of operands
 STRIP = 8 * ROWS  # rows whose products are looked at together

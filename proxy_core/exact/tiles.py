@@ -18,7 +18,6 @@ from proxy_core.exact.grid import Area, Task, area_of, tasks_of
 from proxy_core.exact.own_class import Hits
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
-from proxy_core.exact.tile_kernels import PANEL, STRIP
 
 AHEAD = 8  # tiles that wait for a thread: all would take more memory than their products
 SHARE = 256  # a query is given up when float64 had to decide more than this part of its pairs
@@ -83,10 +82,8 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
 
 
 def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
-    """Do all the work in so many threads of one core each; what is waiting is dropped on an error.
-
-    PyTorch's own threads would share one product at a time and stand idle between two.
-    """
+    """Do all the work in so many threads, as compiled loops run without Python's lock; what is
+    waiting is dropped on an error."""
     if threads == 1:
         yield from map(work, tasks)
         return
@@ -135,7 +132,6 @@ def show(
     ids = sides.queries.ids.numpy()[rows], sides.gallery.ids.numpy()[items]
     if not sides.clashing:
         ids = ids[0], ids[1][:0]
-    width = -(-(items.stop - items.start) // PANEL) * PANEL
     found, near = tile_kernels.look(
         sides.rule.queries[rows],
         sides.rule.gallery[items],
@@ -144,12 +140,7 @@ def show(
         (asked.start, items.start),
         both,
         sought.limits,
-        area.counts,
-        area.panels,
-        area.products[: STRIP * width].reshape(STRIP, width),
-        area.found,
-        area.values,
-        area.near,
+        *area.memory(items.stop - items.start),
     )
     with lock:
         if found:
