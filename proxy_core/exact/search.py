@@ -1,10 +1,10 @@
 """Exact ranking on a CPU at the cost of one half of a float32 matrix product.
 
 Items are sorted by class and compared by tiles, whose products stay in the processor's cache. In a
-search among themselves each product serves both of its items. As classes stand together, hardly a tile
-holds a relevant item. So nothing has to be sorted: similarities of the own class come first, in
-float64 (`own_class`); then misses are counted that are more similar than the best of these, and the
-few are kept that may be among the first max(R, K), from which all else follows (`settle`).
+search among themselves each product serves both of its items. As classes stand together, hardly a
+tile holds a relevant item. So nothing has to be sorted: similarities of the own class come first,
+in float64 (`own_class`); then misses are counted that are more similar than the best of these, and
+the few are kept that may be among the first max(R, K), from which all else follows (`settle`).
 
 Products are float32 and only a filter. Let u = 2**-24 and x, y unit vectors. The operands are
 x (1 + a), y (1 + b) with |a|, |b| <= u in every dimension (and a little for float64). A sum of D
