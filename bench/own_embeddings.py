@@ -4,6 +4,7 @@ import csv
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -50,8 +51,11 @@ def read_embeddings(path: Path, labels: Path | None) -> tuple[np.ndarray, np.nda
     do.
     """
     embeddings = read_array(path, "embeddings")
-    if labels is None and path.suffix == ".npy":
-        raise ValueError(f"{path} holds embeddings only: name a file of their labels too")
+    if labels is None and path.suffix.lower() == ".npy":
+        raise ValueError(
+            f"{path} holds embeddings only: name a file of their labels too, for a gallery with "
+            "--gallery-labels"
+        )
     names = read_array(path, "labels") if labels is None else read_labels(labels)
     check_embeddings(path, embeddings)
     return embeddings, checked_labels(labels or path, names, len(embeddings))
@@ -59,12 +63,13 @@ def read_embeddings(path: Path, labels: Path | None) -> tuple[np.ndarray, np.nda
 
 def read_array(path: Path, name: str) -> np.ndarray:
     """The array of that name, or the only one of a .npy file."""
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is no file of arrays: expected {', '.join(SUFFIXES)}")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        return read_npy(path, name) if path.suffix != ".safetensors" else read_tensor(path, name)
+        tensors = path.suffix.lower() == ".safetensors"
+        return read_tensor(path, name) if tensors else read_npy(path, name)
     except KeyError as error:
         raise ValueError(f"{path} has no array {name!r}, but {error.args[0]}") from error
     except (OSError, ValueError, EOFError) as error:
@@ -83,7 +88,8 @@ def read_npy(path: Path, name: str) -> np.ndarray:
         with path.open("rb") as file:
             if file.read(2) == b"PK" and not is_zipfile(file):
                 raise BadZipFile(path)  # numpy would leave the file open
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
+        mode: Literal["r"] | None = "r" if path.suffix.lower() == ".npy" else None
+        loaded = np.load(path, allow_pickle=False, mmap_mode=mode)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
@@ -93,6 +99,8 @@ def read_npy(path: Path, name: str) -> np.ndarray:
     except (ValueError, BadZipFile, zlib.error, NotImplementedError) as error:
         # numpy speaks of loading unsafely
         raise ValueError("it is damaged, or holds Python objects") from error
+    except RuntimeError as error:  # zipfile's for an archive with a password
+        raise ValueError(f"{error}; pack it without a password") from error
 
 
 def read_tensor(path: Path, name: str) -> np.ndarray:
@@ -112,7 +120,7 @@ def read_tensor(path: Path, name: str) -> np.ndarray:
 
 def read_labels(path: Path) -> np.ndarray:
     """Labels from a file of arrays, or from text with one label a line."""
-    if path.suffix not in (".csv", ".txt"):
+    if path.suffix.lower() not in (".csv", ".txt"):
         return read_array(path, "labels")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -167,9 +175,11 @@ def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
 def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
     """Labels (N,), whole numbers as int64 or words; ValueError for what cannot be labels."""
     if labels.shape != (images,):
+        text = labels.shape == (images + 1,) and labels.dtype.kind in "US"
+        heading = f"; if its first line is a heading, call it 'label', not {str(labels[0])!r}"
         raise ValueError(
             f"{path}: labels have shape {labels.shape}; expected one for each of {images:,} "
-            "embeddings"
+            f"embeddings{heading if text else ''}"
         )
     if labels.dtype.kind in "US":
         return labels
@@ -177,7 +187,13 @@ def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
         labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
     )
     if not whole:
-        raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
+        first = ""
+        if labels.dtype.kind == "f":
+            row = int((labels != np.floor(labels)).argmax())
+            first = f", {labels[row]} in row {row}"
+        raise ValueError(
+            f"{path}: labels are {labels.dtype}{first}; expected whole numbers or words"
+        )
     largest = 2**53 if labels.dtype.kind == "f" else 2**63 - 1  # beyond that floats skip numbers
     if max(int(labels.max()), -int(labels.min()) - 1) > largest:
         raise ValueError(

@@ -29,7 +29,7 @@ def score_embeddings(
     scores = summary(rank(*sides, metric=metric, progress=partial(report, "ranking")), ks=ks)
     if gallery is None and metric == "cosine":
         told = partial(report, "clustering")
-        told(0, len(KMEANS_SEEDS))
+        told(0, 1)
         scores |= cluster_scores(*sides, seeds=KMEANS_SEEDS, progress=told)
     return scores
 

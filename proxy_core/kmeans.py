@@ -1,7 +1,9 @@
 """k-means: greedy k-means++, then Lloyd's iterations to their end, in bounded memory."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,7 +31,14 @@ class Clustering:
     iterations: int
 
 
-def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering:
+def k_means(
+    points: Tensor,
+    k: int,
+    *,
+    seed: int,
+    n_init: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> Clustering:
     """Cluster points (N, D) of any floating type, on their device; the best of `n_init` runs.
 
     Starts by `spread_out`, then `lloyd` until no point changes its center, at most 300 times; run r
@@ -40,7 +49,8 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
     of float64. Equal points are in one cluster. Empty clusters take the farthest points, and stay
     empty only with fewer than k distinct points. Memory beside the points: a copy in float32, some
     120 bytes for each point and for each number in the centers, 4 bytes for each pair of both where
-    k < 300, and 50 MB + 100 kB D.
+    k < 300, and 50 MB + 100 kB D. `progress` is called now and then with the share in [0, 1] that
+    is done, an estimate: half of a run for the starts, half for the iterations.
 
     Differs from scikit-learn's KMeans in the draws, in the last iterations (that stops once centers
     hardly move) and for k > 256 in the start; from faiss, which starts at random points and stops
@@ -53,16 +63,27 @@ def k_means(points: Tensor, k: int, *, seed: int, n_init: int = 1) -> Clustering
     points = points.detach()
     mean, scale = frame(points)
     scaled = within(points, mean, scale)
-    runs = (once(scaled, k, np.random.default_rng([seed, run])) for run in range(n_init))
+
+    def told(run: int, share: float) -> None:
+        if progress:
+            progress((run + share) / n_init)
+
+    runs = (
+        once(scaled, k, np.random.default_rng([seed, run]), partial(told, run))
+        for run in range(n_init)
+    )
     best = min(runs, key=lambda found: found.objective)
     return replace(best, centers=best.centers * scale + mean, objective=best.objective * scale**2)
 
 
-def once(points: Tensor, k: int, generator: np.random.Generator) -> Clustering:
+def once(
+    points: Tensor, k: int, generator: np.random.Generator, told: Callable[[float], None]
+) -> Clustering:
     """Clusters of points (N, D) as `within` makes them."""
-    clusters, iterations = lloyd(
-        points, points[spread_out(points, k, generator)].double(), ITERATIONS
-    )
+    rows = spread_out(points, k, generator, lambda share: told(share / 2))
+    starts = points[rows].double()
+    clusters, iterations = lloyd(points, starts, ITERATIONS, lambda share: told((1 + share) / 2))
+    told(1.0)
     objective = float(squared_distances(points, clusters).sum())
     return Clustering(clusters.of_point, clusters.centers, objective, iterations)
 

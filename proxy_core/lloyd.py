@@ -1,5 +1,6 @@
 """Lloyd's iterations: each point to its nearest center, each center to the mean of its points."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,7 +28,12 @@ class Clusters:
     bounds: Bounds | None = None
 
 
-def lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[Clusters, int]:
+def lloyd(
+    points: Tensor,
+    centers: Tensor,
+    iterations: int,
+    told: Callable[[float], None] | None = None,
+) -> tuple[Clusters, int]:
     """Iterate from `centers` (k, D) float64 until no point changes its center, or so many times.
 
     points (N, D) float32 by `on_grid`, lengths at most 1. Returns the clusters, and how often the
@@ -35,6 +41,8 @@ def lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[Clusters, i
 
     A center without points takes the point farthest from its own center, several take one each, so
     that the sum of squared distances never grows; while all points lie on their centers it stays.
+    `told` is called now and then with the share in [0, 1] that is done, as if each iteration took
+    three quarters of the time of the one before.
     """
     clusters, before = assign(points, centers), None
     sums = torch.zeros_like(centers)
@@ -43,6 +51,8 @@ def lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[Clusters, i
         if not update(sums, points, before, clusters.of_point):
             return clusters, iteration
         before = clusters.of_point
+        if told:
+            told(1 - 0.75 ** (iteration + 1))
         clusters = reassign(points, means(sums, clusters), clusters)
     return clusters, iterations
 

@@ -1,7 +1,7 @@
 """Where k-means starts: greedy k-means++, several centers at a time where there are many."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -16,7 +16,12 @@ KEPT = 2**22  # of points and all candidates of a round: 16 MB
 BLOCK = 4096  # pairs of points that are held in float64 at a time
 
 
-def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor:
+def spread_out(
+    points: Tensor,
+    k: int,
+    generator: np.random.Generator,
+    told: Callable[[float], None] | None = None,
+) -> Tensor:
     """Rows (k,) of points (N, D) that lie far apart: greedy k-means++. 1 <= k <= N.
 
     points: float32, lengths at most 1. Arthur and Vassilvitskii, k-means++: The Advantages of
@@ -31,7 +36,8 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
 
     Distances are float64's and the generator is asked on the CPU: the device, and whether the work
     is so large that compiled loops do it, can matter only where two candidates are equally good up
-    to the rounding of float32. Memory: 30 MB, 100 kB D, 70 bytes for each point.
+    to the rounding of float32. Memory: 30 MB, 100 kB D, 70 bytes for each point. `told` is called
+    now and then with the share in [0, 1] that is chosen.
     """
     batch, candidates, compiled = -(-k // ROUNDS), 2 + int(math.log(k)), pays(points, k)
     lengths = points.square().sum(dim=1)
@@ -48,6 +54,8 @@ def spread_out(points: Tensor, k: int, generator: np.random.Generator) -> Tensor
         drawn = np.searchsorted(sums[:-1], places, side="right")
         best = take_best(points, lengths, drawn, distances, compiled=compiled)
         rows = np.append(rows, best)
+        if told:
+            told(len(rows) / k)
     return torch.from_numpy(rows).to(points.device)
 
 

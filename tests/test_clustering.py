@@ -109,3 +109,16 @@ def test_bad_input_is_refused() -> None:
         cluster_scores(embeddings, labels, seeds=[0], n_init=0)
     with pytest.raises(ValueError, match="NaN or infinity"):
         cluster_scores(embeddings * torch.nan, labels, seeds=[0])
+
+
+@pytest.mark.parametrize("classes", [5, 300])  # centers one by one, and several at a time
+def test_progress_rises_to_all(classes: int) -> None:
+    told: list[tuple[int, int]] = []
+    sides = clouds(noise=1.0, classes=classes, size=900)
+    cluster_scores(*sides, seeds=[0, 1], progress=lambda *step: told.append(step))
+    done = [step[0] for step in told]
+    assert done == sorted(done)
+    assert {total for _, total in told} == {1800}
+    assert done[-1] == 1800
+    assert sum(0 < step < 450 for step in done) > 1, "while starts are chosen"
+    assert sum(450 < step < 900 for step in done) > 1, "while centers move"

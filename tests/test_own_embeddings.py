@@ -89,7 +89,8 @@ def broken(**changes: object) -> dict[str, object]:
         (broken(labels=LABELS[:, None]), r"labels have shape \(30, 1\)"),
         (broken(labels=LABELS * 0 + 3), "all 30 labels are 3; it takes two classes"),
         (broken(labels=np.arange(30)), "all 30 labels differ"),
-        (broken(labels=LABELS + 0.5), "labels are float64; expected whole numbers or words"),
+        (broken(labels=LABELS + 0.5), "labels are float64, 0.5 in row 0; expected whole numbers"),
+        (broken(labels=np.where(LABELS == 2, np.nan, LABELS)), r"float64, nan in row \d+; expected"),
         (
             broken(labels=np.uint64(2**63) + LABELS.astype(np.uint64)),
             "labels of type uint64 go from .* beyond",
@@ -120,6 +121,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "text.safetensors").write_text("no tensors")
     (tmp_path / "head.csv").write_text("path,label\n")
+    (tmp_path / "class.csv").write_text("class\n" + "".join(f"{n}\n" for n in LABELS))
     (tmp_path / "blank.csv").write_text("path,label\n1,a\n2, \n")
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
     np.savez(tmp_path / "pickled.npz", labels=np.array([{}], dtype=object))
@@ -134,13 +136,30 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
         (tmp_path / "text.safetensors", "text.safetensors cannot be read as .safetensors"),
         (tmp_path / "l.json", "l.json is no file of arrays"),
         (tmp_path / "head.csv", "head.csv holds a heading only"),
+        (tmp_path / "class.csv", "first line is a heading, call it 'label', not 'class'"),
         (tmp_path / "blank.csv", "blank.csv: row 2 has no label"),
         (tmp_path / "cut.npz", "cut.npz cannot be read as .npz .*damaged"),
         (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
+        (locked(tmp_path / "locked.npz"), "locked.npz cannot be read .*encrypted.* password"),
         (tmp_path / "other.npz", "other.npz has no array 'labels', but x, y"),
     ]:
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             read_embeddings(npy[0], labels)
+
+
+def locked(path: Path) -> Path:
+    """A .npz file whose first entry says that it is encrypted."""
+    np.savez(path, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + flags] |= 1
+    path.write_bytes(content)
+    return path
+
+
+def test_suffixes_may_be_capitals(npy: tuple[Path, Path]) -> None:
+    paths = [path.rename(path.with_suffix(path.suffix.upper())) for path in npy]
+    np.testing.assert_array_equal(read_embeddings(*paths)[0], vectors())
 
 
 @pytest.mark.parametrize("text", ["", "0", "1,x", "1.5", "-2", "٣"])
