@@ -3,11 +3,14 @@
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from proxy_core import retrieval
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -35,6 +38,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="module", params=["filter", "float64"])
+def both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Exact ranking by the float32 filter and by whole rows in float64, each whatever the size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
+        yield
 
 
 @pytest.fixture

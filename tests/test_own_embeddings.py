@@ -90,7 +90,10 @@ def broken(**changes: object) -> dict[str, object]:
         (broken(labels=LABELS * 0 + 3), "all 30 labels are 3; it takes two classes"),
         (broken(labels=np.arange(30)), "all 30 labels differ"),
         (broken(labels=LABELS + 0.5), "labels are float64, 0.5 in row 0; expected whole numbers"),
-        (broken(labels=np.where(LABELS == 2, np.nan, LABELS)), r"float64, nan in row \d+; expected"),
+        (
+            broken(labels=np.where(LABELS == 2, np.nan, LABELS)),
+            r"float64, nan in row \d+;",
+        ),
         (
             broken(labels=np.uint64(2**63) + LABELS.astype(np.uint64)),
             "labels of type uint64 go from .* beyond",

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,16 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from proxy_core import retrieval
 from proxy_core.retrieval import Ranking, rank, summary
 
-
-@pytest.fixture(scope="module", autouse=True, params=["filter", "float64"])
-def path(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Both ways of computing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
-        yield
+pytestmark = pytest.mark.usefixtures("both_paths")
 
 
 @dataclasses.dataclass

@@ -1,7 +1,6 @@
 """Ranking by Euclidean distance against a full sort in plain Python."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,19 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from proxy_core import retrieval
 from proxy_core.exact import own_class, search
 from proxy_core.retrieval import rank, summary
 from tests.plain_cosines import cloud, grids, integers
 from tests.test_retrieval_exact import assert_same
 
-
-@pytest.fixture(scope="module", autouse=True, params=["filter", "float64"])
-def path(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Both ways of computing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
-        yield
+pytestmark = pytest.mark.usefixtures("both_paths")
 
 
 def plain_order(vectors: Tensor, labels: Tensor, query: int) -> list[tuple[float, bool, int]]:

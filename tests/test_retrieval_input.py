@@ -1,20 +1,11 @@
 """Summaries of ranks, and what the search refuses."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
-from proxy_core import retrieval
 from proxy_core.retrieval import rank, recall_at_k, summary
 
-
-@pytest.fixture(scope="module", autouse=True, params=["filter", "float64"])
-def path(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Both ways of computing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
-        yield
+pytestmark = pytest.mark.usefixtures("both_paths")
 
 
 def test_recall_counts_the_queries_that_can_be_answered() -> None:

@@ -1,7 +1,6 @@
 """Runs of items that are each equal to the next, though the first is not equal to the last."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,18 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from proxy_core import retrieval
 from proxy_core.retrieval import Metric, rank
 
 STEP = 0.8e-12  # two items are equal if they are at most one such step apart
 
 
-@pytest.fixture(scope="module", autouse=True, params=["filter", "float64"])
-def path(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Both ways of computing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
-        yield
+pytestmark = pytest.mark.usefixtures("both_paths")
 
 
 def items(steps: list[int], metric: Metric) -> Tensor:
