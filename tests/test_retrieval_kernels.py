@@ -7,7 +7,7 @@ import pytest
 
 from proxy_core.compiled import Array
 from proxy_core.exact.grid import area_of, tasks_of
-from proxy_core.exact.room_kernels import clear_all, keep, last_wanted
+from proxy_core.exact.room_kernels import Rooms, clear_all, keep, last_wanted
 from proxy_core.exact.tile_kernels import PANEL, arrange, look, multiply
 
 SHAPES = [(1, 1), (7, 13), (48, 64), (50, 129), (97, 8), (6, 33)]
@@ -120,31 +120,30 @@ NO_IDS = np.empty(0, np.int64)
 
 def kept_of(products: Array, wanted: int, margin: float) -> tuple[list[Array], Array]:
     """The places that are kept of the symmetric products (N, N), for each query, and the floors."""
-    tables = (
-        np.full(ITEMS, wanted),
-        np.tile(HITS, ITEMS),
-        len(HITS) * np.arange(ITEMS + 1),
-        ROOM * np.arange(ITEMS + 1),
-        np.full(ITEMS * ROOM, -1, np.int32),
-        np.empty(ITEMS * ROOM, np.float32),
-        np.zeros(ITEMS, np.int64),
-        np.full(ITEMS, -3.0, np.float32),
-    )
-    floor = tables[-1]
     limits = np.full((3, ITEMS), np.inf, np.float32)
+    limits[2] = -3.0
+    rooms = Rooms(
+        margin=np.float32(margin),
+        wanted=np.full(ITEMS, wanted),
+        hits=np.tile(HITS, ITEMS),
+        hits_from=len(HITS) * np.arange(ITEMS + 1),
+        starts=ROOM * np.arange(ITEMS + 1),
+        places=np.full(ITEMS * ROOM, -1, np.int32),
+        kept=np.empty(ITEMS * ROOM, np.float32),
+        filled=np.zeros(ITEMS, np.int64),
+        floor=limits[2],
+    )
     area, own = area_of(50, ITEMS), np.zeros((ITEMS, 2), np.int64)
     for rows, columns in tasks_of(ITEMS, ITEMS, 50, alike=True):
-        limits[2] = floor
         sides = products[rows], np.eye(ITEMS, dtype=np.float32)[columns]
         places, both = (rows.start, columns.start), rows.stop <= columns.start
         size, _ = look(
             *sides, own[rows], NO_IDS, NO_IDS, places, both, limits, *area.memory(len(sides[1]))
         )
-        keep(area.found[:, :size], area.values, np.float32(margin), *tables)
-    clear_all(np.float32(margin), *tables)
-    ends = tables[3][:-1] + tables[6]
-    lists = zip(tables[3][:-1], ends, strict=True)
-    return [np.sort(tables[4][first:past]) for first, past in lists], floor
+        keep(area.found[:, :size], area.values, rooms)
+    clear_all(rooms)
+    lists = zip(rooms.starts[:-1], rooms.starts[:-1] + rooms.filled, strict=True)
+    return [np.sort(rooms.places[first:past]) for first, past in lists], rooms.floor
 
 
 HITS = np.array([0.9, 0.8, 0.1, -np.inf], np.float32)  # of every query; the last is itself

@@ -1,10 +1,26 @@
 """Compiled loops over what is kept for each query: misses that may be among the wanted."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from proxy_core.compiled import Array, compiled
 
-int32, float32 = np.int32, np.float32
+int32, int64, float32 = np.int32, np.int64, np.float32
+
+
+class Rooms(NamedTuple):
+    """What is kept for each of P queries, of which M hits and misses are wanted."""
+
+    margin: np.float32  # how far a product may be below the M-th best one and still matter
+    wanted: Array  # (P,) int64: M
+    hits: Array  # float32 products of the filter that the similarities of the hits are
+    hits_from: Array  # (P + 1,) int64: where those of a query start, best first
+    starts: Array  # (P + 1,) int64: where a query's room starts in the next two
+    places: Array  # int32: places in the gallery of misses that may be wanted
+    kept: Array  # float32: their products
+    filled: Array  # (P,) int64: how many these are
+    floor: Array  # (P,) float32: products below are not of wanted misses; infinite if given up
 
 
 @compiled
@@ -23,87 +39,52 @@ def add(
 
 
 @compiled
-def keep(
-    found: Array,
-    values: Array,
-    margin: np.float32,
-    wanted: Array,
-    hits: Array,
-    hits_from: Array,
-    room_from: Array,
-    places: Array,
-    kept: Array,
-    filled: Array,
-    floor: Array,
-) -> None:
+def keep(found: Array, values: Array, rooms: Rooms) -> None:
     """Take misses into the rooms of their queries: found (2, F) by query and place, and values, at
-    least as many, by product. The last eight are those of `proxy_core.exact.tiles.Sought`.
+    least as many, by product.
 
     A room that is full is cleared of what cannot be among the wanted; if nothing can go, its query
     is given up: its floor becomes infinite.
     """
+    starts, filled, floor = rooms.starts, rooms.filled, rooms.floor
     for k in range(found.shape[1]):
-        query, place, product = int(found[0, k]), found[1, k], values[k]
+        query, place, product = int64(found[0, k]), found[1, k], values[k]
         if product < floor[query]:
             continue
-        if filled[query] == room_from[query + 1] - room_from[query]:
-            clear(query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor)
-            if filled[query] == room_from[query + 1] - room_from[query]:
+        if filled[query] == starts[query + 1] - starts[query]:
+            clear(query, rooms)
+            if filled[query] == starts[query + 1] - starts[query]:
                 floor[query] = np.inf
             if product < floor[query]:
                 continue
-        places[room_from[query] + filled[query]] = place
-        kept[room_from[query] + filled[query]] = product
+        rooms.places[starts[query] + filled[query]] = place
+        rooms.kept[starts[query] + filled[query]] = product
         filled[query] += 1
 
 
 @compiled
-def clear_all(
-    margin: np.float32,
-    wanted: Array,
-    hits: Array,
-    hits_from: Array,
-    room_from: Array,
-    places: Array,
-    kept: Array,
-    filled: Array,
-    floor: Array,
-) -> None:
+def clear_all(rooms: Rooms) -> None:
     """Clear the rooms of all queries."""
-    for query in range(filled.size):
-        clear(query, margin, wanted, hits, hits_from, room_from, places, kept, filled, floor)
+    for query in range(rooms.filled.size):
+        clear(query, rooms)
 
 
 @compiled
-def clear(
-    query: int,
-    margin: np.float32,
-    wanted: Array,
-    hits: Array,
-    hits_from: Array,
-    room_from: Array,
-    places: Array,
-    kept: Array,
-    filled: Array,
-    floor: Array,
-) -> None:
+def clear(query: int | np.int64, rooms: Rooms) -> None:
     """Raise a query's floor to its last wanted product of hits and misses, less the margin, and
     drop the misses below it."""
-    first, past = room_from[query], room_from[query] + filled[query]
-    mine = hits[hits_from[query] : hits_from[query + 1]]
-    own = min(mine.size, wanted[query])
-    if wanted[query] == 0 or own + filled[query] < wanted[query] or floor[query] == np.inf:
+    wanted, filled, floor = rooms.wanted[query], rooms.filled[query], rooms.floor[query]
+    first = rooms.starts[query]
+    places, kept = rooms.places[first : first + filled], rooms.kept[first : first + filled]
+    hits = rooms.hits[rooms.hits_from[query] : rooms.hits_from[query + 1]][:wanted]
+    if wanted == 0 or hits.size + filled < wanted or floor == np.inf:
         return
-    last = last_wanted(mine[:own], kept[first:past], wanted[query], floor[query])
-    floor[query] = max(floor[query], last - margin)
-    left = first
-    for k in range(first, past):
-        places[left], kept[left] = (
-            places[k],
-            kept[k],
-        )  # in any case, which is sooner done than asked
-        left += kept[k] >= floor[query]
-    filled[query] = left - first
+    floor = max(floor, last_wanted(hits, kept, wanted, floor) - rooms.margin)
+    left = 0
+    for k in range(filled):
+        places[left], kept[left] = places[k], kept[k]  # in any case: sooner done than asked
+        left += kept[k] >= floor
+    rooms.filled[query], rooms.floor[query] = left, floor
 
 
 @compiled

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from proxy_core.compiled import Array
 from proxy_core.exact.own_class import Hits, own_class
+from proxy_core.exact.room_kernels import Rooms
 from proxy_core.exact.rows import Progress, Side, empty_fields, rank_in_float64
 from proxy_core.exact.settle import settle_queries
 from proxy_core.exact.sides import (
@@ -109,22 +110,23 @@ def start(sides: Sides, part: slice, neighbors: int) -> Sought:
     wanted = np.maximum(hits.relevant, neighbors)
     edge = first_edges(hits, euclidean=sides.euclidean)
     products = (hits.values * sides.rule.scale).astype(np.float32)
-    room_from = np.concatenate([[0], np.cumsum(room(wanted))])
     threshold, width = (edge * sides.rule.scale).astype(np.float32), np.float32(sides.rule.width)
     floors = first_floors(hits, products, wanted, sides.rule.margin)
-    return Sought(
-        hits=hits,
-        products=products,
-        edge=edge,
+    limits = np.stack([threshold + width, threshold - width, floors])
+    starts = np.concatenate([[0], np.cumsum(room(wanted))])
+    rooms = Rooms(
+        margin=np.float32(sides.rule.margin),
         wanted=wanted,
-        limits=np.stack([threshold + width, threshold - width, floors]),
-        ahead=np.zeros(len(wanted), np.int64),
-        close=np.zeros(len(wanted), np.int64),
-        room_from=room_from,
-        places=np.empty(room_from[-1], np.int32),
-        kept=np.empty(room_from[-1], np.float32),
+        hits=products,
+        hits_from=hits.starts,
+        starts=starts,
+        places=np.empty(starts[-1], np.int32),
+        kept=np.empty(starts[-1], np.float32),
         filled=np.zeros(len(wanted), np.int64),
+        floor=limits[2],
     )
+    ahead, close = np.zeros((2, len(wanted)), np.int64)
+    return Sought(hits, rooms, edge, limits, ahead, close)
 
 
 def first_edges(hits: Hits, *, euclidean: bool) -> Array:

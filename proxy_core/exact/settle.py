@@ -14,7 +14,7 @@ def settle_queries(
     sought: Sought, sides: Sides, part: slice, neighbors: int, fields: list[Tensor]
 ) -> None:
     """Fill in the fields of `Ranking` for the queries at some places."""
-    for some in batches(np.diff(sought.hits.starts) + sought.filled):
+    for some in batches(np.diff(sought.hits.starts) + sought.rooms.filled):
         hits, places = (torch.from_numpy(rows) for rows in sought.hits.rows(some))
         positions = sides.gallery.order[places]
         misses, others = kept_misses(sought, sides, part, some)
@@ -32,10 +32,10 @@ def settle_queries(
 def kept_misses(sought: Sought, sides: Sides, part: slice, some: slice) -> tuple[Tensor, Tensor]:
     """Similarities (T, W) in float64 of the misses that were kept, best first and filled up with
     -inf, and their positions (T, W)."""
-    filled = np.where(np.isposinf(sought.floor[some]), 0, sought.filled[some])
-    rooms = sought.room_from[:-1][some]
+    filled = np.where(np.isposinf(sought.rooms.floor[some]), 0, sought.rooms.filled[some])
+    rooms = sought.rooms.starts[:-1][some]
     queries, where = pairs(np.stack([rooms, rooms + filled], axis=1), part.start + some.start)
-    places = sought.places[where]
+    places = sought.rooms.places[where]
     starts = np.concatenate([[0], np.cumsum(filled)])
     positions = sides.gallery.order.numpy()[places]
     rows = best_first(*padded(starts, sides.similarities(queries, places), positions))

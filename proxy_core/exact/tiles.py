@@ -16,6 +16,7 @@ from proxy_core.compiled import Array
 from proxy_core.exact import room_kernels, tile_kernels
 from proxy_core.exact.grid import Area, Task, area_of, tasks_of
 from proxy_core.exact.own_class import Hits
+from proxy_core.exact.room_kernels import Rooms
 from proxy_core.exact.rows import Progress
 from proxy_core.exact.sides import Sides
 
@@ -27,38 +28,21 @@ SHARE = 256  # a query is given up when float64 had to decide more than this par
 class Sought:
     """What is known of P queries in the order of their classes; a miss is what is no hit.
 
-    M = max(R, K) are wanted, hits and misses together. Each query has a room for the misses that
-    may be among them.
+    M = max(R, K) are wanted, hits and misses together.
     """
 
     hits: Hits
-    products: Array  # float32 products of the filter that the hits' similarities are
+    rooms: Rooms  # whose floor is the last limit
     edge: Array  # (P,) float64: the least similarity of a miss that precedes the first hit
-    wanted: Array  # (P,) int64: M
     limits: Array  # (3, P) float32: products above the first are of misses that surely precede the
     # first hit, below the second of such that surely do not, below the last of such that are not
     # wanted; all infinite if the query is given up
     ahead: Array  # (P,) int64: misses that precede the first hit
     close: Array  # (P,) int64: misses that float64 had to decide
-    room_from: Array  # (P + 1,) int64: where the query's room starts in the next two
-    places: Array  # int32: places in the gallery of misses that may be wanted
-    kept: Array  # float32: their products
-    filled: Array  # (P,) int64: how many these are
-
-    @property
-    def floor(self) -> Array:
-        """The last limits (P,)."""
-        floor: Array = self.limits[2]
-        return floor
 
     def given_up(self) -> Array:
         """Mask (P,) of queries that are left to float64 altogether."""
-        return np.isposinf(self.floor) & (self.wanted > 0)
-
-    def tables(self) -> tuple[Array, ...]:
-        """What `room_kernels.keep` and `room_kernels.clear_all` work on, in their order."""
-        hits = self.wanted, self.products, self.hits.starts
-        return *hits, self.room_from, self.places, self.kept, self.filled, self.floor
+        return np.isposinf(self.rooms.floor) & (self.rooms.wanted > 0)
 
 
 def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Progress) -> None:
@@ -78,7 +62,7 @@ def compare(sought: Sought, sides: Sides, part: slice, tile: int, progress: Prog
     work = partial(compare_tile, sought, sides, part.start, alike=alike, areas=areas, lock=lock)
     for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
         progress(done, total)
-    room_kernels.clear_all(np.float32(sides.rule.margin), *sought.tables())
+    room_kernels.clear_all(sought.rooms)
 
 
 def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
@@ -144,8 +128,7 @@ def show(
     )
     with lock:
         if found:
-            lists, margin = (area.found[:, :found], area.values), np.float32(sides.rule.margin)
-            room_kernels.keep(*lists, margin, *sought.tables())
+            room_kernels.keep(area.found[:, :found], area.values, sought.rooms)
         most = 32 + len(sides.gallery.order) // SHARE
         for some, counts in ((asked, area.counts[:2]), (items, area.counts[2:]))[: 1 + both]:
             places = some.start, some.stop
