@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_features
 from numba import njit
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -23,12 +22,3 @@ def compiled(function: Function) -> Function:
         return cast(Function, njit(cache=True, nogil=True, fastmath=SUMS)(function))
     except RuntimeError:  # no such folder
         return cast(Function, njit(nogil=True, fastmath=SUMS)(function))
-
-
-def lanes() -> int:
-    """How many float32 a register of this processor holds; where that is not known, 8, which the
-    compiler makes of smaller ones."""
-    try:
-        return 16 if get_host_cpu_features().get("avx512f") else 8
-    except RuntimeError:
-        return 8

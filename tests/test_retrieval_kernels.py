@@ -7,7 +7,7 @@ import pytest
 
 from proxy_core.compiled import Array
 from proxy_core.exact.grid import area_of, tasks_of
-from proxy_core.exact.room_kernels import Rooms, clear_all, keep, last_wanted
+from proxy_core.exact.room_kernels import Rooms, add, clear_all, keep, last_wanted
 from proxy_core.exact.tile_kernels import PANEL, arrange, look, multiply
 
 SHAPES = [(1, 1), (7, 13), (48, 64), (50, 129), (97, 8), (6, 33)]
@@ -40,6 +40,7 @@ class Seen:
 
 
 FIRST = 5, 205  # places of the first query and item
+NO_IDS = np.empty(0, np.int64)
 
 
 def looked(
@@ -85,7 +86,7 @@ def test_a_tile_is_looked_through_as_plain_loops_would(
     limits[0] = limits[1] + generator.integers(0, 3, 400)
     limits[:, ::9] = np.inf
     products = queries @ items.T
-    own, ids, item_ids = np.zeros((shape[0], 2), np.int64), *(np.empty(0, np.int64) for _ in "12")
+    own, ids, item_ids = np.zeros((shape[0], 2), np.int64), NO_IDS, NO_IDS
     if hidden == "class":
         own[:, 0] = np.sort(generator.integers(0, 400, shape[0]))
         own[:, 1] = own[:, 0] + generator.integers(0, 60, shape[0])
@@ -102,6 +103,27 @@ def test_a_tile_is_looked_through_as_plain_loops_would(
     assert seen.near == expected.near
 
 
+def test_a_query_given_up_meanwhile_hides_nothing_of_another() -> None:
+    """Its high was read before another thread made it infinite, its low after that."""
+    limits = np.full((3, 400), np.inf, np.float32)
+    limits[0, FIRST[0] : FIRST[0] + 2] = 0.3, 0.6
+    limits[1, FIRST[0] + 1] = 0.4
+    queries, items = np.full((2, 1), 0.5, np.float32), np.ones((3, 1), np.float32)
+    own = np.zeros((2, 2), np.int64)
+    seen = looked(queries, items, own, NO_IDS, NO_IDS, True, limits)
+    assert seen.counts[:2, :2].tolist() == [[3, 0], [0, 3]]
+    assert seen.near == {(FIRST[0] + 1, FIRST[1] + u) for u in range(3)}
+
+
+def test_counts_are_added_and_queries_close_to_too_many_are_given_up() -> None:
+    counts = np.array([[5, 1, 0, 9], [7, 4, 4, 9]], np.int32)
+    ahead, close, limits = np.arange(5), np.array([0, 1, 1, 1, 1]), np.zeros((3, 5), np.float32)
+    add(counts, 1, 4, 4, ahead, close, limits)
+    assert ahead.tolist() == [0, 1 + 5, 2 + 1, 3, 4]
+    assert close.tolist() == [0, 3, 4, 5, 1]
+    assert np.isinf(limits).tolist() == 3 * [[False, False, False, True, False]]
+
+
 @pytest.mark.parametrize("wanted", [1, 3, 40, 60])
 def test_the_last_wanted_value_is_reached_by_as_many(wanted: int) -> None:
     values = np.random.default_rng(wanted).permutation(100).astype(np.float32) / 100 - 0.5
@@ -115,7 +137,6 @@ def test_the_last_wanted_value_is_reached_by_as_many(wanted: int) -> None:
 
 
 ITEMS, ROOM = 120, 20
-NO_IDS = np.empty(0, np.int64)
 
 
 def kept_of(products: Array, wanted: int, margin: float) -> tuple[list[Array], Array]:

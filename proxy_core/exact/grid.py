@@ -15,11 +15,11 @@ Task = tuple[slice, slice]  # places of queries and of gallery items
 class Area:
     """Memory of one thread for what `tile_kernels.look` makes of up to T queries and T items.
 
-    Lists have room for each item of each query, and the reverse. They cost nothing until they are
-    written to.
+    Lists have room for each item of each query, and the reverse. They take memory only as far as
+    they were ever written to.
     """
 
-    counts: Array  # (4, T and some more) int32
+    counts: Array  # (4, T + STRIP + PANEL) int32
     panels: Array  # (T / PANEL, rounded up, D, PANEL) float32
     products: Array  # (STRIP * T, rounded up,) float32
     found: Array  # (2, 2 T T) int32

@@ -10,13 +10,23 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from proxy_core.compiled import Array, compiled, lanes
+from proxy_core.compiled import Array, compiled
 
-LANES = lanes()  # float32 in a register
+
+def lanes() -> int:
+    """How many float32 a register holds; where that is not known 8, which compilers split."""
+    try:
+        return 16 if get_host_cpu_features().get("avx512f") else 8
+    except RuntimeError:
+        return 8
+
+
+LANES = lanes()
 PANEL = 2 * LANES  # columns of a block
 ROWS = 6  # of a block: 12 registers of sums, 3 of operands
 STRIP = 8 * ROWS  # rows whose products are looked at together
@@ -32,8 +42,8 @@ def multiply_block(
     """Write the products of `ROWS` rows with the columns of a panel.
 
     All are addresses and sizes: `left` of float32 rows that begin `stride` apart, of which `last`
-    is the last one and taken for those after it; `panel` of (depth, PANEL) float32; `out` of the
-    products, whose rows begin `width` apart.
+    is the last one: it is read, and its products are written, in place of those after it; `panel`
+    of (depth, PANEL) float32; `out` of the products, whose rows begin `width` apart.
     """
     return types.void(*[types.intp] * 7), emit_block
 
@@ -92,21 +102,22 @@ def look(
 ) -> Array:
     """Compare T queries (T, D) with U items (U, D) and, if `both`, the items with the queries.
 
-    The first ones have the given places. limits (3, P) float32: the high, the low and the floor of
-    each query. To be set: counts (4, >= T, U) int32, how many products of each query are above its
-    high, and how many reach its low; then the same of the items. found (2, >= 2 T U) int32 and
-    values, as many: who has a product that is not below the floor, with whom, and which. near, like
-    found: who has a product from low to high, and with whom. Returns how many both are.
+    place: where the first query and the first item stand. limits (3, P) float32: the high, the low
+    and the floor of each query. To be set: counts (4, N) int32, how many products of each query are
+    above its high, and how many reach its low; then the same of the items. found (2, >= 2 T U)
+    int32 and values, as many: who has a product that is not below the floor, with whom, and which.
+    near, like found: who has a product from low to high, and with whom. Returns the sizes of both.
 
-    A query sees nothing of its own class, at places own (T, 2), nor, if ids are given, of its id.
-    panels (>= U / PANEL, D, PANEL) and products (STRIP, U) are memory, U rounded up.
+    A query sees nothing of its own class, at places own (T, 2), nor, if item_ids are given, of its
+    id. panels (>= U / PANEL, D, PANEL) and products (STRIP, U) are memory. U is rounded up to whole
+    panels, N is at least that and T + STRIP, and all arrays are contiguous.
     """
     width = products.shape[1]
     columns = limits_of(limits, place[1], len(items) if both else 0, width)
     theirs = counts[2, :width], counts[3, :width]
     counts[:] = 0
     row_seen, column_seen = np.zeros(STRIP, np.int32), np.zeros(width, np.int32)
-    sizes = np.zeros(2, np.int64)  # plain counters from 0 would be compiled twice
+    sizes = np.zeros(2, np.int64)  # the literal 0 would be another type to compile for
     arrange(items, panels)
     for first in range(0, len(queries), STRIP):
         some = queries[first : first + STRIP]
@@ -126,7 +137,8 @@ def look(
 
 @compiled
 def limits_of(limits: Array, place: int, size: int, room: int) -> Array:
-    """A copy of so many limits (3, room), as other threads may raise them; infinite after these."""
+    """A copy of so many limits (3, room), infinite after these. Another thread may give a query up
+    meanwhile, so that some are infinite: what is counted and listed of that one does not matter."""
     found = np.full((3, room), np.inf, np.float32)
     for k in range(3):
         for t in range(size):
@@ -239,8 +251,8 @@ def list_near(
     """Add to the list `near` of some size the products (T, U) from low to high of rows of which
     there are more, by the counts, than were seen before; the size then."""
     more = int32(0)
-    for t in range(seen.size):
-        more += counts[1][t] - counts[0][t] - seen[t]
+    for t in range(seen.size):  # a difference may be negative: see `limits_of`
+        more += int32(seen[t] < counts[1][t] - counts[0][t])
     for t in range(seen.size if more else 0):
         if seen[t] < counts[1][t] - counts[0][t]:
             seen[t] = counts[1][t] - counts[0][t]

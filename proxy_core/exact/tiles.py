@@ -36,7 +36,7 @@ class Sought:
     edge: Array  # (P,) float64: the least similarity of a miss that precedes the first hit
     limits: Array  # (3, P) float32: products above the first are of misses that surely precede the
     # first hit, below the second of such that surely do not, below the last of such that are not
-    # wanted; all infinite if the query is given up
+    # wanted; of a query that is given up the last is infinite, all if too many products were close
     ahead: Array  # (P,) int64: misses that precede the first hit
     close: Array  # (P,) int64: misses that float64 had to decide
 
@@ -130,16 +130,17 @@ def show(
         if found:
             room_kernels.keep(area.found[:, :found], area.values, sought.rooms)
         most = 32 + len(sides.gallery.order) // SHARE
-        for some, counts in ((asked, area.counts[:2]), (items, area.counts[2:]))[: 1 + both]:
-            places = some.start, some.stop
-            room_kernels.add(counts, *places, most, sought.ahead, sought.close, sought.limits)
+        known = most, sought.ahead, sought.close, sought.limits
+        room_kernels.add(area.counts[:2], asked.start, asked.stop, *known)
+        if both:
+            room_kernels.add(area.counts[2:], items.start, items.stop, *known)
         if near:
             decide(sought, sides, start, *area.near[:, :near])
 
 
 def decide(sought: Sought, sides: Sides, start: int, queries: Array, items: Array) -> None:
-    """Add to `ahead`, by float64, which of the items are ahead of the first hits of the queries
-    that are not given up."""
+    """Add to `ahead`, by float64, which of the items are ahead of the first hits of the queries,
+    but for those that were close to too many."""
     some = sought.limits[1, queries] < np.inf
     asked = queries[some]
     found = sides.similarities(start + asked, items[some])
