@@ -110,12 +110,21 @@ def show(
 
 @app.command()
 def score(
-    embeddings: Annotated[Path, typer.Argument(help="A .npy, .npz or .safetensors file.")],
+    embeddings: Annotated[
+        Path,
+        typer.Argument(help="A .npy file, or .npz or .safetensors with an array 'embeddings'."),
+    ],
     labels: Annotated[
-        Path | None, typer.Argument(help="Labels: such a file, or .csv or .txt, one a line.")
+        Path | None,
+        typer.Argument(
+            help="Numbers or words: such a file with 'labels', which may be the same, or .csv or "
+            ".txt, one a line or a column 'label'."
+        ),
     ] = None,
     gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in, if apart.")] = None,
-    gallery_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
+    gallery_labels: Annotated[
+        Path | None, typer.Option(help="Their labels, if in another file.")
+    ] = None,
     at: Annotated[str, typer.Option(help="K of Recall@K, with commas.")] = "1,2,4,8",
     metric: Annotated[
         Literal["cosine", "euclidean"], typer.Option(help="How two embeddings are compared.")
@@ -133,16 +142,23 @@ def score(
     from bench.own_scores import heading, notes, score_embeddings, score_table  # loads torch
     from bench.working import working
 
+    scores: dict[str, float] = {}
+    stopped = False
     try:
-        with working(console) as report:
-            scores = score_embeddings(queries, others, ks, metric, report)
+        with working(Console(stderr=True)) as report:  # the scores alone go into a pipe
+            for some in score_embeddings(queries, others, ks, metric, report):
+                scores |= some
     except KeyboardInterrupt:
-        console.print("\nStopped. Nothing was written.")
-        raise typer.Exit(130) from None
-    console.print(heading(queries, others), markup=False, highlight=False)
-    console.print(score_table(scores))
-    for note in notes(queries, others, metric):
-        console.print(note, markup=False)
+        stopped = True
+    if scores:
+        console.print(heading(queries, others), markup=False, highlight=False)
+        console.print(score_table(scores))
+        for note in notes(queries, others, metric):
+            console.print(note, markup=False)
+    if stopped:
+        done = "before NMI and AMI" if scores else "before any score was known"
+        Console(stderr=True).print(f"\nStopped {done}.")
+        raise typer.Exit(130)
 
 
 @app.command("list")

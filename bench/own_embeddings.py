@@ -1,13 +1,14 @@
 """Embeddings that someone brings, read from their files and checked before they are scored."""
 
-import csv
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
+
+from bench.own_labels import text_labels
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 
@@ -67,6 +68,8 @@ def read_array(path: Path, name: str) -> np.ndarray:
         raise ValueError(f"{path} is no file of arrays: expected {', '.join(SUFFIXES)}")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    if path.is_dir() or path.stat().st_size == 0:
+        raise ValueError(f"{path} is {'a folder' if path.is_dir() else 'empty'}: name a file")
     try:
         tensors = path.suffix.lower() == ".safetensors"
         return read_tensor(path, name) if tensors else read_npy(path, name)
@@ -79,7 +82,7 @@ def read_array(path: Path, name: str) -> np.ndarray:
 def check_name(name: str, names: Iterable[str]) -> None:
     """Raise KeyError with all names unless one of them is that name."""
     if name not in names:
-        raise KeyError(", ".join(sorted(names)) or "nothing")
+        raise KeyError(", ".join(sorted(names)) or "none at all")
 
 
 def read_npy(path: Path, name: str) -> np.ndarray:
@@ -97,8 +100,13 @@ def read_npy(path: Path, name: str) -> np.ndarray:
             found: np.ndarray = loaded[name]
             return found
     except (ValueError, BadZipFile, zlib.error, NotImplementedError) as error:
-        # numpy speaks of loading unsafely
-        raise ValueError("it is damaged, or holds Python objects") from error
+        if "allow_pickle=False" not in str(error):
+            raise ValueError("it is damaged or cut short") from error
+        # as numpy advises to load them, which runs what they hold
+        raise ValueError(
+            "it holds Python objects, if it is whole; save numbers by astype(np.float32), words by "
+            "astype(str)"
+        ) from error
     except RuntimeError as error:  # zipfile's for an archive with a password
         raise ValueError(f"{error}; pack it without a password") from error
 
@@ -119,50 +127,22 @@ def read_tensor(path: Path, name: str) -> np.ndarray:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Labels from a file of arrays, or from text with one label a line."""
-    if path.suffix.lower() not in (".csv", ".txt"):
-        return read_array(path, "labels")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no file {path}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read as text in UTF-8 ({error})") from error
-    if not rows:
-        raise ValueError(f"{path} is empty: expected one label a line")
-    return np.array(label_column(path, rows))
-
-
-def label_column(path: Path, rows: Sequence[Sequence[str]]) -> list[str]:
-    """The labels of rows of text: of the column `label`, or of the only column."""
-    head = [cell.strip().lower() for cell in rows[0]]
-    if "label" in head:
-        column, rows = head.index("label"), rows[1:]
-    elif len(head) == 1:
-        column = 0
-    else:
-        raise ValueError(
-            f"{path} has {len(head)} columns and none is called 'label', but "
-            f"{', '.join(rows[0])}: name the one with the labels"
-        )
-    if not rows:
-        raise ValueError(f"{path} holds a heading only: expected one label a line")
-    words = [row[column].strip() if len(row) > column else "" for row in rows]
-    if "" in words:
-        raise ValueError(f"{path}: row {words.index('') + 1} has no label")
-    return words
+    """Labels from a file of arrays, or from text."""
+    text = path.suffix.lower() in (".csv", ".txt")
+    return np.array(text_labels(path)) if text else read_array(path, "labels")
 
 
 def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
     """Raise ValueError for what cannot be embeddings."""
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(
-            f"{path}: embeddings have shape {embeddings.shape}; expected (images, dimensions)"
+            f"{path}: embeddings have shape {embeddings.shape}; expected (images, dimensions), "
+            "not empty"
         )
     if embeddings.dtype.kind != "f" or embeddings.dtype.itemsize > 8:
         raise ValueError(
-            f"{path}: embeddings are {embeddings.dtype}; expected floating point of 16 to 64 bits"
+            f"{path}: embeddings are {embeddings.dtype}; expected floating point of 16 to 64 bits, "
+            "such as by astype(np.float32)"
         )
     broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(broken):

@@ -1,6 +1,6 @@
 """Scores of embeddings that someone brings: the same numbers as those of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -17,8 +17,8 @@ Side = tuple[np.ndarray, np.ndarray]  # embeddings (N, D) and classes (N,)
 
 def score_embeddings(
     queries: Side, gallery: Side | None, ks: Sequence[int], metric: Metric, report: Report
-) -> dict[str, float]:
-    """Recall@K for each K, R-Precision, MAP@R, and NMI and AMI where there is no gallery apart.
+) -> Iterator[dict[str, float]]:
+    """Recall@K for each K, R-Precision and MAP@R; then NMI and AMI where there is no gallery apart.
 
     Without a gallery the queries are searched among themselves. NMI and AMI are of directions, so
     they are left out where distances are compared. Raises ValueError for what `rank`
@@ -26,12 +26,11 @@ def score_embeddings(
     """
     sides = [part for side in (queries, gallery) if side for part in to_tensors(side)]
     report("ranking", 0, 1)
-    scores = summary(rank(*sides, metric=metric, progress=partial(report, "ranking")), ks=ks)
+    yield summary(rank(*sides, metric=metric, progress=partial(report, "ranking")), ks=ks)
     if gallery is None and metric == "cosine":
         told = partial(report, "clustering")
         told(0, 1)
-        scores |= cluster_scores(*sides, seeds=KMEANS_SEEDS, progress=told)
-    return scores
+        yield cluster_scores(*sides, seeds=KMEANS_SEEDS, progress=told)
 
 
 def to_tensors(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,6 +59,11 @@ def score_table(scores: dict[str, float]) -> Table:
 def notes(queries: Side, gallery: Side | None, metric: Metric) -> list[str]:
     """What to know about these embeddings before their scores are believed."""
     found = [lengths_note(queries, metric)]
+    zeros = int((~queries[0].any(axis=1)).sum())
+    if zeros and metric == "cosine":
+        found.append(f"{zeros:,} of {len(queries[0]):,} embeddings are zero: no direction at all.")
+    if gallery:
+        found.append("NMI and AMI, which are of one set, are left out where a gallery is apart.")
     if (queries[0] == queries[0][0]).all():
         found.append("All embeddings are equal. Ties count against a query, so nothing is found.")
     if gallery and (common := common_rows(queries[0], gallery[0])):
@@ -77,13 +81,14 @@ def common_rows(queries: np.ndarray, gallery: np.ndarray) -> int:
 
 
 def lengths_note(queries: Side, metric: Metric) -> str:
-    """What to know about embeddings that are not of unit length; nothing where they are."""
+    """What to know about embeddings of different lengths; nothing where they are of one, and
+    cosines and distances rank alike."""
     if metric == "euclidean":
         return "Compared by distance. NMI and AMI, which are of directions, are left out."
     largest = np.abs(queries[0]).max(axis=1).astype(np.float64)
     scale = np.where(largest > 0, largest, 1.0)  # squares of the numbers may be beyond float64
     lengths = largest * np.linalg.norm(queries[0] / scale[:, None], axis=1)
-    if np.allclose(lengths, 1, atol=1e-3):
+    if lengths.max() <= 1.01 * lengths.min():
         return ""
     return (
         f"Lengths go from {lengths.min():.3g} to {lengths.max():.3g}: by cosine only their "
