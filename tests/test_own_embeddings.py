@@ -1,4 +1,4 @@
-"""`proxy-bench score`: files of embeddings and labels, what is refused, and the numbers."""
+"""Embeddings and labels that someone brings: their files, and what is refused."""
 
 from pathlib import Path
 
@@ -6,28 +6,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
-from bench import own_scores
-from bench.cli import app
 from bench.datasets.progress import quiet
 from bench.own_embeddings import read_embeddings, read_ks, read_sides
-from bench.own_scores import lengths_note, notes, score_embeddings
+from bench.own_scores import score_embeddings
 from proxy_core.retrieval import rank, summary
-
-LABELS = np.repeat(np.arange(6), 5)
-
-
-def vectors(seed: int = 0) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    return (np.eye(6)[LABELS] + generator.normal(0, 0.5, (30, 6))).astype(np.float32)
+from tests.own_vectors import LABELS, saved, vectors
 
 
 @pytest.fixture
 def npy(tmp_path: Path) -> tuple[Path, Path]:
-    np.save(tmp_path / "e.npy", vectors())
-    (tmp_path / "labels.csv").write_text("".join(f"{label}\n" for label in LABELS))
-    return tmp_path / "e.npy", tmp_path / "labels.csv"
+    return saved(tmp_path)
 
 
 def test_every_kind_of_file_gives_the_same(tmp_path: Path, npy: tuple[Path, Path]) -> None:
@@ -57,14 +46,6 @@ def test_bfloat16_is_read(tmp_path: Path) -> None:
     save_file({"embeddings": half, "labels": torch.from_numpy(LABELS)}, path)
     found, _ = read_embeddings(path, None)
     np.testing.assert_array_equal(found, half.float().numpy())
-
-
-def test_scores_are_those_of_the_core(npy: tuple[Path, Path]) -> None:
-    ((embeddings, labels),) = read_sides(npy, None)
-    retrieval, clustering = score_embeddings((embeddings, labels), None, (1, 3), "cosine", quiet)
-    expected = summary(rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS)), ks=(1, 3))
-    assert retrieval == expected
-    assert "ami" in clustering
 
 
 def test_a_gallery_apart_has_its_classes_by_the_same_labels(tmp_path: Path) -> None:
@@ -181,16 +162,6 @@ def test_ks_are_whole_numbers_from_1(text: str) -> None:
         read_ks(text)
 
 
-def test_lengths_are_told_where_they_do_not_count() -> None:
-    unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
-    assert lengths_note((unit, LABELS), "cosine") == ""
-    assert "by cosine only their directions count" in lengths_note((vectors(), LABELS), "cosine")
-    tiny = 1e-200 * unit.astype(np.float64)
-    assert lengths_note((tiny, LABELS), "cosine") == ""
-    tiny[0] *= 3
-    assert "from 1e-200 to 3e-200" in lengths_note((tiny, LABELS), "cosine")
-
-
 def test_no_bit_of_a_file_is_lost(tmp_path: Path) -> None:
     """Vectors that float32 cannot tell apart, the largest labels, and bytes in the other order."""
     double = 1.0 + 1e-9 * vectors().astype(np.float64)
@@ -215,64 +186,3 @@ def test_words_for_numbers_are_numbers_beside_numbers(tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("".join(f"0{label}\n" for label in LABELS))
     with pytest.raises(ValueError, match=r"labels of .*q.csv and .*g.npz are words in one"):
         read_sides(queries, (tmp_path / "g.npz", None))
-
-
-def test_what_makes_scores_hard_to_believe_is_said() -> None:
-    side = (vectors(), LABELS)
-    (_, note) = notes(side, (vectors(1), LABELS), "cosine")
-    assert "left out where a gallery is apart" in note
-    (*_, note) = notes(side, (vectors()[:9], LABELS[:9]), "cosine")
-    assert "9 of 30 queries also stand in the gallery" in note
-    (note,) = notes((np.ones((30, 6)), LABELS), None, "cosine")
-    assert "All embeddings are equal" in note
-    some = vectors()
-    some[:2] = 0
-    assert "2 of 30 embeddings are zero" in notes((some, LABELS), None, "cosine")[1]
-
-
-def test_distances_rank_by_themselves_and_leave_directions_out() -> None:
-    told: list[tuple[str, int, int | None]] = []
-    side = (vectors(), LABELS)
-    (scores,) = score_embeddings(side, None, (1,), "euclidean", lambda *step: told.append(step))
-    ranking = rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS), metric="euclidean")
-    assert scores == summary(ranking, ks=(1,))
-    assert "compared by distance" in lengths_note(side, "euclidean").lower()
-    assert told[0] == ("ranking", 0, 1)
-    assert told[-1][1] == told[-1][2]
-
-
-def test_progress_goes_from_nothing_to_all() -> None:
-    told: list[tuple[str, int, int | None]] = []
-    side = (vectors(), LABELS)
-    list(score_embeddings(side, None, (1,), "cosine", lambda *step: told.append(step)))
-    assert [name for name, done, _ in told if done == 0] == ["ranking", "clustering"]
-    assert [step[0] for step in told if step[1] == step[2]] == ["ranking", "clustering"]
-
-
-def test_the_command_prints_the_table(npy: tuple[Path, Path]) -> None:
-    result = CliRunner().invoke(app, ["score", *map(str, npy), "--at", "1,3"])
-    assert result.exit_code == 0, result.output
-    assert "30 embeddings of 6 dimensions, 6 classes" in result.output
-    assert "recall@3" in result.output
-    assert "by cosine" in result.output
-    result = CliRunner().invoke(app, ["score", *map(str, npy), "--metric", "euclidean"])
-    assert "Compared by distance" in result.output
-    assert "nmi " not in result.output
-    result = CliRunner().invoke(app, ["score", *map(str, npy), "--metric", "manhattan"])
-    assert result.exit_code == 2
-    assert "'cosine', 'euclidean'" in result.output
-
-
-@pytest.mark.parametrize("stage", ["rank", "cluster_scores"])
-def test_what_is_known_is_printed_when_stopped(
-    stage: str, npy: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(own_scores, stage, stopped)
-    result = CliRunner().invoke(app, ["score", *map(str, npy)])
-    assert result.exit_code == 130
-    assert ("recall@1" in result.stdout) == (stage == "cluster_scores")
-    assert "nmi" not in result.stdout
-    assert "Stopped before" in result.stderr

@@ -1,8 +1,7 @@
 """Compiled loops over the products of a tile: they are made, counted and searched in a cache.
 
-`multiply_block` keeps its sums in registers, which compilers do not find by themselves, and runs
-near the limit of a processor core. Matrix products of libraries are tuned for large matrices: with
-64 dimensions they take half as long again, and the products have to be read back.
+`multiply_block` keeps its sums in registers, which compilers do not find by themselves, near the
+limit of a core. Products of libraries take half as long again at 64 dimensions, and are read back.
 """
 
 from functools import partial
@@ -10,29 +9,19 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from proxy_core.compiled import Array, compiled
 
-
-def lanes() -> int:
-    """How many float32 a register holds; where that is not known 8, which compilers split."""
-    try:
-        return 16 if get_host_cpu_features().get("avx512f") else 8
-    except RuntimeError:
-        return 8
-
-
-LANES = lanes()
-PANEL = 2 * LANES  # columns of a block
+LANES = 16 if "+avx512f" in get_host_cpu_features() else 8  # type: ignore[no-untyped-call]
+PANEL = 2 * LANES  # columns of a block: two registers of float32, or more that are smaller
 ROWS = 6  # of a block: 12 registers of sums, 3 of operands
 STRIP = 8 * ROWS  # rows whose products are looked at together
 
 Counts = tuple[Array, Array]  # above the first limit, and not below the second: (T,) int32
-int32, float32 = np.int32, np.float32
 
 
 @intrinsic
@@ -41,9 +30,9 @@ def multiply_block(
 ) -> Any:
     """Write the products of `ROWS` rows with the columns of a panel.
 
-    All are addresses and sizes: `left` of float32 rows that begin `stride` apart, of which `last`
-    is the last one: it is read, and its products are written, in place of those after it; `panel`
-    of (depth, PANEL) float32; `out` of the products, whose rows begin `width` apart.
+    All are addresses and sizes: `left` of float32 rows, `stride` apart; `last` of them is read, and
+    its products are written, in place of those after it; `panel` of (depth, PANEL) float32; `out`
+    of the products, whose rows are `width` apart.
     """
     return types.void(*[types.intp] * 7), emit_block
 
@@ -116,7 +105,7 @@ def look(
     columns = limits_of(limits, place[1], len(items) if both else 0, width)
     theirs = counts[2, :width], counts[3, :width]
     counts[:] = 0
-    row_seen, column_seen = np.zeros(STRIP, np.int32), np.zeros(width, np.int32)
+    column_seen = np.zeros(width, np.int32)
     sizes = np.zeros(2, np.int64)  # the literal 0 would be another type to compile for
     arrange(items, panels)
     for first in range(0, len(queries), STRIP):
@@ -124,12 +113,12 @@ def look(
         past = first + len(some)
         multiply(some, panels, products)
         hide(products, own[first:past], place[1], ids[first:past], item_ids, len(items))
+        row_seen = np.zeros(STRIP, np.int32)
         rows = limits_of(limits, place[0] + first, len(some), row_seen.size)
         mine = counts[0, first : first + STRIP], counts[1, first : first + STRIP]
         count(products, rows, columns, mine, theirs)
         here, there = (place[0] + first, place[1]), (place[1], place[0] + first)
         sizes[0] = find(products, here, rows[2], columns[2], found, values, sizes[0])
-        row_seen[:] = 0
         sizes[1] = list_near(products, here, rows, mine, row_seen, near, sizes[1])
         sizes[1] = list_near(products.T, there, columns, theirs, column_seen, near, sizes[1])
     return sizes
@@ -151,8 +140,7 @@ def arrange(items: Array, panels: Array) -> None:
     """Copy items (U, D) to panels (>= U / PANEL, D, PANEL), and 0 to what is left of the last."""
     for p in range(-(-len(items) // PANEL)):
         some = items[p * PANEL : (p + 1) * PANEL]
-        for d in range(items.shape[1]):
-            panels[p, d, len(some) :] = 0.0
+        panels[p, :, len(some) :] = 0.0
         for u in range(len(some)):
             for d in range(items.shape[1]):
                 panels[p, d, u] = some[u, d]
@@ -188,21 +176,20 @@ def count(products: Array, rows: Array, columns: Array, mine: Counts, theirs: Co
     """Count products (T, U), T a multiple of 8, by the limits (3, T) of rows, (3, U) of columns."""
     for t in range(products.shape[0]):
         row, high, low = products[t], rows[0, t], rows[1, t]
-        above, reached = int32(0), int32(0)
+        above, reached = np.int32(0), np.int32(0)
         for u in range(row.size):  # branches or wider counters would keep it from being vectorised
-            above += int32(row[u] > high)
-            reached += int32(row[u] >= low)
+            above += np.int32(row[u] > high)
+            reached += np.int32(row[u] >= low)
         mine[0][t] += above
         mine[1][t] += reached
-    highs, lows = columns[0], columns[1]
-    aboves, reacheds = theirs
+    highs, lows, aboves, reacheds = columns[0], columns[1], theirs[0], theirs[1]
     for t in range(0, products.shape[0], 8):  # eight rows for each step of the columns' counters
         block = products[t : t + 8]
         for u in range(block.shape[1]):
-            above, reached = int32(0), int32(0)
+            above, reached = np.int32(0), np.int32(0)
             for i in range(8):
-                above += int32(block[i, u] > highs[u])
-                reached += int32(block[i, u] >= lows[u])
+                above += np.int32(block[i, u] > highs[u])
+                reached += np.int32(block[i, u] >= lows[u])
             aboves[u] += above
             reacheds[u] += reached
 
@@ -250,9 +237,9 @@ def list_near(
 ) -> int:
     """Add to the list `near` of some size the products (T, U) from low to high of rows of which
     there are more, by the counts, than were seen before; the size then."""
-    more = int32(0)
+    more = np.int32(0)
     for t in range(seen.size):  # a difference may be negative: see `limits_of`
-        more += int32(seen[t] < counts[1][t] - counts[0][t])
+        more += np.int32(seen[t] < counts[1][t] - counts[0][t])
     for t in range(seen.size if more else 0):
         if seen[t] < counts[1][t] - counts[0][t]:
             seen[t] = counts[1][t] - counts[0][t]
