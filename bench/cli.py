@@ -145,7 +145,7 @@ def score(
     scores: dict[str, float] = {}
     stopped = False
     try:
-        with working(Console(stderr=True)) as report:  # the scores alone go into a pipe
+        with working(Console(stderr=True)) as report:  # a pipe takes the scores, no progress
             for some in score_embeddings(queries, others, ks, metric, report):
                 scores |= some
     except KeyboardInterrupt:
@@ -156,8 +156,8 @@ def score(
         for note in notes(queries, others, metric):
             console.print(note, markup=False)
     if stopped:
-        done = "before NMI and AMI" if scores else "before any score was known"
-        Console(stderr=True).print(f"\nStopped {done}.")
+        left = "the last scores are missing" if scores else "no score was known yet"
+        Console(stderr=True).print(f"\nStopped: {left}.")
         raise typer.Exit(130)
 
 

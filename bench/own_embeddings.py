@@ -104,8 +104,8 @@ def read_npy(path: Path, name: str) -> np.ndarray:
             raise ValueError("it is damaged or cut short") from error
         # as numpy advises to load them, which runs what they hold
         raise ValueError(
-            "it holds Python objects, if it is whole; save numbers by astype(np.float32), words by "
-            "astype(str)"
+            "it holds Python objects, if it is whole; save embeddings by astype(np.float32), "
+            "labels by astype(np.int64) or astype(str)"
         ) from error
     except RuntimeError as error:  # zipfile's for an archive with a password
         raise ValueError(f"{error}; pack it without a password") from error
@@ -163,18 +163,15 @@ def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
         )
     if labels.dtype.kind in "US":
         return labels
-    whole = labels.dtype.kind in "iu" or (
-        labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
-    )
-    if not whole:
-        first = ""
-        if labels.dtype.kind == "f":
-            row = int((labels != np.floor(labels)).argmax())
-            first = f", {labels[row]} in row {row}"
+    real = labels.dtype.kind == "f"
+    broken = ~(np.isfinite(labels) & (labels == np.floor(labels))) if real else np.zeros(1, bool)
+    if labels.dtype.kind not in "iuf" or broken.any():
+        row = int(broken.argmax())
+        first = f", {labels[row]} in row {row}" if real else ""
         raise ValueError(
             f"{path}: labels are {labels.dtype}{first}; expected whole numbers or words"
         )
-    largest = 2**53 if labels.dtype.kind == "f" else 2**63 - 1  # beyond that floats skip numbers
+    largest = 2 ** (np.finfo(labels.dtype).nmant + 1) if real else 2**63 - 1  # then floats skip
     if max(int(labels.max()), -int(labels.min()) - 1) > largest:
         raise ValueError(
             f"{path}: labels of type {labels.dtype} go from {labels.min()} to {labels.max()}, "

@@ -23,7 +23,20 @@ def text_labels(path: Path) -> list[str]:
         rows.pop()
     if not rows:
         raise ValueError(f"{path} is empty: expected one label a line")
+    check_width(path, rows)
     return label_column(path, rows)
+
+
+def check_width(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Raise ValueError for a blank first row, and for rows of more columns than the first has."""
+    if not "".join(rows[0]).strip():
+        raise ValueError(f"{path}: row 1 has no label")
+    for number, row in enumerate(rows, start=1):
+        if len(row) > len(rows[0]):
+            raise ValueError(
+                f"{path}: row {number} has {len(row)} columns, the first has {len(rows[0])}: put "
+                "words with commas in quotes"
+            )
 
 
 def label_column(path: Path, rows: Sequence[Sequence[str]]) -> list[str]:
@@ -45,7 +58,8 @@ def label_column(path: Path, rows: Sequence[Sequence[str]]) -> list[str]:
         raise ValueError(f"{path} holds a heading only: expected one label a line")
     words = [row[column].strip() if len(row) > column else "" for row in rows]
     if "" in words:
-        raise ValueError(f"{path}: row {words.index('') + 1} has no label")
+        number = words.index("") + 1 + ("label" in head)
+        raise ValueError(f"{path}: row {number} has no label")
     return words
 
 

@@ -21,8 +21,8 @@ def score_embeddings(
     """Recall@K for each K, R-Precision and MAP@R; then NMI and AMI where there is no gallery apart.
 
     Without a gallery the queries are searched among themselves. NMI and AMI are of directions, so
-    they are left out where distances are compared. Raises ValueError for what `rank`
-    and `cluster_scores` refuse, and if no query has anything to find.
+    they are left out where distances are compared. Yields each as soon as it is known. Raises
+    ValueError for what `rank` and `cluster_scores` refuse, and if no query has anything to find.
     """
     sides = [part for side in (queries, gallery) if side for part in to_tensors(side)]
     report("ranking", 0, 1)
@@ -62,9 +62,9 @@ def notes(queries: Side, gallery: Side | None, metric: Metric) -> list[str]:
     zeros = int((~queries[0].any(axis=1)).sum())
     if zeros and metric == "cosine":
         found.append(f"{zeros:,} of {len(queries[0]):,} embeddings are zero: no direction at all.")
-    if gallery:
+    if gallery and metric == "cosine":
         found.append("NMI and AMI, which are of one set, are left out where a gallery is apart.")
-    if (queries[0] == queries[0][0]).all():
+    if not gallery and (queries[0] == queries[0][0]).all():
         found.append("All embeddings are equal. Ties count against a query, so nothing is found.")
     if gallery and (common := common_rows(queries[0], gallery[0])):
         found.append(

@@ -145,7 +145,7 @@ def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor)
                 f"{kind} of {name} are {numbers.dtype} of shape {tuple(numbers.shape)}: "
                 f"expected integers of shape ({len(vectors)},)"
             )
-    rows = torch.split(vectors, CHUNK)  # a mask of all numbers would take more memory than they
+    rows = torch.split(vectors, CHUNK // 16)  # masks of all numbers would take more than they
     broken = torch.cat([~some.isfinite().all(dim=1) for some in rows]).nonzero()
     if len(broken) > 0:
         raise ValueError(

@@ -68,6 +68,8 @@ def broken(**changes: object) -> dict[str, object]:
     [
         (broken(labels=LABELS[:29]), r"labels have shape \(29,\); expected one for each of 30"),
         (broken(labels=LABELS[:, None]), r"labels have shape \(30, 1\)"),
+        (broken(labels=np.where(LABELS == 2, np.inf, LABELS)), r"float64, inf in row \d+;"),
+        (broken(labels=(LABELS + 2**11).astype(np.float16)), "float16 go from .* beyond 2,048"),
         (broken(labels=LABELS * 0 + 3), "all 30 labels are 3; it takes two classes"),
         (broken(labels=np.arange(30)), "all 30 labels differ"),
         (broken(labels=LABELS + 0.5), "labels are float64, 0.5 in row 0; expected whole numbers"),
@@ -108,6 +110,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "nothing.npy").touch()
     (tmp_path / "shifted.csv").write_text("class\n" + "".join(f"{n}\n" for n in LABELS[1:]))
     (tmp_path / "hole.csv").write_text("a\n\nb\n\n")
+    (tmp_path / "comma.txt").write_text("a\nb, 0\nb, 1\n")
+    (tmp_path / "first.csv").write_text("\na\nb\n")
     (tmp_path / "semicolon.csv").write_text("path;label\n1;2\n")
     (tmp_path / "class.csv").write_text("class\n" + "".join(f"c{n}\n" for n in LABELS))
     (tmp_path / "blank.csv").write_text("path,label\n1,a\n2, \n")
@@ -127,10 +131,12 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
         (tmp_path / "class.csv", "first line is a heading, call it 'label', not 'class'"),
         (tmp_path / "shifted.csv", "first line is 'class' and all others are numbers"),
         (tmp_path / "hole.csv", "hole.csv: row 2 has no label"),
+        (tmp_path / "comma.txt", "row 2 has 2 columns, the first has 1: put words with commas in"),
+        (tmp_path / "first.csv", "first.csv: row 1 has no label"),
         (tmp_path / "semicolon.csv", "separate them by commas"),
         (tmp_path / "nothing.npy", "nothing.npy is empty"),
         (tmp_path, "is no file of arrays"),
-        (tmp_path / "blank.csv", "blank.csv: row 2 has no label"),
+        (tmp_path / "blank.csv", "blank.csv: row 3 has no label"),
         (tmp_path / "cut.npz", "cut.npz cannot be read as .npz .*damaged"),
         (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
         (locked(tmp_path / "locked.npz"), "locked.npz cannot be read .*encrypted.* password"),

@@ -92,4 +92,4 @@ def test_what_is_known_is_printed_when_stopped(
     assert result.exit_code == 130
     assert ("recall@1" in result.stdout) == (stage == "cluster_scores")
     assert "nmi" not in result.stdout
-    assert "Stopped before" in result.stderr
+    assert "Stopped: " in result.stderr

@@ -8,7 +8,7 @@ import numpy as np
 from proxy_core.compiled import Array
 from proxy_core.exact.sides import Sides
 
-CELLS = 2**20  # values of a table that is sorted at a time
+CELLS = 2**18  # values of a table that is sorted at a time
 
 
 @dataclass(frozen=True, eq=False)

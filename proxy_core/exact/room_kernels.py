@@ -20,7 +20,7 @@ class Rooms(NamedTuple):
     places: Array  # int32: places in the gallery of misses that may be wanted
     kept: Array  # float32: their products
     filled: Array  # (P,) int64: how many these are
-    floor: Array  # (P,) float32: products below are not of wanted misses; infinite if given up
+    floor: Array  # (P,) float32: products below are not wanted; infinite if given up, or M is 0
 
 
 @compiled
