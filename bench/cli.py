@@ -133,7 +133,7 @@ def score(
     """Score embeddings of your own, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
     from bench.own_embeddings import read_ks, read_sides
 
-    console = Console()
+    console, aside = Console(), Console(stderr=True)  # a pipe takes the scores, no progress
     if gallery_labels and not gallery:
         raise typer.BadParameter("--gallery-labels needs --gallery")
     ks = read_ks(at)
@@ -145,7 +145,7 @@ def score(
     scores: dict[str, float] = {}
     stopped = False
     try:
-        with working(Console(stderr=True)) as report:  # a pipe takes the scores, no progress
+        with working(aside) as report:
             for some in score_embeddings(queries, others, ks, metric, report):
                 scores |= some
     except KeyboardInterrupt:
@@ -157,7 +157,7 @@ def score(
             console.print(note, markup=False)
     if stopped:
         left = "the last scores are missing" if scores else "no score was known yet"
-        Console(stderr=True).print(f"\nStopped: {left}.")
+        aside.print(f"\nStopped: {left}.")
         raise typer.Exit(130)
 
 

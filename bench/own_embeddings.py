@@ -8,7 +8,7 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
-from bench.own_labels import text_labels
+from bench.own_labels import check_file, text_labels
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 
@@ -66,10 +66,7 @@ def read_array(path: Path, name: str) -> np.ndarray:
     """The array of that name, or the only one of a .npy file."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is no file of arrays: expected {', '.join(SUFFIXES)}")
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    if path.is_dir() or path.stat().st_size == 0:
-        raise ValueError(f"{path} is {'a folder' if path.is_dir() else 'empty'}: name a file")
+    check_file(path)
     try:
         tensors = path.suffix.lower() == ".safetensors"
         return read_tensor(path, name) if tensors else read_npy(path, name)
@@ -99,7 +96,7 @@ def read_npy(path: Path, name: str) -> np.ndarray:
             check_name(name, loaded.files)
             found: np.ndarray = loaded[name]
             return found
-    except (ValueError, BadZipFile, zlib.error, NotImplementedError) as error:
+    except (ValueError, BadZipFile, zlib.error) as error:
         if "allow_pickle=False" not in str(error):
             raise ValueError("it is damaged or cut short") from error
         # as numpy advises to load them, which runs what they hold
@@ -107,8 +104,8 @@ def read_npy(path: Path, name: str) -> np.ndarray:
             "it holds Python objects, if it is whole; save embeddings by astype(np.float32), "
             "labels by astype(np.int64) or astype(str)"
         ) from error
-    except RuntimeError as error:  # zipfile's for an archive with a password
-        raise ValueError(f"{error}; pack it without a password") from error
+    except (NotImplementedError, RuntimeError) as error:  # unknown compression, encryption
+        raise ValueError(f"{error}; save it by np.savez, without a password") from error
 
 
 def read_tensor(path: Path, name: str) -> np.ndarray:

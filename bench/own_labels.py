@@ -10,11 +10,10 @@ NUMBER = re.compile(r"[-+]?\d+(\.0*)?")
 
 def text_labels(path: Path) -> list[str]:
     """The labels of a .csv or .txt file; ValueError or FileNotFoundError where none can be read."""
+    check_file(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no file {path}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"{path} cannot be read as text in UTF-8 ({error}): save it as that"
@@ -25,6 +24,14 @@ def text_labels(path: Path) -> list[str]:
         raise ValueError(f"{path} is empty: expected one label a line")
     check_width(path, rows)
     return label_column(path, rows)
+
+
+def check_file(path: Path) -> None:
+    """Raise FileNotFoundError or ValueError for what is no file, or holds nothing."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.is_dir() or path.stat().st_size == 0:
+        raise ValueError(f"{path} is {'a folder' if path.is_dir() else 'empty'}: name a file")
 
 
 def check_width(path: Path, rows: Sequence[Sequence[str]]) -> None:

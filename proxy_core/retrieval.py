@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from proxy_core.exact.rows import (
-    CHUNK,
     Progress,
     Side,
     center_and_reach,
@@ -27,6 +26,7 @@ from proxy_core.exact.rows import (
 
 Metric = Literal["cosine", "euclidean"]
 
+CHECKED = 256  # rows that are looked through for NaN at a time
 SMALL = 2**22  # pairs up to which float64 is faster than to load the compiled filter
 
 
@@ -145,7 +145,7 @@ def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor)
                 f"{kind} of {name} are {numbers.dtype} of shape {tuple(numbers.shape)}: "
                 f"expected integers of shape ({len(vectors)},)"
             )
-    rows = torch.split(vectors, CHUNK // 16)  # masks of all numbers would take more than they
+    rows = torch.split(vectors, CHECKED)  # masks of all numbers would take more than they
     broken = torch.cat([~some.isfinite().all(dim=1) for some in rows]).nonzero()
     if len(broken) > 0:
         raise ValueError(

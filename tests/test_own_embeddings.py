@@ -107,6 +107,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "text.safetensors").write_text("no tensors")
     (tmp_path / "head.csv").write_text("path,label\n")
+    (folder := tmp_path / "folder.csv").mkdir()
     (tmp_path / "nothing.npy").touch()
     (tmp_path / "shifted.csv").write_text("class\n" + "".join(f"{n}\n" for n in LABELS[1:]))
     (tmp_path / "hole.csv").write_text("a\n\nb\n\n")
@@ -136,22 +137,24 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
         (tmp_path / "semicolon.csv", "separate them by commas"),
         (tmp_path / "nothing.npy", "nothing.npy is empty"),
         (tmp_path, "is no file of arrays"),
+        (folder, "folder.csv is a folder"),
         (tmp_path / "blank.csv", "blank.csv: row 3 has no label"),
         (tmp_path / "cut.npz", "cut.npz cannot be read as .npz .*damaged"),
         (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
-        (locked(tmp_path / "locked.npz"), "locked.npz cannot be read .*encrypted.* password"),
+        (altered(tmp_path / "locked.npz", 0, 1), "locked.npz cannot .*encrypted.* password"),
+        (altered(tmp_path / "odd.npz", 2, 99), "odd.npz cannot .*compression .* np.savez"),
         (tmp_path / "other.npz", "other.npz has no array 'labels', but x, y"),
     ]:
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             read_embeddings(npy[0], labels)
 
 
-def locked(path: Path) -> Path:
-    """A .npz file whose first entry says that it is encrypted."""
+def altered(path: Path, field: int, value: int) -> Path:
+    """A .npz file with another value of a field in both headers of its entry."""
     np.savez(path, labels=LABELS)
     content = bytearray(path.read_bytes())
-    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        content[content.index(mark) + flags] |= 1
+    for mark, fields in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + fields + field] |= value
     path.write_bytes(content)
     return path
 

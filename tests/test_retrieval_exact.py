@@ -179,6 +179,7 @@ def test_nobodys_setting_shortens_the_products() -> None:
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert_equal(rank(vectors, labels, neighbors=5), expected)
+        assert torch.get_float32_matmul_precision() == "medium", "and it is left as it was"
     finally:
         torch.set_float32_matmul_precision("highest")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from proxy_core.compiled import Array
-from proxy_core.exact.grid import area_of, tasks_of
+from proxy_core.exact.grid import area_of, padded, tasks_of
 from proxy_core.exact.room_kernels import Rooms, add, clear_all, keep, last_wanted
 from proxy_core.exact.tile_kernels import PANEL, arrange, look, multiply
 
@@ -19,7 +19,7 @@ DIMS = [1, 3, 64, 130]
 def test_products_of_panels_are_those_of_rows(shape: tuple[int, int], dim: int) -> None:
     generator = np.random.default_rng(dim)
     queries, items = (generator.standard_normal((size, dim)).astype(np.float32) for size in shape)
-    panels = np.full((-(-shape[1] // PANEL), dim, PANEL), np.nan, np.float32)
+    panels = np.full((padded(shape[1]) // PANEL, dim, PANEL), np.nan, np.float32)
     products = np.full((shape[0] + 1, len(panels) * PANEL), 7.0, np.float32)
     arrange(items, panels)
     multiply(queries, panels, products)
