@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -20,9 +21,9 @@ def read_sides(
     as from `read_embeddings`; equal labels are equal classes on both sides."""
     files = [queries, gallery] if gallery else [queries]
     read = [read_embeddings(*side) for side in files]
-    if len({labels.dtype.kind in "US" for _, labels in read}) > 1:
+    if len({labels.dtype.kind == "U" for _, labels in read}) > 1:
         read = [(found, as_numbers(labels)) for found, labels in read]
-    if len({labels.dtype.kind in "US" for _, labels in read}) > 1:
+    if len({labels.dtype.kind == "U" for _, labels in read}) > 1:
         names = " and ".join(str(labels or path) for path, labels in files)
         raise ValueError(f"labels of {names} are words in one and numbers in the other: use one")
     classes = np.unique(np.concatenate([labels for _, labels in read]), return_inverse=True)[1]
@@ -34,7 +35,7 @@ def read_sides(
 
 def as_numbers(labels: np.ndarray) -> np.ndarray:
     """The numbers (N,) that labels say if all are words for whole numbers, such as 7, not 07."""
-    if labels.dtype.kind not in "US":
+    if labels.dtype.kind != "U":
         return labels
     digits = [str(label).removeprefix("-") for label in labels]
     if all(word.isdecimal() and str(int(word)) == word and len(word) < 19 for word in digits):
@@ -159,7 +160,7 @@ def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
             f"embeddings{heading if text else ''}"
         )
     if labels.dtype.kind in "US":
-        return labels
+        return words(path, labels)
     real = labels.dtype.kind == "f"
     broken = ~(np.isfinite(labels) & (labels == np.floor(labels))) if real else np.zeros(1, bool)
     if labels.dtype.kind not in "iuf" or broken.any():
@@ -175,6 +176,15 @@ def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
             f"beyond {largest:,}; number the classes"
         )
     return labels.astype(np.int64)
+
+
+def words(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Words (N,) from text or bytes, normalised (NFC): one word is one class however typed."""
+    try:
+        text = np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: labels are bytes, but not UTF-8 ({error})") from error
+    return np.array([normalize("NFC", str(word)) for word in text])
 
 
 def check_classes(path: Path, labels: np.ndarray, *, apart: bool) -> None:

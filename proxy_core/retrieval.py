@@ -26,7 +26,7 @@ from proxy_core.exact.rows import (
 
 Metric = Literal["cosine", "euclidean"]
 
-CHECKED = 256  # rows that are looked through for NaN at a time
+CHECKED = 256  # rows that are looked through for NaN at a time, where their sums are not finite
 SMALL = 2**22  # pairs up to which float64 is faster than to load the compiled filter
 
 
@@ -145,8 +145,7 @@ def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor)
                 f"{kind} of {name} are {numbers.dtype} of shape {tuple(numbers.shape)}: "
                 f"expected integers of shape ({len(vectors)},)"
             )
-    rows = torch.split(vectors, CHECKED)  # masks of all numbers would take more than they
-    broken = torch.cat([~some.isfinite().all(dim=1) for some in rows]).nonzero()
+    broken = not_finite(vectors)
     if len(broken) > 0:
         raise ValueError(
             f"{name} hold NaN or infinity in {len(broken)} of {len(vectors)} rows, "
@@ -155,6 +154,13 @@ def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor)
     device = like.device
     whole = labels.to(device, torch.int64), ids.to(device, torch.int64)
     return vectors.detach().to(device), *whole
+
+
+def not_finite(vectors: Tensor) -> Tensor:
+    """The rows (M,), ascending, of vectors (N, D) that hold NaN or infinity."""
+    suspects = (~vectors.sum(dim=1).isfinite()).nonzero().flatten()  # or their sum is too large
+    some = torch.split(suspects, CHECKED)  # masks of all numbers would take more than they
+    return torch.cat([rows[~vectors[rows].isfinite().all(dim=1)] for rows in some])
 
 
 def recall_at_k(first_hit: Tensor, k: int) -> float:

@@ -13,6 +13,9 @@ from bench.own_scores import score_embeddings
 from proxy_core.retrieval import rank, summary
 from tests.own_vectors import LABELS, saved, vectors
 
+TYPED = ("é", "e\u0301")  # one word, in two ways
+WORDS = np.array([f"{TYPED[i % 2]} {label}" for i, label in enumerate(LABELS)])
+
 
 @pytest.fixture
 def npy(tmp_path: Path) -> tuple[Path, Path]:
@@ -25,13 +28,15 @@ def test_every_kind_of_file_gives_the_same(tmp_path: Path, npy: tuple[Path, Path
     save_file(tensors, tmp_path / "both.safetensors")
     np.save(tmp_path / "l.npy", LABELS.astype(np.uint8))
     (tmp_path / "words.csv").write_text(
-        "﻿path,label\n" + "".join(f"{i}.jpg,é {label}\n" for i, label in enumerate(LABELS)),
+        "\ufeffpath,label\n" + "".join(f"{i}.jpg,{word}\n" for i, word in enumerate(WORDS)),
         encoding="utf-8",
     )
+    np.savez(tmp_path / "bytes.npz", labels=np.char.encode(WORDS, "utf-8"))
     places: list[tuple[Path, Path | None]] = [
         npy,
         (npy[0], tmp_path / "l.npy"),
         (npy[0], tmp_path / "words.csv"),
+        (npy[0], tmp_path / "bytes.npz"),
     ]
     places += [(tmp_path / "both.npz", None), (tmp_path / "both.safetensors", None)]
     for place in places:
@@ -116,29 +121,38 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "semicolon.csv").write_text("path;label\n1;2\n")
     (tmp_path / "class.csv").write_text("class\n" + "".join(f"c{n}\n" for n in LABELS))
     (tmp_path / "blank.csv").write_text("path,label\n1,a\n2, \n")
+    (tmp_path / "twice.csv").write_text("label,Label\na,b\n")
+    (tmp_path / "open.csv").write_text('a\n"b\n')
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
     np.savez(tmp_path / "pickled.npz", labels=np.array([{}], dtype=object))
+    np.savez(tmp_path / "latin.npz", labels=np.array([b"\xe9"] * len(LABELS)))
     np.savez(tmp_path / "other.npz", x=LABELS, y=LABELS)
     for labels, message in [
         (None, "e.npy holds embeddings only"),
         (tmp_path / "none.csv", "there is no file"),
         (tmp_path / "empty.csv", "empty.csv is empty"),
         (tmp_path / "two.csv", "two.csv has 2 columns and none is called 'label', but a, b"),
-        (tmp_path / "bytes.csv", "bytes.csv cannot be read as text"),
+        (tmp_path / "bytes.csv", "bytes.csv has a mistake:\n  line 1: this is not UTF-8"),
         (tmp_path / "text.npy", "text.npy cannot be read as .npy"),
         (tmp_path / "text.safetensors", "text.safetensors cannot be read as .safetensors"),
         (tmp_path / "l.json", "l.json is no file of arrays"),
         (tmp_path / "head.csv", "head.csv holds a heading only"),
         (tmp_path / "class.csv", "first line is a heading, call it 'label', not 'class'"),
         (tmp_path / "shifted.csv", "first line is 'class' and all others are numbers"),
-        (tmp_path / "hole.csv", "hole.csv: row 2 has no label"),
-        (tmp_path / "comma.txt", "row 2 has 2 columns, the first has 1: put words with commas in"),
-        (tmp_path / "first.csv", "first.csv: row 1 has no label"),
+        (tmp_path / "hole.csv", "hole.csv has a mistake:\n  line 2: there is no label"),
+        (
+            tmp_path / "comma.txt",
+            "2 mistakes:\n  line 2: 2 fields under a single column; what",
+        ),
+        (tmp_path / "first.csv", "first.csv has a mistake:\n  line 1: there is no label"),
         (tmp_path / "semicolon.csv", "separate them by commas"),
         (tmp_path / "nothing.npy", "nothing.npy is empty"),
         (tmp_path, "is no file of arrays"),
         (folder, "folder.csv is a folder"),
-        (tmp_path / "blank.csv", "blank.csv: row 3 has no label"),
+        (tmp_path / "blank.csv", "blank.csv has a mistake:\n  line 3: there is no label"),
+        (tmp_path / "twice.csv", "twice.csv, line 1: the column 'label' is there more than once"),
+        (tmp_path / "open.csv", "line 2: this is not CSV .unexpected end of data"),
+        (tmp_path / "latin.npz", "latin.npz: labels are bytes, but not UTF-8"),
         (tmp_path / "cut.npz", "cut.npz cannot be read as .npz .*damaged"),
         (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
         (altered(tmp_path / "locked.npz", 0, 1), "locked.npz cannot .*encrypted.* password"),

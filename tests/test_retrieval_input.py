@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from proxy_core.retrieval import rank, recall_at_k, summary
+from proxy_core.retrieval import not_finite, rank, recall_at_k, summary
 
 pytestmark = pytest.mark.usefixtures("both_paths")
 
@@ -31,6 +31,17 @@ def test_embeddings_of_a_network_may_still_carry_gradients() -> None:
     vectors = torch.randn(20, 6, generator=torch.Generator().manual_seed(7))
     ranking = rank(vectors.half().requires_grad_(), torch.arange(20) % 4, neighbors=2)
     assert not ranking.average_precision.requires_grad
+
+
+def test_finite_numbers_whose_sum_is_not_are_no_infinity() -> None:
+    """Rows are looked through by their sums first."""
+    signs = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    for largest in (torch.finfo(torch.float16).max, torch.finfo(torch.float32).max):
+        dtype = torch.float16 if largest < 1e5 else torch.float32
+        vectors = (signs * largest).to(dtype)
+        assert len(not_finite(vectors)) == 0
+        vectors[[0, 2], [1, 0]] = torch.nan
+        assert not_finite(vectors).tolist() == [0, 2]
 
 
 def test_bad_input_is_refused() -> None:

@@ -7,7 +7,8 @@ from unicodedata import normalize
 
 from bench.datasets.base import some
 from bench.datasets.examining import is_image
-from bench.datasets.folder_list import NAME, Row, mistakes
+from bench.datasets.folder_list import NAME, Row
+from bench.records import mistakes
 
 _LITTER = (NAME, "Thumbs.db", "desktop.ini")  # the list, and what file managers leave
 

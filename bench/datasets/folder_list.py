@@ -1,13 +1,12 @@
 """images.csv: the list of a user's own images, read with all its mistakes at once."""
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
+from bench.records import mistakes, records, uneven
 from bench.unknown import unknown
 
 NAME = "images.csv"
@@ -16,8 +15,6 @@ REQUIRED = COLUMNS[:2]
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
 NO_CAMERA = -1
-QUOTE = "what holds a comma stands between double quotes"
-_SHOWN = 5  # mistakes that a message spells out
 
 
 @dataclass(frozen=True)
@@ -45,16 +42,6 @@ class Row:
         return f"line {self.line}: {self.path}" if self.line else self.path
 
 
-def mistakes(place: Path, found: Iterable[str]) -> None:
-    """Raise ValueError with the first five mistakes and how many more there are, if any."""
-    lines = list(found)
-    if not lines:
-        return
-    shown = lines[:_SHOWN] + [f"and {len(lines) - _SHOWN:,} more"] * (len(lines) > _SHOWN)
-    count = "a mistake" if len(lines) == 1 else f"{len(lines):,} mistakes"
-    raise ValueError("\n  ".join([f"{place} has {count}:", *shown]))
-
-
 def read_list(place: Path) -> list[Row]:
     """The rows of an images.csv, whose paths begin at its folder.
 
@@ -62,41 +49,22 @@ def read_list(place: Path) -> list[Row]:
     columns, empty or repeated paths, paths out of the folder or to no file, empty labels, unknown
     splits, cameras that are no whole numbers.
     """
-    records = _records(place)
-    _, header = next(records, (1, []))
-    columns = [name.strip() for name in header]
+    filled = ((line, fields) for line, fields in records(place) if fields)
+    _, columns = next(filled, (1, []))
     mistakes(place, _header_mistakes(columns))
     rows: dict[str, Row] = {}
     found: list[str] = []
-    for line, fields in records:
+    for line, fields in filled:
         if len(fields) != len(columns):
-            found.append(f"line {line}: {len(fields)} fields under {len(columns)} columns; {QUOTE}")
+            found.append(uneven(line, fields, columns))
             continue
-        values = dict(zip(columns, (field.strip() for field in fields), strict=True))
+        values = dict(zip(columns, fields, strict=True))
         row = _row(line, values)
         wrong = list(_row_mistakes(values, row, place.parent, rows.get(row.path)))
         found += [f"line {line}: {text}" for text in wrong]
         rows.setdefault(row.path, row)
     mistakes(place, found or ([] if rows else ["there is no image in it; add a line for each"]))
     return list(rows.values())
-
-
-def _records(place: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of each record that is not blank."""
-    content = place.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        mistakes(place, [f"line {line}: this is not UTF-8; save the file as CSV UTF-8"])
-        return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-    try:
-        for fields in reader:
-            if any(field.strip() for field in fields):
-                yield reader.line_num, fields
-    except csv.Error as error:
-        mistakes(place, [f"line {reader.line_num}: this is not CSV ({error})"])
 
 
 def _header_mistakes(columns: list[str]) -> Iterator[str]:

@@ -9,9 +9,10 @@ from unicodedata import normalize
 import numpy as np
 
 from bench.datasets.base import Dataset, some
-from bench.datasets.folder_list import NAME, NO_CAMERA, Row, mistakes
+from bench.datasets.folder_list import NAME, NO_CAMERA, Row
 from bench.datasets.photographs import Photographs
 from bench.datasets.splits import JUNK, Split
+from bench.records import mistakes
 
 LEAST = 2  # classes of a part: with one, every answer is right and nothing can be learned
 LEAST_CLASSES = 3 * LEAST

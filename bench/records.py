@@ -1,0 +1,46 @@
+"""Text in CSV that someone brings, read so that every mistake is told by its line."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+QUOTE = "what holds a comma stands between double quotes"
+_SHOWN = 5  # mistakes that a message spells out
+
+
+def mistakes(place: Path, found: Iterable[str]) -> None:
+    """Raise ValueError with the first five mistakes and how many more there are, if any."""
+    lines = list(found)
+    if not lines:
+        return
+    shown = lines[:_SHOWN] + [f"and {len(lines) - _SHOWN:,} more"] * (len(lines) > _SHOWN)
+    count = "a mistake" if len(lines) == 1 else f"{len(lines):,} mistakes"
+    raise ValueError("\n  ".join([f"{place} has {count}:", *shown]))
+
+
+def records(place: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line, from 1, and the stripped fields of each record of a file; none of a blank line.
+
+    Raises ValueError with the line where the file is not UTF-8 or not CSV.
+    """
+    content = place.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        mistakes(place, [f"line {line}: this is not UTF-8; save the file as CSV UTF-8"])
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    try:
+        for fields in reader:
+            stripped = [field.strip() for field in fields]
+            yield reader.line_num, stripped if any(stripped) else []
+    except csv.Error as error:
+        mistakes(place, [f"line {reader.line_num}: this is not CSV ({error})"])
+
+
+def uneven(line: int, fields: list[str], columns: list[str]) -> str:
+    """The mistake of a record whose fields are not as many as the columns."""
+    named = f"{len(columns)} columns" if len(columns) > 1 else "a single column"
+    return f"line {line}: {len(fields)} fields under {named}; {QUOTE}"
