@@ -8,19 +8,21 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.environment import PACKAGES, cpu_model, installed_version
 
-RATIOS = pytest.StashKey[dict[str, float]]()
-MEMORY = pytest.StashKey[dict[str, float]]()
+RECORDED = pytest.StashKey[dict[str, dict[str, float]]]()
+RATIOS = "times_faster"
+OTHERS = {  # what else tests keep in extra_info
+    "extra_megabytes": "extra memory, MB",
+    "picoseconds": "CPU time / (N^2 D), ps: level as far as it grows with that alone",
+}
 
 
 @pytest.fixture(autouse=True)
-def _keep_ratio(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Iterator[None]:
+def _keep_recorded(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    if "times_faster" in benchmark.extra_info:
-        ratios = request.config.stash.setdefault(RATIOS, {})
-        ratios[request.node.name] = benchmark.extra_info["times_faster"]
-    if "extra_megabytes" in benchmark.extra_info:
-        memory = request.config.stash.setdefault(MEMORY, {})
-        memory[request.node.name] = benchmark.extra_info["extra_megabytes"]
+    recorded = request.config.stash.setdefault(RECORDED, {})
+    for kind in (RATIOS, *OTHERS):
+        if kind in benchmark.extra_info:
+            recorded.setdefault(kind, {})[request.node.name] = benchmark.extra_info[kind]
 
 
 def groups(ratios: dict[str, float]) -> dict[str, list[float]]:
@@ -33,23 +35,28 @@ def groups(ratios: dict[str, float]) -> dict[str, list[float]]:
     return {name: values for name, values in found.items() if len(values) > 1}
 
 
+def write_section(
+    terminalreporter: pytest.TerminalReporter, title: str, values: dict[str, float]
+) -> None:
+    terminalreporter.section(title)
+    for name, value in sorted(values.items()):
+        terminalreporter.write_line(f"{value:8.2f}  {name}")
+
+
 @pytest.hookimpl(trylast=True)  # under the table of times
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    ratios = config.stash.get(RATIOS, {})
-    if not ratios:
+    recorded = config.stash.get(RECORDED, {})
+    if not recorded:
         return
-    terminalreporter.section("times faster than the peer or the direct form")
-    for name, value in sorted(ratios.items()):
-        terminalreporter.write_line(f"{value:8.2f}  {name}")
+    ratios = recorded.get(RATIOS, {})
+    write_section(terminalreporter, "times faster than the peer or the direct form", ratios)
     terminalreporter.section("the same by group: mean, least")
     for name, values in groups(ratios).items():
         line = f"{statistics.mean(values):8.2f} {min(values):8.2f}  {name}"
         terminalreporter.write_line(line)
-    if memory := config.stash.get(MEMORY, {}):
-        terminalreporter.section("extra memory, MB")
-        for name, value in sorted(memory.items()):
-            terminalreporter.write_line(f"{value:8.0f}  {name}")
+    for kind, title in OTHERS.items():
+        write_section(terminalreporter, title, recorded.get(kind, {}))
     versions = ", ".join(f"{name} {installed_version(name)}" for name in PACKAGES)
     terminalreporter.write_line(f"{cpu_model()}, one thread; {versions}")
