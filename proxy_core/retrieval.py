@@ -27,7 +27,7 @@ from proxy_core.exact.rows import (
 Metric = Literal["cosine", "euclidean"]
 
 CHECKED = 256  # rows that are looked through for NaN at a time, where their sums are not finite
-SMALL = 2**22  # pairs up to which float64 is faster than to load the compiled filter
+SMALL = 2**20  # pairs up to which it does not pay to load the compiled filter, 3 s once a process
 
 
 @dataclass(frozen=True)
