@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,17 @@ import torch
 from torch import Tensor
 
 from proxy_core.compiled import Array
-from proxy_core.exact import pair_kernel
+from proxy_core.exact import own_class, pair_kernel
 from proxy_core.exact.rows import similarities
-from proxy_core.exact.sides import Filter, Items, arranged, by_cosine, by_distance
+from proxy_core.exact.sides import (
+    Filter,
+    Items,
+    Sides,
+    arranged,
+    by_cosine,
+    by_distance,
+    own_places,
+)
 from proxy_core.exact.tile_kernels import PANEL, arrange, multiply
 
 
@@ -79,3 +88,50 @@ def test_numba_is_imported_with_the_first_search_only() -> None:
         "import sys, bench.cli, bench.scoring, proxy_core.reid; assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def sides_of(sizes: list[int], *, asked: list[int], euclidean: bool = False) -> Sides:
+    """Classes of some sizes in the gallery and among the queries, which the gallery may lack."""
+    generator = torch.Generator().manual_seed(5)
+    labels = [
+        torch.arange(len(side)).repeat_interleave(torch.tensor(side)) for side in (asked, sizes)
+    ]
+    queries, gallery = (
+        arranged((torch.randn(len(some), 7, generator=generator), some, -some), euclidean=euclidean)
+        for some in labels
+    )
+    rule = (by_distance if euclidean else by_cosine)(queries, gallery)
+    return Sides(queries, gallery, rule, own_places(queries, gallery), euclidean, clashing=True)
+
+
+def test_products_class_by_class_are_those_of_the_pairs() -> None:
+    """Two classes that the gallery lacks stand before one that it holds at the same place."""
+    sides = sides_of([80, 0, 0, 70, 1, 300], asked=[90, 3, 70, 2, 1, 5])
+    for first in (0, 60):
+        own = sides.own[first:170]
+        expected = sides.similarities(*own_class.pairs(own, first))
+        np.testing.assert_allclose(
+            own_class.products(sides, own, first), expected, rtol=0, atol=1e-15
+        )
+
+
+@pytest.mark.parametrize(
+    ("size", "euclidean", "taken"), [(9, False, False), (200, False, True), (200, True, False)]
+)
+def test_large_classes_are_multiplied(
+    size: int, euclidean: bool, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides, multiplied = sides_of([size] * 3, asked=[size] * 3, euclidean=euclidean), []
+    products = own_class.products
+
+    def spied(*given: Any) -> Array:
+        multiplied.append(given)
+        return products(*given)
+
+    monkeypatch.setattr(own_class, "products", spied)
+    found = own_class.own_class(sides, slice(5, 3 * size))
+    assert bool(multiplied) == taken
+    monkeypatch.setattr(own_class, "LARGE", 10**9)
+    expected = own_class.own_class(sides, slice(5, 3 * size))
+    np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(found.places, expected.places)

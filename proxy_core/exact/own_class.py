@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import torch
 
 from proxy_core.compiled import Array
 from proxy_core.exact.sides import Sides
 
 CELLS = 2**18  # values of a table that is sorted at a time
+LARGE = 64  # items of a class from which products of matrices are faster than loops over pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,10 @@ def own_class(sides: Sides, part: slice) -> Hits:
     relevant = np.zeros(len(own), np.int64)
     for some in batches(sizes):
         queries, items = pairs(own[some], part.start + some.start)
-        found = sides.similarities(queries, items)
+        if sizes[some].mean() < LARGE or len(own[some]) < LARGE or sides.euclidean:
+            found = sides.similarities(queries, items)
+        else:
+            found = products(sides, own[some], part.start + some.start)
         found[sides.queries.ids.numpy()[queries] == sides.gallery.ids.numpy()[items]] = -np.inf
         ends = starts[some.start : some.stop + 1] - starts[some.start]
         rows, where = best_first(*padded(ends, found, items))
@@ -43,6 +49,17 @@ def own_class(sides: Sides, part: slice) -> Hits:
         values[whole], places[whole] = rows[valid], where[valid]
         relevant[some] = (rows > -np.inf).sum(axis=1)
     return Hits(starts, values, places, relevant)
+
+
+def products(sides: Sides, own: Array, first: int) -> Array:
+    """Cosines (M,) in float64 of the `pairs` of the same arguments, class by class."""
+    bounds = [0, *(np.flatnonzero(np.diff(own, axis=0).any(axis=1)) + 1), len(own)]
+    found = [
+        sides.queries.exact(slice(first + start, first + past))
+        @ sides.gallery.exact(slice(*own[start])).T
+        for start, past in pairwise(bounds)
+    ]
+    return torch.cat([rows.flatten() for rows in found]).numpy()
 
 
 def pairs(own: Array, first: int) -> tuple[Array, Array]:

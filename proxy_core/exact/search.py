@@ -42,7 +42,7 @@ from proxy_core.exact.sides import (
 from proxy_core.exact.tiles import Sought, compare
 from proxy_core.ranking import edges
 
-ROOM = 64 * 2**20  # bytes for hits and misses of the queries that are searched at a time
+ROOM = 2**28  # bytes for hits and misses of the queries that are searched at a time
 MOST = 2048  # queries in a tile: its products have to fit in memory, and should in the cache
 FLOOR = -3.0  # below every product
 
@@ -63,19 +63,30 @@ def search(
     own = own_places(asked, items)
     sides = Sides(asked, items, rule, own, euclidean, ids_clash(asked, items))
     fields = empty_fields(len(asked.order), neighbors)
-    given_up = []
-    for part in parts(own, neighbors):
-        sought = start(sides, part, neighbors)
-        compare(sought, sides, part, min(tile, MOST), of_whole(progress, part, len(own)))
-        settle_queries(sought, sides, part, neighbors, fields)
-        given_up.append(asked.order[part][torch.from_numpy(sought.given_up())])
-    late = torch.cat(given_up)
+    late = torch.cat(
+        [
+            search_part(sides, part, tile, of_whole(progress, part, len(own)), fields)
+            for part in parts(own, neighbors)
+        ]
+    )
     if len(late):
         some = queries[0][late], queries[1][late], queries[2][late]
         exact = rank_in_float64(some, gallery, neighbors, progress, euclidean=euclidean)
         for field, rows in zip(fields, exact, strict=True):
             field[late] = rows
     return fields
+
+
+def search_part(
+    sides: Sides, part: slice, tile: int, progress: Progress, fields: list[Tensor]
+) -> Tensor:
+    """Fill in the fields for the queries at some places, and return the positions of those that
+    are given up; a function, so that what was kept for them is gone before the next part."""
+    neighbors = fields[-1].shape[1]
+    sought = start(sides, part, neighbors)
+    compare(sought, sides, part, min(tile, MOST), progress)
+    settle_queries(sought, sides, part, neighbors, fields)
+    return sides.queries.order[part][torch.from_numpy(sought.given_up())]
 
 
 def of_whole(progress: Progress | None, part: slice, queries: int) -> Progress:
@@ -90,7 +101,7 @@ def of_whole(progress: Progress | None, part: slice, queries: int) -> Progress:
 
 def room(wanted: Array) -> Array:
     """How many misses a query may keep when M are wanted: enough to be cleared rarely."""
-    return np.where(wanted > 0, 2 * wanted + 32, 0)
+    return np.where(wanted > 0, wanted + wanted // 4 + 32, 0)
 
 
 def parts(own: Array, neighbors: int) -> Iterator[slice]:
