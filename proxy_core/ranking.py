@@ -82,6 +82,8 @@ def settle(
     stand in the order of their positions, as they are listed, and may end after the first K.
     """
     scores = scores_at_r(ahead, hits.isfinite().sum(dim=1))
+    if neighbors == 0:  # nothing is listed, so nothing has to be put in order
+        return *scores, positions[:, :0], hits[:, :0].float()
     hits, positions = order_ties(hits, positions, euclidean=euclidean)
     misses, others = misses[:, :neighbors], others[:, :neighbors]
     found, values = merge(hits, positions, ahead, misses, others, neighbors)
