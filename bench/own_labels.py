@@ -22,7 +22,7 @@ def text_labels(path: Path) -> list[str]:
         lines.pop()
     if not lines:
         raise ValueError(f"{path} is empty: expected one label a line")
-    mistakes(path, blank_or_uneven(lines))
+    mistakes(path, broken(lines))
     column, lines = without_heading(path, lines)
     mistakes(path, (f"line {line}: there is no label" for line, some in lines if not some[column]))
     return [fields[column] for _, fields in lines]
@@ -36,12 +36,15 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{path} is {'a folder' if path.is_dir() else 'empty'}: name a file")
 
 
-def blank_or_uneven(lines: Sequence[Record]) -> Iterator[str]:
-    """The mistakes of blank lines, and of lines that have not as many fields as the first."""
+def broken(lines: Sequence[Record]) -> Iterator[str]:
+    """The mistakes of lines that are blank, hold zero bytes as UTF-16 without a mark does, or have
+    not as many fields as the first."""
     columns = lines[0][1]
     for line, fields in lines:
         if not fields:
             yield f"line {line}: there is no label"
+        elif any("\0" in field for field in fields):
+            yield f"line {line}: there is a zero byte; save the file as CSV UTF-8"
         elif columns and len(fields) != len(columns):
             yield uneven(line, fields, columns)
 

@@ -43,4 +43,5 @@ def records(place: Path) -> Iterator[tuple[int, list[str]]]:
 def uneven(line: int, fields: list[str], columns: list[str]) -> str:
     """The mistake of a record whose fields are not as many as the columns."""
     named = f"{len(columns)} columns" if len(columns) > 1 else "a single column"
-    return f"line {line}: {len(fields)} fields under {named}; {QUOTE}"
+    found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+    return f"line {line}: {found} under {named}; {QUOTE}"
