@@ -41,7 +41,7 @@ def broken(lines: Sequence[Record]) -> Iterator[str]:
     not as many fields as the first."""
     columns = lines[0][1]
     for line, fields in lines:
-        if not fields:
+        if not any(fields):
             yield f"line {line}: there is no label"
         elif any("\0" in field for field in fields):
             yield f"line {line}: there is a zero byte; save the file as CSV UTF-8"

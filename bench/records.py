@@ -20,7 +20,7 @@ def mistakes(place: Path, found: Iterable[str]) -> None:
 
 
 def records(place: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line, from 1, and the stripped fields of each record of a file; none of a blank line.
+    """The line, from 1, and the stripped fields of each record of a file; none of an empty line.
 
     Raises ValueError with the line where the file is not UTF-8 or not CSV.
     """
@@ -34,8 +34,7 @@ def records(place: Path) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         for fields in reader:
-            stripped = [field.strip() for field in fields]
-            yield reader.line_num, stripped if any(stripped) else []
+            yield reader.line_num, [field.strip() for field in fields]
     except csv.Error as error:
         mistakes(place, [f"line {reader.line_num}: this is not CSV ({error})"])
 

@@ -72,10 +72,10 @@ def rank(
     searched at a time (`proxy_core.exact.search`); a collapsed embedding is left to float64, which
     is some ten times slower. It takes as many threads as PyTorch has. Beside input and result it
     holds a float32 copy of the input (two by distance, and one in float64 if the input is neither
-    float32 nor half precision), some 60 MB, up to 300 MB where K or classes are of hundreds, and
-    for each thread 4 D tile bytes and, where hardly anything can be ruled out, up to 40 tile^2. On
-    another device, and for few pairs, all is done in float64, with a few matrices of 32 MB at a
-    time on a CPU and of 512 MB elsewhere.
+    float32 nor half precision), some 60 MB, up to 350 MB and 20 bytes for each number in the
+    largest class where K or classes are of hundreds, and for each thread 4 D tile bytes and, where
+    hardly anything can be ruled out, up to 40 tile^2. On another device, and for few pairs, all is
+    done in float64, with a few matrices of 32 MB at a time on a CPU and of 512 MB elsewhere.
 
     TypeError for what is no tensor. ValueError for shapes that do not fit, empty or non-finite
     input, K < 0, tile < 1, another metric, and distances whose squares float64 cannot hold.

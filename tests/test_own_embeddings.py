@@ -125,6 +125,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
     (tmp_path / "open.csv").write_text('a\n"b\n')
     (tmp_path / "short.csv").write_text("path,label\n1,a\n2\n")
     (tmp_path / "wide.csv").write_text("a\nb\n", encoding="utf-16-le")
+    (tmp_path / "last.csv").write_text("class\n" + "a\n" * (len(LABELS) - 1) + '""\n')
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
     np.savez(tmp_path / "pickled.npz", labels=np.array([{}], dtype=object))
     np.savez(tmp_path / "latin.npz", labels=np.array([b"\xe9"] * len(LABELS)))
@@ -157,6 +158,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, npy: tuple[Path, Pa
         (tmp_path / "latin.npz", "latin.npz: labels are bytes, but not UTF-8"),
         (tmp_path / "short.csv", "line 3: 1 field under 2 columns"),
         (tmp_path / "wide.csv", "line 1: there is a zero byte; save the file as CSV UTF-8"),
+        (tmp_path / "last.csv", f"line {len(LABELS) + 1}: there is no label"),
         (tmp_path / "cut.npz", "cut.npz cannot be read as .npz .*damaged"),
         (tmp_path / "pickled.npz", "pickled.npz cannot be read as .npz .*holds Python objects"),
         (altered(tmp_path / "locked.npz", 0, 1), "locked.npz cannot .*encrypted.* password"),

@@ -97,7 +97,10 @@ def sides_of(sizes: list[int], *, asked: list[int], euclidean: bool = False) -> 
         torch.arange(len(side)).repeat_interleave(torch.tensor(side)) for side in (asked, sizes)
     ]
     queries, gallery = (
-        arranged((torch.randn(len(some), 7, generator=generator), some, -some), euclidean=euclidean)
+        arranged(
+            (torch.randn(len(some), 7, generator=generator), some, torch.arange(len(some))),
+            euclidean=euclidean,
+        )
         for some in labels
     )
     rule = (by_distance if euclidean else by_cosine)(queries, gallery)
@@ -135,3 +138,4 @@ def test_large_classes_are_multiplied(
     expected = own_class.own_class(sides, slice(5, 3 * size))
     np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-15)
     np.testing.assert_array_equal(found.places, expected.places)
+    assert (found.relevant == size - 1).all(), "only the query itself is left out"

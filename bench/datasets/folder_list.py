@@ -49,7 +49,7 @@ def read_list(place: Path) -> list[Row]:
     columns, empty or repeated paths, paths out of the folder or to no file, empty labels, unknown
     splits, cameras that are no whole numbers.
     """
-    filled = ((line, fields) for line, fields in records(place) if fields)
+    filled = ((line, fields) for line, fields in records(place) if any(fields))
     _, columns = next(filled, (1, []))
     mistakes(place, _header_mistakes(columns))
     rows: dict[str, Row] = {}
