@@ -36,11 +36,12 @@ def own_class(sides: Sides, part: slice) -> Hits:
     values, places = np.empty(starts[-1]), np.empty(starts[-1], np.int32)
     relevant = np.zeros(len(own), np.int64)
     for some in batches(sizes):
-        queries, items = pairs(own[some], part.start + some.start)
-        if sizes[some].mean() < LARGE or len(own[some]) < LARGE or sides.euclidean:
+        classes, first = own[some], part.start + some.start
+        queries, items = pairs(classes, first)
+        if sizes[some].mean() < LARGE or len(classes) < LARGE or sides.euclidean:
             found = sides.similarities(queries, items)
         else:
-            found = products(sides, own[some], part.start + some.start)
+            found = products(sides, classes, first)
         found[sides.queries.ids.numpy()[queries] == sides.gallery.ids.numpy()[items]] = -np.inf
         ends = starts[some.start : some.stop + 1] - starts[some.start]
         rows, where = best_first(*padded(ends, found, items))

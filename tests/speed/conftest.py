@@ -38,7 +38,8 @@ def groups(ratios: dict[str, float]) -> dict[str, list[float]]:
 def write_section(
     terminalreporter: pytest.TerminalReporter, title: str, values: dict[str, float]
 ) -> None:
-    terminalreporter.section(title)
+    if values:
+        terminalreporter.section(title)
     for name, value in sorted(values.items()):
         terminalreporter.write_line(f"{value:8.2f}  {name}")
 
