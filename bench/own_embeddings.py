@@ -153,11 +153,12 @@ def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
 def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
     """Labels (N,), whole numbers as int64 or words; ValueError for what cannot be labels."""
     if labels.shape != (images,):
-        text = labels.shape == (images + 1,) and labels.dtype.kind in "US"
-        heading = f"; if its first line is a heading, call it 'label', not {str(labels[0])!r}"
+        heading = ""
+        if labels.shape == (images + 1,) and labels.dtype.kind in "US":
+            heading = f"; if its first line is a heading, call it 'label', not {str(labels[0])!r}"
         raise ValueError(
             f"{path}: labels have shape {labels.shape}; expected one for each of {images:,} "
-            f"embeddings{heading if text else ''}"
+            f"embeddings{heading}"
         )
     if labels.dtype.kind in "US":
         return words(path, labels)

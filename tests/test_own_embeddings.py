@@ -73,6 +73,8 @@ def broken(**changes: object) -> dict[str, object]:
     [
         (broken(labels=LABELS[:29]), r"labels have shape \(29,\); expected one for each of 30"),
         (broken(labels=LABELS[:, None]), r"labels have shape \(30, 1\)"),
+        (broken(labels=LABELS[:0]), r"labels have shape \(0,\)"),
+        (broken(labels=LABELS[0]), r"labels have shape \(\)"),
         (broken(labels=np.where(LABELS == 2, np.inf, LABELS)), r"float64, inf in row \d+;"),
         (broken(labels=(LABELS + 2**11).astype(np.float16)), "float16 go from .* beyond 2,048"),
         (broken(labels=LABELS * 0 + 3), "all 30 labels are 3; it takes two classes"),
