@@ -8,7 +8,7 @@ import gradio as gr
 from demo.layout import Controls, lay_out
 from demo.library import Library
 from demo.page import Page, show
-from demo.pictures import picture_route
+from demo.routes import picture_route
 from demo.style import HEAD, PUSH, REPLACE, REVEAL
 from demo.view import read_address, to_int
 

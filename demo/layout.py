@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from demo.library import Library
-from demo.render import render_head
+from demo.render.query import render_head
 from demo.style import ON_LOAD
 from demo.view import NEIGHBORS
 

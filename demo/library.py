@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench.pictures import Pictures, load_pictures, pictures_path
 from bench.reporting.groups import group_id, variant_labels
 from bench.spec import file_name
-from bench.store import Run, StoredRunError, scan
+from bench.store.runs import Run, StoredRunError, scan
+from bench.store.thumbnails import Pictures, load_pictures, pictures_path
 
 
 @dataclass(frozen=True, eq=False)

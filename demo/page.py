@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.store import StoredRunError
+from bench.store.runs import StoredRunError
 from demo.browser import STEPS, neighbors_of, outcome
 from demo.library import Library, Shelf
-from demo.pictures import picture_address
-from demo.render import render_message, render_neighbors, render_picture, render_query
+from demo.render.query import render_message, render_neighbors, render_picture, render_query
+from demo.render.scores import render_curves, render_scores
 from demo.retrieved import Retrieved, open_run
-from demo.scores import render_curves, render_scores
+from demo.routes import picture_address
 from demo.view import View, fit, read_view, write_address
 
 NO_STEP = {

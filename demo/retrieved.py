@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from safetensors import safe_open
 
-from bench.pictures import Pictures
-from bench.store import Run, StoredRunError
+from bench.store.runs import Run, StoredRunError
+from bench.store.thumbnails import Pictures
 from demo.library import Shelf
 
 

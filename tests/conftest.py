@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from proxy_core import retrieval
+from proxy_core.metrics import retrieval
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

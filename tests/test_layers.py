@@ -11,9 +11,9 @@ ROOT = Path(__file__).parent.parent
 FORBIDDEN = {"proxy_core": {"bench", "demo"}, "bench": {"demo"}, "demo": set()}
 LIGHT = [
     "bench.spec",
-    "bench.store",
-    "bench.pictures",
-    "bench.cli",
+    "bench.store.runs",
+    "bench.store.thumbnails",
+    "bench.cli.main",
     "bench.suites",
     "bench.datasets",
     "bench.reporting.page",

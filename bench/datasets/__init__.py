@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-from bench.datasets.base import Dataset
-from bench.datasets.cars196 import CARS196
+from bench.datasets.cars196.dataset import CARS196
 from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
-from bench.datasets.fetching import fetch
-from bench.datasets.folder import FOLDER, PREFIX, folder_source
-from bench.datasets.glyphs import GLYPHS
+from bench.datasets.files.download import fetch
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.places import DATA_VARIABLE, data_root
+from bench.datasets.files.progress import Progress, Report
+from bench.datasets.files.unpack import settle
+from bench.datasets.folder.dataset import FOLDER, PREFIX, folder_source
+from bench.datasets.glyphs.dataset import GLYPHS
 from bench.datasets.grocery_store import GROCERY_STORE
-from bench.datasets.market1501 import MARKET1501
-from bench.datasets.omniglot import OMNIGLOT
-from bench.datasets.photographs import Photographs
-from bench.datasets.places import DATA_VARIABLE, data_root
-from bench.datasets.progress import Progress, Report
+from bench.datasets.market1501.dataset import MARKET1501
+from bench.datasets.omniglot.dataset import OMNIGLOT
 from bench.datasets.sop import SOP
 from bench.datasets.source import Archive, Download, Source
 from bench.datasets.splits import Split, class_disjoint
-from bench.datasets.unpacking import settle
-from bench.unknown import unknown
+from bench.datasets.types import Dataset
+from bench.suggest import unknown
 
 __all__ = [
     "DATASETS",

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.base import Dataset
 from bench.datasets.cub200_attributes import wrong_attributes
 from bench.datasets.cub200_reading import LISTS, Lists, mislabelled, read_lists
-from bench.datasets.listed import changed, examine
-from bench.datasets.photographs import Photographs
-from bench.datasets.places import data_root, find_place
-from bench.datasets.progress import Progress
+from bench.datasets.files.listed import changed, examine
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.places import data_root, find_place
+from bench.datasets.files.progress import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import Split, class_disjoint, official
+from bench.datasets.types import Dataset
 
 _PLACES = ("cub200_2011/CUB_200_2011", "cub200_2011")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.cub200_reading import CLASSES
-from bench.datasets.listed import changed, read_rows
+from bench.datasets.files.listed import changed, read_rows
 
 ATTRIBUTES = 312
 _VALUES = "attributes/class_attribute_labels_continuous.txt"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.listed import read_rows, require
+from bench.datasets.files.listed import read_rows, require
 
 IMAGES = 11_788
 CLASSES = 200

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.base import Dataset
-from bench.datasets.progress import Progress
+from bench.datasets.files.progress import Progress
 from bench.datasets.source import Source
 from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.types import Dataset
 
 COUNT = 1797
 CONTENT = "f6ee3cb097130f0305087e60d2317b79e86bdb89842b4da793fd009e7fa71cb3"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.base import Dataset
-from bench.datasets.examining import broken, surplus
-from bench.datasets.photographs import Photographs
-from bench.datasets.places import data_root, find_place
-from bench.datasets.progress import Progress
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.places import data_root, find_place
+from bench.datasets.files.progress import Progress
+from bench.datasets.files.verify import broken, surplus
 from bench.datasets.source import Source
 from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.types import Dataset
 
 REPOSITORY = "GroceryStoreDataset-master"
 PLACES = tuple(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.base import Dataset
-from bench.datasets.listed import changed, examine, read_rows, require
-from bench.datasets.photographs import Photographs
-from bench.datasets.places import data_root, find_place
-from bench.datasets.progress import Progress
+from bench.datasets.files.listed import changed, examine, read_rows, require
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.places import data_root, find_place
+from bench.datasets.files.progress import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import class_disjoint
+from bench.datasets.types import Dataset
 
 KINDS = (
     "bicycle",

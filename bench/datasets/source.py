@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.datasets.base import Dataset
-from bench.datasets.progress import Progress
+from bench.datasets.files.progress import Progress
+from bench.datasets.types import Dataset
 
 
 @dataclass(frozen=True)

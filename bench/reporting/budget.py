@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.reporting.groups import Group, show
 from bench.spec import Budget
-from bench.store import Run
+from bench.store.runs import Run
 
 MACHINE = ("cpu", "device", "threads")  # what decides how comparable seconds are
 

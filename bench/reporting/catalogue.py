@@ -14,7 +14,7 @@ from bench.reporting.prose import ADDRESS
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PLUMBING = ("proxy_core.losses.masked",)  # modules without a formula
+PLUMBING = ("proxy_core.losses.parts.masked_sums",)  # modules without a formula
 CLASSES, DIM = 101, 103  # sizes of the small instance: no default is a multiple of either
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.reporting.groups import Group
 from bench.reporting.stats import Interval, mean_interval
-from bench.store import Run
+from bench.store.runs import Run
 
 AXES = ("step", "images", "seconds")
 METRICS = ("recall@1", "map@r")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bench.spec import digest
-from bench.store import Run
+from bench.store.runs import Run
 
 
 @dataclass(frozen=True, eq=False)  # two groups are the same only if they are one object

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.reporting.catalogue import Family, families, formulas, link, settings, state, summary
 from bench.reporting.prose import labelled, paragraphs, prose, row
-from bench.store import atomic
+from bench.store.runs import atomic
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,15 +29,20 @@ negative.
 in the `state_dict()` of a loss.
 """
 RULES = {  # what losses share, beside their own files: module -> what of it is shown
-    "proxy_core.assignment": (
+    "proxy_core.losses.parts.assignment": (
         "static_assignment",
         "dynamic_assignment",
         "shared_members",
         "Assigner",
         "Assignment",
     ),
-    "proxy_core.draws": ("Draws", "canonical_order", "distance_weights", "draw_negatives"),
-    "proxy_core.bound": ("triplet_bound", "TripletBound"),
+    "proxy_core.losses.parts.negative_sampling": (
+        "Draws",
+        "canonical_order",
+        "distance_weights",
+        "draw_negatives",
+    ),
+    "proxy_core.metrics.triplet_bound": ("triplet_bound", "TripletBound"),
 }
 HEADINGS = ("name in suites", "what", "paper", "learned", "hyper-parameters")
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.reporting.budget import provenance
+from bench.reporting.figures.strokes import assign
 from bench.reporting.findings import COMPARED
 from bench.reporting.groups import Group, group_runs
 from bench.reporting.rows import HEADINGS, rows_of
 from bench.reporting.sections import Section, draw, make_section, read_curves
-from bench.reporting.strokes import assign
 from bench.reporting.tables import BOLD, PLUS_MINUS, csv, markdown, plain
-from bench.store import Run, atomic
+from bench.store.runs import Run, atomic
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def make_sections(groups: Sequence[Group], folder: Path) -> tuple[list[Section],
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
 
-    from bench.reporting.drawing import style
+    from bench.reporting.figures.drawing import style
 
     strokes = assign(groups)
     sections, problems = [], []
@@ -78,7 +78,7 @@ def render(
 
     environments, lines = provenance(groups)
     template = Environment(
-        loader=PackageLoader("bench.reporting", package_path=""),
+        loader=PackageLoader("bench.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.reporting.tables import markdown, summarise
-from bench.store import Run, atomic, scan
+from bench.store.runs import Run, atomic, scan
 
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.reporting.groups import Group, group_runs
 from bench.reporting.stats import Interval, mean_interval
-from bench.store import Run
+from bench.store.runs import Run
 
 HEADINGS = {
     "recall@1": "R@1",

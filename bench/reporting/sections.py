@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from bench.reporting import budget
 from bench.reporting.cells import pair_line, score_tables, speed_line
 from bench.reporting.convergence import METRICS, Curve, read_columns, speeds
-from bench.reporting.figures import MOST_BANDS, convergence_figure, scores_figure
+from bench.reporting.figures.curves import MOST_BANDS, convergence_figure, scores_figure
+from bench.reporting.figures.roc import roc_figure
+from bench.reporting.figures.strokes import Stroke
 from bench.reporting.findings import compare, sentences
 from bench.reporting.groups import Group
-from bench.reporting.roc import roc_figure
 from bench.reporting.rows import rows_of
-from bench.reporting.strokes import Stroke
 from bench.spec import slug
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def band_words(methods: int) -> str:
 
 def keep(figure: "Figure", stem: Path, title: str, explanation: str) -> Drawn:
     """Save a figure and make its element; the numbers behind it stand in the tables."""
-    from bench.reporting.drawing import inlined, save_figure, svg_text
+    from bench.reporting.figures.drawing import inlined, save_figure, svg_text
 
     description = f"{title} The numbers are in the tables of this section."
     element = inlined(svg_text(figure), stem.name, description)

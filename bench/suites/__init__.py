@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.suggest import did_you_mean, unknown
 from bench.suites.model import Change, Method, Suite, SuiteBudget
-from bench.unknown import did_you_mean, unknown
 
 FOLDER = Path(__file__).parent
 OPTIONS = sorted(

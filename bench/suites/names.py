@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-from bench.unknown import unknown
+from bench.suggest import unknown
 
 # A suite is checked before its data is known: enough classes for any fraction of proxies.
 MANY_CLASSES = 10_000
@@ -24,7 +24,7 @@ def known_dataset(name: str) -> str:
 
 
 def known_backbone(name: str) -> str:
-    from proxy_core.models import BACKBONES
+    from proxy_core.models.embedding_model import BACKBONES
 
     if name not in BACKBONES:
         raise ValueError(unknown("backbone", name, BACKBONES))

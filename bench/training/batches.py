@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.datasets.base import Dataset
-from bench.evaluation import embed
+from bench.datasets.types import Dataset
+from bench.evaluation.validate import embed
 from bench.spec import RunSpec
-from bench.training.clusters import Clusters, find_clusters, neighbourhood
-from bench.training.loading import training_input
+from bench.training.inputs import training_input
+from bench.training.magnet_batches import Clusters, find_clusters, neighbourhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bench.store import atomic
+from bench.store.runs import atomic
 from bench.training.batches import Batches
 
 

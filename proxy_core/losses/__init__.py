@@ -26,14 +26,14 @@ Words: the first line of a class's docstring describes it in one line; paper and
 from torch import nn
 
 from proxy_core.losses.center import Center
-from proxy_core.losses.facility import FacilityLocation
+from proxy_core.losses.facility_location import FacilityLocation
 from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.margin import Margin
-from proxy_core.losses.pairs import Contrastive, GeneralizedLifted, LiftedStructure
+from proxy_core.losses.pair_distance import Contrastive, GeneralizedLifted, LiftedStructure
+from proxy_core.losses.pair_similarity import MultiSimilarity, NPairs, NTXent
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCAPlusPlus, ProxyNCASoftmax
 from proxy_core.losses.proxy_anchor import ProxyAnchor
 from proxy_core.losses.proxy_triplet import ProxyTriplet
-from proxy_core.losses.similarities import MultiSimilarity, NPairs, NTXent
 from proxy_core.losses.soft_triple import SoftTriple
 from proxy_core.losses.softmax import ArcFace, CosFace, NormalizedSoftmax, Softmax
 from proxy_core.losses.triplet import Triplet

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
 from proxy_core.distances import full_precision, same_class, unit
-from proxy_core.losses.masked import log_sum_exp
+from proxy_core.losses.parts.masked_sums import log_sum_exp
 
 LEAST_VARIANCE = 1e-12  # of unit vectors; below it the rounding of float32 embeddings shows
 

@@ -6,8 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
-from proxy_core.draws import Draws, canonical_order, distance_weights, draw_negatives
-from proxy_core.losses.pairs import plain_distances
+from proxy_core.losses.pair_distance import plain_distances
+from proxy_core.losses.parts.negative_sampling import (
+    Draws,
+    canonical_order,
+    distance_weights,
+    draw_negatives,
+)
 
 Boundaries = Literal["one", "per class"]
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from proxy_core.assignment import Assigner, Assignment, Rule
 from proxy_core.checks import check_batch, check_range, check_sizes
-from proxy_core.losses.masked import log_one_plus, log_sum_exp
-from proxy_core.proxy_cosines import proxy_cosines
+from proxy_core.losses.parts.assignment import Assigner, Assignment, Rule
+from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
+from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 
 
 def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
@@ -69,7 +69,7 @@ class ProxyNCA(nn.Module):
     Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
     https://arxiv.org/abs/1703.07464. Embeddings and proxies are normalised to unit length by the
     loss. `assignment` and `proxies_per_class` choose among the paper's rules, of which one proxy
-    for each class is the default: `proxy_core.assignment` defines them.
+    for each class is the default: `proxy_core.losses.parts.assignment` defines them.
 
     Differs from the paper: squared distances of unit vectors are 2 - 2 cos, and constants cancel
     in the ratio, so the formula is written with cosines and one `scale` s. The paper's unit

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from proxy_core.assignment import Assigner, Assignment, Rule
 from proxy_core.checks import check_batch, check_range, check_sizes
-from proxy_core.losses.masked import log_one_plus, log_sum_exp
+from proxy_core.losses.parts.assignment import Assigner, Assignment, Rule
+from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
+from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
-from proxy_core.proxy_cosines import proxy_cosines
 
 
 def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margin: float) -> Tensor:

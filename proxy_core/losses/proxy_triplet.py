@@ -5,10 +5,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from proxy_core.assignment import Assigner, Assignment, Rule
 from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
+from proxy_core.losses.parts.assignment import Assigner, Assignment, Rule
+from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
-from proxy_core.proxy_cosines import proxy_cosines
 
 Over = Literal["sum", "mean"]
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
 from proxy_core.distances import full_precision, unit
-from proxy_core.proxy_cosines import proxy_cosines
+from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 
 
 def soft_triple(

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from proxy_core.checks import check_batch, check_range, check_sizes
 from proxy_core.distances import inner_products
+from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
-from proxy_core.proxy_cosines import proxy_cosines
 
 
 def softmax(

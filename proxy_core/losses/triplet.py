@@ -9,15 +9,15 @@ from torch.autograd.function import FunctionCtx
 
 from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
 from proxy_core.distances import squared_distances
-from proxy_core.draws import (
+from proxy_core.losses.parts.mining import count_triplets, hardest, sum_of_nca
+from proxy_core.losses.parts.negative_sampling import (
     Draws,
     canonical_order,
     distance_weights,
     draw_negatives,
     uniform_weights,
 )
-from proxy_core.mining import count_triplets, hardest, sum_of_nca
-from proxy_core.once import refuse_second_derivative
+from proxy_core.losses.parts.second_derivative import refuse_second_derivative
 
 Mining = Literal["random", "all", "semi-hard", "hard", "distance-weighted"]
 Surrogate = Literal["margin", "nca"]

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from demo.library import Library, open_library
-from tests.fabricated import write_results
+from tests.support.fabricated import write_results
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 # Starts the demo as its command does, and prints every host name that Python looks up.

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from demo.page import show
 from tests.browser.conftest import Served, free_port, serve
-from tests.fabricated import write_results
+from tests.support.fabricated import write_results
 
 pytestmark = pytest.mark.browser
 Visit = Callable[[str], Page]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.environment import PACKAGES, cpu_model, installed_version
+from bench.store.environment import PACKAGES, cpu_model, installed_version
 
 RECORDED = pytest.StashKey[dict[str, dict[str, float]]]()
 RATIOS = "times_faster"

@@ -6,7 +6,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from bench.training.loading import ROTATION_DEGREES, SCALE, SHEAR, SHIFT, augment, to_input
+from bench.training.inputs import ROTATION_DEGREES, SCALE, SHEAR, SHIFT, augment, to_input
 from bench.training.sampling import batch_positions, positions_by_class
 from tests.speed.alternation import times_faster
 

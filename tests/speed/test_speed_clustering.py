@@ -12,9 +12,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from proxy_core.agreement import normalized_mutual_information
-from proxy_core.kmeans import ITERATIONS, frame, k_means
-from proxy_core.lloyd import lloyd, on_grid, squared_distances
+from proxy_core.metrics.agreement import normalized_mutual_information
+from proxy_core.metrics.kmeans import ITERATIONS, frame, k_means
+from proxy_core.metrics.lloyd import lloyd, on_grid, squared_distances
 from tests.speed.alternation import times_faster
 
 FULL = "PROXY_BENCH_FULL_SPEED"  # set to 1 for 60,502 images of 11,316 classes: some minutes

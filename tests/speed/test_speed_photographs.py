@@ -10,16 +10,16 @@ from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from bench.datasets.base import Dataset
-from bench.datasets.photographs import Photographs
-from bench.datasets.pixels import prepare
-from bench.datasets.progress import quiet
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.pixels import prepare
+from bench.datasets.files.progress import quiet
 from bench.datasets.splits import Split
-from bench.training.cropping import AREA, RATIO
-from bench.training.loading import training_input
+from bench.datasets.types import Dataset
+from bench.training.crops import AREA, RATIO
+from bench.training.inputs import training_input
 from bench.training.loop import train_step
 from proxy_core.losses import LOSSES
-from proxy_core.models import EmbeddingModel
+from proxy_core.models.embedding_model import EmbeddingModel
 from tests.speed.alternation import times_faster
 
 COUNT, BATCH = 128, 32

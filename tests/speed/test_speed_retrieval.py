@@ -14,7 +14,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from proxy_core.retrieval import rank, summary
+from proxy_core.metrics.retrieval import rank, summary
 from tests.speed.alternation import seconds, times_faster
 from tests.speed.memory import extra_megabytes
 

@@ -1,0 +1,85 @@
+"""`proxy-bench data`: list, download and verify data sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+data = typer.Typer(help="List, download and verify data sets.", no_args_is_help=True)
+
+DatasetName = Annotated[str, typer.Argument(help="A data set's name.")]
+Root = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of data sets.", envvar="PROXY_BENCH_DATA")
+]
+
+
+@data.command("list")
+def list_() -> None:
+    """List data sets, their splits and where they come from."""
+    from bench.cli.listing import datasets_table
+
+    Console().print(datasets_table())
+
+
+@data.command()
+def download(name: DatasetName, data_root: Root = None) -> None:
+    """Fetch a data set from its official place, or unpack what you got by hand, and verify it."""
+    from bench.cli.working import working
+    from bench.datasets import download as fetch
+    from bench.datasets import find
+
+    console = Console()
+    source = find(name)
+    console.print(f"{source.title}. Licence: {source.licence}", markup=False, emoji=False)
+    console.print(f"Cite: {source.citation}\n{source.homepage}", markup=False, emoji=False)
+    if source.embedded:
+        console.print(f"{name} is embedded: nothing needs to be downloaded")
+        return
+    with working(console) as report:
+        paths = fetch(name, data_root, report)
+    for path in paths:
+        console.print(f"in place: {path}", markup=False, emoji=False, soft_wrap=True)
+    check(console, name, data_root)
+
+
+@data.command()
+def verify(name: DatasetName, data_root: Root = None) -> None:
+    """Check counts, readability, split and content of a data set."""
+    check(Console(), name, data_root)
+
+
+def parts_of(name: str, data_root: Path | None) -> list[str]:
+    """A line about each split of a data set of photographs: images, classes, fingerprint."""
+    from bench.datasets import find, load
+
+    lines = []
+    source = find(name)
+    for protocol in source.protocols if source.photographs else ():
+        try:
+            dataset = load(name, data_root, protocol)
+        except ValueError:  # a user's own list is meant for some of the protocols only
+            continue
+        parts = ", ".join(
+            f"{part} {len(positions):,} images of {len(set(dataset.labels[positions])):,} classes"
+            for part, positions in dataset.split.parts().items()
+            if part != "gallery" or dataset.has_own_gallery
+        )
+        lines.append(f"{protocol}: {parts}; fingerprint {dataset.fingerprint[:12]}")
+    return lines
+
+
+def check(console: Console, name: str, data_root: Path | None) -> None:
+    """Verify with progress; list every problem and end with exit code 1 if there is one."""
+    from bench.cli.working import working
+    from bench.datasets import verify
+
+    with working(console) as report:
+        problems = verify(name, data_root, lambda done, total: report("verifying", done, total))
+    for problem in problems:
+        console.print(problem, style="bold red", markup=False, emoji=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    for line in parts_of(name, data_root):
+        console.print(line, markup=False, emoji=False, highlight=False)
+    console.print(f"{name}: everything is as it should be", markup=False, emoji=False)

@@ -1,0 +1,140 @@
+"""Tables for the terminal: what there is, what became of a suite's runs, one run in detail."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.running.sweep import read_note
+from bench.spec import RunSpec
+from bench.store.runs import Run, StoredRunError, load_run, scan
+
+
+def select(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
+    """Stored runs among `specs`, and what is wrong with those that cannot be read."""
+    runs, problems = [], []
+    for spec in specs:
+        directory = results / "runs" / spec.run_name
+        if (directory / "run.json").exists():
+            try:
+                runs.append(load_run(directory))
+            except StoredRunError as error:
+                problems.append(str(error))
+    return runs, problems
+
+
+def find_run(text: str, results: Path) -> Run:
+    """The one stored run whose name starts with `text` or whose id is `text`.
+
+    Raises: ValueError if there is none or more than one.
+    """
+    runs, problems = scan(results)
+    found = [run for run in runs if run.name.startswith(text) or run.record["spec_id"] == text]
+    if len(found) == 1:
+        return found[0]
+    names = [run.name for run in found or runs]
+    names += [str(problem) for problem in problems]
+    listed = "\n".join(f"  {name}" for name in names) or "  (none)"
+    what = "several runs match" if found else "no run matches"
+    raise ValueError(f"{what} {text!r} in {results}; there are:\n{listed}")
+
+
+def run_tables(run: Run) -> list[Table]:
+    """Scores, curve, and everything that `run.json` says."""
+    scores = Table("metric", "test", "untrained network", title=run.name)
+    for metric, value in run.scores.items():
+        before = run.record["untrained"].get(metric)
+        scores.add_row(metric, f"{value:.4g}", "" if before is None else f"{before:.4g}")
+    curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
+    for point in run.curve:
+        loss = "" if point["loss"] is None else f"{point['loss']:.4f}"
+        row = (f"{point['step']}", f"{point['seconds']:.1f}", loss)
+        curve.add_row(*row, f"{point['recall@1']:.4f}", f"{point['map@r']:.4f}")
+    facts = Table("what", "value", title="specification and origin")
+    for section in ("spec", "split", "cost", "parameters", "environment"):
+        for key, value in run.record[section].items():
+            facts.add_row(f"{section}.{key}", str(value))
+    facts.add_row("data_checksum", str(run.record["data_checksum"]))
+    return [scores, curve, facts]
+
+
+def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
+    table = Table("run", "state", title=f"{len(specs)} runs in {results}")
+    for spec in specs:
+        table.add_row(spec.run_name, state(results / "runs" / spec.run_name, spec))
+    return table
+
+
+def state(directory: Path, spec: RunSpec) -> str:
+    """What became of one run, from the files in its directory."""
+    if (directory / "run.json").exists():
+        try:
+            run = load_run(directory)
+        except StoredRunError as error:
+            return f"unreadable: {error}"
+        return f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
+    progress = read_note(directory / "progress.json")
+    if progress is not None:
+        return f"running, step {progress['step']} of {spec.steps}"
+    failure = read_note(directory / "failed.json")
+    if failure is not None:
+        return f"failed: {failure['error']}"
+    kept = (directory / "checkpoint.pt").exists()
+    return "interrupted, its checkpoint is kept" if kept else "not started"
+
+
+def suites_table() -> Table:
+    from bench.suites import load_suite, names
+
+    table = Table("suite", "what", "runs", title="suites")
+    for name in names():
+        _, suite = load_suite(name)
+        table.add_row(name, suite.title, str(len(suite.specs())))
+    return table
+
+
+def losses_listing() -> Group:
+    """Losses by family. An address stands on a line of its own and is never cut or broken, however
+    narrow the terminal, so that it can be copied: print it without cropping."""
+    from bench.reporting.catalogue import families, link, settings, summary
+
+    found = families()
+    width = max(len(name) for family in found for name in family.losses)
+    lines: list[RenderableType] = [Text("losses", style="italic")]
+    for family in found:
+        lines += [Text(), Text(family.title, style="bold")]
+        for name, loss in family.losses.items():
+            address = Text(" " * (width + 4) + link(loss), no_wrap=True, overflow="ignore")
+            hyper = [Text(item) for item in settings(loss)]
+            lines += [beside(name, width, Text(summary(loss))), address]
+            lines += [beside("", width, Columns(hyper, padding=(0, 3)))]
+    return Group(*lines)
+
+
+def beside(name: str, width: int, words: RenderableType) -> Table:
+    """A name, and words that keep to the right of it on every line."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_column(width=width + 2, no_wrap=True)
+    line.add_column()
+    line.add_row(Text(f"  {name}", style="bold cyan"), words)
+    return line
+
+
+def datasets_table() -> Table:
+    from bench.datasets import DATASETS
+
+    table = Table("data set", "what", "splits", "data", title="data sets")
+    for name, source in DATASETS.items():
+        where = "embedded" if source.embedded else "data root"
+        table.add_row(name, source.description, ", ".join(source.protocols), where)
+    return table
+
+
+LISTS: dict[str, Callable[[], RenderableType]] = {
+    "suites": suites_table,
+    "losses": losses_listing,
+    "datasets": datasets_table,
+}

@@ -1,0 +1,207 @@
+"""The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
+
+import errno
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+from rich.console import Console
+
+from bench.cli.data import data
+from bench.datasets.files.cores import cores
+
+if TYPE_CHECKING:
+    from bench.spec import RunSpec
+
+app = typer.Typer(
+    help="Train, score, compare and show losses of deep metric learning.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(data, name="data")
+
+SuiteName = Annotated[str, typer.Argument(help="A suite's name, or a path that ends in .toml.")]
+Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of data sets that are not embedded.", envvar="PROXY_BENCH_DATA"),
+]
+RESULTS = Path("results")
+
+
+@app.command()
+def run(
+    suite: SuiteName = "default",
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
+) -> None:
+    """Train and score every run of SUITE that is not stored yet, then write its report."""
+    from bench.cli.progress import display
+    from bench.cli.report import finish, say
+    from bench.cli.working import working
+    from bench.running.preflight import check_data, check_device, check_results
+    from bench.running.sweep import missing_runs, sweep
+    from bench.suites import load_suite
+
+    console = Console()
+    name, chosen = load_suite(suite)
+    specs = chosen.specs()
+    check_results(results)
+    check_device(device)
+    stored, missing = missing_runs(specs, results)
+    say(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
+    processes = jobs or (cores() if device == "cpu" else 1)
+    end_like_ctrl_c()
+    try:
+        with working(console) as report:
+            check_data(to_check(specs, missing), data_root, results, report)
+        with display(console, processes) as show:
+            state = sweep(
+                specs, results, data_root=data_root, device=device, jobs=processes, show=show
+            )
+    except KeyboardInterrupt:
+        console.print("\nStopped. What was trained is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
+    if not finish(suite, name, chosen.title, specs, results, state.failed):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
+    """Write the report of SUITE anew from what is stored."""
+    from bench.cli.report import finish
+    from bench.suites import load_suite
+
+    name, chosen = load_suite(suite)
+    if not finish(suite, name, chosen.title, chosen.specs(), results, {}):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
+    """Show what became of every run of SUITE."""
+    from bench.cli.listing import status_table
+    from bench.suites import load_suite
+
+    _, chosen = load_suite(suite)
+    Console().print(status_table(chosen.specs(), results))
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="A run's name or the start of it, or its id.")],
+    results: Results = RESULTS,
+) -> None:
+    """Show one stored run: scores, curve, specification, where it was made."""
+    from bench.cli.listing import find_run, run_tables
+
+    console = Console()
+    for table in run_tables(find_run(run, results)):
+        console.print(table)
+
+
+@app.command()
+def score(
+    embeddings: Annotated[
+        Path,
+        typer.Argument(help="A .npy file, or .npz or .safetensors with an array 'embeddings'."),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Numbers or words: such a file with 'labels', which may be the same, or .csv or "
+            ".txt, one a line or a column 'label'."
+        ),
+    ] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in, if apart.")] = None,
+    gallery_labels: Annotated[
+        Path | None, typer.Option(help="Their labels, if in another file.")
+    ] = None,
+    at: Annotated[str, typer.Option(help="K of Recall@K, with commas.")] = "1,2,4,8",
+    metric: Annotated[
+        Literal["cosine", "euclidean"], typer.Option(help="How two embeddings are compared.")
+    ] = "cosine",
+) -> None:
+    """Score embeddings of your own, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
+    from bench.cli.read_embeddings import read_ks, read_sides
+
+    console, aside = Console(), Console(stderr=True)  # a pipe takes the scores, no progress
+    if gallery_labels and not gallery:
+        raise typer.BadParameter("--gallery-labels needs --gallery")
+    ks = read_ks(at)
+    sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
+    queries, others = sides[0], sides[1] if gallery else None
+    from bench.cli.score import heading, notes, score_embeddings, score_table  # loads torch
+    from bench.cli.working import working
+
+    scores: dict[str, float] = {}
+    stopped = False
+    try:
+        with working(aside) as report:
+            for some in score_embeddings(queries, others, ks, metric, report):
+                scores |= some
+    except KeyboardInterrupt:
+        stopped = True
+    if scores:
+        console.print(heading(queries, others), markup=False, highlight=False)
+        console.print(score_table(scores))
+        for note in notes(queries, others, metric):
+            console.print(note, markup=False)
+    if stopped:
+        left = "the last scores are missing" if scores else "no score was known yet"
+        aside.print(f"\nStopped: {left}.")
+        raise typer.Exit(130)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="suites, losses or datasets; all if not given.")] = "",
+) -> None:
+    """List suites, losses or data sets."""
+    from bench.cli.listing import LISTS
+    from bench.suggest import unknown
+
+    if what and what not in LISTS:
+        raise typer.BadParameter(unknown("list", what, LISTS))
+    for name, table in LISTS.items():
+        if what in ("", name):
+            Console().print(table(), crop=False)  # an address may be longer than a line
+
+
+def to_check(specs: Sequence["RunSpec"], missing: Sequence["RunSpec"]) -> list["RunSpec"]:
+    """Runs whose data is looked at: those that are missing, and stored ones on a user's own images,
+    which may have changed since."""
+    from bench.datasets import find
+
+    return [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
+
+
+def end_like_ctrl_c() -> None:
+    """Let a closed terminal or a scheduler's signal stop the sweep cleanly, unless, as under nohup,
+    it is to be ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def fail(message: str) -> NoReturn:
+    """Print one message and end with exit code 1."""
+    print(f"proxy-bench: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def main() -> None:
+    """Entry point: a mistake in what was asked for is one message, never a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        fail(f"{error}; make room and give the same command again" if full else str(error))

@@ -1,0 +1,51 @@
+"""What stands at the end of `run` and `report`: problems, tables, and where to look."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.cli.listing import select
+from bench.reporting.page import write_report
+from bench.reporting.tables import console as console_tables
+from bench.reporting.tables import summarise
+from bench.spec import RunSpec
+
+
+def finish(
+    suite: str,
+    name: str,
+    title: str,
+    specs: tuple[RunSpec, ...],
+    results: Path,
+    failed: Mapping[str, str],
+) -> bool:
+    """Write and print the report of the stored runs among `specs`; says whether all are good.
+
+    `suite` is what was typed, `name` what the report's folder is called, `failed` holds messages by
+    run name. Raises: ValueError if nothing is stored, or if stored runs must not be compared.
+    """
+    console = Console()
+    runs, problems = select(specs, results)
+    problems += [f"{run}: {error}" for run, error in failed.items()]
+    if not runs:
+        for problem in problems:
+            say(console, f"problem: {problem}")
+        advice = "" if problems else f"; `proxy-bench run {suite}` makes them"
+        raise ValueError(f"no run of this suite can be read from {results}{advice}")
+    report = write_report(runs, results / "reports" / name, title=title, problems=problems)
+    for table in console_tables(summarise(runs)):
+        console.print(table)
+    for problem in [*problems, *report.problems]:
+        say(console, f"problem: {problem}")
+    say(console, f"report  {report.html}")
+    say(console, f"table   {report.table_csv}")
+    for figure in report.figures:
+        say(console, f"figure  {figure}")
+    say(console, f"browse  tox -e demo   (or: python -m demo --results {results})")
+    return not problems
+
+
+def say(console: Console, line: str) -> None:
+    """One line, never folded, so that a path in it can be copied."""
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)

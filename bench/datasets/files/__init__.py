@@ -1,0 +1,1 @@
+"""Files of data sets: download, unpack, cache, decode and verify."""

@@ -1,0 +1,215 @@
+"""Photographs in their files: read when asked for, never all at once."""
+
+import hashlib
+import lzma
+import os
+import stat
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from bench.datasets.files.cache import cached
+from bench.datasets.files.cores import cores
+from bench.datasets.files.decode import decode, shrink_to
+from bench.datasets.files.progress import Report, quiet
+from bench.datasets.types import some
+
+LARGEST_FILE = 2**28  # bytes: those of the most pixels that are decoded, at four bytes a pixel
+_TOGETHER = 256  # files that wait for a thread: what Ctrl-C has to wait for
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """N image files under a folder, or in a zip archive.
+
+    names: paths from the folder ``inside`` the place, POSIX style; boxes: None, or (N, 4) float64
+    left, top, width, height in pixels as stored, the part of each photograph that counts. Names and
+    contents are what counts: an archive and the folder it was unpacked to have one checksum.
+    """
+
+    place: Path
+    names: tuple[str, ...]
+    boxes: np.ndarray | None = None
+    inside: str = ""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def only(self, positions: Sequence[int]) -> "Photographs":
+        """Those at the positions, with their boxes."""
+        names = tuple(self.names[position] for position in positions)
+        boxes = None if self.boxes is None else self.boxes[list(positions)]
+        return replace(self, names=names, boxes=boxes)
+
+    @contextmanager
+    def opened(self) -> Iterator["OpenPlace"]:
+        """The place, open for reading: an archive's table is read once only.
+
+        Until it is closed, Pillow's warning of a huge image is an error, which `decode` tells by
+        name. Raises ValueError for a file that is no zip archive.
+        """
+        with warnings.catch_warnings(), self._open() as place:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield place
+
+    @contextmanager
+    def _open(self) -> Iterator["OpenPlace"]:
+        if self.place.is_dir():
+            yield OpenPlace(self.place, self.inside, None)
+            return
+        try:
+            archive = zipfile.ZipFile(self.place)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise ValueError(f"{self.place} is not a complete zip archive ({error})") from error
+        with archive:
+            yield OpenPlace(self.place, self.inside, archive)
+
+    def photograph(self, place: "OpenPlace", position: int) -> Image.Image:
+        """Decode one photograph, or the part of it that counts, to RGB.
+
+        Raises ValueError, naming the file, for one which cannot be read or decoded.
+        """
+        name = self.names[position]
+        return decode(name, place.read(name), None if self.boxes is None else self.boxes[position])
+
+    def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
+        """One photograph (H, W, 3) uint8 with a shorter side of ``side``; raises as above."""
+        return shrink_to(self.names[position], self.photograph(place, position), side)
+
+    def digests(self, report: Report) -> np.ndarray:
+        """SHA-256 of every file, (N, 32) uint8; kept as long as sizes and times stay the same.
+
+        Raises FileNotFoundError naming files that are missing, ValueError for one that cannot be
+        read.
+        """
+        with self.opened() as place:
+            files = place.stamps(self.names)
+            return cached("digests", {"files": files}, lambda: self._digests(place, report))
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 (hex) over the files' names, digests and boxes, sorted by name."""
+        return content_checksum(self.names, self.digests(quiet), self.boxes)
+
+    def _digests(self, place: "OpenPlace", report: Report) -> np.ndarray:
+        digests = np.empty((len(self), 32), dtype=np.uint8)
+        for i, digest in enumerate(on_all_cores(place.digest, self.names)):
+            if i % _TOGETHER == 0:
+                report("reading", i, len(self))
+            digests[i] = np.frombuffer(digest, dtype=np.uint8)
+        report("reading", len(self), len(self))
+        return digests
+
+
+@dataclass(frozen=True)
+class OpenPlace:
+    """A folder, or an archive that is open; names are paths from the folder ``inside`` it."""
+
+    path: Path
+    inside: str
+    archive: zipfile.ZipFile | None
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises ValueError, naming it, where it cannot be read, is no file (but a pipe, say, which
+        may never end) or has more than ``LARGEST_FILE`` bytes, in an archive once unpacked.
+        """
+        try:
+            return self._entry_bytes(name) if self.archive else self._file_bytes(name)
+        except (FileNotFoundError, KeyError) as error:
+            raise ValueError(f"{name} is missing from {self.path}") from error
+        except _UNREADABLE as error:
+            raise ValueError(f"{name} in {self.path} cannot be read ({error})") from error
+
+    def _entry_bytes(self, name: str) -> bytes:
+        assert self.archive is not None
+        entry = self.archive.getinfo(self._entry(name))
+        self._bounded(name, entry.file_size)
+        return self.archive.read(entry)  # no more than it says, or its CRC is wrong
+
+    def _file_bytes(self, name: str) -> bytes:
+        path = self.path / self._entry(name)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{name} in {self.path} is not a file; take it out")
+        self._bounded(name, status.st_size)
+        return path.read_bytes()
+
+    def _bounded(self, name: str, size: int) -> None:
+        if size > LARGEST_FILE:
+            raise ValueError(
+                f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} that "
+                "are read; make it smaller or leave it out"
+            )
+
+    def digest(self, name: str) -> bytes:
+        """SHA-256 of a file's bytes."""
+        return hashlib.sha256(self.read(name)).digest()
+
+    def names(self) -> set[str]:
+        """Every file that is there."""
+        if self.archive:
+            entries = (entry for entry in self.archive.namelist() if not entry.endswith("/"))
+            start = self._entry("")
+            return {entry.removeprefix(start) for entry in entries if entry.startswith(start)}
+        folder = self.path / self.inside
+        return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+    def stamps(self, names: Sequence[str]) -> list[list[object]]:
+        """The place, and the name, size and time of change (in an archive: CRC) of every file.
+
+        Raises FileNotFoundError naming files that are missing.
+        """
+        found = {name: self._stamp(name) for name in names}
+        if missing := [name for name, stamp in found.items() if not stamp]:
+            raise FileNotFoundError(
+                f"{self.path} is not complete: missing or unreadable: {some(missing)}"
+            )
+        return [[str(self.path.resolve())], *([name, *found[name]] for name in names)]
+
+    def _stamp(self, name: str) -> list[int]:
+        try:
+            if self.archive:
+                entry = self.archive.getinfo(self._entry(name))
+                return [entry.file_size, entry.CRC]
+            status = os.stat(os.path.join(self.path, self._entry(name)))
+            return [status.st_size, status.st_mtime_ns]
+        except (OSError, KeyError):
+            return []
+
+    def _entry(self, name: str) -> str:
+        return f"{self.inside}/{name}" if self.inside else name
+
+
+def content_checksum(names: tuple[str, ...], digests: np.ndarray, boxes: np.ndarray | None) -> str:
+    """SHA-256 (hex) over names, digests (N, 32) and boxes, sorted by name."""
+    whole = hashlib.sha256()
+    for i in sorted(range(len(names)), key=names.__getitem__):
+        whole.update(f"{names[i]}\n".encode() + digests[i].tobytes())
+        if boxes is not None:
+            whole.update(boxes[i].tobytes())
+    return whole.hexdigest()
+
+
+def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+    """The function's value for each item, in order; Pillow and hashes work without Python's lock.
+
+    Few items wait at a time, so that whoever stops early has soon stopped.
+    """
+    with ThreadPoolExecutor(cores()) as threads:
+        for start in range(0, len(items), _TOGETHER):
+            yield from threads.map(function, items[start : start + _TOGETHER])

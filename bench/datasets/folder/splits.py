@@ -1,0 +1,169 @@
+"""How a user's own images are split: by a fixed rule over classes, or as images.csv says."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from unicodedata import normalize
+
+import numpy as np
+
+from bench.datasets.files.csv_records import mistakes
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.folder.image_list import NAME, NO_CAMERA, Row
+from bench.datasets.splits import JUNK, Split
+from bench.datasets.types import Dataset, some
+
+LEAST = 2  # classes of a part: with one, every answer is right and nothing can be learned
+LEAST_CLASSES = 3 * LEAST
+ASKED = (("val", "val"), ("test", "test"), ("query", "gallery"))  # who is looked for, and where
+
+
+def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
+    """class-disjoint: the first half of the classes trains, of which every fifth validates.
+
+    Classes are in order of their names, by Unicode code points. The half is rounded up and never
+    below four classes; where it has fewer than ten, its last two validate. The rest tests. A column
+    split is not looked at; junk is left out. Raises ValueError for fewer than six classes, and for
+    images to validate or test that are alone in their class.
+    """
+    rows = [row for row in rows if not row.junk]
+    classes = sorted({row.label for row in rows})
+    if len(classes) < LEAST_CLASSES:
+        raise ValueError(
+            f"{folder} has {len(classes)} classes ({some(classes)}); the split class-disjoint "
+            f"needs {LEAST_CLASSES} or more: two to train, two to validate, two to test"
+        )
+    seen = classes[: max(2 * LEAST, (len(classes) + 1) // 2)]
+    validating = seen[4::5] if len(seen[4::5]) >= LEAST else seen[-LEAST:]
+    parts = dict.fromkeys(classes, "test") | dict.fromkeys(seen, "train")
+    parts |= dict.fromkeys(validating, "val")
+    rows = [replace(row, split=parts[row.label]) for row in rows]
+    mistakes(folder / NAME if rows[0].line else folder, _alone(rows))
+    return _dataset(name, folder, rows, "class-disjoint")
+
+
+def by_list(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
+    """official: as the column split says. train and val, and either test, whose images are query
+    and gallery, or query and gallery apart. A column camera is not looked at.
+
+    Raises ValueError for a missing part, for an image in none, for queries with nothing to find.
+    """
+    place = _list(folder, "official")
+    mistakes(place, list(_part_mistakes(rows)) or _alone(rows))
+    return _dataset(name, folder, rows, "official")
+
+
+def by_cameras(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
+    """re-identification: as ``by_list``, with query and gallery apart, each with its camera.
+
+    Identities that train, validate and test must be different ones. Raises ValueError also where
+    a camera is missing, and for queries that only their own camera has, of which nothing counts.
+    """
+    place = _list(folder, "re-identification")
+    wrong = [*_part_mistakes(rows), *_camera_mistakes(rows)]
+    mistakes(place, wrong or [*_alone(rows), *_of_one_camera(rows)])
+    dataset = _dataset(name, folder, rows, "re-identification")
+    return replace(dataset, cameras=np.array([row.camera for row in rows], dtype=np.int64))
+
+
+RULES: dict[str, Callable[[str, Path, Sequence[Row]], Dataset]] = {
+    "class-disjoint": by_classes,
+    "official": by_list,
+    "re-identification": by_cameras,
+}
+
+
+def given(rows: Sequence[Row]) -> list[str]:
+    """The protocols that the rows are meant for: the fixed rule where they name no split."""
+    if not any(row.split for row in rows):
+        return ["class-disjoint"]
+    asked = any(row.split == "query" and row.camera != NO_CAMERA for row in rows)
+    return ["official", "re-identification"] if asked else ["official"]
+
+
+def _list(folder: Path, protocol: str) -> Path:
+    """The folder's list; ValueError, saying how to make one, where there is none."""
+    place = folder / NAME
+    if not place.is_file():
+        raise ValueError(
+            f"the split {protocol} needs a list {place} with the columns path, label and split "
+            "(train, val, and test or query and gallery); without one, use class-disjoint"
+        )
+    return place
+
+
+def _part_mistakes(rows: Sequence[Row]) -> Iterator[str]:
+    used = {row.split for row in rows}
+    if used == {""}:
+        yield "there is no split: add a column split (train, val, and test or query and gallery)"
+        return
+    yield from (f"{row.where} has no split" for row in rows if not row.split)
+    if "train" not in used:
+        yield "no image has the split train"
+    if "val" not in used:
+        yield "no image has the split val: give it to some that train now, two or more of a class"
+    if "test" in used and used & {"query", "gallery"}:
+        yield "test stands beside query or gallery: use test, whose images are both, or those two"
+    elif "test" not in used and not {"query", "gallery"} <= used:
+        lost = {"query", "gallery"} - used
+        part = "test (or query and gallery)" if len(lost) == 2 else lost.pop()
+        yield f"no image has the split {part}"
+    for part in ("train", "val", "test", "query"):
+        classes = {row.label for row in rows if row.split == part}
+        if classes and len(classes) < LEAST:
+            yield (
+                f"all images of the split {part} are of the class {classes.pop()!r}; give it two "
+                "classes or more"
+            )
+
+
+def _camera_mistakes(rows: Sequence[Row]) -> Iterator[str]:
+    if any(row.split == "test" for row in rows):
+        yield "re-identification has no split test: write query or gallery"
+    lost = [row for row in rows if row.split in ("query", "gallery") and row.camera == NO_CAMERA]
+    yield from (f"{row.where} has no camera; give its number in the column camera" for row in lost)
+
+
+def _alone(rows: Sequence[Row]) -> list[str]:
+    """Images to be looked for, of whose class there is no other to be found."""
+    found = []
+    for asking, answering in ASKED:
+        there = Counter(row.label for row in rows if row.split == answering)
+        found += [
+            f"{row.where} finds no other image of {row.label!r} in {answering}; add images of this "
+            "class or take it out"
+            for row in rows
+            if row.split == asking and there[row.label] <= (asking == answering)
+        ]
+    return found
+
+
+def _of_one_camera(rows: Sequence[Row]) -> Iterator[str]:
+    """Queries whose class is in the gallery by their own camera only, which does not count."""
+    cameras: dict[str, set[int]] = {}
+    for row in rows:
+        if row.split == "gallery":
+            cameras.setdefault(row.label, set()).add(row.camera)
+    for row in rows:
+        if row.split == "query" and cameras.get(row.label) == {row.camera}:
+            yield (
+                f"{row.where} finds {row.label!r} in gallery by its own camera {row.camera} only; "
+                "add images of this class by another camera or take it out"
+            )
+
+
+def _dataset(name: str, folder: Path, rows: Sequence[Row], protocol: str) -> Dataset:
+    classes = sorted({row.label for row in rows if not row.junk})
+    numbers = {label: number for number, label in enumerate(classes)}
+    labels = [JUNK if row.junk else numbers[row.label] for row in rows]
+    parts = (("train",), ("val",), ("test", "query"), ("test", "gallery"))
+    positions = (np.flatnonzero([row.split in part for row in rows]) for part in parts)
+    return Dataset(
+        name=name,
+        images=Photographs(folder, tuple(row.path for row in rows)),
+        labels=np.array(labels, dtype=np.int64),
+        class_names=tuple(classes),
+        items=tuple(normalize("NFC", row.path) for row in rows),
+        split=Split(protocol, *positions),
+    )

@@ -1,0 +1,166 @@
+"""Glyphs: letters of five scripts, rendered from the twelve DejaVu faces inside matplotlib."""
+
+import hashlib
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+
+from bench.datasets.files.cache import cached
+from bench.datasets.files.progress import Progress
+from bench.datasets.glyphs import rendering
+from bench.datasets.source import Source
+from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.types import Dataset
+
+FACES = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSans-BoldOblique",
+    "DejaVuSansMono",
+    "DejaVuSansMono-Bold",
+    "DejaVuSansMono-Oblique",
+    "DejaVuSansMono-BoldOblique",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "DejaVuSerif-Italic",
+    "DejaVuSerif-BoldItalic",
+)
+VALIDATION_FACES = ("DejaVuSansMono-BoldOblique",)
+TEST_FACES = FACES[8:]  # the Serif ones
+TRAIN_SCRIPTS = ("LATIN", "GREEK")
+TEST_SCRIPTS = ("CYRILLIC", "ARMENIAN", "GEORGIAN")
+RENDERINGS = 2  # of each letter in each face
+
+
+def load_glyphs(root: Path | None, protocol: str) -> Dataset:
+    """Load the rendered letters: Latin and Greek train, Cyrillic, Armenian and Georgian test.
+
+    Images (33072, 28, 28) uint8, white ink on black; 1,378 classes of 24 images, of which 1,071
+    train and 307 test. Every fifth training class, by code point, validates. Under "official" whole
+    typefaces test instead, see ``faces_apart``. ``root`` is not used.
+    A class is a code point, not a shape: about 70 test letters look like a training letter
+    (Cyrillic and Latin A) and up to five groups of test letters look alike, so no score reaches 1.
+    Pixels may differ between versions of Pillow and FreeType; the split does not.
+    """
+    code_points = letters()
+    names = [unicodedata.name(chr(code_point)) for code_point in code_points]
+    labels = np.repeat(np.arange(len(code_points)), len(FACES) * RENDERINGS)
+    return Dataset(
+        name="glyphs",
+        images=cached("glyphs", _settings(code_points), lambda: render(code_points)),
+        labels=labels,
+        class_names=tuple(f"{chr(c)} {name}" for c, name in zip(code_points, names, strict=True)),
+        items=tuple(
+            f"{code_point:04X}/{face}-{i}"
+            for code_point in code_points
+            for face in FACES
+            for i in range(RENDERINGS)
+        ),
+        split=faces_apart(len(labels)) if protocol == "official" else scripts_apart(labels, names),
+    )
+
+
+def scripts_apart(labels: np.ndarray, names: list[str]) -> Split:
+    """Split by scripts: labels (N,) int64, names C names of letters."""
+    is_test = np.array([name.startswith(TEST_SCRIPTS) for name in names])
+    return class_disjoint(
+        labels,
+        validation=np.flatnonzero(~is_test)[4::5],
+        test=np.flatnonzero(is_test),
+    )
+
+
+def faces_apart(count: int) -> Split:
+    """Split N images by typefaces: all letters are in every part, each in faces not trained on.
+
+    Seven faces train, the bold oblique monospaced one validates, the four with serifs test. The
+    fonts come without a split: this one is the suite's own.
+    """
+    faces = np.array(FACES)[np.arange(count) // RENDERINGS % len(FACES)]
+    test = np.flatnonzero(np.isin(faces, TEST_FACES))
+    return Split(
+        protocol="official",
+        train=np.flatnonzero(~np.isin(faces, VALIDATION_FACES + TEST_FACES)),
+        validation=np.flatnonzero(np.isin(faces, VALIDATION_FACES)),
+        query=test,
+        gallery=test,
+    )
+
+
+def letters() -> list[int]:
+    """The code points, in order, that all twelve faces draw and that are letters of the scripts.
+
+    A letter of a script has Unicode category L* and a name which begins with the script's name.
+    DejaVu 2.37 predates the Unicode of every supported Python, and names never change, so the
+    answer does not depend on the version of Python.
+    """
+    from matplotlib.ft2font import FT2Font
+
+    shared = set.intersection(*(set(FT2Font(str(_path(face))).get_charmap()) for face in FACES))
+    return sorted(
+        code_point
+        for code_point in shared
+        if unicodedata.category(chr(code_point)).startswith("L")
+        and unicodedata.name(chr(code_point)).startswith(TRAIN_SCRIPTS + TEST_SCRIPTS)
+    )
+
+
+def render(code_points: list[int]) -> np.ndarray:
+    """Draw every letter in every face; (C * 24, 28, 28) uint8, letters outermost, then faces."""
+    faces = [
+        np.stack(list(rendering.render_face(_path(face), face, code_points, RENDERINGS)))
+        for face in FACES
+    ]
+    size = rendering.SIZE
+    by_face = np.stack(faces).reshape(len(FACES), len(code_points), RENDERINGS, size, size)
+    return np.ascontiguousarray(by_face.swapaxes(0, 1)).reshape(-1, size, size)
+
+
+def check_glyphs(root: Path | None, report: Progress) -> list[str]:
+    """Draw everything anew and compare with what is loaded; returns problems in words."""
+    dataset = load_glyphs(root, "class-disjoint")
+    report(0, len(dataset.items))
+    fresh = render(letters())
+    report(len(dataset.items), len(dataset.items))
+    different = np.flatnonzero((fresh != dataset.pixels).any(axis=(1, 2)))
+    return [f"glyphs: {dataset.items[i]} differs from a fresh rendering" for i in different]
+
+
+def _path(face: str) -> Path:
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"
+
+
+def _settings(code_points: list[int]) -> dict[str, object]:
+    """Everything that can change a pixel."""
+    from PIL import __version__, features
+
+    return {
+        "code points": code_points,
+        "faces": [[face, hashlib.sha256(_path(face).read_bytes()).hexdigest()] for face in FACES],
+        "renderings": RENDERINGS,
+        "code": hashlib.sha256(Path(rendering.__file__).read_bytes()).hexdigest(),
+        "pillow": __version__,
+        "freetype": features.version("freetype2"),
+    }
+
+
+GLYPHS = Source(
+    title="Glyphs",
+    description="1,378 letters in 12 typefaces, unseen scripts in test; minutes per run",
+    licence="DejaVu fonts: Bitstream Vera licence, changes in the public domain",
+    citation="DejaVu fonts 2.37, https://dejavu-fonts.github.io",
+    homepage="https://dejavu-fonts.github.io",
+    embedded=True,
+    protocols=("class-disjoint", "official"),
+    fingerprints={
+        "class-disjoint": "7b2b84eb5b52757fcfdb64737331af9b2c581f6b3bdc7b5a9bfb825688573ea6",
+        "official": "25c7a89a156842366a118e673165ef4b272653202ade9404f518f6c81c495610",
+    },
+    files=(),
+    load=load_glyphs,
+    check=check_glyphs,
+)

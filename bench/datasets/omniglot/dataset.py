@@ -1,0 +1,102 @@
+"""Omniglot: 1,623 handwritten characters of 50 alphabets, each drawn by 20 people."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.datasets.files.places import data_root
+from bench.datasets.files.progress import Progress
+from bench.datasets.omniglot.contents import DRAWINGS
+from bench.datasets.omniglot.one_shot import PLACE, examine_runs, read_one_shot
+from bench.datasets.omniglot.reading import PARTS, characters, examine, items
+from bench.datasets.omniglot.splits import alphabet_split
+from bench.datasets.omniglot.vinyals import turned
+from bench.datasets.source import Download, Source
+from bench.datasets.types import Dataset
+
+
+def load_omniglot(root: Path | None, protocol: str) -> Dataset:
+    """Load Omniglot: background alphabets train, the 20 evaluation alphabets test.
+
+    Images (32460, 28, 28) uint8, white ink on black, area-averaged from 105x105 (the few-shot
+    literature resizes with filters of its own). Of the background classes, 964 of 30 alphabets
+    under "class-disjoint", 136 and 156 of five under "minimal-1" and "minimal-2", those of every
+    fifth alphabet in order of name validate; 659 test. Lake's one-shot runs come along where
+    ``<root>/omniglot/all_runs.zip`` is. Under "vinyals" classes and split are the few-shot
+    literature's, rotations and all: see ``turned``; there are no runs.
+    Reads ``images_background`` and ``images_evaluation`` in ``<root>/omniglot``: the zip archive
+    where there is one, else the folder it was unpacked to. Raises FileNotFoundError where one is
+    missing, ValueError for anything but the published drawings and runs.
+    """
+    place = data_root("omniglot", root)
+    images, problems = examine(place, lambda done, total: None)
+    if problems:
+        more = f" (and {len(problems) - 1:,} more problems)" if len(problems) > 1 else ""
+        raise ValueError(
+            f"omniglot is not as published: {problems[0]}{more}; "
+            "`proxy-bench data verify omniglot` lists everything"
+        )
+    if protocol == "vinyals":
+        return turned(images)
+    labels = np.repeat(np.arange(len(characters())), DRAWINGS)
+    split = alphabet_split(labels, protocol)
+    return Dataset(
+        name="omniglot",
+        images=images,
+        labels=labels,
+        class_names=tuple(character.split("/", 1)[1] for character in characters()),
+        items=tuple(item for drawn in items() for item in drawn),
+        split=split,
+        one_shot=read_one_shot(place, images, split.query),
+    )
+
+
+def check_omniglot(root: Path | None, report: Progress) -> list[str]:
+    """Compare every drawing, and the runs if there, with the published ones; problems in words."""
+    place = data_root("omniglot", root)
+    problems = examine(place, report)[1]
+    if (place / PLACE).exists():
+        problems += examine_runs(place / PLACE).problems
+    return problems
+
+
+_ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+
+OMNIGLOT = Source(
+    title="Omniglot",
+    description="1,623 handwritten characters of 50 alphabets, 20 drawings each; minutes per run",
+    licence="MIT",
+    citation="B. M. Lake, R. Salakhutdinov, J. B. Tenenbaum, Human-level concept learning through "
+    "probabilistic program induction, Science 350 (2015), https://doi.org/10.1126/science.aab3050",
+    homepage="https://github.com/brendenlake/omniglot",
+    embedded=False,
+    protocols=("class-disjoint", "minimal-1", "minimal-2", "vinyals"),
+    fingerprints={
+        "class-disjoint": "b4bf676d1ba9b28c4ecb19eee336683e28d11f09c2e97cc624bbdaee40d767e6",
+        "minimal-1": "7da8e334c7701e936d60b6e5ebdfe084f5134a4636d04079b3b3dea466ba0199",
+        "minimal-2": "c035e1d18fecdd9d7e14b00c1c07a42a86ae05ae942f04374801fd29085469f4",
+        "vinyals": "78f476bd191cf70e27a7f16f142ce8daf195594d62b106a7346079842d7aabf5",
+    },
+    files=(
+        Download(
+            url=f"{_ADDRESS}/{PARTS[0]}.zip",
+            path=f"omniglot/{PARTS[0]}.zip",
+            checksum="sha256:ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
+            size=9464212,
+        ),
+        Download(
+            url=f"{_ADDRESS}/{PARTS[1]}.zip",
+            path=f"omniglot/{PARTS[1]}.zip",
+            checksum="sha256:1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
+            size=6462886,
+        ),
+        Download(
+            url=f"{_ADDRESS}/one-shot-classification/all_runs.zip",
+            path=PLACE,
+            checksum="sha256:437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
+            size=352787,
+        ),
+    ),
+    load=load_omniglot,
+    check=check_omniglot,
+)

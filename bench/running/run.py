@@ -1,0 +1,140 @@
+"""One run, from its specification to its stored result: the one place where the parts meet."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench.datasets import load
+from bench.datasets.files.pixels import prepare
+from bench.datasets.files.progress import quiet
+from bench.datasets.types import Dataset
+from bench.evaluation.validate import validate
+from bench.running.save_result import store_result
+from bench.spec import RunSpec
+from bench.training.batches import Batches
+from bench.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from bench.training.loop import make_optimizer, train
+from bench.training.sampling import derive
+from proxy_core.losses import LOSSES
+from proxy_core.models.embedding_model import EmbeddingModel
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is executed: only the device, by its arithmetic, can change a number.
+
+    Attributes: results, the results folder; data_root, the folder of data sets that are not
+    embedded; device, a torch device name.
+    """
+
+    results: Path
+    data_root: Path | None
+    device: str = "cpu"
+
+
+class InterruptedRunError(Exception):
+    """The run was asked to stop; its checkpoint holds everything that was done."""
+
+
+def run(
+    spec: RunSpec,
+    place: Place,
+    *,
+    report: Callable[[int], None],
+    stop: Callable[[], bool],
+) -> Path:
+    """Train, validate, score once on the test split and store; goes on from a checkpoint.
+
+    `report` is called with the number of finished steps; `stop` is asked after every step.
+    Returns the run's directory. Raises: InterruptedRunError if `stop` said so; ValueError and
+    OSError from the parts, after which nothing half-written counts as a result.
+    """
+    directory = place.results / "runs" / spec.run_name
+    directory.mkdir(parents=True, exist_ok=True)
+    dataset = prepare(load(spec.dataset, place.data_root, spec.split), spec.resize, quiet)
+    device = torch.device(place.device)
+    model, loss = build(spec, dataset, device)
+    progress = train_and_validate(spec, dataset, model, loss, directory, report, stop)
+    untrained, _ = build(spec, dataset, device)
+    store_result(spec, dataset, model, untrained, loss, progress, place.results)
+    (directory / "checkpoint.pt").unlink(missing_ok=True)
+    return directory
+
+
+def build(spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[nn.Module, nn.Module]:
+    """Network and loss with their initial parameters, each from its own seed: every loss starts
+    from the same network, which makes differences between losses pair by seed."""
+    grey = isinstance(dataset.images, np.ndarray) and dataset.images.ndim == 3
+    torch.manual_seed(int(derive(spec.seed, "network").integers(2**63)))
+    model = EmbeddingModel(
+        spec.backbone, channels=1 if grey else 3, embedding_dim=spec.embedding_dim
+    )
+    torch.manual_seed(int(derive(spec.seed, "loss").integers(2**63)))
+    classes = len(np.unique(dataset.labels[dataset.split.train]))
+    loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args)
+    return model.to(device).to(memory_format=torch.channels_last), loss.to(device)
+
+
+def train_and_validate(
+    spec: RunSpec,
+    dataset: Dataset,
+    model: nn.Module,
+    loss: nn.Module,
+    directory: Path,
+    report: Callable[[int], None],
+    stop: Callable[[], bool],
+) -> Progress:
+    """Train to the last step with a point of the curve every `evaluate_every` steps."""
+    optimizer = make_optimizer(spec, model, loss)
+    batches = Batches(spec, dataset, loss)
+    checkpoint = directory / "checkpoint.pt"
+    progress = load_checkpoint(checkpoint, model, loss, optimizer, batches)
+    curve = directory / "curve.jsonl"
+    cut(curve, progress.curve_bytes)
+    if progress.curve_bytes == 0:
+        add_point(curve, spec, dataset, model, progress)
+    device = next(model.parameters()).device
+    for _ in train(spec, batches, model, loss, optimizer, progress, device):
+        report(progress.step)
+        validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
+        if validated:
+            add_point(curve, spec, dataset, model, progress)
+        stopping = stop() and progress.step < spec.steps
+        if validated or stopping:
+            save_checkpoint(checkpoint, model, loss, optimizer, batches, progress)
+        if stopping:
+            raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
+    return progress
+
+
+def cut(curve: Path, length: int) -> None:
+    """Drop what a killed process wrote to the curve after the checkpoint that is gone on from."""
+    curve.touch()
+    os.truncate(curve, length)
+
+
+def add_point(
+    curve: Path, spec: RunSpec, dataset: Dataset, model: nn.Module, progress: Progress
+) -> None:
+    """Validate and append one line to the curve."""
+    images = progress.step * spec.batch_size
+    point = {
+        "step": progress.step,
+        "epoch": images / len(dataset.split.train),
+        "images": images,
+        "seconds": progress.seconds,
+        "loss": progress.loss_sum / progress.loss_count if progress.loss_count else None,
+    }
+    line = json.dumps(point | validate(model, dataset, spec.crop), allow_nan=False) + "\n"
+    with curve.open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    progress.curve_bytes = curve.stat().st_size
+    progress.loss_sum, progress.loss_count = 0.0, 0

@@ -1,0 +1,1 @@
+"""Stored results: run directories, thumbnails and environment. Needs no torch."""

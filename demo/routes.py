@@ -1,0 +1,49 @@
+"""The test images over HTTP: by whole numbers only, so that no address can name a file."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bench.store.runs import StoredRunError
+from demo.library import Library, Shelf
+from demo.view import to_int
+
+# The address holds a digest of the images, so what a browser has kept is never wrong.
+HEADERS = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def picture_route(library: Library) -> Route:
+    """`/picture/<shelf>/<digest>/<position>`: an image, or 404 for any other numbers or text."""
+
+    def answer(request: Request) -> Response:
+        found = find_picture(library, request.path_params)
+        if found is None:
+            return Response("no such picture", status_code=404, media_type="text/plain")
+        body, media_type = found
+        return Response(body, media_type=media_type, headers=HEADERS)
+
+    return Route("/picture/{shelf}/{digest}/{position}", answer, methods=["GET"])
+
+
+def find_picture(library: Library, numbers: Mapping[str, str]) -> tuple[bytes, str] | None:
+    """The image file at those numbers and its media type, None if there is none."""
+    number, place = to_int(numbers["shelf"]), to_int(numbers["position"])
+    if number is None or place is None or not 0 <= number < len(library.shelves):
+        return None
+    shelf = library.shelves[number]
+    try:
+        pictures, expected = shelf.pictures, str(shelf.picture_digest)
+    except StoredRunError:  # the page says what is wrong with the file
+        return None
+    known = numbers["digest"] == expected and 0 <= place < len(pictures.labels)
+    return pictures.encoded(place) if known else None
+
+
+def picture_address(number: int, shelf: Shelf, position: int) -> str:
+    """Address of an image of the library's shelf `number`, relative to the page."""
+    return f"picture/{number}/{shelf.picture_digest}/{position}"

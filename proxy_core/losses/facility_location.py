@@ -1,0 +1,77 @@
+"""Structured clustering loss: the labels against the clustering that speaks most against them."""
+
+import torch
+from torch import Tensor, nn
+
+from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
+from proxy_core.losses.pair_distance import plain_distances
+from proxy_core.losses.parts.medoids import worst_medoids
+
+
+def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, passes: int) -> Tensor:
+    """Mean over the batch of d(x, medoid of its class) - d(x, nearest medoid in S), plus
+    margin * (1 - NMI of the clusters around S with the labels).
+
+    embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
+    >= 0 in that unit. S is what `worst_medoids` finds with `passes` >= 0 passes of swaps; the
+    gradient flows through the distances to it and not through the choice.
+    """
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    distances = plain_distances(embeddings).masked_fill(itself, 0.0)
+    own, nearest, agreement = worst_medoids(
+        distances.detach().cpu().double().numpy(),
+        labels.cpu().numpy(),
+        margin=margin,
+        passes=passes,
+    )
+    rows = torch.arange(len(labels))
+    gaps = distances[rows, torch.from_numpy(own)] - distances[rows, torch.from_numpy(nearest)]
+    return gaps.mean() + margin * (1.0 - agreement)
+
+
+class FacilityLocation(nn.Module):
+    """Structured clustering loss: the labels are to beat any other clustering by 1 - its NMI.
+
+    Song et al., Deep Metric Learning via Facility Location, CVPR 2017,
+    https://arxiv.org/abs/1612.01213, section 3. The score of a set S of images is minus the mean
+    distance from the images of the batch to the nearest one in S. The loss is the maximum over
+    all S, as many images as the batch has classes, of score + margin * (1 - NMI of the clusters
+    around S with the labels), minus the score with each image at the best medoid of its class.
+
+    That maximum is NP-hard. As in the paper, S is built greedily and then refined by swaps of
+    medoids within their clusters (PAM), here in at most `passes` passes. What is found need not be
+    the best, so the value is a lower bound of the exact loss. The medoids of the classes compete
+    with the S found. Their score is no less than what is subtracted, so the loss is at least 0 up
+    to rounding, as the exact one is, and the paper's hinge would do nothing: it is left out.
+
+    Differs from the paper, whose score is a sum: here the whole is divided by B, and the paper's
+    gamma is margin * B, so that a margin means the same for every size of batch. Differs from
+    TensorFlow 1's `cluster_loss`, which has 5 passes too but judges a swap by the distances within
+    the old cluster: here by the whole score, so no swap lowers it. NMI is I over the geometric mean
+    of both entropies, as in that code (by way of scikit-learn before 0.22) and in descriptions of
+    the paper, not over the arithmetic mean as in this project's evaluation. With one class, or
+    with one image of each, loss and gradient are 0. Images at the same place or mirroring each
+    other can make the value depend on the order of the batch; images of equal score otherwise do
+    not.
+
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
+    batch. The search runs on the CPU, in O(B^2) memory and, for C classes in the batch, in time
+    C * B^2. Learns nothing itself: C and D serve to check the batch. ValueError when built with
+    C < 1, D < 1 or margin or passes outside [0, inf).
+    """
+
+    def __init__(
+        self, num_classes: int, embedding_dim: int, *, margin: float = 1.0, passes: int = 5
+    ) -> None:
+        super().__init__()
+        check_sizes(num_classes, embedding_dim, least_classes=1)
+        check_range("margin", margin, low=0.0, high=torch.inf, low_allowed=True)
+        check_whole("passes", passes, low=0, high=torch.inf)
+        self.num_classes = num_classes
+        self.embedding_dim = embedding_dim
+        self.margin = margin
+        self.passes = passes
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        return facility_location(embeddings, labels, margin=self.margin, passes=self.passes)

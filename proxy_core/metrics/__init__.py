@@ -1,0 +1,1 @@
+"""Scores of embeddings: retrieval, re-identification, verification, classification, clustering."""

@@ -1,0 +1,72 @@
+"""What is shown while a sweep goes on, from made-up states."""
+
+import io
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.cli.progress import display, time_left
+from bench.running.sweep import Active, Sweep
+from tests.bench.running.test_run import spec_for
+
+
+class NoProcess:
+    """Stands where a run's process would; only the steps matter here."""
+
+    def poll(self) -> int | None:
+        return None
+
+    def terminate(self) -> None:
+        raise AssertionError("nothing is to be ended")
+
+    def wait(self) -> int:
+        raise AssertionError("nothing is to be waited for")
+
+
+def active(step: int, *, seconds: float, first: int = 0) -> Active:
+    seen = first, time.monotonic() - seconds
+    return Active(spec_for(steps=100), Path("x"), NoProcess(), step, seen)
+
+
+def test_time_left_comes_from_the_steps_seen() -> None:
+    state = Sweep(3, active=[active(50, seconds=10)], waiting=[spec_for(steps=100)])
+    # 0.2 s a step; 50 + 100 steps are left, on one core and on two.
+    assert time_left(state, 1) == "about 0:30 left"
+    assert time_left(state, 2) == "about 0:15 left"
+
+
+def test_time_left_counts_only_the_steps_of_this_sweep() -> None:
+    state = Sweep(1, active=[active(90, seconds=10, first=80)])
+    assert time_left(state, 1) == "about 0:10 left"
+
+
+def test_finished_runs_set_the_pace_and_nothing_seen_says_nothing() -> None:
+    waiting = [spec_for(steps=100)]
+    assert time_left(Sweep(1, waiting=waiting), 2) == ""
+    assert time_left(Sweep(1, waiting=waiting, pace={"digits": (50, 100)}), 2) == "about 0:50 left"
+    assert time_left(Sweep(1, pace={"digits": (50, 100)}), 2) == ""
+
+
+def test_plain_lines_tell_each_end_once_and_nothing_stored_before() -> None:
+    text = io.StringIO()
+    old, new, bad = spec_for(seed=1), spec_for(seed=2), spec_for(seed=3)
+    with display(Console(file=text, width=200), jobs=1) as show:
+        show(Sweep(3, done=[old], waiting=[new, bad]))
+        for _ in range(2):
+            show(Sweep(3, done=[old, new], failed={bad.run_name: "no [space] left"}))
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "[2/3] digits, proxy_nca, seed 2 finished"
+    assert lines[1] == f"[3/3] {bad.run_name} FAILED: no [space] left"
+    assert len(lines) == 2
+
+
+def test_bars_show_runs_and_failures() -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=120, force_terminal=True)
+    with display(console, jobs=1) as show:
+        show(Sweep(3, active=[active(42, seconds=10)], failed={"x": "y"}))
+    shown = text.getvalue()
+    assert "42/100" in shown
+    assert "1/3" in shown
+    assert "1 failed" in shown

@@ -1,0 +1,95 @@
+"""`proxy-bench score`: the numbers, what is said beside them, and the command."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from bench.cli import score as own_scores
+from bench.cli.main import app
+from bench.cli.read_embeddings import read_sides
+from bench.cli.score import lengths_note, notes, score_embeddings
+from bench.datasets.files.progress import quiet
+from proxy_core.metrics.retrieval import rank, summary
+from tests.support.own_vectors import LABELS, saved, vectors
+
+
+def test_scores_are_those_of_the_core(tmp_path: Path) -> None:
+    ((embeddings, labels),) = read_sides(saved(tmp_path), None)
+    retrieval, clustering = score_embeddings((embeddings, labels), None, (1, 3), "cosine", quiet)
+    expected = summary(rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS)), ks=(1, 3))
+    assert retrieval == expected
+    assert "ami" in clustering
+
+
+def test_lengths_are_told_where_they_do_not_count() -> None:
+    unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
+    assert lengths_note((unit, LABELS), "cosine") == ""
+    assert "by cosine only their directions count" in lengths_note((vectors(), LABELS), "cosine")
+    tiny = 1e-200 * unit.astype(np.float64)
+    assert lengths_note((tiny, LABELS), "cosine") == ""
+    tiny[0] *= 3
+    assert "from 1e-200 to 3e-200" in lengths_note((tiny, LABELS), "cosine")
+
+
+def test_what_makes_scores_hard_to_believe_is_said() -> None:
+    side = (vectors(), LABELS)
+    (_, note) = notes(side, (vectors(1), LABELS), "cosine")
+    assert "left out where a gallery is apart" in note
+    (*_, note) = notes(side, (vectors()[:9], LABELS[:9]), "cosine")
+    assert "9 of 30 queries also stand in the gallery" in note
+    (note,) = notes((np.ones((30, 6)), LABELS), None, "cosine")
+    assert "All embeddings are equal" in note
+    some = vectors()
+    some[:2] = 0
+    assert "2 of 30 embeddings are zero" in notes((some, LABELS), None, "cosine")[1]
+
+
+def test_distances_rank_by_themselves_and_leave_directions_out() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    side = (vectors(), LABELS)
+    (scores,) = score_embeddings(side, None, (1,), "euclidean", lambda *step: told.append(step))
+    ranking = rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS), metric="euclidean")
+    assert scores == summary(ranking, ks=(1,))
+    assert "compared by distance" in lengths_note(side, "euclidean").lower()
+    assert told[0] == ("ranking", 0, 1)
+    assert told[-1][1] == told[-1][2]
+
+
+def test_progress_goes_from_nothing_to_all() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    side = (vectors(), LABELS)
+    list(score_embeddings(side, None, (1,), "cosine", lambda *step: told.append(step)))
+    assert [name for name, done, _ in told if done == 0] == ["ranking", "clustering"]
+    assert [step[0] for step in told if step[1] == step[2]] == ["ranking", "clustering"]
+
+
+def test_the_command_prints_the_table(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path)), "--at", "1,3"])
+    assert result.exit_code == 0, result.output
+    assert "30 embeddings of 6 dimensions, 6 classes" in result.output
+    assert "recall@3" in result.output
+    assert "by cosine" in result.output
+    result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path)), "--metric", "euclidean"])
+    assert "Compared by distance" in result.output
+    assert "nmi " not in result.output
+    result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path)), "--metric", "manhattan"])
+    assert result.exit_code == 2
+    assert "'cosine', 'euclidean'" in result.output
+
+
+@pytest.mark.parametrize("stage", ["rank", "cluster_scores"])
+def test_what_is_known_is_printed_when_stopped(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_scores, stage, stopped)
+    result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path))])
+    assert result.exit_code == 130
+    assert ("recall@1" in result.stdout) == (stage == "cluster_scores")
+    assert "nmi" not in result.stdout
+    assert "Stopped: " in result.stderr

@@ -1,0 +1,229 @@
+"""Archives brought by hand: verified, unpacked whole or not at all, never outside their folder."""
+
+import gzip
+import io
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench.datasets import Archive
+from bench.datasets.files.unpack import settle, unpack
+
+FILES = {"zoo/a/1.jpg": b"one" * 99, "zoo/b.txt": b"two", "names.txt": b"beside"}
+Pack = Callable[[Path, dict[str, bytes]], Path]
+
+
+def _tgz(folder: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(folder / "zoo.tgz", "w:gz") as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return folder / "zoo.tgz"
+
+
+def _zip(folder: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(folder / "zoo.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return folder / "zoo.zip"
+
+
+def _quiet(name: str, done: int, total: int | None) -> None:
+    return None
+
+
+def _found(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".tgz", ".zip")
+    }
+
+
+@pytest.mark.parametrize("pack", [_tgz, _zip])
+def test_everything_comes_to_lie_beside_the_main_folder(pack: Pack, tmp_path: Path) -> None:
+    litter = {"__MACOSX/zoo/._b.txt": b"x", "zoo/Thumbs.db": b"x"}
+    archive = pack(tmp_path, {**FILES, **litter})
+    left = tmp_path / "zoo.unpacking"
+    left.mkdir()
+    (left / "by a killed process").touch()
+    steps: list[tuple[str, int, int | None]] = []
+    unpack(archive, tmp_path / "zoo", lambda *step: steps.append(step))
+    assert _found(tmp_path) == FILES
+    assert not left.exists()
+    size = archive.stat().st_size
+    assert {step[0] for step in steps} == {f"unpacking {archive.name}"}
+    assert [step[1] for step in steps] == sorted(step[1] for step in steps)
+    assert steps[-1][1:] == (size, size)
+
+
+@pytest.mark.parametrize("pack", [_tgz, _zip])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../outside.txt", r"\.\./outside\.txt leads out of the archive's folder; nothing was"),
+        ("zoo/../../outside.txt", "leads out of"),
+        ("/tmp/outside.txt", "/tmp/outside.txt leads out of"),
+        ("zoo\\..\\..\\outside.txt", "leads out of"),
+        ("C:outside.txt", "C:outside.txt leads out of"),
+        ("./zoo/b.txt", r"\./zoo/b\.txt occurs more than once"),
+    ],
+)
+def test_names_that_lead_out_are_refused(
+    pack: Pack, name: str, message: str, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path, {**FILES, name: b"evil"})
+    with pytest.raises(ValueError, match=f"{archive}: .*{message}"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name]
+    assert not (tmp_path.parent / "outside.txt").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "zoo.tgz", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("zoo/b.txt"))
+        entry = tarfile.TarInfo("zoo/odd")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    with pytest.raises(ValueError, match=r"zoo\.tgz: zoo/odd is a link or a device; nothing was"):
+        unpack(tmp_path / "zoo.tgz", tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["zoo.tgz"]
+
+
+def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
+    entry = zipfile.ZipInfo("zoo/odd")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "zoo.zip", "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    with pytest.raises(ValueError, match=r"zoo\.zip: zoo/odd is a link or a device; nothing was"):
+        unpack(tmp_path / "zoo.zip", tmp_path / "zoo", _quiet)
+
+
+def _cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _flip(data: bytes) -> bytes:
+    return bytes([*data[:60], data[60] ^ 255, *data[61:]])
+
+
+def _tail(data: bytes) -> bytes:
+    """A wrong checksum at the end of a gzip file."""
+    return bytes([*data[:-8], data[-8] ^ 255, *data[-7:]])
+
+
+def _nothing(data: bytes) -> bytes:
+    return b"no archive at all"
+
+
+def _no_tar(data: bytes) -> bytes:
+    return gzip.compress(b"no tar" * 200)
+
+
+@pytest.mark.parametrize(
+    ("pack", "damage"),
+    [
+        (_tgz, _cut),
+        (_tgz, _flip),
+        (_tgz, _tail),
+        (_tgz, _nothing),
+        (_tgz, _no_tar),
+        (_zip, _cut),
+        (_zip, _flip),
+        (_zip, _nothing),
+    ],
+)
+def test_damaged_archives_leave_nothing(
+    pack: Pack, damage: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    archive = pack(tmp_path, FILES)
+    archive.write_bytes(damage(archive.read_bytes()))
+    with pytest.raises(ValueError, match=rf"{archive} is damaged \(.*\); get it again"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name]
+
+
+def test_a_damaged_lzma_archive_leaves_nothing(tmp_path: Path) -> None:
+    archive = tmp_path / "zoo.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("zoo/b.txt", b"two")
+    content = bytearray(archive.read_bytes())
+    content[30 + len("zoo/b.txt") + 4] = 255  # the stream's properties, after the entry's header
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{archive} is damaged \(.*\); get it again"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name]
+
+
+@pytest.mark.parametrize("pack", [_tgz, _zip])
+def test_nothing_that_is_there_is_replaced(pack: Pack, tmp_path: Path) -> None:
+    for name in ("names.txt", "folder", pack(tmp_path, {}).name):
+        root = tmp_path / f"with {name}"
+        (root / "folder").mkdir(parents=True)
+        (root / "names.txt").write_bytes(b"the user's")
+        files = {"a.txt": b"first", "zoo/b.txt": b"two", name: b"another"}
+        archive = pack(root, files)
+        before = {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
+        with pytest.raises(ValueError, match=f"{archive}: {name} would replace {root / name}, whi"):
+            unpack(archive, root / "zoo", _quiet)
+        assert {path: path.is_file() and path.read_bytes() for path in root.rglob("*")} == before
+
+
+def test_what_a_killed_call_moved_already_is_no_hindrance(tmp_path: Path) -> None:
+    archive = _tgz(tmp_path, FILES)
+    (tmp_path / "names.txt").write_bytes(FILES["names.txt"])
+    unpack(archive, tmp_path / "zoo", _quiet)
+    assert _found(tmp_path) == FILES
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
+    archive = _zip(tmp_path, {"house/b.txt": b"two"})
+    with pytest.raises(ValueError, match="has no folder zoo: it is not the official archive"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["zoo.zip"]
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    archive = _zip(tmp_path, FILES)
+    data = bytearray(archive.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + offset] |= 1
+    archive.write_bytes(data)
+    with pytest.raises(ValueError, match=r"zoo/a/1\.jpg cannot be read \(.*encrypted"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+
+
+@pytest.mark.parametrize("pack", [_tgz, _zip])
+def test_a_full_disk_is_told_before_it_is_full(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = pack(tmp_path, FILES)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=8))
+    with pytest.raises(OSError, match=r"bytes needed, 8 free\); free some space, or name another"):
+        unpack(archive, tmp_path / "zoo", _quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name]
+
+
+def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
+    archive = _tgz(tmp_path, FILES)
+
+    def interrupt(name: str, done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unpack(archive, tmp_path / "zoo", interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["zoo.tgz"]
+
+
+def test_an_archive_without_a_published_checksum_is_taken(tmp_path: Path) -> None:
+    _zip(tmp_path, FILES)
+    assert settle(Archive("zoo.zip", None, "zoo"), tmp_path, "", _quiet) == tmp_path / "zoo"
+    assert (tmp_path / "zoo/b.txt").read_bytes() == b"two"

@@ -1,0 +1,240 @@
+"""What a protocol refuses of a user's images, though list and folder can be read."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.datasets import load, verify
+from tests.support.photographs import write_pictures
+
+NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
+SPLITS = ["train"] * 4 + ["val"] * 5 + ["test"] * 5
+SEARCH = [*SPLITS[:9], "query", "query", "gallery", "gallery", "gallery"]
+LABELS = [*"aabbcccffdedde"]
+CAMERAS = "-" * 9 + "11222"
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "zoo", NAMES)
+    return tmp_path / "zoo"
+
+
+def _write(zoo: Path, splits: list[str], labels: list[str] = LABELS, cameras: str = "") -> None:
+    """A list of all images; cameras, if any, are the digits of a text, with - for none."""
+    numbers = ["" if sign == "-" else sign for sign in cameras or "-" * 14]
+    rows = zip(NAMES, labels, splits, numbers, strict=True)
+    lines = ["path,label,split,camera", *map(",".join, rows)]
+    (zoo / "images.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _refused(zoo: Path, protocol: str) -> str:
+    with pytest.raises(ValueError, match=r"zoo") as caught:
+        load("folder:zoo", zoo.parent, protocol)
+    return str(caught.value)
+
+
+def _mistakes(zoo: Path, protocol: str) -> list[str]:
+    first, *lines = _refused(zoo, protocol).splitlines()
+    assert first.startswith(f"{zoo}/images.csv has ")
+    return [line.strip() for line in lines]
+
+
+def _verify(zoo: Path) -> list[str]:
+    return verify("folder:zoo", zoo.parent, lambda done, total: None)
+
+
+def _at(line: int, value: str, column: list[str]) -> list[str]:
+    """A column with another value on one line."""
+    return [*column[: line - 2], value, *column[line - 1 :]]
+
+
+PARTS: list[tuple[list[str], str]] = [
+    ([""] * 14, "there is no split: add a column split (train, val, and test or query and gallery"),
+    (_at(8, "", SPLITS), "line 8: d/0.png has no split"),
+    (["val"] * 9 + ["test"] * 5, "no image has the split train"),
+    (["train"] * 9 + ["test"] * 5, "no image has the split val: give it to some that train now"),
+    (["train"] * 6 + ["val"] * 8, "no image has the split test (or query and gallery)"),
+    ([*SPLITS[:9], *["query"] * 5], "no image has the split gallery"),
+    ([*SPLITS[:9], *["gallery"] * 5], "no image has the split query"),
+    (_at(15, "gallery", SPLITS), "test stands beside query or gallery: use test, whose"),
+]
+
+
+@pytest.mark.parametrize(("splits", "expected"), PARTS)
+def test_each_missing_part_is_told(zoo: Path, splits: list[str], expected: str) -> None:
+    _write(zoo, splits)
+    (found,) = _mistakes(zoo, "official")
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("splits", "labels", "part", "label"),
+    [
+        (SPLITS, "aaaacccffdedde", "train", "a"),
+        (SPLITS, "aabbfffffdedde", "val", "f"),
+        (SPLITS, "aabbcccffddddd", "test", "d"),
+        (SEARCH, "aabbcccffdddde", "query", "d"),
+    ],
+)
+def test_a_part_of_one_class_is_told(
+    zoo: Path, splits: list[str], labels: str, part: str, label: str
+) -> None:
+    _write(zoo, splits, [*labels], CAMERAS)
+    told = f"all images of the split {part} are of the class '{label}'; give it two classes or more"
+    assert _mistakes(zoo, "official") == [told]
+    (problem,) = _verify(zoo)
+    assert told in problem
+
+
+def test_without_a_list_only_class_disjoint_is_there(zoo: Path) -> None:
+    for protocol in ("official", "re-identification"):
+        assert _refused(zoo, protocol) == (
+            f"the split {protocol} needs a list {zoo}/images.csv with the columns path, label and "
+            "split (train, val, and test or query and gallery); without one, use class-disjoint"
+        )
+    assert _verify(zoo) == []
+
+
+@pytest.mark.parametrize(
+    ("splits", "labels", "expected"),
+    [
+        (
+            SPLITS,
+            _at(7, "x", LABELS),
+            "line 7: c/1.png finds no other image of 'x' in val",
+        ),
+        (SPLITS, _at(13, "x", LABELS), "line 13: f/1.png finds no other image of 'x' in test"),
+        (SEARCH, _at(11, "x", LABELS), "line 11: e/1.png finds no other image of 'x' in gallery"),
+    ],
+)
+def test_an_image_alone_in_its_class_is_told(
+    zoo: Path, splits: list[str], labels: list[str], expected: str
+) -> None:
+    _write(zoo, splits, labels)
+    advice = "; add images of this class or take it out"
+    assert _mistakes(zoo, "official") == [expected + advice]
+    (problem,) = _verify(zoo)
+    assert expected in problem
+
+
+def test_by_class_an_image_alone_in_its_class_is_told(zoo: Path) -> None:
+    for name in ("c/1.png", "f/0.png"):
+        (zoo / name).unlink()
+    expected = [
+        f"{zoo} has 2 mistakes:",
+        "  c/0.png finds no other image of 'c' in val; add images of this class or take it out",
+        "  f/1.png finds no other image of 'f' in test; add images of this class or take it out",
+    ]
+    assert _refused(zoo, "class-disjoint").splitlines() == expected
+    assert _verify(zoo) == ["\n".join(expected)]
+
+
+def test_of_a_list_the_line_is_told_by_class_too(zoo: Path) -> None:
+    _write(zoo, [""] * 14, [*"aabbccddeeeffg"])
+    (found,) = _mistakes(zoo, "class-disjoint")
+    assert found.startswith("line 15: g/1.png finds no other image of 'g' in test")
+
+
+def test_classes_may_be_too_few(zoo: Path) -> None:
+    for label in "fg":
+        (zoo / label).rename(zoo / "e" / label)
+    assert _refused(zoo, "class-disjoint") == (
+        f"{zoo} has 5 classes (a, b, c, d, e); the split class-disjoint needs 6 or more: two to "
+        "train, two to validate, two to test"
+    )
+    (zoo / "e" / "f").rename(zoo / "f")
+    assert _verify(zoo) == []
+    (zoo / "e" / "g").rename(zoo / "g")
+    _write(zoo, SPLITS, [*"aabbaaabbbbaaa"])
+    assert _verify(zoo) == []  # where a list gives a split, that one counts
+
+
+@pytest.mark.parametrize(
+    ("splits", "cameras", "expected"),
+    [
+        (SPLITS, "1" * 14, ["re-identification has no split test: write query or gallery"]),
+        (SEARCH, "-" * 9 + "1-222", ["line 12: f/0.png has no camera; give its number in the"]),
+        (SEARCH, "-" * 14, [f"line {line}: " for line in (11, 12, 13, 14, 15)]),
+        (_at(2, "", SEARCH), CAMERAS, ["line 2: a/0.png has no split"]),
+        (
+            SEARCH,
+            "-" * 9 + "12122",
+            [
+                "line 12: f/0.png finds 'e' in gallery by its own camera 2 only; add images of "
+                "this class by another camera or take it out"
+            ],
+        ),
+        (SEARCH, "1" * 14, ["line 11: e/1.png finds 'd' in", "line 12: f/0.png finds 'e' in"]),
+    ],
+)
+def test_what_re_identification_refuses(
+    zoo: Path, splits: list[str], cameras: str, expected: list[str]
+) -> None:
+    _write(zoo, splits, cameras=cameras)
+    found = _mistakes(zoo, "re-identification")
+    assert len(found) == len(expected)
+    assert all(line.startswith(text) for line, text in zip(found, expected, strict=True))
+
+
+def test_what_both_protocols_of_a_list_refuse_is_told_once(zoo: Path) -> None:
+    _write(zoo, SEARCH, _at(11, "x", LABELS), CAMERAS)
+    text = "line 11: e/1.png finds no other image of 'x' in gallery; add images of this class or"
+    for protocol in ("official", "re-identification"):
+        (found,) = _mistakes(zoo, protocol)
+        assert found.startswith(text)
+    (problem,) = _verify(zoo)
+    assert text in problem
+
+
+def test_identities_that_are_trained_must_not_be_tested(zoo: Path) -> None:
+    _write(zoo, SEARCH, [*"aabbcccffaeaae"], CAMERAS)
+    assert "share the classes a, which the re-identification protocol forbids" in _refused(
+        zoo, "re-identification"
+    )
+    load("folder:zoo", zoo.parent, "official")
+    (problem,) = _verify(zoo)
+    assert "re-identification protocol forbids" in problem
+
+
+def test_a_folder_without_images(zoo: Path) -> None:
+    for name in NAMES:
+        (zoo / name).rename((zoo / name).with_suffix(".txt"))
+    (zoo / "top.png").write_bytes(b"x")
+    message = f"{zoo} holds no images: make a folder in it for each class and put its images there"
+    assert _refused(zoo, "class-disjoint").startswith(message)
+    assert _verify(zoo)[0].startswith(message)
+
+
+def test_broken_images_and_what_is_not_used_are_listed(zoo: Path) -> None:
+    (zoo / "a" / "0.png").write_bytes(b"a note")
+    for name in ("readme.txt", "top.png", "b/film.mp4"):
+        (zoo / name).write_bytes(b"x")
+    problems = ["a/0.png is not an image file (6 bytes)"]
+    unused = "files not used as images of a class"
+    assert _verify(zoo) == [*problems, f"{zoo}: {unused} (3): b/film.mp4, readme.txt, top.png"]
+    _write(zoo, SPLITS, [*"aabbcccffddeed"])
+    text = (zoo / "images.csv").read_text().splitlines()
+    (zoo / "images.csv").write_text("\n".join(text[:-1]))
+    found = f"{zoo}: {unused} (4): b/film.mp4, g/1.png, readme.txt, top.png"
+    assert _verify(zoo) == [*problems, found]
+
+
+def test_links_are_followed_but_not_twice(zoo: Path) -> None:
+    (zoo.parent / "elsewhere").mkdir()
+    write_pictures(zoo.parent / "elsewhere", ["x.png"], first=40)
+    (zoo / "a" / "more").symlink_to(zoo.parent / "elsewhere")
+    dataset = load("folder:zoo", zoo.parent, "class-disjoint")
+    assert dataset.class_of(dataset.items.index("a/more/x.png")) == "a"
+    (zoo / "a" / "circle").symlink_to(zoo)
+    assert _refused(zoo, "class-disjoint").endswith("are the same folder; take the link out")
+
+
+def test_a_name_that_is_not_text_is_told(zoo: Path) -> None:
+    name = os.fsencode(zoo / "a") + b"/\xff.png"
+    try:
+        Path(os.fsdecode(name)).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    assert "'a/\\udcff.png': this name is not text; rename it" in _refused(zoo, "class-disjoint")

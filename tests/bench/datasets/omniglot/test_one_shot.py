@@ -1,0 +1,154 @@
+"""Lake's twenty one-shot runs, genuine: every drawing found again, and a known error rate."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
+
+from bench.datasets.files.download import checksum
+from bench.datasets.omniglot import dataset as omniglot
+from bench.datasets.omniglot.dataset import OMNIGLOT, load_omniglot
+from bench.datasets.omniglot.drawings import decode
+from bench.datasets.omniglot.reading import examine
+from bench.datasets.splits import OneShot
+from bench.datasets.types import Dataset
+from tests.support.plain_hausdorff import inked, modified_hausdorff
+
+Drawings = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def paper() -> Drawings:
+    """The runs' 800 drawings (105, 105) bool by name, empty without genuine data."""
+    return {}
+
+
+@pytest.fixture
+def drawings(data_root: Path, paper: Drawings) -> Drawings:
+    if not paper:
+        with zipfile.ZipFile(data_root / "omniglot" / "all_runs.zip") as packed:
+            names = [name for name in packed.namelist() if name.endswith(".png")]
+            paper.update({name: decode(name, packed.read(name)) for name in names})
+    return paper
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, Dataset]:
+    """The data set by protocol, empty without genuine data."""
+    return {}
+
+
+@pytest.fixture
+def datasets(
+    data_root: Path, loaded: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Dataset]:
+    if not loaded:
+        examined = examine(data_root, lambda done, total: None)
+        monkeypatch.setattr(omniglot, "examine", lambda root, report: examined)
+        for protocol in OMNIGLOT.protocols:
+            loaded[protocol] = load_omniglot(data_root, protocol)
+    return loaded
+
+
+def _runs(dataset: Dataset) -> OneShot:
+    assert dataset.one_shot is not None
+    return dataset.one_shot
+
+
+def _answers(data_root: Path) -> list[list[str]]:
+    """Of each run, which class file each item file belongs to, in order of items."""
+    with zipfile.ZipFile(data_root / "omniglot" / "all_runs.zip") as packed:
+        texts = [packed.read(f"run{n:02d}/class_labels.txt").decode() for n in range(1, 21)]
+    return [[line.split()[1] for line in sorted(text.splitlines())] for text in texts]
+
+
+def test_the_archive_is_the_one_that_is_fetched(data_root: Path) -> None:
+    (official,) = (file for file in OMNIGLOT.files if file.path.endswith("all_runs.zip"))
+    place = data_root / official.path
+    assert checksum(place, official.checksum) == official.checksum
+    assert place.stat().st_size == official.size
+
+
+def test_every_drawing_of_the_runs_is_pixel_for_pixel_the_one_it_stands_for(
+    data_root: Path, datasets: dict[str, Dataset], drawings: Drawings
+) -> None:
+    dataset = datasets["class-disjoint"]
+    runs = _runs(dataset)
+    with zipfile.ZipFile(data_root / "omniglot" / "images_evaluation.zip") as packed:
+        for kind, positions in (("test/item", runs.query), ("training/class", runs.support)):
+            assert positions.shape == (20, 20)
+            assert positions.dtype == np.int64
+            for (run, i), position in np.ndenumerate(positions):
+                item = dataset.items[position]
+                own = drawings[f"run{run + 1:02d}/{kind}{i + 1:02d}.png"]
+                np.testing.assert_array_equal(decode(item, packed.read(item)), own)
+
+
+def test_the_truth_is_the_published_one_and_agrees_with_the_labels(
+    data_root: Path, datasets: dict[str, Dataset]
+) -> None:
+    dataset = datasets["class-disjoint"]
+    runs = _runs(dataset)
+    published = [[int(name[-6:-4]) - 1 for name in answers] for answers in _answers(data_root)]
+    assert runs.truth.tolist() == published
+    assert runs.truth.dtype == np.int64
+    right = np.take_along_axis(runs.support, runs.truth, axis=1)
+    np.testing.assert_array_equal(dataset.labels[right], dataset.labels[runs.query])
+    assert (runs.query != right).all()
+
+
+def test_a_run_is_within_an_alphabet_and_between_two_drawers(
+    datasets: dict[str, Dataset],
+) -> None:
+    dataset = datasets["class-disjoint"]
+    runs = _runs(dataset)
+    for support, query, truth in zip(runs.support, runs.query, runs.truth, strict=True):
+        assert sorted(truth) == list(range(20))
+        items = [dataset.items[i] for i in [*support, *query]]
+        assert len({item.split("/")[1] for item in items}) == 1
+        people = [item[-6:-4] for item in items]
+        assert len(set(people[:20])) == len(set(people[20:])) == 1
+        assert people[0] != people[20]
+    assert np.isin(np.stack([runs.support, runs.query]), dataset.split.query).all()
+
+
+def test_protocols_with_the_evaluation_alphabets_in_test_have_the_runs(
+    datasets: dict[str, Dataset],
+) -> None:
+    reference = _runs(datasets["class-disjoint"])
+    for protocol in ("minimal-1", "minimal-2"):
+        runs = _runs(datasets[protocol])
+        np.testing.assert_array_equal(runs.support, reference.support)
+        np.testing.assert_array_equal(runs.query, reference.query)
+        np.testing.assert_array_equal(runs.truth, reference.truth)
+    assert datasets["vinyals"].one_shot is None
+
+
+def test_small_test_drawings_all_differ(datasets: dict[str, Dataset]) -> None:
+    """What ``read_one_shot`` relies on: one drawing of the whole set has a double, in training."""
+    dataset = datasets["class-disjoint"]
+    shown = dataset.pixels[dataset.split.query].reshape(-1, 784)
+    assert len(np.unique(shown, axis=0)) == len(shown) == 13180
+
+
+def test_the_distance_is_the_one_by_all_pairs() -> None:
+    one, other = (np.random.default_rng(seed).normal(size=(30 + seed, 2)) for seed in (1, 2))
+    distances = cdist(one, other)
+    expected = max(distances.min(axis=1).mean(), distances.min(axis=0).mean())
+    assert modified_hausdorff(KDTree(one), KDTree(other)) == expected
+
+
+def test_modified_hausdorff_distance_errs_as_published(data_root: Path, drawings: Drawings) -> None:
+    """38.8 percent, says https://github.com/brendenlake/omniglot of its demo: 155 of 400."""
+    trees = {name: KDTree(inked(paper), leafsize=16) for name, paper in drawings.items()}
+    wrong = 0
+    for run, answers in enumerate(_answers(data_root), start=1):
+        classes = [f"run{run:02d}/training/class{i:02d}.png" for i in range(1, 21)]
+        for i, answer in enumerate(answers, start=1):
+            item = trees[f"run{run:02d}/test/item{i:02d}.png"]
+            costs = [modified_hausdorff(item, trees[name]) for name in classes]
+            wrong += classes[int(np.argmin(costs))] != answer
+    assert wrong / 400 == 0.3875

@@ -1,0 +1,131 @@
+"""Market-1501: the genuine names as tiny pictures; missing, renamed and trimmed photographs."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.datasets import load, verify
+from bench.datasets.market1501.contents import FOLDERS
+from bench.datasets.market1501.reading import Names, differences, identity_and_camera
+from tests.support.tiny import decode_only, fill, jpeg, quiet, replace
+
+LISTS = {"bounding_box_train": "train", "query": "query", "bounding_box_test": "test"}
+ONE = "bounding_box_train/0002_c1s1_000451_03.jpg"
+
+
+@pytest.fixture
+def names(data_root: Path) -> Names:
+    """The genuine names by folder, in order."""
+    found = {}
+    for folder, part in LISTS.items():
+        lines = (data_root / f"market1501/market1501_{part}.csv").read_text().splitlines()
+        found[folder] = sorted(line.split(",")[1].removeprefix(f"{folder}/") for line in lines)
+    return found
+
+
+@pytest.fixture
+def folder(names: Names, tmp_path: Path) -> Path:
+    """A tiny picture under every genuine name."""
+    place = tmp_path / "market1501"
+    fill(place, [f"{part}/{name}" for part, listed in names.items() for name in listed])
+    return place
+
+
+def test_genuine_names_have_the_published_counts(folder: Path, tmp_path: Path) -> None:
+    for part in FOLDERS:
+        (folder / part / "Thumbs.db").touch()
+    market = load("market1501", tmp_path, "re-identification")
+    parts = market.split.parts()
+    labels = {part: market.labels[positions].tolist() for part, positions in parts.items()}
+    training = sorted({*labels["train"], *labels["validation"]})
+    assert len(labels["train"]) + len(labels["validation"]) == 12936
+    assert len(training) == 751
+    assert sorted(set(labels["validation"])) == training[9::10]
+    assert (len(labels["query"]), len(set(labels["query"]))) == (3368, 750)
+    gallery = Counter(labels["gallery"])
+    assert (gallery.total(), gallery[0], gallery[-1]) == (19732, 2798, 3819)
+    assert set(gallery) - {0, -1} == set(labels["query"])
+    assert market.has_own_gallery
+    assert market.cameras is not None
+    assert set(market.cameras.tolist()) == set(range(1, 7))
+    for item, label, camera in zip(market.items, market.labels, market.cameras, strict=True):
+        assert item.startswith(tuple(FOLDERS))
+        identity, _, rest = item.rsplit("/", 1)[1].partition("_c")
+        assert (label, camera) == (int(identity), int(rest[0]))
+    assert market.class_names[:3] == ("distractors", "0001", "0002")
+    assert market.class_of(market.items.index(ONE)) == "0002"
+
+
+def test_every_damage_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode_only([ONE, "query/0001_c2s1_000301_00.jpg"], monkeypatch)
+    assert verify("market1501", tmp_path, quiet) == []
+    replace(folder / ONE, jpeg()[:-20])
+    (folder / "query/0001_c1s1_001051_00.jpg").unlink()
+    (folder / "query/0003_c1s6_015971_00.png").touch()
+    (folder / "bounding_box_test/me.jpg").touch()
+    problems = verify("market1501", tmp_path, quiet)
+    counted = "photographs of identity 0001: 5, published are 6"
+    assert problems[0] == f"{folder}/query: {counted}"
+    assert problems[1].startswith(f"{ONE} is damaged and cannot be decoded")
+    assert problems[2:] == [
+        f"{folder}/query: 0003_c1s6_015971_00.png does not belong here",
+        f"{folder}/bounding_box_test: me.jpg does not belong here",
+    ]
+    with pytest.raises(ValueError, match=r"not as published: .*me\.jpg .* \(and 1 more problems\)"):
+        load("market1501", tmp_path, "re-identification")
+
+
+def test_names_differ_from_the_published_ones(names: Names) -> None:
+    place = Path("market")
+    assert differences(place, names) == []
+    renamed = {**names, "query": [name.replace(".jpg.jpg", ".jpg") for name in names["query"]]}
+    (problem,) = differences(place, renamed)
+    assert problem.startswith("market/query: names are not those published; some of those end in")
+    other = [names["query"][0].replace("c1s1", "c1s2"), *names["query"][1:]]
+    assert differences(place, {**names, "query": other}) == [
+        "market/query: names are not those published"
+    ]
+    gallery = names["bounding_box_test"]
+    more = [*(name for name in gallery if not name.startswith("0003")), "0002_c1s1_000451_03.jpg"]
+    assert differences(place, {**names, "bounding_box_test": more}) == [
+        "market/bounding_box_test: photographs of identity 0002: 1, published are 0",
+        f"market/bounding_box_test: photographs of identity 0003: 0, published are "
+        f"{sum(name.startswith('0003') for name in gallery)}",
+    ]
+
+
+def test_trimmed_galleries_are_named(names: Names) -> None:
+    gallery = names["bounding_box_test"]
+    for gone, expected in (
+        (("-1",), "without its junk (-1): 15,913 photographs, published are 19,732"),
+        (("-1", "0000"), "its junk (-1) and distractors (0000): 13,115 photographs"),
+    ):
+        left = [name for name in gallery if not name.startswith(gone)]
+        (problem,) = differences(Path("market"), {**names, "bounding_box_test": left})
+        assert problem.startswith("market/bounding_box_test is a trimmed copy ")
+        assert expected in problem
+
+
+def test_missing_folders_and_re_packed_copies_are_named(tmp_path: Path) -> None:
+    place = tmp_path / "market1501/Market-1501-v15.09.15"
+    fill(place, ["query/0001_c1s1_001051_00.jpg"])
+    message = "bounding_box_train, bounding_box_test missing from .*v15.09.15; get the official"
+    with pytest.raises(FileNotFoundError, match=message):
+        load("market1501", tmp_path, "re-identification")
+    for part in FOLDERS:
+        (place / part).mkdir(exist_ok=True)
+    message = r"bounding_box_train holds no .*: 0 photographs, published are 12,936; .* \(and 751 m"
+    with pytest.raises(ValueError, match=message):
+        load("market1501", tmp_path, "re-identification")
+    (place / "bounding_box_train").rmdir()
+    (place / "pytorch").mkdir()
+    with pytest.raises(ValueError, match=r"is a re-packed copy: .* by identity in pytorch/"):
+        load("market1501", tmp_path, "re-identification")
+
+
+def test_identity_and_camera_are_in_the_name() -> None:
+    assert identity_and_camera("-1_c3s2_000401_03.jpg") == (-1, 3)
+    assert identity_and_camera("0000_c6s1_000351_00.jpg.jpg") == (0, 6)

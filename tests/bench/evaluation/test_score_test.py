@@ -1,0 +1,239 @@
+"""Which scores a protocol gives, that they are those of the test images, and what is kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.datasets.splits import JUNK, OneShot, Split, class_disjoint
+from bench.datasets.types import Dataset
+from bench.evaluation.protocols import MOST_PAIRS, class_vectors, verify
+from bench.evaluation.score_test import score_test, shown_positions
+from bench.evaluation.validate import validate
+from proxy_core.losses import LOSSES
+from proxy_core.metrics.classification import nearest_neighbor_accuracy, proxy_accuracy
+from proxy_core.metrics.reid import rank_reid, reid_summary
+from proxy_core.metrics.retrieval import rank, summary
+from proxy_core.metrics.verification import verification
+
+SIDE, PER_CLASS, CLASSES = 4, 8, 12
+
+
+class Pixels(nn.Module):
+    """The image itself as its embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) - 0.5
+
+
+def zoo(split: Split | None = None, **fields: object) -> Dataset:
+    """Twelve classes of noisy prototypes; without a split 0-3 train, 4 and 5 validate."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(CLASSES), PER_CLASS)
+    prototypes = generator.integers(100, 150, (CLASSES, SIDE, SIDE))
+    noise = generator.integers(-90, 90, (len(labels), SIDE, SIDE))
+    images = (prototypes[labels] + noise).astype(np.uint8)
+    names = tuple(f"class {label}" for label in range(CLASSES))
+    items = tuple(f"{i}.png" for i in range(len(labels)))
+    usual = class_disjoint(labels, np.array([4, 5]), np.arange(6, 12))
+    return Dataset("zoo", images, labels, names, items, split or usual, **fields)  # type: ignore[arg-type]
+
+
+def embedded(dataset: Dataset, positions: np.ndarray) -> Tensor:
+    images = torch.from_numpy(dataset.pixels[positions]).float() / 255
+    return images.flatten(1) - 0.5
+
+
+def labels_of(dataset: Dataset, positions: np.ndarray) -> Tensor:
+    return torch.from_numpy(dataset.labels[positions])
+
+
+def images_by_turn(part: int) -> np.ndarray:
+    """Of every eight images in a row two: four parts that share all classes."""
+    return np.flatnonzero(np.arange(CLASSES * PER_CLASS) % 4 == part)
+
+
+def test_unseen_classes_are_verified_and_told_apart_in_episodes() -> None:
+    dataset = zoo()
+    tested = score_test(Pixels(), dataset, None, None)
+    vectors = embedded(dataset, dataset.split.query)
+    labels = labels_of(dataset, dataset.split.query)
+    np.testing.assert_allclose(tested.embeddings.numpy(), vectors.numpy(), atol=1e-6)
+    expected = summary(rank(vectors, labels))
+    assert {key: tested.scores[key] for key in expected} == expected
+    found = verification(vectors, labels)
+    assert tested.scores["eer"] == found.eer
+    assert tested.scores["tar@0.01"] == found.tars[0]
+    assert 0.2 < tested.scores["5-way 1-shot"] < 1
+    # Eight images of six classes: no 5 + 5 images of one, no 20 classes.
+    assert not {"5-way 5-shot", "20-way 1-shot", "accuracy_neighbor"} & tested.scores.keys()
+    assert "nmi" in tested.scores
+
+
+def test_episodes_leave_out_classes_that_are_too_small() -> None:
+    split = zoo().split
+    few = split.query[~np.isin(zoo().labels[split.query], [6, 7]) | (split.query % 8 < 5)]
+    dataset = zoo(Split("class-disjoint", split.train, split.validation, few, few))
+    assert "5-way 1-shot" not in score_test(Pixels(), dataset, None, None).scores
+
+
+def official() -> Dataset:
+    """Classes 0, 3 and 7 are not trained, so the loss numbers the others anew."""
+    train, validation, test = (images_by_turn(part) for part in (0, 1, 2))
+    train = train[~np.isin(zoo().labels[train], [0, 3, 7])]
+    return zoo(Split("official", train, validation, test, test))
+
+
+def test_official_lists_are_classified_by_training_images_and_by_the_losss_vectors() -> None:
+    dataset = official()
+    trained = torch.unique(labels_of(dataset, dataset.split.train))
+    loss = LOSSES["proxy_nca"](len(trained), SIDE**2, proxies_per_class=2)
+    tested = score_test(Pixels(), dataset, None, loss)
+    parts = dataset.split.query, dataset.split.train
+    (query, labels), (train, known) = (
+        (embedded(dataset, part), labels_of(dataset, part)) for part in parts
+    )
+    expected = nearest_neighbor_accuracy(query, labels, train, known)
+    assert tested.scores["accuracy_neighbor"] == expected
+    assert 0.2 < tested.scores["accuracy_mean"] < 1
+    proxies = trained.repeat_interleave(2)
+    expected = proxy_accuracy(query, labels, torch.as_tensor(loss.proxies).detach(), proxies)
+    assert tested.scores["accuracy_proxy"] == expected
+    assert not {"eer", "5-way 1-shot"} & tested.scores.keys()
+    assert "accuracy_proxy" not in score_test(Pixels(), dataset, None, None).scores
+
+
+STAND = {  # losses whose vectors stand for classes
+    "proxy_nca",
+    "proxy_nca_softmax",
+    "proxy_nca_pp",
+    "proxy_triplet",
+    "proxy_anchor",
+    "soft_triple",
+    "normalized_softmax",
+    "arcface",
+    "cosface",
+    "center",
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_vectors_of_a_loss_stand_for_its_classes(name: str) -> None:
+    found = class_vectors(LOSSES[name](5, 3))
+    assert (found is not None) == (name in STAND), name
+    if found is not None:
+        vectors, classes = found
+        assert vectors.shape == (len(classes), 3)
+        assert torch.unique(classes).tolist() == [0, 1, 2, 3, 4]
+        assert classes.tolist() == sorted(classes.tolist())
+
+
+def test_shared_and_dynamic_proxies_stand_for_no_class() -> None:
+    assert class_vectors(LOSSES["proxy_nca"](8, 3, proxies_per_class=0.5)) is None
+    assert class_vectors(LOSSES["proxy_nca"](8, 3, assignment="dynamic")) is None
+    assert class_vectors(LOSSES["triplet"](8, 3)) is None
+    assert class_vectors(LOSSES["center"](8, 3)) is not None
+
+
+def apart(**fields: object) -> Dataset:
+    """The last images of each unseen class ask, the others answer; class 11 only answers."""
+    usual = zoo().split
+    asks = (usual.query % 8 > 5) & (zoo().labels[usual.query] != 11)
+    query, gallery = usual.query[asks], usual.query[~asks]
+    split = Split("re-identification", usual.train, usual.validation, query, gallery[::-1].copy())
+    return zoo(split, **fields)
+
+
+def test_a_gallery_apart_is_searched_and_its_images_follow_the_queries() -> None:
+    dataset = apart()
+    tested = score_test(Pixels(), dataset, None, None)
+    query, gallery = dataset.split.query, dataset.split.gallery
+    expected = rank(
+        embedded(dataset, query),
+        labels_of(dataset, query),
+        embedded(dataset, gallery),
+        labels_of(dataset, gallery),
+        neighbors=20,
+    )
+    assert {key: tested.scores[key] for key in summary(expected)} == summary(expected)
+    assert tested.positions.tolist() == [*query, *gallery]
+    found = tested.positions[tested.queries["neighbors"]]
+    np.testing.assert_array_equal(found, gallery[expected.neighbors.numpy()])
+    assert tested.queries["relevant"].tolist() == [6] * 10
+    assert "nmi" not in tested.scores
+    assert "map" not in tested.scores
+
+
+def test_a_query_in_the_gallery_is_not_its_own_answer() -> None:
+    usual = zoo().split
+    query = usual.query[::2]
+    split = Split("re-identification", usual.train, usual.validation, query, usual.query)
+    tested = score_test(Pixels(), zoo(split), None, None)
+    places = np.arange(len(query))
+    assert not (tested.queries["neighbors"] == places[:, None]).any()
+    assert sorted(tested.positions.tolist()) == usual.query.tolist()
+    assert tested.queries["relevant"].tolist() == [7] * len(query)
+
+
+def test_with_cameras_their_rules_hold_and_junk_is_left_out() -> None:
+    labels = zoo().labels.copy()
+    labels[apart().split.gallery[:3]] = JUNK
+    cameras = np.arange(len(labels)) % 3
+    dataset = replace(apart(cameras=cameras), labels=labels)
+    tested = score_test(Pixels(), dataset, None, None)
+    query, gallery = dataset.split.query, dataset.split.gallery
+    sides = [
+        (embedded(dataset, part), labels_of(dataset, part), torch.from_numpy(cameras[part]))
+        for part in (query, gallery)
+    ]
+    expected = reid_summary(rank_reid(*sides[0], *sides[1]), ks=(1, 2, 4, 8, 5, 10))
+    assert {key: tested.scores[key] for key in expected} == expected
+    assert len(shown_positions(dataset)) == len(query) + len(gallery) - 3
+    assert "map_trapezoidal" in tested.scores
+
+
+def test_super_classes_and_one_shot_runs_are_scored_where_there_are_some() -> None:
+    coarse = tuple(f"super {label % 2}" for label in range(CLASSES))
+    support, query = np.arange(6, 12)[None] * 8, np.arange(6, 12)[None, ::-1] * 8 + 3
+    truth = np.arange(6)[None, ::-1].copy()
+    dataset = zoo(coarse=coarse, one_shot=OneShot(support, query, truth))
+    tested = score_test(Pixels(), dataset, None, None)
+    nearest = tested.queries["neighbors"][:, 0]
+    labels = dataset.labels[tested.positions]
+    expected = np.mean([labels[n] % 2 == own % 2 for n, own in zip(nearest, labels, strict=True)])
+    assert tested.scores["coarse_recall@1"] == pytest.approx(expected)
+    assert tested.scores["coarse_recall@1"] > tested.scores["recall@1"]
+    vectors = embedded(dataset, np.arange(CLASSES * PER_CLASS))
+    cosines = (
+        nn.functional.normalize(vectors[query[0]]) @ nn.functional.normalize(vectors[support[0]]).T
+    )
+    wrong = (cosines.argmax(dim=1).numpy() != truth[0]).mean()
+    assert tested.scores["one_shot_error"] == pytest.approx(wrong)
+
+
+def test_validation_with_cameras_takes_their_rule() -> None:
+    """All images of a class from one camera but one: the plain nearest neighbour is no answer."""
+    cameras = np.arange(CLASSES * PER_CLASS) % 2
+    plain, ruled = zoo(), zoo(cameras=cameras)
+    positions = ruled.split.validation
+    side = embedded(ruled, positions), labels_of(ruled, positions), torch.from_numpy(cameras)
+    side = side[0], side[1], side[2][positions]
+    expected = reid_summary(rank_reid(*side, *side), ks=(1,))
+    found = validate(Pixels(), ruled, None)
+    assert found == {name: expected[name] for name in found}
+    assert found != validate(Pixels(), plain, None)
+    for unknown in (np.zeros_like(cameras), -np.ones_like(cameras)):
+        assert validate(Pixels(), zoo(cameras=unknown), None) == validate(Pixels(), plain, None)
+
+
+def test_pairs_that_would_not_fit_into_memory_are_not_verified() -> None:
+    size = 2 * int(MOST_PAIRS**0.5)
+    labels = torch.arange(2).repeat_interleave(size)
+    assert verify(torch.randn(len(labels), 2), labels) == ({}, {})
+    assert verify(torch.randn(4, 2), torch.arange(4)) == ({}, {})

@@ -1,0 +1,241 @@
+"""One run from specification to stored result, on the digits: same bits, whatever happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.datasets import load
+from bench.running.launching import ENVIRONMENT
+from bench.running.run import InterruptedRunError, Place, run
+from bench.running.worker import write_job
+from bench.spec import RunSpec
+from bench.store.runs import Run, load_run
+from bench.store.thumbnails import load_pictures, pictures_path
+
+LOSSES: dict[str, dict[str, Any]] = {
+    "proxy_nca": {"scale": 12.0},
+    "triplet": {},
+    "center": {"weight": 0.01},
+    "magnet": {"refresh_every": 4},
+    "margin": {"boundaries": "per class"},  # draws
+    "proxy_triplet": {"proxies_per_class": 0.7},  # shared proxies, drawn once
+}
+
+
+def spec_for(loss: str = "proxy_nca", **fields: Any) -> RunSpec:
+    settings: dict[str, Any] = {
+        "method": loss,
+        "dataset": "digits",
+        "loss": loss,
+        "loss_args": LOSSES[loss],
+        "loss_learning_rate": 0.01,
+        "samples_per_class": 4,
+        "seed": 0,
+        "embedding_dim": 8,
+        "batch_size": 24,
+        "steps": 12,
+        "evaluate_every": 4,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-4,
+    }
+    return RunSpec.model_validate(settings | fields)
+
+
+def never() -> bool:
+    return False
+
+
+def execute(
+    spec: RunSpec, results: Path, stop: Callable[[], bool] = never, steps: list[int] | None = None
+) -> Run:
+    report = (lambda step: None) if steps is None else steps.append
+    return load_run(run(spec, Place(results, None), report=report, stop=stop))
+
+
+def stopping_every(steps: int) -> Callable[[], bool]:
+    counter = count(1)
+    return lambda: next(counter) % steps == 0
+
+
+def numbers(stored: Run) -> dict[str, Any]:
+    """All of a stored run that must be equal, bit by bit."""
+    curve = [
+        {key: value for key, value in point.items() if key != "seconds"} for point in stored.curve
+    ]
+    return {
+        "curve": curve,
+        "scores": stored.scores,
+        "parameters": stored.record["parameters"],
+        "queries": {name: array.tobytes() for name, array in stored.queries.items()},
+    }
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_killed_and_resumed_run_has_the_same_bits(loss: str, tmp_path: Path) -> None:
+    spec = spec_for(loss)
+    whole = execute(spec, tmp_path / "whole")
+    stop, stops = stopping_every(5), 0
+    while True:
+        try:
+            resumed = execute(spec, tmp_path / "parts", stop)
+            break
+        except InterruptedRunError:
+            stops += 1
+    assert stops == 2
+    assert numbers(resumed) == numbers(whole)
+
+
+def test_seed_and_hyper_parameters_change_the_bits(tmp_path: Path) -> None:
+    digests = {
+        execute(spec, tmp_path).record["parameters"]["sha256"]
+        for spec in (spec_for(), spec_for(seed=1), spec_for(loss_args={"scale": 13.0}))
+    }
+    assert len(digests) == 3
+
+
+def test_every_loss_starts_from_the_same_network(tmp_path: Path) -> None:
+    runs = [execute(spec_for(loss, steps=4), tmp_path) for loss in LOSSES]
+    assert all(run.record["untrained"] == runs[0].record["untrained"] for run in runs)
+    assert all(
+        run.curve[0]["recall@1"] == runs[0].curve[0]["recall@1"]
+        and run.curve[0]["loss"] is None
+        and run.curve[0]["step"] == 0
+        for run in runs
+    )
+
+
+def test_the_record_says_everything(tmp_path: Path) -> None:
+    steps: list[int] = []
+    stored = execute(spec_for(), tmp_path, steps=steps)
+    dataset = load("digits", None, "class-disjoint")
+    assert steps == list(range(1, 13))
+    assert [point["step"] for point in stored.curve] == [0, 4, 8, 12]
+    assert stored.curve[-1]["images"] == 12 * 24
+    assert stored.record["split"]["fingerprint"] == dataset.fingerprint
+    assert stored.record["data_checksum"] == dataset.checksum
+    assert stored.record["split"]["test_images"] == len(dataset.split.query) == 896
+    assert stored.record["environment"]["threads"] == 1
+    assert stored.record["environment"]["packages"]["torch"]
+    assert not (stored.directory / "checkpoint.pt").exists()
+    first = stored.queries["first_hit"]
+    assert stored.scores["recall@1"] == pytest.approx(np.mean(first == 1))
+
+
+def test_neighbours_point_at_the_stored_pictures(tmp_path: Path) -> None:
+    stored = execute(spec_for(), tmp_path)
+    fingerprint = stored.record["split"]["fingerprint"]
+    pictures = load_pictures(pictures_path(tmp_path, "digits", fingerprint))
+    neighbors, first = stored.queries["neighbors"], stored.queries["first_hit"]
+    hits = pictures.labels[neighbors] == pictures.labels[:, None]
+    found = hits.any(axis=1)
+    np.testing.assert_array_equal(hits.argmax(axis=1)[found] + 1, first[found])
+    assert not (neighbors == np.arange(len(neighbors))[:, None]).any()
+    names = [pictures.class_names[label] for label in np.unique(pictures.labels)]
+    assert len(names) == 5
+
+
+@pytest.mark.parametrize("loss", ["proxy_nca", "magnet"])
+def test_the_test_images_have_no_part_in_training(
+    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = execute(spec_for(loss), tmp_path / "a")
+    dataset = load("digits", None, "class-disjoint")
+    scrambled = dataset.pixels.copy()
+    scrambled[dataset.split.query] = 255 - scrambled[dataset.split.query, ::-1]
+    object.__setattr__(dataset, "images", scrambled)
+    monkeypatch.setattr("bench.running.run.load", lambda name, root, split: dataset)
+    other = execute(spec_for(loss), tmp_path / "b")
+    assert other.record["parameters"] == whole.record["parameters"]
+    assert numbers(other)["curve"] == numbers(whole)["curve"]
+    assert other.scores != whole.scores
+
+
+def test_a_diverging_loss_is_told_with_its_step(tmp_path: Path) -> None:
+    spec = spec_for("center", learning_rate=1e30, steps=50)
+    with pytest.raises(FloatingPointError, match=r"loss became .* at step \d+ of 50; lower"):
+        execute(spec, tmp_path)
+    assert not list(tmp_path.glob("runs/*/run.json"))
+
+
+def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bench.running.save_result.save_arrays", full)
+    with pytest.raises(OSError, match="No space left"):
+        execute(spec_for(), tmp_path)
+    monkeypatch.undo()
+    assert not list(tmp_path.glob("runs/*/run.json"))
+    steps: list[int] = []
+    execute(spec_for(), tmp_path, steps=steps)
+    assert steps == []  # everything was trained before; only the scoring is done again
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    spec = spec_for()
+    with pytest.raises(InterruptedRunError):
+        execute(spec, tmp_path, stopping_every(5))
+    path = tmp_path / "runs" / spec.run_name / "checkpoint.pt"
+    for damaged in (path.read_bytes()[:1000], b"", b"no checkpoint at all"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged; delete it"):
+            execute(spec, tmp_path)
+        assert path.read_bytes() == damaged
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_a_gpu_run_keeps_its_bits_and_stays_near_the_cpu(tmp_path: Path) -> None:
+    place = Place(tmp_path / "gpu", None, "cuda")
+    again = Place(tmp_path / "again", None, "cuda")
+    first, second = (
+        load_run(run(spec_for(), where, report=lambda step: None, stop=never))
+        for where in (place, again)
+    )
+    assert numbers(first) == numbers(second)
+    cpu = execute(spec_for(), tmp_path / "cpu")
+    assert first.curve[1]["loss"] == pytest.approx(cpu.curve[1]["loss"], rel=1e-3)
+
+
+def start_worker(spec: RunSpec, results: Path) -> subprocess.Popen[bytes]:
+    directory = results / "runs" / spec.run_name
+    directory.mkdir(parents=True, exist_ok=True)
+    place = {"results": str(results), "data_root": None, "device": "cpu"}
+    job = write_job(directory, spec, place)
+    command = [sys.executable, "-m", "bench.running.worker", str(job)]
+    return subprocess.Popen(command, env=os.environ | ENVIRONMENT)
+
+
+def wait_for_points(curve: Path, points: int) -> None:
+    deadline = time.monotonic() + 120
+    while not (curve.exists() and curve.read_text().count("\n") >= points):
+        assert time.monotonic() < deadline, "the worker never got so far"
+        time.sleep(0.005)
+
+
+def test_a_worker_killed_at_any_moment_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    spec = spec_for(steps=150, evaluate_every=15)
+    curve = tmp_path / "killed" / "runs" / spec.run_name / "curve.jsonl"
+    whole = execute(spec, tmp_path / "whole")
+    worker = start_worker(spec, tmp_path / "killed")
+    wait_for_points(curve, 3)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    assert not (curve.parent / "run.json").exists()
+    with curve.open("a") as file:  # what a kill in the middle of a write leaves behind
+        file.write('{"step": 99')
+    assert start_worker(spec, tmp_path / "killed").wait() == 0
+    resumed = load_run(curve.parent)
+    assert numbers(resumed) == numbers(whole)
+    assert json.loads((curve.parent / "run.json").read_text())["environment"]["threads"] == 1

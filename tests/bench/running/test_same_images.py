@@ -1,0 +1,82 @@
+"""Runs on other photographs under one name are refused before the first of the new ones starts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.datasets import load
+from bench.datasets.files.pixels import prepare
+from bench.datasets.files.progress import quiet
+from bench.running.preflight import check_data
+from bench.running.same_images import check_same_images
+from bench.spec import RunSpec
+from tests.support.fabricated import make_spec, write_run
+from tests.support.photographs import picture, write_pictures
+
+NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))
+    write_pictures(tmp_path / "data" / "zoo", NAMES)
+    return tmp_path / "data"
+
+
+def _store(results: Path, data: Path, spec: RunSpec) -> Path:
+    """A made-up run that says it saw the images now under the data root."""
+    dataset = load(spec.dataset, data, spec.split)
+    path = write_run(results, spec, gain=0.1) / "run.json"
+    record = json.loads(path.read_text())
+    record["split"]["fingerprint"] = dataset.fingerprint
+    record["data_checksum"] = dataset.checksum
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_stored_runs_on_the_same_images_are_no_hindrance(data: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    dataset = load("folder:zoo", data, "class-disjoint")
+    check_same_images(dataset, results)
+    _store(results, data, make_spec("folder:zoo", "Proxy-NCA", 0))
+    check_same_images(dataset, results)
+    check_same_images(prepare(dataset, 4, quiet), results)
+    check_data([make_spec("folder:zoo", "Proxy-NCA", 1)], data, results, quiet)
+
+
+@pytest.mark.parametrize("change", ["pixels", "split"])
+def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, change: str) -> None:
+    results = tmp_path / "results"
+    path = _store(results, data, make_spec("folder:zoo", "Proxy-NCA", 0))
+    if change == "pixels":
+        (data / "zoo" / NAMES[0]).write_bytes(picture(77))
+    else:
+        rows = [f"{name},{name[0] if i else 'b'}" for i, name in enumerate(NAMES)]
+        (data / "zoo" / "images.csv").write_text("\n".join(["path,label", *rows]))
+    message = (
+        f"{results} holds runs on other images or another split of them under the name folder:zoo, "
+        f"such as {path.parent.name}: choose another folder with --results, or give the folder"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_same_images(load("folder:zoo", data, "class-disjoint"), results)
+    with pytest.raises(ValueError, match=message):
+        check_data([make_spec("folder:zoo", "Triplet, semi-hard", 5)], data, results, quiet)
+
+
+def test_runs_under_another_name_or_split_do_not_count(data: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for spec in (
+        make_spec("folder:ark", "Proxy-NCA", 0),
+        make_spec("folder:zoo", "Proxy-NCA", 0).model_copy(update={"split": "official"}),
+    ):
+        write_run(results, spec, gain=0.1)
+    check_same_images(load("folder:zoo", data, "class-disjoint"), results)
+
+
+def test_images_in_memory_are_left_to_their_loader(tmp_path: Path) -> None:
+    write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    dataset = load("digits", None, "class-disjoint")
+    assert isinstance(dataset.images, np.ndarray)
+    check_same_images(dataset, tmp_path)

@@ -1,0 +1,61 @@
+"""The committed results: complete, of the present suite, true to themselves, and in the README."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.datasets import load
+from bench.reporting.readme import results_block, with_block
+from bench.store.runs import Run, scan
+from bench.store.thumbnails import load_pictures, pictures_path
+from bench.suites import load_suite
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Run]:
+    runs, problems = scan(REFERENCE)
+    assert problems == []
+    return runs
+
+
+def test_they_are_the_default_suite_as_it_stands(runs: list[Run]) -> None:
+    _, suite = load_suite("default")
+    expected = {spec.run_name for spec in suite.specs()}
+    assert {run.name for run in runs} == expected, "make them anew: tox -e reference"
+
+
+def test_scores_follow_from_the_stored_neighbours(runs: list[Run]) -> None:
+    for run in runs:
+        fingerprint = run.record["split"]["fingerprint"]
+        pictures = load_pictures(pictures_path(REFERENCE, run.spec["dataset"], fingerprint))
+        neighbors = run.queries["neighbors"]
+        hits = pictures.labels[neighbors] == pictures.labels[:, None]
+        for k in (1, 2, 4, 8):
+            recall = hits[:, :k].any(axis=1).mean()
+            assert recall == pytest.approx(run.scores[f"recall@{k}"], abs=1e-12)
+        mean = run.queries["average_precision"].astype(np.float64).mean()
+        assert mean == pytest.approx(run.scores["map@r"], abs=1e-6)
+
+
+def test_their_splits_are_the_pinned_ones(runs: list[Run]) -> None:
+    for name in {run.spec["dataset"] for run in runs}:
+        fingerprint = load(name, None, "class-disjoint").fingerprint
+        stored = {r.record["split"]["fingerprint"] for r in runs if r.spec["dataset"] == name}
+        assert stored == {fingerprint}
+
+
+def test_the_readme_shows_them(runs: list[Run]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_block(text, results_block(runs)) == text, "make it anew: tox -e reference"
+
+
+def test_a_readme_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="must both stand in the text"):
+        with_block("nothing", "block")
+    assert with_block("a\n<!-- results -->\nold<!-- /results -->\nb", "new\n") == (
+        "a\n<!-- results -->\nnew\n<!-- /results -->\nb"
+    )

@@ -1,0 +1,176 @@
+"""What the loop is given at each step, and that Magnet loss keeps its clusters through a stop."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.datasets import load
+from bench.datasets.types import Dataset
+from bench.running.run import InterruptedRunError, build
+from bench.training.batches import Batches
+from bench.training.inputs import augment, to_input
+from bench.training.sampling import batch_positions, positions_by_class
+from proxy_core.losses.magnet import Magnet
+from proxy_core.losses.triplet import Triplet
+from tests.bench.running.test_run import execute, numbers, spec_for, stopping_every
+
+
+@pytest.fixture
+def digits() -> Dataset:
+    return load("digits", None, "class-disjoint")
+
+
+def network(dataset: Dataset) -> nn.Module:
+    return build(spec_for("magnet"), dataset, torch.device("cpu"))[0]
+
+
+def refreshed(dataset: Dataset, steps: int = 1, **loss_args: Any) -> Batches:
+    batches = Batches(spec_for("magnet"), dataset, Magnet(3, 8, **loss_args))
+    for step in range(steps):
+        batches.refresh(network(dataset), step)
+    return batches
+
+
+def test_other_losses_get_the_class_balanced_batches_of_seed_and_step(digits: Dataset) -> None:
+    spec = spec_for("triplet", seed=3)
+    batches = Batches(spec, digits, Triplet(3, 8))
+    batches.refresh(network(digits), 0)
+    images, targets = batches.load(5)
+    train = digits.split.train
+    positions = batch_positions(
+        positions_by_class(digits.labels, train), seed=3, step=5, batch_size=24, samples_per_class=4
+    )
+    expected = augment(to_input(digits.pixels[positions]), "affine", seed=3, step=5)
+    classes = sorted(set(digits.labels[train].tolist()))
+    labels = [classes.index(label) for label in digits.labels[positions].tolist()]
+    assert torch.equal(images, expected)
+    assert [target.tolist() for target in targets] == [labels]
+    assert targets[0].dtype == torch.int64
+    assert batches.state_dict() is None
+
+
+def test_a_batch_of_one_cluster_is_refused_for_magnet_only(digits: Dataset) -> None:
+    spec = spec_for("magnet", samples_per_class=24)
+    with pytest.raises(ValueError, match="samples_per_class is 24 of 24 images: Magnet loss needs"):
+        Batches(spec, digits, Magnet(3, 8))
+    Batches(spec, digits, Triplet(3, 8))
+    Batches(spec_for("magnet", samples_per_class=12), digits, Magnet(3, 8))
+
+
+def test_magnet_gets_training_images_with_labels_and_clusters(digits: Dataset) -> None:
+    batches = refreshed(digits, clusters_per_class=2)
+    assert batches.clusters is not None
+    train = digits.split.train
+    assert torch.equal(batches.clusters.of_image // 2, batches.labels(train))
+    seen = set()
+    for step in range(10):
+        images, (labels, clusters) = batches.load(step)
+        assert images.shape == (24, 1, 8, 8)
+        assert torch.equal(clusters // 2, labels)
+        assert clusters[:4].unique().numel() == 1  # type: ignore[no-untyped-call]
+        assert Magnet(3, 8)(torch.randn(24, 8), labels, clusters).isfinite()
+        seen |= set(labels.tolist())
+    assert seen == {0, 1, 2}
+
+
+def test_images_are_those_of_the_clusters_moved_by_the_jitter_of_the_step(digits: Dataset) -> None:
+    from bench.training.magnet_batches import neighbourhood
+
+    batches = refreshed(digits)
+    assert batches.clusters is not None
+    images, _ = batches.load(7)
+    rows = neighbourhood(batches.clusters, seed=0, step=7, batch_size=24, samples_per_class=4)
+    positions = digits.split.train[rows]
+    expected = augment(to_input(digits.pixels[positions]), "affine", seed=0, step=7)
+    assert torch.equal(images, expected)
+
+
+def test_clusters_are_found_anew_every_so_many_steps(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def find(embeddings: Tensor, labels: Tensor, **settings: Any) -> Any:
+        generator = settings.pop("generator")
+        calls.append(settings | {"draw": int(generator.integers(2**62))})
+
+    monkeypatch.setattr("bench.training.batches.find_clusters", find)
+    refreshed(digits, steps=9, refresh_every=4, alpha=0.3, clusters_per_class=5)
+    assert len({call.pop("draw") for call in calls}) == 3  # steps 0, 4 and 8, each with its draws
+    assert calls == [{"per_class": 5, "groups": 6, "alpha": 0.3}] * 3
+
+
+def test_the_draws_of_a_refresh_are_those_of_its_number(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.training.sampling import derive
+
+    draws: list[float] = []
+
+    def find(*_: Tensor, generator: np.random.Generator, **__: Any) -> None:
+        draws.append(generator.random())
+
+    monkeypatch.setattr("bench.training.batches.find_clusters", find)
+    refreshed(digits, steps=5, refresh_every=2)
+    assert draws == [derive(0, "clusters", number).random() for number in (0, 1, 2)]
+
+
+def test_only_training_images_decide_the_clusters(digits: Dataset) -> None:
+    before = refreshed(digits).state_dict()
+    scrambled = digits.pixels.copy()
+    rest = np.setdiff1d(np.arange(len(scrambled)), digits.split.train)
+    scrambled[rest] = 255 - scrambled[rest, ::-1]
+    object.__setattr__(digits, "images", scrambled)
+    after = refreshed(digits).state_dict()
+    assert before is not None
+    assert after is not None
+    assert all(torch.equal(torch.as_tensor(before[k]), torch.as_tensor(after[k])) for k in before)
+
+
+def test_clusters_survive_their_state(digits: Dataset) -> None:
+    batches = refreshed(digits)
+    other = Batches(spec_for("magnet"), digits, Magnet(3, 8))
+    other.load_state_dict(batches.state_dict())
+    for one, two in zip(batches.load(3)[1], other.load(3)[1], strict=True):
+        assert torch.equal(one, two)
+    other.load_state_dict(None)
+    assert other.clusters is None
+
+
+def test_a_network_that_diverged_is_told_with_its_step(digits: Dataset) -> None:
+    model = network(digits)
+    next(model.parameters()).data.fill_(torch.nan)
+    batches = Batches(spec_for("magnet"), digits, Magnet(3, 8, refresh_every=4))
+    message = r"not finite before step 9 of 12; lower the learning rates$"
+    with pytest.raises(FloatingPointError, match=message):
+        batches.refresh(model, 8)
+
+
+def parts(directory: Path, every: int, **loss_args: Any) -> Iterator[bool]:
+    """Go on with a run until it is finished, stopping every so many steps; True at the end."""
+    spec = spec_for("magnet", loss_args=loss_args)
+    for _ in count():
+        try:
+            execute(spec, directory, stopping_every(every))
+            yield True
+            return
+        except InterruptedRunError:
+            yield False
+
+
+@pytest.mark.parametrize("every", [1, 3, 5])
+def test_a_run_stopped_at_or_between_refreshes_has_the_same_bits(
+    every: int, tmp_path: Path
+) -> None:
+    """Refreshes before steps 0, 3, 6 and 9 of 12."""
+    spec = spec_for("magnet", loss_args={"refresh_every": 3})
+    whole = execute(spec, tmp_path / "whole")
+    stops = list(parts(tmp_path / "parts", every, refresh_every=3))
+    assert len(stops) == -(-12 // every)
+    assert numbers(execute(spec, tmp_path / "parts")) == numbers(whole)

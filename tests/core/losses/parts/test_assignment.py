@@ -1,0 +1,197 @@
+"""Assignment rules against plain Python, in the cases that the paper leaves open, and as built."""
+
+import pytest
+import torch
+
+from proxy_core.losses import LOSSES
+from proxy_core.losses.parts.assignment import (
+    Assigner,
+    Assignment,
+    dynamic_assignment,
+    static_assignment,
+)
+from proxy_core.losses.proxy import nca_gaps
+from tests.support.plain_proxies import CASES, LABELS, points
+
+
+def shares(assignment: Assignment) -> list[dict[int, float]]:
+    rows: list[dict[int, float]] = [{} for _ in range(len(assignment.negative))]
+    triples = zip(*(part.tolist() for part in assignment[:3]), strict=True)
+    for image, proxy, weight in triples:
+        assert proxy not in rows[image]
+        rows[image][proxy] = weight
+    return rows
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("seed", range(5))
+def test_every_rule_is_that_of_plain_loops(case, seed: int) -> None:  # type: ignore[no-untyped-def]
+    embeddings, proxies = points(9, seed=seed), points(case.proxies, seed=seed + 100)
+    _, ours = case.ours(embeddings, proxies)
+    _, plain = case.plain(embeddings, proxies)
+    for found, expected in zip(shares(ours), plain.positives, strict=True):
+        assert found == pytest.approx(expected)
+    negatives = [set(row.nonzero().flatten().tolist()) for row in ours.negative]
+    assert negatives == plain.negatives
+
+
+def test_of_several_proxies_the_nearest_is_positive_and_the_others_take_no_part() -> None:
+    cosines = torch.tensor([[0.9, 0.2, 0.3, 0.1], [0.1, 0.2, 0.8, 0.9]])
+    members = torch.tensor([[0, 1], [2, 3]])
+    found = static_assignment(cosines, torch.tensor([1, 1]), members)
+    assert found.proxy.tolist() == [2, 3]
+    assert found.negative.tolist() == [[True, True, False, False]] * 2
+
+
+def test_classes_on_one_proxy_are_not_each_others_negatives() -> None:
+    cosines = torch.tensor([[0.1, 0.9], [0.9, 0.1], [0.5, 0.4]])
+    found = static_assignment(cosines, torch.tensor([0, 1, 2]), torch.tensor([[0], [0], [1]]))
+    assert found.proxy.tolist() == [0, 0, 1]
+    assert found.negative.tolist() == [[False, True], [False, True], [True, False]]
+
+
+def test_dynamic_positive_is_the_proxy_of_the_partner_and_not_the_own_nearest() -> None:
+    cosines = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.0, 0.1, 0.7]])
+    found = dynamic_assignment(cosines, torch.tensor([5, 5, 9]))
+    assert shares(found) == [{1: 1.0}, {0: 1.0}, {2: 1.0}]  # the last has no partner but itself
+    assert found.negative.tolist() == [
+        [False, False, True],
+        [False, False, True],
+        [True, True, False],
+    ]
+
+
+def test_dynamic_proxy_of_both_a_similar_and_a_dissimilar_image_is_no_rival_of_itself() -> None:
+    """p(y) = p(z): all stand at proxy 0 but the second image of class 0."""
+    cosines = torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.8, 0.1]])
+    found = dynamic_assignment(cosines, torch.tensor([0, 0, 1]))
+    assert shares(found) == [{1: 1.0}, {0: 1.0}, {0: 1.0}]
+    assert found.negative.tolist() == [[True, False], [True, False], [True, True]]
+    gaps = nca_gaps(cosines, found, scale=10.0)
+    torch.testing.assert_close(gaps, torch.tensor([8.0, -torch.inf, -7.0]))
+
+
+def test_dynamic_needs_no_names_of_classes() -> None:
+    cosines = torch.rand(9, 6, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor(LABELS)
+    other_names = torch.tensor([7, 0, 2, 1, 4])[labels]
+    for one, other in zip(
+        dynamic_assignment(cosines, labels), dynamic_assignment(cosines, other_names), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("rule", "per_class", "proxies", "kept"),
+    [
+        ("static", 1.0, 10, []),
+        ("static", 0.26, 3, ["members"]),
+        ("static", 0.5, 5, ["members"]),
+        ("static", 3.0, 30, []),
+        ("static", 0.999, 10, []),
+        ("dynamic", 0.5, 5, []),
+        ("dynamic", 1.7, 17, []),
+    ],
+)
+def test_number_of_proxies_and_what_a_checkpoint_keeps(
+    rule: str, per_class: float, proxies: int, kept: list[str]
+) -> None:
+    assign = Assigner(10, rule, per_class)  # type: ignore[arg-type]
+    assert assign.num_proxies == proxies
+    assert list(assign.state_dict()) == kept
+
+
+@pytest.mark.parametrize(("classes", "per_class"), [(10, 0.3), (11, 0.5), (5, 0.4)])
+def test_labels_share_proxies_evenly_at_random_and_for_good(classes: int, per_class: float) -> None:
+    def drawn(seed: int) -> Assigner:
+        torch.manual_seed(seed)
+        return Assigner(classes, "static", per_class)
+
+    first, again, other = drawn(0), drawn(0), drawn(1)
+    assert first.members is not None
+    assert again.members is not None
+    assert other.members is not None
+    assert torch.equal(first.members, again.members)
+    counts = first.members.flatten().bincount(minlength=first.num_proxies)
+    assert counts.max() - counts.min() <= 1
+    assert counts.sum() == classes
+    assert not torch.equal(first.members, other.members)
+    restored = drawn(1)
+    restored.load_state_dict(first.state_dict())
+    assert torch.equal(restored.members, first.members)  # type: ignore[arg-type]
+
+
+def test_a_single_class_has_at_least_one_proxy() -> None:
+    assert Assigner(1, "static", 0.3).num_proxies == 1
+
+
+def test_members_of_a_class_stand_side_by_side() -> None:
+    assert Assigner(3, "static", 2.0).members.tolist() == [[0, 1], [2, 3], [4, 5]]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("rule", "per_class", "message"),
+    [
+        ("fixed", 1.0, "assignment is 'fixed'"),
+        ("static", 0.0, r"proxies_per_class is 0.0: it must lie in \(0, 1000\]"),
+        ("dynamic", float("inf"), r"proxies_per_class is inf: it must lie in \(0, 1000\]"),
+        ("dynamic", float("nan"), r"proxies_per_class is nan: it must lie in \(0, 1000\]"),
+        ("static", 1.5, "proxies_per_class is 1.5: above 1 the static rule gives every class"),
+        ("static", 0.1, "is 0.1: that is one proxy for 10 classes, .* at least two"),
+        ("dynamic", 0.01, "is 0.01: that is one proxy for 10 classes, .* at least two"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(rule: str, per_class: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Assigner(10, rule, per_class)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["proxy_nca", "proxy_nca_softmax", "proxy_nca_pp", "proxy_triplet", "proxy_anchor"],
+)
+@pytest.mark.parametrize(
+    ("rule", "per_class"), [("static", 0.5), ("static", 3.0), ("dynamic", 0.5), ("dynamic", 2.0)]
+)
+class TestEveryProxyLoss:
+    """The contract of all losses, again for what is not the default assignment."""
+
+    def loss(self, name: str, rule: str, per_class: float) -> torch.nn.Module:
+        torch.manual_seed(5)
+        settings = {"margin": 0.9} if name == "proxy_triplet" else {}
+        return LOSSES[name](5, 4, assignment=rule, proxies_per_class=per_class, **settings).double()
+
+    def test_gradients_match_finite_differences(
+        self, name: str, rule: str, per_class: float
+    ) -> None:
+        loss, labels = self.loss(name, rule, per_class), torch.tensor(LABELS)
+        proxies = loss.get_parameter("proxies")
+
+        def value(embeddings: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = torch.func.functional_call(
+                loss, {"proxies": vectors}, (embeddings, labels)
+            )
+            return found
+
+        leaf = points(9).requires_grad_()
+        assert torch.autograd.gradcheck(value, (leaf, proxies))
+        assert any(g.any() for g in torch.autograd.grad(value(leaf, proxies), (leaf, proxies)))
+
+    def test_order_does_not_matter(self, name: str, rule: str, per_class: float) -> None:
+        loss, labels, embeddings = self.loss(name, rule, per_class), torch.tensor(LABELS), points(9)
+        order = torch.tensor([4, 1, 8, 0, 2, 6, 3, 7, 5])
+        torch.testing.assert_close(
+            loss(embeddings, labels), loss(embeddings[order], labels[order]), rtol=1e-12, atol=0
+        )
+
+    @pytest.mark.parametrize("labels", [[0], [2, 2, 2], [0, 1], [3, 3, 4]])
+    @pytest.mark.parametrize("factor", [0.0, 1.0, 1e15])
+    def test_small_and_extreme_batches_are_finite(
+        self, name: str, rule: str, per_class: float, labels: list[int], factor: float
+    ) -> None:
+        loss = self.loss(name, rule, per_class).float()
+        leaf = (factor * points(len(labels))).float().requires_grad_()
+        value = loss(leaf, torch.tensor(labels))
+        assert value.isfinite()
+        for gradient in torch.autograd.grad(value, [leaf, *loss.parameters()]):
+            assert gradient.isfinite().all()

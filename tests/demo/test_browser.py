@@ -1,0 +1,141 @@
+"""What the browser shows of stored runs, and that forged input cannot break it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.store.runs import load_arrays
+from demo.browser import STEPS, neighbors_of, outcome, random_failure, random_query
+from demo.library import Library, open_library
+from demo.page import move, show
+from demo.retrieved import Retrieved, open_run
+from demo.view import View, fit, read_address, read_view, to_int, write_address
+from tests.support.fabricated import NEIGHBORS, PER_CLASS, write_results
+
+FORGED: list[object] = [
+    "",
+    "abc",
+    "-1",
+    "1e9",
+    "9" * 5000,
+    "٣",
+    None,
+    [],
+    {},
+    1.5,
+    float("nan"),
+    "0x10",
+    " 3",
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return open_library(write_results(tmp_path_factory.mktemp("results")))
+
+
+@pytest.fixture(scope="module")
+def retrieved(library: Library) -> Retrieved:
+    return open_run(library.shelves[0], library.shelves[0].runs[0].name)
+
+
+def test_marks_are_what_labels_say_for_every_query_of_every_run(library: Library) -> None:
+    for shelf in library.shelves:
+        for run in shelf.runs:
+            opened = open_run(shelf, run.name)
+            labels = load_arrays(run.directory / "embeddings.safetensors")["labels"]
+            for query in range(len(labels)):
+                found = neighbors_of(opened, query, NEIGHBORS)
+                stored = run.queries["neighbors"][query].tolist()
+                assert [neighbor.position for neighbor in found] == stored
+                assert [neighbor.rank for neighbor in found] == list(range(1, NEIGHBORS + 1))
+                for neighbor in found:
+                    assert neighbor.hit == (labels[neighbor.position] == labels[query])
+                    assert neighbor.class_name == f"class <b>{neighbor.label}</b> & é"
+                    assert neighbor.item == f"{neighbor.label}/{neighbor.position}.png"
+
+
+def test_outcomes_add_up_to_the_stored_scores(library: Library) -> None:
+    for run in library.shelves[1].runs:
+        opened = open_run(library.shelves[1], run.name)
+        outcomes = [outcome(opened, query) for query in range(len(opened.hits))]
+        first = np.mean([told.right_at_1 for told in outcomes])
+        assert first == pytest.approx(run.scores["recall@1"])
+        mean = np.mean([told.average_precision for told in outcomes])
+        assert mean == pytest.approx(run.scores["map@r"], abs=1e-6)
+        assert {told.relevant for told in outcomes} == {PER_CLASS - 1}
+        failed = [told.query for told in outcomes if not told.right_at_1]
+        assert opened.failures.tolist() == failed
+
+
+def test_places_beyond_the_end_of_a_small_gallery_are_left_out(retrieved: Retrieved) -> None:
+    neighbors = retrieved.neighbors.copy()
+    neighbors[:, 5:] = -1
+    found = neighbors_of(replace(retrieved, neighbors=neighbors), 3, NEIGHBORS)
+    assert [neighbor.rank for neighbor in found] == [1, 2, 3, 4, 5]
+
+
+def test_random_steps_reach_all_others_and_never_stay(retrieved: Retrieved) -> None:
+    generator = np.random.default_rng(3)
+    start = int(retrieved.failures[0])
+    drawn = {random_query(retrieved, start, generator) for _ in range(2000)}
+    assert drawn == set(range(len(retrieved.hits))) - {start}
+    drawn = {random_failure(retrieved, start, generator) for _ in range(2000)}
+    assert drawn == set(retrieved.failures.tolist()) - {start}
+
+
+def test_same_generator_same_query(retrieved: Retrieved) -> None:
+    draws = [random_query(retrieved, 0, np.random.default_rng(5)) for _ in range(2)]
+    assert draws[0] == draws[1]
+
+
+def test_no_failure_left_is_said_and_the_query_stays(retrieved: Retrieved) -> None:
+    perfect = replace(retrieved, first_hit=np.ones_like(retrieved.first_hit))
+    view = View("digits", "run", 3, 20, "browse")
+    moved, note = move(view, perfect, "failure", np.random.default_rng(0))
+    assert moved == view
+    assert "every other query is right at rank 1" in note
+
+
+def test_previous_and_next_go_round(retrieved: Retrieved) -> None:
+    generator, last = np.random.default_rng(0), len(retrieved.hits) - 1
+    assert STEPS["previous"](retrieved, 0, generator) == last
+    assert STEPS["next"](retrieved, last, generator) == 0
+    assert STEPS["next"](retrieved, 4, generator) == 5
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("name", ["ds", "run", "q", "k", "tab"])
+def test_forged_parameters_fall_back(library: Library, name: str, forged: object) -> None:
+    page = show(library, {name: forged})
+    assert page.view.shelf == library.shelves[0].key
+    assert page.view.run == library.shelves[0].runs[0].name
+    assert 0 <= page.view.query < page.queries
+    assert 1 <= page.view.neighbors <= page.kept
+    assert page.view.tab == "browse"
+
+
+def test_numbers_out_of_range_are_moved_into_it(retrieved: Retrieved) -> None:
+    view = View("digits", "run", 999, 999, "browse")
+    assert fit(view, retrieved) == replace(view, query=len(retrieved.hits) - 1, neighbors=NEIGHBORS)
+    assert fit(replace(view, query=-5, neighbors=0), retrieved).query == 0
+    assert fit(replace(view, query=-5, neighbors=0), retrieved).neighbors == 1
+
+
+def test_whole_numbers_are_read_and_nothing_else() -> None:
+    assert [to_int(value) for value in (7, 7.0, "7", "-7", "007")] == [7, 7, 7, -7, 7]
+    assert [to_int(value) for value in FORGED if value != "-1"] == [None] * (len(FORGED) - 1)
+
+
+def test_an_address_gives_back_its_view(library: Library) -> None:
+    shelf = library.shelves[1]
+    view = View(shelf.key, shelf.runs[4].name, 7, 5, "curves")
+    assert read_view(library, read_address(write_address(view))) == view
+
+
+def test_a_step_moves_the_query_and_the_address(library: Library) -> None:
+    page = show(library, {"q": "4"}, "next")
+    assert page.view.query == 5
+    assert "q=5&" in page.address
+    assert 'data-q="5"' in page.neighbors

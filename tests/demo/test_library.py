@@ -1,0 +1,111 @@
+"""What a results folder holds for the browser, and which folders and pictures are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.store.runs import StoredRunError, load_arrays, save_arrays
+from bench.store.thumbnails import load_pictures, pictures_path, save_pictures
+from demo.library import Library, open_library
+from demo.page import show
+from demo.retrieved import open_run
+from demo.routes import find_picture, picture_address
+from tests.support.fabricated import FINGERPRINT, METHODS, make_spec, write_results, write_run
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return open_library(write_results(tmp_path_factory.mktemp("results")))
+
+
+def test_lists_data_sets_and_runs_by_method_and_seed(library: Library) -> None:
+    assert list(library.titles.values()) == ["digits (class-disjoint)", "glyphs (class-disjoint)"]
+    labels = list(library.shelves[0].run_labels.values())
+    assert labels == [f"{method}, seed {seed}" for method in sorted(METHODS) for seed in range(3)]
+    assert library.problems == ()
+    assert library.fallback is None
+
+
+def test_runs_of_one_method_with_two_specs_are_told_apart(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    spec = make_spec("digits", "Proxy-NCA", 0)
+    write_run(tmp_path, spec.model_copy(update={"loss_args": {"scale": 12.0}}), gain=0.3)
+    labels = set(open_library(tmp_path).shelves[0].run_labels.values())
+    assert {"Proxy-NCA (scale 12), seed 0", "Proxy-NCA (scale not set), seed 0"} <= labels
+
+
+def test_a_missing_pictures_file_is_named_and_the_tables_still_open(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    pictures_path(tmp_path, "digits", FINGERPRINT).unlink()
+    page = show(open_library(tmp_path), {"tab": "results"})
+    assert "digits-ffffffffffff.npz is missing" in page.query
+    assert "run the suite again" in page.query
+    assert page.neighbors == ""
+    assert "Proxy-NCA" in str(page.results)
+
+
+@pytest.mark.parametrize("change", ["fewer", "shuffled"])
+def test_pictures_of_other_images_are_refused(tmp_path: Path, change: str) -> None:
+    write_results(tmp_path, ("digits",))
+    path = pictures_path(tmp_path, "digits", FINGERPRINT)
+    pictures, order = load_pictures(path), np.random.default_rng(1).permutation(48)
+    keep = order if change == "shuffled" else slice(0, 40)
+    images = np.asarray(pictures.images)[keep]
+    save_pictures(path, replace(pictures, images=images, labels=pictures.labels[keep]))
+    shelf = open_library(tmp_path).shelves[0]
+    with pytest.raises(StoredRunError, match=r"are not those it retrieved from \((48|first)"):
+        open_run(shelf, "")
+
+
+def test_a_place_beyond_the_gallery_is_no_hit_of_the_last_class(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    shelf = open_library(tmp_path).shelves[0]
+    path = shelf.runs[0].directory / "queries.safetensors"
+    stored = load_arrays(path)
+    stored["neighbors"][:, 5:] = -1
+    stored["first_hit"][stored["first_hit"] > 5] = 0
+    save_arrays(path, stored, {"fingerprint": FINGERPRINT})
+    assert not open_run(shelf, shelf.runs[0].name).hits[:, 5:].any()
+
+
+def test_neighbors_of_another_split_are_refused(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    shelf = open_library(tmp_path).shelves[0]
+    path = shelf.runs[0].directory / "queries.safetensors"
+    save_arrays(path, load_arrays(path), {"fingerprint": "e" * 64})
+    with pytest.raises(StoredRunError, match=r"split e+ in queries\.safetensors, f+ in run\.json"):
+        open_run(shelf, shelf.runs[0].name)
+
+
+def test_reference_results_stand_in_and_say_so(tmp_path: Path) -> None:
+    write_results(tmp_path / "reference", ("digits",))
+    library = open_library(tmp_path)
+    assert library.results == tmp_path / "reference"
+    assert library.fallback == tmp_path
+
+
+def test_nothing_to_show_names_the_folder_and_the_command(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no finished run in .*runs; `tox -e bench`"):
+        open_library(tmp_path)
+
+
+def test_an_unreadable_run_is_left_out_and_named(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    broken = open_library(tmp_path).shelves[0].runs[0].directory / "run.json"
+    broken.write_text("{")
+    library = open_library(tmp_path)
+    assert len(library.shelves[0].runs) == 8
+    assert str(broken) in library.problems[0]
+
+
+def test_pictures_are_found_by_their_numbers_alone(library: Library) -> None:
+    shelf = library.shelves[1]
+    address = picture_address(1, shelf, 7)
+    _, number, digest, position = address.split("/")
+    right = {"shelf": number, "digest": digest, "position": position}
+    assert find_picture(library, right) == shelf.pictures.encoded(7)
+    for name in right:
+        for forged in ("-1", "48", "999999", "a", "..", "٧", "9" * 5000, ""):
+            assert find_picture(library, right | {name: forged}) is None

@@ -1,0 +1,160 @@
+"""Made-up stored runs, for tests of what reads results: random embeddings scored by plain loops."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bench.spec import RunSpec
+from bench.store.runs import save_arrays, save_run
+from bench.store.thumbnails import Pictures, pictures_path, save_pictures
+
+METHODS = {
+    "Proxy-NCA": "proxy_nca",
+    "Triplet, semi-hard": "triplet",
+    "Center + softmax": "center",
+}
+FINGERPRINT = "f" * 64
+CLASSES, PER_CLASS, NEIGHBORS = 6, 8, 20
+
+
+def write_results(results: Path, datasets: tuple[str, ...] = ("digits", "glyphs")) -> Path:
+    """Three methods and three seeds on each data set, with curves, queries and pictures."""
+    for dataset in datasets:
+        write_pictures(results, dataset)
+        for rank, method in enumerate(METHODS):
+            for seed in range(3):
+                write_run(results, make_spec(dataset, method, seed), gain=0.1 * rank)
+    return results
+
+
+def make_spec(dataset: str, method: str, seed: int) -> RunSpec:
+    return RunSpec(
+        method=method,
+        dataset=dataset,
+        loss=METHODS[method],
+        loss_args={},
+        loss_learning_rate=0.1,
+        samples_per_class=4,
+        seed=seed,
+        embedding_dim=16,
+        batch_size=32,
+        steps=100,
+        evaluate_every=20,
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+    )
+
+
+def write_pictures(results: Path, dataset: str) -> None:
+    generator = np.random.default_rng(7)
+    labels = np.repeat(np.arange(CLASSES), PER_CLASS)
+    images = generator.integers(0, 256, (len(labels), 8, 8), dtype=np.uint8)
+    names = tuple(f"class <b>{label}</b> & é" for label in range(CLASSES))
+    items = tuple(f"{label}/{index}.png" for index, label in enumerate(labels))
+    path = pictures_path(results, dataset, FINGERPRINT)
+    save_pictures(path, Pictures(images, labels, names, items, "c" * 64))
+
+
+def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
+    directory = results / "runs" / spec.run_name
+    directory.mkdir(parents=True)
+    generator = np.random.default_rng([spec.seed, int(gain * 1000)])
+    labels = np.repeat(np.arange(CLASSES), PER_CLASS)
+    centers = generator.normal(size=(CLASSES, 16))
+    embeddings = centers[labels] * (0.3 + gain) + generator.normal(size=(len(labels), 16))
+    queries = plain_queries(embeddings, labels)
+    metadata = {"spec_id": spec.spec_id, "fingerprint": FINGERPRINT}
+    save_arrays(directory / "queries.safetensors", queries, metadata)
+    arrays: dict[str, np.ndarray] = {
+        "embeddings": embeddings.astype(np.float32),
+        "labels": labels,
+    }
+    save_arrays(directory / "embeddings.safetensors", arrays, metadata)
+    scores = plain_scores(queries)
+    write_curve(directory / "curve.jsonl", spec, scores, gain)
+    record = make_record(spec, scores, len(labels))
+    save_run(directory, record)
+    return directory
+
+
+def plain_queries(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, : len(labels) - 1]
+    hits = labels[order] == labels[:, None]
+    relevant = PER_CLASS - 1
+    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    average = (precision * hits)[:, :relevant].sum(axis=1) / relevant
+    nearest = order[:, :NEIGHBORS]
+    return {
+        "neighbors": nearest.astype(np.int32),
+        "similarities": np.take_along_axis(similarity, nearest, 1).astype(np.float16),
+        "relevant": np.full(len(labels), relevant, dtype=np.int32),
+        "first_hit": (hits.argmax(axis=1) + 1).astype(np.int32),
+        "average_precision": average.astype(np.float32),
+        "r_precision": hits[:, :relevant].mean(axis=1).astype(np.float32),
+    }
+
+
+def plain_scores(queries: dict[str, np.ndarray]) -> dict[str, float]:
+    recalls = {f"recall@{k}": float((queries["first_hit"] <= k).mean()) for k in (1, 2, 4, 8)}
+    return recalls | {
+        "r_precision": float(queries["r_precision"].mean()),
+        "map@r": float(queries["average_precision"].mean()),
+        "nmi": 0.5,
+        "nmi_min": 0.48,
+        "nmi_max": 0.53,
+        "ami": 0.4,
+        "ami_min": 0.38,
+        "ami_max": 0.43,
+        "queries_without_relevant": 0,
+    }
+
+
+def write_curve(path: Path, spec: RunSpec, scores: dict[str, float], gain: float) -> None:
+    lines = []
+    for step in range(0, spec.steps + 1, spec.evaluate_every):
+        share = 1 - np.exp(-step * (0.02 + gain / 5))
+        point = {
+            "step": step,
+            "epoch": step * spec.batch_size / 1000,
+            "images": step * spec.batch_size,
+            "seconds": step * 0.01 * (1 + gain),
+            "loss": None if step == 0 else 3.0 - share,
+        }
+        metrics = {key: 0.1 + share * (scores[key] - 0.1) for key in ("recall@1", "map@r")}
+        lines.append(json.dumps(point | metrics) + "\n")
+    path.write_text("".join(lines))
+
+
+def make_record(spec: RunSpec, scores: dict[str, float], test_images: int) -> dict[str, object]:
+    untrained = {key: value * 0.5 for key, value in scores.items()}
+    counts = {"train_images": 800, "train_classes": 80}
+    counts |= {"validation_images": 200, "validation_classes": 20}
+    counts |= {"test_images": test_images, "test_classes": CLASSES}
+    return {
+        "spec_id": spec.spec_id,
+        "spec": spec.model_dump(),
+        "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **counts},
+        "data_checksum": "c" * 64,
+        "scores": scores,
+        "untrained": untrained,
+        "cost": {
+            "train_seconds": 1.0,
+            "total_seconds": 2.0,
+            "images": spec.steps * spec.batch_size,
+        },
+        "parameters": {"count": 12345, "sha256": "a" * 64},
+        "environment": {
+            "python": "3.11.7",
+            "packages": {"torch": "2.15.0", "numpy": "2.4.6", "proxy-bench": "0.1.0"},
+            "platform": "Linux-6.1-x86_64",
+            "cpu": "A made-up CPU",
+            "device": "cpu",
+            "threads": 1,
+            "commit": "0123456789ab",
+            "finished": "2026-11-23T12:00:00+00:00",
+        },
+    }
