@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.reporting.groups import group_id, variant_labels
 from bench.spec import file_name
 from bench.store.runs import Run, StoredRunError, scan
-from bench.store.thumbnails import Pictures, load_pictures, pictures_path
+from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +44,18 @@ class Shelf:
         }
 
     @cached_property
-    def pictures(self) -> Pictures:
+    def pictures(self) -> Thumbnails:
         """The test images.
 
         Raises: StoredRunError naming the file and the way to get it, if it is missing or damaged.
         """
-        path = pictures_path(self.results, self.dataset, self.fingerprint)
+        path = thumbnails_path(self.results, self.dataset, self.fingerprint)
         if not path.exists():
             raise StoredRunError(
                 f"{path} is missing: it holds the test images of {self.title}. Copy it from where "
                 "the runs were made, or delete one of these runs and run the suite again"
             )
-        return load_pictures(path)
+        return load_thumbnails(path)
 
     @cached_property
     def picture_digest(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from safetensors import safe_open
 
 from bench.store.runs import Run, StoredRunError
-from bench.store.thumbnails import Pictures
+from bench.store.thumbnails import Thumbnails
 from demo.library import Shelf
 
 
@@ -21,7 +21,7 @@ class Retrieved:
     """
 
     run: Run
-    pictures: Pictures
+    pictures: Thumbnails
     neighbors: np.ndarray
     similarities: np.ndarray
     hits: np.ndarray

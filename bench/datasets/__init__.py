@@ -6,7 +6,6 @@ from bench.datasets.cars196.dataset import CARS196
 from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
 from bench.datasets.files.download import fetch
-from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.places import DATA_VARIABLE, data_root
 from bench.datasets.files.progress import Progress, Report
 from bench.datasets.files.unpack import settle
@@ -140,9 +139,7 @@ def lack(source: Source, root: Path | None) -> list[str] | None:
     except ValueError as error:
         return [str(error)]
     try:
-        if isinstance(images, Photographs):
-            with images.opened() as place:
-                place.stamps(images.names)  # looks at every file
+        images.require_files()
     except FileNotFoundError as error:
         return [str(error)]
     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.files.progress import Progress
+from bench.datasets.images import ArrayImages
 from bench.datasets.source import Source
 from bench.datasets.splits import Split, class_disjoint
 from bench.datasets.types import Dataset
@@ -30,12 +31,13 @@ def load_digits(root: Path | None, protocol: str) -> Dataset:
     bunch = datasets.load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
+    items = tuple(f"{digit}/{position:04d}" for position, digit in enumerate(labels))
     return Dataset(
         name="digits",
-        images=images,
+        images=ArrayImages(images, items),
         labels=labels,
         class_names=tuple(str(digit) for digit in range(10)),
-        items=tuple(f"{digit}/{position:04d}" for position, digit in enumerate(labels)),
+        items=items,
         split=within_classes(labels)
         if protocol == "official"
         else class_disjoint(labels, validation=np.array([3, 4]), test=np.arange(5, 10)),

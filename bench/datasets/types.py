@@ -2,39 +2,43 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
+from bench.datasets.files.progress import Report
+from bench.datasets.images import Images
 from bench.datasets.splits import JUNK, OneShot, Split
+from bench.suggest import first_names
 
-
-class InFiles(Protocol):
-    """N photographs that are not in memory: in their files, or decoded and mapped."""
-
-    @property
-    def checksum(self) -> str: ...
-    def __len__(self) -> int: ...
+# Pairs of parts that share no image and, but for the official protocol, no class.
+_DISJOINT = (
+    ("train", "validation"),
+    ("train", "query"),
+    ("train", "gallery"),
+    ("validation", "query"),
+    ("validation", "gallery"),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set, which has checked itself.
+    """A data set that checks itself when it is made.
 
-    images (N, H, W) or (N, H, W, 3) uint8, or N photographs in files; labels (N,) int64, 0..C-1
-    over the whole data set, or -1 for junk in the gallery; class_names C readable names, label ->
-    name; items N unique relative names, POSIX style. Where the data set has them: cameras (N,)
-    int64, -1 where unknown; coarse, the super-class of each class, C names; one_shot.
+    images: N, in memory or photographs; labels (N,) int64, 0..C-1 over the whole data set, or -1
+    for junk in the gallery; class_names: C readable names by label; items: N unique relative names,
+    POSIX style. Where the data set has them: cameras (N,) int64, -1 where unknown; coarse, the
+    coarse class of each class, C names; one_shot.
     Raises ValueError, naming classes and items, where any of this does not hold, where training
     and test share an image, where the gallery lacks a query's class, or where a split other than
     the official one shares classes between training, validation and test.
     """
 
     name: str
-    images: np.ndarray | InFiles
+    images: Images
     labels: np.ndarray
     class_names: tuple[str, ...]
     items: tuple[str, ...]
@@ -44,21 +48,25 @@ class Dataset:
     one_shot: OneShot | None = None
 
     def __post_init__(self) -> None:
-        _check_arrays(self)
-        _check_names(self)
-        _check_positions(self)
-        _check_classes(self)
+        for problem in _problems(self):
+            raise ValueError(f"{self.name}: {problem}")
+
+    def prepare(self, resize: int | None, crop: int | None, report: Report) -> "Dataset":
+        """The data set with images that can be read; small images in memory are as they were.
+
+        resize: shorter side in pixels at which photographs are decoded, once; crop: side of the
+        square that the network sees. Raises what `Photographs.prepare` raises.
+        """
+        return replace(self, images=self.images.prepare(self.name, resize, crop, report))
 
     @property
     def pixels(self) -> np.ndarray:
-        """The images in memory; TypeError for photographs, which are not."""
-        if not isinstance(self.images, np.ndarray):
-            raise TypeError(f"{self.name}: photographs are not in memory")
-        return self.images
+        """All images without augmentation: (N, H, W) or (N, H, W, 3) uint8."""
+        return self.images.batch(np.arange(len(self.items)))
 
     @property
     def has_own_gallery(self) -> bool:
-        """Whether queries are searched in a gallery apart, and not among each other."""
+        """Whether queries are searched in another gallery than among each other."""
         return not np.array_equal(self.split.query, self.split.gallery)
 
     def class_of(self, position: int) -> str:
@@ -78,125 +86,87 @@ class Dataset:
         ]
         return hashlib.sha256(json.dumps(lists).encode()).hexdigest()
 
-    @cached_property
+    @property
     def checksum(self) -> str:
-        """SHA-256 (hex) of every item's name, shape and pixels, sorted by name.
+        """SHA-256 (hex) of every image's name and content, sorted by name.
 
-        Independent of the split and of the class names. Of photographs it is the SHA-256 over names
-        and SHA-256 of the files.
+        Independent of the split and of the class names. The content is the pixels of an image in
+        memory, and the file of a photograph.
         """
-        if not isinstance(self.images, np.ndarray):
-            return self.images.checksum
-        digest = hashlib.sha256()
-        for i in sorted(range(len(self.items)), key=self.items.__getitem__):
-            digest.update(json.dumps([self.items[i], self.pixels[i].shape]).encode())
-            digest.update(self.pixels[i].tobytes())
-        return digest.hexdigest()
+        return self.images.checksum
 
 
-def some(names: Iterable[str]) -> str:
-    """The first five of the sorted names and how many more there are, for messages."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
-    return ", ".join(ordered[:5]) + more
+def _problems(dataset: Dataset) -> Iterator[str]:
+    """What does not hold, in words; later checks rely on earlier ones."""
+    yield from _array_problems(dataset)
+    yield from _name_problems(dataset)
+    yield from _position_problems(dataset)
+    yield from _class_problems(dataset)
 
 
-def _check_arrays(dataset: Dataset) -> None:
-    images, labels = dataset.images, dataset.labels
-    if isinstance(images, np.ndarray):
-        grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
-        if images.dtype != np.uint8 or not grey_or_colour:
-            raise ValueError(
-                f"{dataset.name}: images must be (N, H, W) or (N, H, W, 3) uint8, "
-                f"found {images.shape} {images.dtype}"
-            )
+def _array_problems(dataset: Dataset) -> Iterator[str]:
+    count, labels, cameras = len(dataset.images), dataset.labels, dataset.cameras
     if labels.dtype != np.int64 or labels.ndim != 1:
-        raise ValueError(
-            f"{dataset.name}: labels must be (N,) int64, found {labels.shape} {labels.dtype}"
-        )
-    if not len(images) == len(labels) == len(dataset.items):
-        raise ValueError(
-            f"{dataset.name}: {len(images)} images, {len(labels)} labels and {len(dataset.items)} "
-            "items; there must be one of each per image"
-        )
-    if dataset.cameras is not None and len(dataset.cameras) != len(labels):
-        raise ValueError(
-            f"{dataset.name}: {len(dataset.cameras)} cameras for {len(labels)} images; there must "
-            "be one per image"
-        )
+        yield f"labels must be (N,) int64, found {labels.shape} {labels.dtype}"
+    if not count == len(labels) == len(dataset.items):
+        found = f"{count} images, {len(labels)} labels and {len(dataset.items)} items"
+        yield f"{found}; give one of each per image"
+    if cameras is not None and len(cameras) != count:
+        yield f"{len(cameras)} cameras for {count} images; give one per image"
 
 
-def _check_names(dataset: Dataset) -> None:
-    for what, names in (("item", dataset.items), ("class name", dataset.class_names)):
-        if len(set(names)) < len(names):
-            repeated = {name for name, n in zip(*_counts(names), strict=True) if n > 1}
-            raise ValueError(f"{dataset.name}: {what} occurs more than once: {some(repeated)}")
+def _name_problems(dataset: Dataset) -> Iterator[str]:
+    for kind, names in (("item", dataset.items), ("class name", dataset.class_names)):
+        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+            yield f"{kind} occurs more than once: {first_names(repeated)}"
     used, known = set(dataset.labels.tolist()) - {JUNK}, set(range(len(dataset.class_names)))
     if used - known:
-        raise ValueError(
-            f"{dataset.name}: label {some(map(str, used - known))} has no class name; "
-            f"there are {len(known)} class names"
-        )
+        labels = first_names(map(str, used - known))
+        yield f"label {labels} has no class name; there are {len(known)} class names"
     if known - used:
-        unused = some(dataset.class_names[label] for label in known - used)
-        raise ValueError(f"{dataset.name}: class without an image: {unused}")
+        unused = first_names(dataset.class_names[label] for label in known - used)
+        yield f"class without an image: {unused}"
 
 
-def _counts(names: tuple[str, ...]) -> tuple[list[str], list[int]]:
-    values, counts = np.unique(np.array(names), return_counts=True)
-    return values.tolist(), counts.tolist()
-
-
-def _check_positions(dataset: Dataset) -> None:
-    for part, positions in dataset.split.parts().items():
+def _position_problems(dataset: Dataset) -> Iterator[str]:
+    parts, count = dataset.split.parts(), len(dataset.items)
+    for part, positions in parts.items():
         if positions.dtype != np.int64 or positions.ndim != 1 or len(positions) == 0:
-            raise ValueError(
-                f"{dataset.name}: {part} must be (n,) int64 with n > 0, "
-                f"found {positions.shape} {positions.dtype}"
-            )
-        if positions.min() < 0 or positions.max() >= len(dataset.items):
-            raise ValueError(f"{dataset.name}: {part} points outside 0..{len(dataset.items) - 1}")
+            found = f"{positions.shape} {positions.dtype}"
+            yield f"{part} must be (n,) int64 with n > 0, found {found}"
+        if positions.min() < 0 or positions.max() >= count:
+            yield f"{part} points outside 0..{count - 1}"
         if len(np.unique(positions)) < len(positions):
-            raise ValueError(f"{dataset.name}: {part} lists an image more than once")
-    for one, other in (("train", "validation"), *_unlike_pairs()):
-        shared = np.intersect1d(dataset.split.parts()[one], dataset.split.parts()[other])
-        if len(shared):
-            found = some(dataset.items[i] for i in shared)
-            raise ValueError(f"{dataset.name}: {one} and {other} share the images {found}")
+            yield f"{part} lists an image more than once"
+    for one, other in _DISJOINT:
+        if len(shared := np.intersect1d(parts[one], parts[other])):
+            found = first_names(dataset.items[i] for i in shared)
+            yield f"{one} and {other} share the images {found}"
 
 
-def _check_classes(dataset: Dataset) -> None:
-    classes = {
-        part: {dataset.class_of(i) for i in positions}
-        for part, positions in dataset.split.parts().items()
-    }
+def _class_problems(dataset: Dataset) -> Iterator[str]:
+    parts, protocol = dataset.split.parts(), dataset.split.protocol
     for part in ("train", "validation", "query"):
-        if JUNK in dataset.labels[dataset.split.parts()[part]]:
-            raise ValueError(f"{dataset.name}: {part} holds junk, which only a gallery may")
-    if lost := classes["query"] - classes["gallery"]:
-        raise ValueError(f"{dataset.name}: query classes missing from the gallery: {some(lost)}")
-    if alone := _alone(dataset):
-        raise ValueError(
-            f"{dataset.name}: the only test image of its class, so nothing can be found for it: "
-            f"{some(alone)}; add images of these classes or take them out of the test"
+        if JUNK in dataset.labels[parts[part]]:
+            yield f"{part} holds junk, which only a gallery may"
+    classes = {part: {dataset.class_of(i) for i in found} for part, found in parts.items()}
+    if missing := classes["query"] - classes["gallery"]:
+        yield f"query classes missing from the gallery: {first_names(missing)}"
+    if single := _without_positive(dataset):
+        yield (
+            "the only test image of its class, so nothing can be found for it: "
+            f"{first_names(single)}; add images of these classes or take them out of the test"
         )
-    if dataset.split.protocol == "official":
-        return
-    for one, other in (("train", "validation"), *_unlike_pairs()):
-        if shared := classes[one] & classes[other]:
-            raise ValueError(
-                f"{dataset.name}: {one} and {other} share the classes {some(shared)}, "
-                f"which the {dataset.split.protocol} protocol forbids"
-            )
+    for one, other in _DISJOINT:
+        shared = classes[one] & classes[other]
+        if shared and protocol != "official":
+            found = f"{one} and {other} share the classes {first_names(shared)}"
+            yield f"{found}, which the {protocol} protocol forbids"
 
 
-def _alone(dataset: Dataset) -> list[str]:
+def _without_positive(dataset: Dataset) -> list[str]:
     """Queries that are the only image of their class in the gallery."""
     query, gallery = dataset.split.query, dataset.split.gallery
     found = np.bincount(dataset.labels[gallery] + 1, minlength=len(dataset.class_names) + 1)
     others = found[dataset.labels[query] + 1] - np.isin(query, gallery)
     return [dataset.items[i] for i in query[others == 0]]
-
-
-def _unlike_pairs() -> list[tuple[str, str]]:
-    return [(seen, test) for seen in ("train", "validation") for test in ("query", "gallery")]

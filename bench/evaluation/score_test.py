@@ -36,9 +36,7 @@ class Tested:
     roc: Mapping[str, np.ndarray]
 
 
-def score_test(
-    model: nn.Module, dataset: Dataset, crop: int | None, loss: nn.Module | None
-) -> Tested:
+def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> Tested:
     """Embed and score the test images.
 
     Where test classes were trained, the training images classify them too; `loss`, whose proxies or
@@ -46,12 +44,12 @@ def score_test(
     in episodes.
     """
     positions = shown_positions(dataset)
-    embeddings = embed(model, dataset, positions, crop)
+    embeddings = embed(model, dataset.images, positions)
     scores, queries = retrieval_scores(embeddings, dataset, positions)
     asked = embeddings[: len(dataset.split.query)]
     labels = torch.from_numpy(dataset.labels[dataset.split.query])
     if np.isin(labels.numpy(), dataset.labels[dataset.split.train]).any():
-        train = embed(model, dataset, dataset.split.train, crop)
+        train = embed(model, dataset.images, dataset.split.train)
         scores |= accuracies(asked, labels, train, dataset, loss)
         roc: dict[str, np.ndarray] = {}
     else:

@@ -4,34 +4,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.datasets.images import Images
 from bench.datasets.types import Dataset
-from bench.training.inputs import plain_input
+from bench.training.inputs import evaluation_batch
 from proxy_core.metrics.reid import rank_reid, reid_summary
 from proxy_core.metrics.retrieval import rank, summary
 
-EMBED_BATCH = 256
-EMBED_PHOTOGRAPHS = 32  # at a time: their feature maps are a hundred times larger
+# Images that are embedded at a time; feature maps of photographs are a hundred times larger.
+SMALL_BATCH, LARGE_BATCH = 256, 32
+SMALL_SIDE = 32  # pixels
 
 
 @torch.inference_mode()
-def embed(model: nn.Module, dataset: Dataset, positions: np.ndarray, crop: int | None) -> Tensor:
-    """Embeddings (N, D) float32 on the CPU of the images at `positions`, in evaluation mode; of
-    photographs the centre of `crop` pixels each way is seen."""
+def embed(model: nn.Module, images: Images, positions: np.ndarray) -> Tensor:
+    """Embeddings (N, D) float32 on the CPU of the images at `positions`, in evaluation mode."""
     model.eval()
     device = next(model.parameters()).device
-    batch = EMBED_BATCH if crop is None else EMBED_PHOTOGRAPHS
+    batch = SMALL_BATCH if images.shape[0] <= SMALL_SIDE else LARGE_BATCH
     parts = [
-        model(plain_input(dataset, part, crop).to(device)).float().cpu()
+        model(evaluation_batch(images, part).to(device)).float().cpu()
         for part in np.array_split(positions, max(1, -(-len(positions) // batch)))
     ]
     return torch.cat(parts)
 
 
-def validate(model: nn.Module, dataset: Dataset, crop: int | None) -> dict[str, float]:
+def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
     """Retrieval scores within the validation images, under the camera rule of re-identification
     where it leaves something to find: next frames of one camera would be found too easily."""
     positions = dataset.split.validation
-    embeddings = embed(model, dataset, positions, crop)
+    embeddings = embed(model, dataset.images, positions)
     labels = torch.from_numpy(dataset.labels[positions])
     scores = camera_scores(embeddings, labels, dataset, positions)
     scores = scores or summary(rank(embeddings, labels), ks=(1,))

@@ -46,12 +46,11 @@ def check_data(
     for photographs that are others than those of the runs in ``results``.
     """
     from bench.datasets import load
-    from bench.datasets.files.pixels import prepare
 
     runs = list(specs)
-    needed = sorted({(spec.dataset, spec.split, spec.resize or 0) for spec in runs})
-    for name, split, side in needed:
-        dataset = prepare(load(name, data_root, split), side or None, report)
+    needed = dict.fromkeys((spec.dataset, spec.split, spec.resize, spec.crop) for spec in runs)
+    for name, split, resize, crop in needed:
+        dataset = load(name, data_root, split).prepare(resize, crop, report)
         check_same_images(dataset, results)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:

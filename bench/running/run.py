@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from bench.datasets import load
-from bench.datasets.files.pixels import prepare
 from bench.datasets.files.progress import quiet
 from bench.datasets.types import Dataset
 from bench.evaluation.validate import validate
@@ -57,7 +56,8 @@ def run(
     """
     directory = place.results / "runs" / spec.run_name
     directory.mkdir(parents=True, exist_ok=True)
-    dataset = prepare(load(spec.dataset, place.data_root, spec.split), spec.resize, quiet)
+    dataset = load(spec.dataset, place.data_root, spec.split)
+    dataset = dataset.prepare(spec.resize, spec.crop, quiet)
     device = torch.device(place.device)
     model, loss = build(spec, dataset, device)
     progress = train_and_validate(spec, dataset, model, loss, directory, report, stop)
@@ -70,11 +70,9 @@ def run(
 def build(spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[nn.Module, nn.Module]:
     """Network and loss with their initial parameters, each from its own seed: every loss starts
     from the same network, which makes differences between losses pair by seed."""
-    grey = isinstance(dataset.images, np.ndarray) and dataset.images.ndim == 3
     torch.manual_seed(int(derive(spec.seed, "network").integers(2**63)))
-    model = EmbeddingModel(
-        spec.backbone, channels=1 if grey else 3, embedding_dim=spec.embedding_dim
-    )
+    channels = dataset.images.shape[2]
+    model = EmbeddingModel(spec.backbone, channels=channels, embedding_dim=spec.embedding_dim)
     torch.manual_seed(int(derive(spec.seed, "loss").integers(2**63)))
     classes = len(np.unique(dataset.labels[dataset.split.train]))
     loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args)
@@ -131,7 +129,7 @@ def add_point(
         "seconds": progress.seconds,
         "loss": progress.loss_sum / progress.loss_count if progress.loss_count else None,
     }
-    line = json.dumps(point | validate(model, dataset, spec.crop), allow_nan=False) + "\n"
+    line = json.dumps(point | validate(model, dataset), allow_nan=False) + "\n"
     with curve.open("a", encoding="utf-8") as file:
         file.write(line)
         file.flush()

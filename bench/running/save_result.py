@@ -1,4 +1,4 @@
-"""What a finished run leaves behind: scores, embeddings, neighbours, pictures and its record."""
+"""What a finished run leaves behind: scores, embeddings, neighbours, thumbnails and its record."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.datasets.files.pixels import Decoded
 from bench.datasets.splits import JUNK
 from bench.datasets.types import Dataset
 from bench.evaluation.score_test import score_test, shown_positions
@@ -16,18 +15,14 @@ from bench.spec import RunSpec
 from bench.store.environment import describe
 from bench.store.runs import save_arrays, save_run
 from bench.store.thumbnails import (
-    Jpegs,
-    Pictures,
-    encode,
-    pack,
-    pictures_path,
-    save_pictures,
+    Pixels,
+    Thumbnails,
+    as_jpegs,
+    save_thumbnails,
     source_of,
+    thumbnails_path,
 )
 from bench.training.checkpoint import Progress
-from bench.training.crops import centre, resize
-
-SHOWN_SIDE = 128  # pixels of a photograph in the browser, at most
 
 
 def store_result(
@@ -44,8 +39,8 @@ def store_result(
     `untrained` is the network before its first step: what the architecture alone is worth.
     """
     directory = results / "runs" / spec.run_name
-    tested = score_test(model, dataset, spec.crop, loss)
-    before = score_test(untrained, dataset, spec.crop, None)
+    tested = score_test(model, dataset, loss)
+    before = score_test(untrained, dataset, None)
     metadata = {"spec_id": spec.spec_id, "fingerprint": dataset.fingerprint}
     labels = dataset.labels[tested.positions]
     arrays = {"embeddings": tested.embeddings.numpy(), "labels": labels}
@@ -53,7 +48,7 @@ def store_result(
     save_arrays(directory / "queries.safetensors", tested.queries, metadata)
     if tested.roc:
         save_arrays(directory / "roc.safetensors", tested.roc, metadata)
-    store_pictures(results, dataset, spec.crop)
+    store_thumbnails(results, dataset)
     record = {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
@@ -68,30 +63,19 @@ def store_result(
     save_run(directory, record)
 
 
-def store_pictures(results: Path, dataset: Dataset, crop: int | None) -> None:
-    """Keep the test images for the browser, once per split, or anew if they are damaged or others;
-    of photographs the centre that the network sees."""
-    path = pictures_path(results, dataset.name, dataset.fingerprint)
-    source = dataset.checksum if crop is None else f"{dataset.checksum} {crop}"
+def store_thumbnails(results: Path, dataset: Dataset) -> None:
+    """Store the thumbnails of the test images, unless those of the same images are stored."""
+    path = thumbnails_path(results, dataset.name, dataset.fingerprint)
+    images, positions = dataset.images, shown_positions(dataset)
+    height, _, channels = images.shape
+    source = dataset.checksum if channels == 1 else f"{dataset.checksum} {height}"
     if source_of(path) == source:
         return
-    test = shown_positions(dataset)
-    items = tuple(dataset.items[position] for position in test)
-    images = small_pictures(dataset, test, crop)
-    save_pictures(path, Pictures(images, dataset.labels[test], dataset.class_names, items, source))
-
-
-def small_pictures(dataset: Dataset, positions: np.ndarray, crop: int | None) -> np.ndarray | Jpegs:
-    """The images at `positions` as they are, or photographs' centres as small JPEGs."""
-    if not isinstance(dataset.images, Decoded) or crop is None:
-        pixels: np.ndarray = dataset.pixels[positions]
-        return pixels
-    side = min(SHOWN_SIDE, crop)
-    files = [
-        encode(resize(centre(dataset.images[position], crop), side), "JPEG")
-        for position in positions.tolist()
-    ]
-    return pack(files, side)
+    shown = (images.thumbnail(position) for position in positions.tolist())
+    pictures = Pixels(np.stack(list(shown))) if channels == 1 else as_jpegs(shown)
+    items = tuple(dataset.items[position] for position in positions)
+    labels = dataset.labels[positions]
+    save_thumbnails(path, Thumbnails(pictures, labels, dataset.class_names, items, source))
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The test images of a split, kept beside the results so that the browser needs no data root."""
+"""Thumbnails of a split's test images, kept beside the results: the browser needs no data root."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,33 +15,61 @@ from bench.store.runs import StoredRunError, atomic
 
 
 @dataclass(frozen=True, eq=False)
+class Pixels:
+    """N thumbnails as pixels (N, H, W) or (N, H, W, 3) uint8: those of small images."""
+
+    images: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = self.images.shape[1:3]
+        return height, width
+
+    def encoded(self, position: int) -> tuple[bytes, str]:
+        return encode(self.images[position], "PNG"), "image/png"
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"images": self.images}
+
+
+@dataclass(frozen=True, eq=False)
 class Jpegs:
-    """N square pictures as JPEG files in a row: data, their bytes (uint8); ends (N,), where each
-    ends; side, in pixels."""
+    """N square thumbnails as JPEG files in a row: those of photographs.
+
+    data: the files' bytes (uint8); ends (N,): where each file ends; side: in pixels, an array ().
+    """
 
     data: np.ndarray
     ends: np.ndarray
-    side: int
+    side: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ends)
 
-    def file(self, position: int) -> bytes:
-        """One picture's JPEG file."""
+    @property
+    def size(self) -> tuple[int, int]:
+        return int(self.side), int(self.side)
+
+    def encoded(self, position: int) -> tuple[bytes, str]:
         start = int(self.ends[position - 1]) if position else 0
-        return self.data[start : int(self.ends[position])].tobytes()
+        return self.data[start : int(self.ends[position])].tobytes(), "image/jpeg"
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"jpegs": self.data, "ends": self.ends, "side": self.side}
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Test images in the order of the stored embeddings.
+class Thumbnails:
+    """Thumbnails of the test images in the order of the stored embeddings.
 
-    Attributes: images (N, H, W) or (N, H, W, 3) uint8, or of photographs small JPEGs; labels (N,);
-    class_names by label; items, the unique name of each image; source, which changes with the data
-    set's pixels or with what is shown of them.
+    images: N; labels (N,); class_names by label; items: the unique name of each image; source:
+    changes with the data set's pixels or with the part of them that is shown.
     """
 
-    images: np.ndarray | Jpegs
+    images: Pixels | Jpegs
     labels: np.ndarray
     class_names: tuple[str, ...]
     items: tuple[str, ...]
@@ -49,23 +77,17 @@ class Pictures:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of every picture."""
-        if isinstance(self.images, Jpegs):
-            return self.images.side, self.images.side
-        height, width = self.images.shape[1:3]
-        return height, width
+        """Height and width of every thumbnail, in pixels."""
+        return self.images.size
 
     @cached_property
     def content(self) -> bytes:
-        """Bytes that differ where a picture does."""
-        images = self.images
-        return images.data.tobytes() if isinstance(images, Jpegs) else images.tobytes()
+        """Bytes that differ where a thumbnail does."""
+        return next(iter(self.images.arrays().values())).tobytes()
 
     def encoded(self, position: int) -> tuple[bytes, str]:
-        """One picture as a file, and its media type."""
-        if isinstance(self.images, Jpegs):
-            return self.images.file(position), "image/jpeg"
-        return encode(self.images[position], "PNG"), "image/png"
+        """One thumbnail as an image file, and its media type."""
+        return self.images.encoded(position)
 
 
 def encode(image: np.ndarray, kind: str) -> bytes:
@@ -75,38 +97,37 @@ def encode(image: np.ndarray, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def pack(files: Sequence[bytes], side: int) -> Jpegs:
-    """JPEG files in a row."""
+def as_jpegs(images: Iterable[np.ndarray]) -> Jpegs:
+    """Thumbnails (side, side, 3) uint8, at least one, as JPEG files."""
+    files = []
+    for image in images:
+        side = len(image)
+        files.append(encode(image, "JPEG"))
     ends = np.cumsum([len(file) for file in files], dtype=np.int64)
-    return Jpegs(np.frombuffer(b"".join(files), dtype=np.uint8), ends, side)
+    return Jpegs(np.frombuffer(b"".join(files), dtype=np.uint8), ends, np.array(side))
 
 
-def pictures_path(results: Path, dataset: str, fingerprint: str) -> Path:
+def thumbnails_path(results: Path, dataset: str, fingerprint: str) -> Path:
+    """The thumbnails' file of a data set's split."""
     return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}.npz"
 
 
-def save_pictures(path: Path, pictures: Pictures) -> None:
-    """Write the pictures, by renaming; runs may do so at once, since all write the same content."""
-    images = pictures.images
-    arrays = (
-        {"jpegs": images.data, "ends": images.ends, "side": np.array(images.side)}
-        if isinstance(images, Jpegs)
-        else {"images": images}
-    )
+def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
+    """Write the thumbnails, by renaming; runs may do so at once, since all write the same."""
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             allow_pickle=False,
-            labels=pictures.labels.astype(np.int64),
-            class_names=np.array(pictures.class_names),
-            items=np.array(pictures.items),
-            source=np.array(pictures.source),
-            **arrays,
+            labels=thumbnails.labels.astype(np.int64),
+            class_names=np.array(thumbnails.class_names),
+            items=np.array(thumbnails.items),
+            source=np.array(thumbnails.source),
+            **thumbnails.images.arrays(),
         )
 
 
 def source_of(path: Path) -> str | None:
-    """The `source` of stored pictures; None where there are none, or none that can be read."""
+    """The `source` of stored thumbnails; None where there are none that can be read."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return str(file["source"])
@@ -114,18 +135,17 @@ def source_of(path: Path) -> str | None:
         return None
 
 
-def load_pictures(path: Path) -> Pictures:
-    """Read the pictures of a split.
+def load_thumbnails(path: Path) -> Thumbnails:
+    """Read the thumbnails of a split.
 
-    Raises: StoredRunError naming the file if it is missing or damaged.
+    Raises StoredRunError naming the file if it is missing or damaged.
     """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            photographs = "jpegs" in file
-            return Pictures(
-                Jpegs(file["jpegs"], file["ends"], int(file["side"]))
-                if photographs
-                else file["images"],
+            return Thumbnails(
+                Jpegs(file["jpegs"], file["ends"], file["side"])
+                if "jpegs" in file
+                else Pixels(file["images"]),
                 file["labels"],
                 tuple(map(str, file["class_names"])),
                 tuple(map(str, file["items"])),

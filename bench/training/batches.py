@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bench.datasets.types import Dataset
 from bench.evaluation.validate import embed
 from bench.spec import RunSpec
-from bench.training.inputs import training_input
+from bench.training.inputs import training_batch
 from bench.training.magnet_batches import Clusters, find_clusters, neighbourhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
@@ -46,7 +46,7 @@ class Batches:
         if self.magnet is None or step % self.magnet.refresh_every:
             return
         train = self.dataset.split.train
-        embeddings = embed(model, self.dataset, train, self.spec.crop)
+        embeddings = embed(model, self.dataset.images, train)
         if not embeddings.isfinite().all():
             raise FloatingPointError(
                 f"embeddings of training images are not finite before step {step + 1} of "
@@ -73,13 +73,8 @@ class Batches:
             rows = neighbourhood(self.clusters, seed=spec.seed, step=step, **sizes)
             positions = self.dataset.split.train[rows]
             more = (self.clusters.of_image[rows],)
-        images = training_input(
-            self.dataset,
-            positions,
-            spec.augmentation,
-            side=spec.crop,
-            seed=spec.seed,
-            step=step,
+        images = training_batch(
+            self.dataset.images, positions, spec.augmentation, seed=spec.seed, step=step
         )
         return images, (self.labels(positions), *more)
 

@@ -8,7 +8,7 @@ import pytest
 from bench.datasets import load
 from bench.reporting.readme import results_block, with_block
 from bench.store.runs import Run, scan
-from bench.store.thumbnails import load_pictures, pictures_path
+from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.suites import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_they_are_the_default_suite_as_it_stands(runs: list[Run]) -> None:
 def test_scores_follow_from_the_stored_neighbours(runs: list[Run]) -> None:
     for run in runs:
         fingerprint = run.record["split"]["fingerprint"]
-        pictures = load_pictures(pictures_path(REFERENCE, run.spec["dataset"], fingerprint))
+        pictures = load_thumbnails(thumbnails_path(REFERENCE, run.spec["dataset"], fingerprint))
         neighbors = run.queries["neighbors"]
         hits = pictures.labels[neighbors] == pictures.labels[:, None]
         for k in (1, 2, 4, 8):

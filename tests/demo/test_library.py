@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.store.runs import StoredRunError, load_arrays, save_arrays
-from bench.store.thumbnails import load_pictures, pictures_path, save_pictures
+from bench.store.thumbnails import Pixels, load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import Library, open_library
 from demo.page import show
 from demo.retrieved import open_run
@@ -38,7 +38,7 @@ def test_runs_of_one_method_with_two_specs_are_told_apart(tmp_path: Path) -> Non
 
 def test_a_missing_pictures_file_is_named_and_the_tables_still_open(tmp_path: Path) -> None:
     write_results(tmp_path, ("digits",))
-    pictures_path(tmp_path, "digits", FINGERPRINT).unlink()
+    thumbnails_path(tmp_path, "digits", FINGERPRINT).unlink()
     page = show(open_library(tmp_path), {"tab": "results"})
     assert "digits-ffffffffffff.npz is missing" in page.query
     assert "run the suite again" in page.query
@@ -49,11 +49,11 @@ def test_a_missing_pictures_file_is_named_and_the_tables_still_open(tmp_path: Pa
 @pytest.mark.parametrize("change", ["fewer", "shuffled"])
 def test_pictures_of_other_images_are_refused(tmp_path: Path, change: str) -> None:
     write_results(tmp_path, ("digits",))
-    path = pictures_path(tmp_path, "digits", FINGERPRINT)
-    pictures, order = load_pictures(path), np.random.default_rng(1).permutation(48)
+    path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
+    pictures, order = load_thumbnails(path), np.random.default_rng(1).permutation(48)
     keep = order if change == "shuffled" else slice(0, 40)
-    images = np.asarray(pictures.images)[keep]
-    save_pictures(path, replace(pictures, images=images, labels=pictures.labels[keep]))
+    images = Pixels(pictures.images.arrays()["images"][keep])
+    save_thumbnails(path, replace(pictures, images=images, labels=pictures.labels[keep]))
     shelf = open_library(tmp_path).shelves[0]
     with pytest.raises(StoredRunError, match=r"are not those it retrieved from \((48|first)"):
         open_run(shelf, "")

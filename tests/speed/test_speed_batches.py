@@ -6,7 +6,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from bench.training.inputs import ROTATION_DEGREES, SCALE, SHEAR, SHIFT, augment, to_input
+from bench.datasets.images import ArrayImages
+from bench.training.inputs import ROTATION_DEGREES, SCALE, SHEAR, SHIFT, training_batch
 from bench.training.sampling import batch_positions, positions_by_class
 from tests.speed.alternation import times_faster
 
@@ -47,12 +48,13 @@ def test_batches_of_small_images(benchmark: BenchmarkFixture, size: int) -> None
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, size, size), dtype=np.uint8)
     by_class = positions_by_class(np.arange(IMAGES) % CLASSES, np.arange(IMAGES))
     one_by_one = OneByOne(images)
+    ours_in_memory = ArrayImages(images, tuple(map(str, range(IMAGES))))
 
     def positions() -> np.ndarray:
         return batch_positions(by_class, seed=0, step=3, batch_size=BATCH, samples_per_class=4)
 
     def ours() -> Tensor:
-        return augment(to_input(images[positions()]), "affine", seed=0, step=3)
+        return training_batch(ours_in_memory, positions(), "affine", seed=0, step=3)
 
     def theirs() -> Tensor:
         sampler = positions().tolist()

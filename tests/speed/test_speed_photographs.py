@@ -11,12 +11,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.pixels import prepare
 from bench.datasets.files.progress import quiet
 from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
-from bench.training.crops import AREA, RATIO
-from bench.training.inputs import training_input
+from bench.training.inputs import RATIO, SHARE, training_batch
 from bench.training.loop import train_step
 from proxy_core.losses import LOSSES
 from proxy_core.models.embedding_model import EmbeddingModel
@@ -46,7 +44,7 @@ def dataset(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Da
     classes = tuple(map(str, range(COUNT // 2)))
     split = Split("official", quarters[0], quarters[1], quarters[2], quarters[2])
     found = Dataset("birds", Photographs(folder, names), labels, classes, names, split)
-    return prepare(found, 256, quiet)
+    return found
 
 
 class OneByOne(torch.utils.data.Dataset[Tensor]):
@@ -58,7 +56,7 @@ class OneByOne(torch.utils.data.Dataset[Tensor]):
         crop = (
             [transforms.Resize(256), transforms.RandomCrop(side)]
             if augmentation == "crop"
-            else [transforms.RandomResizedCrop(side, scale=AREA, ratio=RATIO)]
+            else [transforms.RandomResizedCrop(side, scale=SHARE, ratio=RATIO)]
         )
         finish = [transforms.RandomHorizontalFlip(), transforms.ToTensor()]
         self.folder = folder
@@ -80,8 +78,10 @@ def test_batches_of_photographs(
     positions = np.random.default_rng(1).permutation(COUNT)[:BATCH]
     one_by_one = OneByOne(folder, augmentation, side)
 
+    images = dataset.prepare(256, side, quiet).images
+
     def ours() -> Tensor:
-        return training_input(dataset, positions, augmentation, side=side, seed=0, step=3)
+        return training_batch(images, positions, augmentation, seed=0, step=3)
 
     def theirs() -> Tensor:
         loader = torch.utils.data.DataLoader(
@@ -107,8 +107,10 @@ def test_training_step_against_its_batch(
     optimizer = torch.optim.AdamW([*model.parameters(), *loss.parameters()])
     labels = torch.from_numpy(dataset.labels[positions])
 
+    photographs = dataset.prepare(256, side, quiet).images
+
     def ours() -> Tensor:
-        return training_input(dataset, positions, "resized-crop", side=side, seed=0, step=3)
+        return training_batch(photographs, positions, "resized-crop", seed=0, step=3)
 
     images = ours()
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.spec import RunSpec
 from bench.store.runs import save_arrays, save_run
-from bench.store.thumbnails import Pictures, pictures_path, save_pictures
+from bench.store.thumbnails import Pixels, Thumbnails, save_thumbnails, thumbnails_path
 
 METHODS = {
     "Proxy-NCA": "proxy_nca",
@@ -52,8 +52,8 @@ def write_pictures(results: Path, dataset: str) -> None:
     images = generator.integers(0, 256, (len(labels), 8, 8), dtype=np.uint8)
     names = tuple(f"class <b>{label}</b> & é" for label in range(CLASSES))
     items = tuple(f"{label}/{index}.png" for index, label in enumerate(labels))
-    path = pictures_path(results, dataset, FINGERPRINT)
-    save_pictures(path, Pictures(images, labels, names, items, "c" * 64))
+    path = thumbnails_path(results, dataset, FINGERPRINT)
+    save_thumbnails(path, Thumbnails(Pixels(images), labels, names, items, "c" * 64))
 
 
 def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from bench.datasets.files.photographs import OpenPlace, Photographs
-from bench.datasets.files.pixels import Decoded
+from bench.datasets.files.progress import Report, quiet
+from bench.datasets.images import DecodedPhotographs
 
 NAMES = tuple(f"{i // 4}/größe {i}.png" for i in range(11))
 
@@ -44,7 +45,7 @@ def pack(archive: Path, folder: Path, names: Sequence[str], inside: str) -> None
 
 
 def count_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that takes the position of every photograph decoded from now on, in no order."""
+    """A list that receives the position of every photograph decoded from now on, unordered."""
     positions: list[int] = []
     plain = Photographs.pixels
 
@@ -56,8 +57,16 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return positions
 
 
-def check_decoded(found: Decoded, photographs: Photographs, side: int) -> None:
-    """Every position must be what decoding that photograph gives."""
+def decoded(
+    photographs: Photographs, side: int, report: Report = quiet, name: str = "zoo"
+) -> DecodedPhotographs:
+    """The photographs at a shorter side of `side` pixels, of which a square is seen."""
+    return photographs.prepare(name, side, side, report)
+
+
+def check_decoded(photographs: Photographs, side: int) -> None:
+    """Every position of the cache must be what decoding that photograph gives."""
+    found = decoded(photographs, side)
     assert len(found) == len(photographs)
     assert found.checksum == photographs.checksum
     with photographs.opened() as place:
@@ -66,5 +75,5 @@ def check_decoded(found: Decoded, photographs: Photographs, side: int) -> None:
 
 
 def parts(cache: Path) -> dict[Path, bytes]:
-    """The finished files of decoded photographs and what they hold."""
+    """The complete parts of the cache and their bytes."""
     return {path: path.read_bytes() for path in sorted(cache.rglob("*.rgb"))}

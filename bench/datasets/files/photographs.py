@@ -1,6 +1,7 @@
-"""Photographs in their files: read when asked for, never all at once."""
+"""Photographs in their files: read one at a time, known by their contents, decoded once."""
 
 import hashlib
+import json
 import lzma
 import os
 import stat
@@ -13,19 +14,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from bench.datasets.files.cache import cached
+from bench.datasets.files import decode as decoding
+from bench.datasets.files.cache import cache_folder, cached
 from bench.datasets.files.cores import cores
 from bench.datasets.files.decode import decode, shrink_to
+from bench.datasets.files.pixels import PART, decode_missing, parts_in
 from bench.datasets.files.progress import Report, quiet
-from bench.datasets.types import some
+from bench.datasets.images import DecodedPhotographs
+from bench.spec import file_name
+from bench.suggest import first_names
 
-LARGEST_FILE = 2**28  # bytes: those of the most pixels that are decoded, at four bytes a pixel
-_TOGETHER = 256  # files that wait for a thread: what Ctrl-C has to wait for
+LARGEST_FILE = 2**28  # bytes: the largest image that is decoded, at four bytes a pixel
+_TOGETHER = 256  # files that wait for a thread, and that Ctrl-C waits for
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -33,11 +38,11 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """N image files under a folder, or in a zip archive.
+    """N image files in a folder or in a zip archive.
 
-    names: paths from the folder ``inside`` the place, POSIX style; boxes: None, or (N, 4) float64
-    left, top, width, height in pixels as stored, the part of each photograph that counts. Names and
-    contents are what counts: an archive and the folder it was unpacked to have one checksum.
+    place: the folder or archive; names: paths from the folder `inside` it, POSIX style; boxes:
+    None, or (N, 4) float64 left, top, width, height in pixels as stored, the part of each
+    photograph that is used. An archive and the folder it was unpacked to have one checksum.
     """
 
     place: Path
@@ -49,17 +54,17 @@ class Photographs:
         return len(self.names)
 
     def only(self, positions: Sequence[int]) -> "Photographs":
-        """Those at the positions, with their boxes."""
+        """The photographs at the positions, with their boxes."""
         names = tuple(self.names[position] for position in positions)
         boxes = None if self.boxes is None else self.boxes[list(positions)]
         return replace(self, names=names, boxes=boxes)
 
     @contextmanager
     def opened(self) -> Iterator["OpenPlace"]:
-        """The place, open for reading: an archive's table is read once only.
+        """Open the folder or archive for reading: an archive's table is read only once.
 
-        Until it is closed, Pillow's warning of a huge image is an error, which `decode` tells by
-        name. Raises ValueError for a file that is no zip archive.
+        Until it is closed, Pillow's warning of a huge image is an error, which `decode` reports.
+        Raises ValueError for a file that is not a zip archive.
         """
         with warnings.catch_warnings(), self._open() as place:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -78,19 +83,24 @@ class Photographs:
             yield OpenPlace(self.place, self.inside, archive)
 
     def photograph(self, place: "OpenPlace", position: int) -> Image.Image:
-        """Decode one photograph, or the part of it that counts, to RGB.
+        """Decode one photograph, or its box, to RGB.
 
-        Raises ValueError, naming the file, for one which cannot be read or decoded.
+        Raises ValueError, naming the file, where it cannot be read or decoded.
         """
         name = self.names[position]
         return decode(name, place.read(name), None if self.boxes is None else self.boxes[position])
 
     def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
-        """One photograph (H, W, 3) uint8 with a shorter side of ``side``; raises as above."""
+        """One photograph (H, W, 3) uint8 with a shorter side of `side`; raises as `photograph`."""
         return shrink_to(self.names[position], self.photograph(place, position), side)
 
+    def require_files(self) -> None:
+        """Raise FileNotFoundError naming files that are missing."""
+        with self.opened() as place:
+            place.stamps(self.names)
+
     def digests(self, report: Report) -> np.ndarray:
-        """SHA-256 of every file, (N, 32) uint8; kept as long as sizes and times stay the same.
+        """SHA-256 of every file, (N, 32) uint8; stored until a size or time of change differs.
 
         Raises FileNotFoundError naming files that are missing, ValueError for one that cannot be
         read.
@@ -98,11 +108,6 @@ class Photographs:
         with self.opened() as place:
             files = place.stamps(self.names)
             return cached("digests", {"files": files}, lambda: self._digests(place, report))
-
-    @cached_property
-    def checksum(self) -> str:
-        """SHA-256 (hex) over the files' names, digests and boxes, sorted by name."""
-        return content_checksum(self.names, self.digests(quiet), self.boxes)
 
     def _digests(self, place: "OpenPlace", report: Report) -> np.ndarray:
         digests = np.empty((len(self), 32), dtype=np.uint8)
@@ -113,10 +118,71 @@ class Photographs:
         report("reading", len(self), len(self))
         return digests
 
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 (hex) over the files' names, digests and boxes, sorted by name."""
+        return self._checksum(self.digests(quiet))
+
+    def _checksum(self, digests: np.ndarray) -> str:
+        whole = hashlib.sha256()
+        for i in sorted(range(len(self)), key=self.names.__getitem__):
+            whole.update(f"{self.names[i]}\n".encode() + digests[i].tobytes())
+            if self.boxes is not None:
+                whole.update(self.boxes[i].tobytes())
+        return whole.hexdigest()
+
+    def prepare(
+        self, name: str, resize: int | None, crop: int | None, report: Report
+    ) -> DecodedPhotographs:
+        """Decode what the cache does not hold yet; the cache's folder begins with `name`.
+
+        resize: shorter side in pixels at which photographs are decoded; crop: side of the square
+        that the network sees. Raises ValueError without these or naming photographs that cannot be
+        decoded, FileNotFoundError for missing ones, OSError where the cache folder cannot be
+        written or has too little space.
+        """
+        if resize is None or crop is None:
+            raise ValueError(f"{name} holds photographs: give the budget `resize` and `crop`")
+        digests = self.digests(report)
+        folder = cache_folder() / f"{file_name(name)}-{resize}-{self._cache_key(digests)[:20]}"
+        parts = parts_in(folder, len(self))
+        if not all(part.complete for part in parts):
+            with self.opened() as place:
+                problems = decode_missing(
+                    parts, lambda position: self.pixels(place, position, resize), resize, report
+                )
+            if problems:
+                count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"
+                raise ValueError(f"{self.place}: {count} cannot be used: {first_names(problems)}")
+        return DecodedPhotographs(parts, crop, self._checksum(digests))
+
+    def _cache_key(self, digests: np.ndarray) -> str:
+        """SHA-256 over everything but the size that can change a pixel."""
+        from PIL import __version__, features
+
+        boxes = b"" if self.boxes is None else self.boxes.tobytes()
+        libraries = [
+            features.version(library) for library in ("jpg", "webp", "libtiff", "jpg_2000")
+        ]
+        settings = {
+            "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
+            "part": PART,
+            "code": hashlib.sha256(Path(decoding.__file__).read_bytes()).hexdigest(),
+            "pillow": __version__,
+            "libraries": [*libraries, features.version_feature("libjpeg_turbo")],
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def _not_decoded(self, *_: object) -> NoReturn:
+        raise TypeError("photographs must be decoded before their pixels are read: call prepare")
+
+    shape = property(_not_decoded)
+    sizes = batch = thumbnail = __getitem__ = _not_decoded
+
 
 @dataclass(frozen=True)
 class OpenPlace:
-    """A folder, or an archive that is open; names are paths from the folder ``inside`` it."""
+    """A folder, or an archive that is open; names are paths from the folder `inside` it."""
 
     path: Path
     inside: str
@@ -125,8 +191,8 @@ class OpenPlace:
     def read(self, name: str) -> bytes:
         """A file's bytes.
 
-        Raises ValueError, naming it, where it cannot be read, is no file (but a pipe, say, which
-        may never end) or has more than ``LARGEST_FILE`` bytes, in an archive once unpacked.
+        Raises ValueError, naming it, where it cannot be read, is not a regular file (a pipe may
+        never end) or has more than `LARGEST_FILE` bytes, in an archive after unpacking.
         """
         try:
             return self._entry_bytes(name) if self.archive else self._file_bytes(name)
@@ -139,7 +205,7 @@ class OpenPlace:
         assert self.archive is not None
         entry = self.archive.getinfo(self._entry(name))
         self._bounded(name, entry.file_size)
-        return self.archive.read(entry)  # no more than it says, or its CRC is wrong
+        return self.archive.read(entry)  # a wrong file_size fails the check of the CRC
 
     def _file_bytes(self, name: str) -> bytes:
         path = self.path / self._entry(name)
@@ -161,7 +227,7 @@ class OpenPlace:
         return hashlib.sha256(self.read(name)).digest()
 
     def names(self) -> set[str]:
-        """Every file that is there."""
+        """The names of all files."""
         if self.archive:
             entries = (entry for entry in self.archive.namelist() if not entry.endswith("/"))
             start = self._entry("")
@@ -170,14 +236,14 @@ class OpenPlace:
         return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
     def stamps(self, names: Sequence[str]) -> list[list[object]]:
-        """The place, and the name, size and time of change (in an archive: CRC) of every file.
+        """The path, then the name, size and time of change (in an archive: CRC) of every file.
 
         Raises FileNotFoundError naming files that are missing.
         """
         found = {name: self._stamp(name) for name in names}
         if missing := [name for name, stamp in found.items() if not stamp]:
             raise FileNotFoundError(
-                f"{self.path} is not complete: missing or unreadable: {some(missing)}"
+                f"{self.path} is not complete: missing or unreadable: {first_names(missing)}"
             )
         return [[str(self.path.resolve())], *([name, *found[name]] for name in names)]
 
@@ -195,20 +261,10 @@ class OpenPlace:
         return f"{self.inside}/{name}" if self.inside else name
 
 
-def content_checksum(names: tuple[str, ...], digests: np.ndarray, boxes: np.ndarray | None) -> str:
-    """SHA-256 (hex) over names, digests (N, 32) and boxes, sorted by name."""
-    whole = hashlib.sha256()
-    for i in sorted(range(len(names)), key=names.__getitem__):
-        whole.update(f"{names[i]}\n".encode() + digests[i].tobytes())
-        if boxes is not None:
-            whole.update(boxes[i].tobytes())
-    return whole.hexdigest()
-
-
 def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
-    """The function's value for each item, in order; Pillow and hashes work without Python's lock.
+    """The function's value for each item, in order; Pillow and hashes release Python's lock.
 
-    Few items wait at a time, so that whoever stops early has soon stopped.
+    Few items wait at a time, so that a caller who stops early does not wait long.
     """
     with ThreadPoolExecutor(cores()) as threads:
         for start in range(0, len(items), _TOGETHER):

@@ -8,7 +8,7 @@ from unicodedata import normalize
 from bench.datasets.files.csv_records import mistakes
 from bench.datasets.files.verify import is_image
 from bench.datasets.folder.image_list import NAME, Row
-from bench.datasets.types import some
+from bench.suggest import first_names
 
 _LITTER = (NAME, "Thumbs.db", "desktop.ini")  # the list, and what file managers leave
 
@@ -57,7 +57,7 @@ def unused(folder: Path, rows: Iterable[Row]) -> list[str]:
     extra = [path for path in there if path not in known]
     if not extra:
         return []
-    return [f"{folder}: files not used as images of a class ({len(extra):,}): {some(extra)}"]
+    return [f"{folder}: files not used as images of a class ({len(extra):,}): {first_names(extra)}"]
 
 
 def _raise(error: OSError) -> None:

@@ -12,7 +12,8 @@ from bench.datasets.files.csv_records import mistakes
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.folder.image_list import NAME, NO_CAMERA, Row
 from bench.datasets.splits import JUNK, Split
-from bench.datasets.types import Dataset, some
+from bench.datasets.types import Dataset
+from bench.suggest import first_names
 
 LEAST = 2  # classes of a part: with one, every answer is right and nothing can be learned
 LEAST_CLASSES = 3 * LEAST
@@ -31,8 +32,9 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     classes = sorted({row.label for row in rows})
     if len(classes) < LEAST_CLASSES:
         raise ValueError(
-            f"{folder} has {len(classes)} classes ({some(classes)}); the split class-disjoint "
-            f"needs {LEAST_CLASSES} or more: two to train, two to validate, two to test"
+            f"{folder} has {len(classes)} classes ({first_names(classes)}); the split "
+            f"class-disjoint needs {LEAST_CLASSES} or more: two to train, two to validate, "
+            "two to test"
         )
     seen = classes[: max(2 * LEAST, (len(classes) + 1) // 2)]
     validating = seen[4::5] if len(seen[4::5]) >= LEAST else seen[-LEAST:]

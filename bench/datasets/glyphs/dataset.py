@@ -9,6 +9,7 @@ import numpy as np
 from bench.datasets.files.cache import cached
 from bench.datasets.files.progress import Progress
 from bench.datasets.glyphs import rendering
+from bench.datasets.images import ArrayImages
 from bench.datasets.source import Source
 from bench.datasets.splits import Split, class_disjoint
 from bench.datasets.types import Dataset
@@ -47,17 +48,19 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
     code_points = letters()
     names = [unicodedata.name(chr(code_point)) for code_point in code_points]
     labels = np.repeat(np.arange(len(code_points)), len(FACES) * RENDERINGS)
+    items = tuple(
+        f"{code_point:04X}/{face}-{i}"
+        for code_point in code_points
+        for face in FACES
+        for i in range(RENDERINGS)
+    )
+    pixels = cached("glyphs", _settings(code_points), lambda: render(code_points))
     return Dataset(
         name="glyphs",
-        images=cached("glyphs", _settings(code_points), lambda: render(code_points)),
+        images=ArrayImages(pixels, items),
         labels=labels,
         class_names=tuple(f"{chr(c)} {name}" for c, name in zip(code_points, names, strict=True)),
-        items=tuple(
-            f"{code_point:04X}/{face}-{i}"
-            for code_point in code_points
-            for face in FACES
-            for i in range(RENDERINGS)
-        ),
+        items=items,
         split=faces_apart(len(labels)) if protocol == "official" else scripts_apart(labels, names),
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from bench.datasets.files.places import data_root
 from bench.datasets.files.progress import Progress
+from bench.datasets.images import ArrayImages
 from bench.datasets.omniglot.contents import DRAWINGS
 from bench.datasets.omniglot.one_shot import PLACE, examine_runs, read_one_shot
 from bench.datasets.omniglot.reading import PARTS, characters, examine, items
@@ -40,12 +41,13 @@ def load_omniglot(root: Path | None, protocol: str) -> Dataset:
         return turned(images)
     labels = np.repeat(np.arange(len(characters())), DRAWINGS)
     split = alphabet_split(labels, protocol)
+    names = tuple(item for drawn in items() for item in drawn)
     return Dataset(
         name="omniglot",
-        images=images,
+        images=ArrayImages(images, names),
         labels=labels,
         class_names=tuple(character.split("/", 1)[1] for character in characters()),
-        items=tuple(item for drawn in items() for item in drawn),
+        items=names,
         split=split,
         one_shot=read_one_shot(place, images, split.query),
     )

@@ -8,6 +8,7 @@ alphabets with one exception, so that they need not be read.
 
 import numpy as np
 
+from bench.datasets.images import ArrayImages
 from bench.datasets.omniglot.contents import DRAWINGS
 from bench.datasets.omniglot.reading import characters, items
 from bench.datasets.splits import class_disjoint
@@ -46,17 +47,18 @@ def turned(images: np.ndarray) -> Dataset:
     names = class_names()
     labels = np.repeat(np.arange(len(names)), DRAWINGS)
     parts = np.array([part_of(name) for name in names])
+    drawings = tuple(
+        f"{folder}/{rotation}/{file}"
+        for drawn in items()
+        for rotation in ROTATIONS
+        for folder, file in (item.rsplit("/", 1) for item in drawn)
+    )
     return Dataset(
         name="omniglot",
-        images=np.stack(turns, axis=1).reshape(-1, *images.shape[1:]),
+        images=ArrayImages(np.stack(turns, axis=1).reshape(-1, *images.shape[1:]), drawings),
         labels=labels,
         class_names=names,
-        items=tuple(
-            f"{folder}/{rotation}/{file}"
-            for drawn in items()
-            for rotation in ROTATIONS
-            for folder, file in (item.rsplit("/", 1) for item in drawn)
-        ),
+        items=drawings,
         split=class_disjoint(
             labels,
             validation=np.flatnonzero(parts == "validation"),

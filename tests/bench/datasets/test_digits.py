@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits as sklearn_digits
 
 from bench.datasets import digits as module
 from bench.datasets import download, load, verify
+from bench.datasets.images import ArrayImages
 
 
 def test_digits_are_scikit_learns_in_eight_bits() -> None:
@@ -62,7 +63,7 @@ def test_verify_sees_one_changed_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = module.load_digits(None, "class-disjoint")
     images = genuine.pixels.copy()
     images[100, 3, 3] ^= 1
-    altered = dataclasses.replace(genuine, images=images)
+    altered = dataclasses.replace(genuine, images=ArrayImages(images, genuine.items))
     monkeypatch.setattr(module, "load_digits", lambda root, protocol: altered)
     (problem,) = module.check_digits(None, lambda done, total: None)
     assert f"checksum {altered.checksum}, expected {genuine.checksum}" in problem

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.datasets.images import ArrayImages
 from bench.datasets.splits import JUNK, OneShot, Split, class_disjoint
 from bench.datasets.types import Dataset
 from bench.evaluation.protocols import MOST_PAIRS, class_vectors, verify
@@ -38,10 +39,11 @@ def zoo(split: Split | None = None, **fields: object) -> Dataset:
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
     prototypes = generator.integers(100, 150, (CLASSES, SIDE, SIDE))
     noise = generator.integers(-90, 90, (len(labels), SIDE, SIDE))
-    images = (prototypes[labels] + noise).astype(np.uint8)
+    pixels = (prototypes[labels] + noise).astype(np.uint8)
     names = tuple(f"class {label}" for label in range(CLASSES))
     items = tuple(f"{i}.png" for i in range(len(labels)))
     usual = class_disjoint(labels, np.array([4, 5]), np.arange(6, 12))
+    images = ArrayImages(pixels, items)
     return Dataset("zoo", images, labels, names, items, split or usual, **fields)  # type: ignore[arg-type]
 
 
@@ -61,7 +63,7 @@ def images_by_turn(part: int) -> np.ndarray:
 
 def test_unseen_classes_are_verified_and_told_apart_in_episodes() -> None:
     dataset = zoo()
-    tested = score_test(Pixels(), dataset, None, None)
+    tested = score_test(Pixels(), dataset, None)
     vectors = embedded(dataset, dataset.split.query)
     labels = labels_of(dataset, dataset.split.query)
     np.testing.assert_allclose(tested.embeddings.numpy(), vectors.numpy(), atol=1e-6)
@@ -80,7 +82,7 @@ def test_episodes_leave_out_classes_that_are_too_small() -> None:
     split = zoo().split
     few = split.query[~np.isin(zoo().labels[split.query], [6, 7]) | (split.query % 8 < 5)]
     dataset = zoo(Split("class-disjoint", split.train, split.validation, few, few))
-    assert "5-way 1-shot" not in score_test(Pixels(), dataset, None, None).scores
+    assert "5-way 1-shot" not in score_test(Pixels(), dataset, None).scores
 
 
 def official() -> Dataset:
@@ -94,7 +96,7 @@ def test_official_lists_are_classified_by_training_images_and_by_the_losss_vecto
     dataset = official()
     trained = torch.unique(labels_of(dataset, dataset.split.train))
     loss = LOSSES["proxy_nca"](len(trained), SIDE**2, proxies_per_class=2)
-    tested = score_test(Pixels(), dataset, None, loss)
+    tested = score_test(Pixels(), dataset, loss)
     parts = dataset.split.query, dataset.split.train
     (query, labels), (train, known) = (
         (embedded(dataset, part), labels_of(dataset, part)) for part in parts
@@ -106,7 +108,7 @@ def test_official_lists_are_classified_by_training_images_and_by_the_losss_vecto
     expected = proxy_accuracy(query, labels, torch.as_tensor(loss.proxies).detach(), proxies)
     assert tested.scores["accuracy_proxy"] == expected
     assert not {"eer", "5-way 1-shot"} & tested.scores.keys()
-    assert "accuracy_proxy" not in score_test(Pixels(), dataset, None, None).scores
+    assert "accuracy_proxy" not in score_test(Pixels(), dataset, None).scores
 
 
 STAND = {  # losses whose vectors stand for classes
@@ -152,7 +154,7 @@ def apart(**fields: object) -> Dataset:
 
 def test_a_gallery_apart_is_searched_and_its_images_follow_the_queries() -> None:
     dataset = apart()
-    tested = score_test(Pixels(), dataset, None, None)
+    tested = score_test(Pixels(), dataset, None)
     query, gallery = dataset.split.query, dataset.split.gallery
     expected = rank(
         embedded(dataset, query),
@@ -174,7 +176,7 @@ def test_a_query_in_the_gallery_is_not_its_own_answer() -> None:
     usual = zoo().split
     query = usual.query[::2]
     split = Split("re-identification", usual.train, usual.validation, query, usual.query)
-    tested = score_test(Pixels(), zoo(split), None, None)
+    tested = score_test(Pixels(), zoo(split), None)
     places = np.arange(len(query))
     assert not (tested.queries["neighbors"] == places[:, None]).any()
     assert sorted(tested.positions.tolist()) == usual.query.tolist()
@@ -186,7 +188,7 @@ def test_with_cameras_their_rules_hold_and_junk_is_left_out() -> None:
     labels[apart().split.gallery[:3]] = JUNK
     cameras = np.arange(len(labels)) % 3
     dataset = replace(apart(cameras=cameras), labels=labels)
-    tested = score_test(Pixels(), dataset, None, None)
+    tested = score_test(Pixels(), dataset, None)
     query, gallery = dataset.split.query, dataset.split.gallery
     sides = [
         (embedded(dataset, part), labels_of(dataset, part), torch.from_numpy(cameras[part]))
@@ -203,7 +205,7 @@ def test_super_classes_and_one_shot_runs_are_scored_where_there_are_some() -> No
     support, query = np.arange(6, 12)[None] * 8, np.arange(6, 12)[None, ::-1] * 8 + 3
     truth = np.arange(6)[None, ::-1].copy()
     dataset = zoo(coarse=coarse, one_shot=OneShot(support, query, truth))
-    tested = score_test(Pixels(), dataset, None, None)
+    tested = score_test(Pixels(), dataset, None)
     nearest = tested.queries["neighbors"][:, 0]
     labels = dataset.labels[tested.positions]
     expected = np.mean([labels[n] % 2 == own % 2 for n, own in zip(nearest, labels, strict=True)])
@@ -225,11 +227,11 @@ def test_validation_with_cameras_takes_their_rule() -> None:
     side = embedded(ruled, positions), labels_of(ruled, positions), torch.from_numpy(cameras)
     side = side[0], side[1], side[2][positions]
     expected = reid_summary(rank_reid(*side, *side), ks=(1,))
-    found = validate(Pixels(), ruled, None)
+    found = validate(Pixels(), ruled)
     assert found == {name: expected[name] for name in found}
-    assert found != validate(Pixels(), plain, None)
+    assert found != validate(Pixels(), plain)
     for unknown in (np.zeros_like(cameras), -np.ones_like(cameras)):
-        assert validate(Pixels(), zoo(cameras=unknown), None) == validate(Pixels(), plain, None)
+        assert validate(Pixels(), zoo(cameras=unknown)) == validate(Pixels(), plain)
 
 
 def test_pairs_that_would_not_fit_into_memory_are_not_verified() -> None:

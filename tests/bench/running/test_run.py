@@ -16,12 +16,13 @@ import pytest
 import torch
 
 from bench.datasets import load
+from bench.datasets.images import ArrayImages
 from bench.running.launching import ENVIRONMENT
 from bench.running.run import InterruptedRunError, Place, run
 from bench.running.worker import write_job
 from bench.spec import RunSpec
 from bench.store.runs import Run, load_run
-from bench.store.thumbnails import load_pictures, pictures_path
+from bench.store.thumbnails import load_thumbnails, thumbnails_path
 
 LOSSES: dict[str, dict[str, Any]] = {
     "proxy_nca": {"scale": 12.0},
@@ -135,7 +136,7 @@ def test_the_record_says_everything(tmp_path: Path) -> None:
 def test_neighbours_point_at_the_stored_pictures(tmp_path: Path) -> None:
     stored = execute(spec_for(), tmp_path)
     fingerprint = stored.record["split"]["fingerprint"]
-    pictures = load_pictures(pictures_path(tmp_path, "digits", fingerprint))
+    pictures = load_thumbnails(thumbnails_path(tmp_path, "digits", fingerprint))
     neighbors, first = stored.queries["neighbors"], stored.queries["first_hit"]
     hits = pictures.labels[neighbors] == pictures.labels[:, None]
     found = hits.any(axis=1)
@@ -153,7 +154,7 @@ def test_the_test_images_have_no_part_in_training(
     dataset = load("digits", None, "class-disjoint")
     scrambled = dataset.pixels.copy()
     scrambled[dataset.split.query] = 255 - scrambled[dataset.split.query, ::-1]
-    object.__setattr__(dataset, "images", scrambled)
+    object.__setattr__(dataset, "images", ArrayImages(scrambled, dataset.items))
     monkeypatch.setattr("bench.running.run.load", lambda name, root, split: dataset)
     other = execute(spec_for(loss), tmp_path / "b")
     assert other.record["parameters"] == whole.record["parameters"]

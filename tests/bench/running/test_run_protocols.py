@@ -18,7 +18,7 @@ from bench.datasets.types import Dataset
 from bench.reporting.page import write_report
 from bench.running.run import InterruptedRunError
 from bench.store.runs import Run, scan
-from bench.store.thumbnails import Jpegs, load_pictures, pictures_path
+from bench.store.thumbnails import Jpegs, load_thumbnails, thumbnails_path
 from demo.library import open_library
 from demo.page import show
 from demo.routes import find_picture, picture_address
@@ -77,8 +77,8 @@ def finished(
 def test_photographs_are_trained_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = finished(monkeypatch, tmp_path, zoo(tmp_path / "zoo", unseen()))
     assert stored.record["split"]["test_images"] == 18
-    pictures = load_pictures(
-        pictures_path(tmp_path / "results", "zoo", stored.record["split"]["fingerprint"])
+    pictures = load_thumbnails(
+        thumbnails_path(tmp_path / "results", "zoo", stored.record["split"]["fingerprint"])
     )
     assert isinstance(pictures.images, Jpegs)
     assert pictures.size == (16, 16)
@@ -112,14 +112,14 @@ def test_another_photograph_is_another_checksum_and_replaces_the_pictures(
 ) -> None:
     dataset = zoo(tmp_path / "zoo", unseen())
     before = finished(monkeypatch, tmp_path, dataset)
-    path = pictures_path(tmp_path / "results", "zoo", before.record["split"]["fingerprint"])
-    old = load_pictures(path)
+    path = thumbnails_path(tmp_path / "results", "zoo", before.record["split"]["fingerprint"])
+    old = load_thumbnails(path)
     Image.new("RGB", (40, 40), "red").save(tmp_path / "zoo" / dataset.items[-1])
     changed = replace(dataset, images=Photographs(tmp_path / "zoo", dataset.items))
     after = finished(monkeypatch, tmp_path, changed, seed=1)
     assert before.record["data_checksum"] != after.record["data_checksum"]
     assert before.record["split"] == after.record["split"]
-    new = load_pictures(path)
+    new = load_thumbnails(path)
     assert old.encoded(16) == new.encoded(16)
     assert old.encoded(17) != new.encoded(17)
 
@@ -185,8 +185,8 @@ def test_unseen_classes_have_a_roc_in_the_report(
 
 def test_damaged_pictures_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = zoo(tmp_path / "zoo", unseen())
-    path = pictures_path(tmp_path / "results", "zoo", dataset.fingerprint)
+    path = thumbnails_path(tmp_path / "results", "zoo", dataset.fingerprint)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no archive")
     finished(monkeypatch, tmp_path, dataset)
-    assert len(load_pictures(path).items) == 18
+    assert len(load_thumbnails(path).items) == 18

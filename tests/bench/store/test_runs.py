@@ -14,7 +14,7 @@ from bench.store.runs import (
     save_run,
     scan,
 )
-from bench.store.thumbnails import load_pictures, pictures_path
+from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from tests.support.fabricated import FINGERPRINT, make_record, make_spec, write_pictures, write_run
 
 SPEC = make_spec("digits", "Proxy-NCA", 0)
@@ -103,15 +103,15 @@ def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
 
 def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
     write_pictures(tmp_path, "digits")
-    path = pictures_path(tmp_path, "digits", FINGERPRINT)
-    pictures = load_pictures(path)
-    images = np.asarray(pictures.images)
+    path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
+    pictures = load_thumbnails(path)
+    images = pictures.images.arrays()["images"]
     assert images.dtype == np.uint8
     assert len(images) == len(pictures.labels) == len(pictures.items)
     assert pictures.class_names[0] == "class <b>0</b> & é"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StoredRunError, match="delete it and one run on this data set"):
-        load_pictures(path)
+        load_thumbnails(path)
 
 
 def test_a_missing_run_is_told(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from bench.datasets import load
+from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError, build
 from bench.training.batches import Batches
-from bench.training.inputs import augment, to_input
-from bench.training.sampling import batch_positions, positions_by_class
+from bench.training.inputs import move, to_input
+from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.triplet import Triplet
 from tests.bench.running.test_run import execute, numbers, spec_for, stopping_every
@@ -46,7 +47,7 @@ def test_other_losses_get_the_class_balanced_batches_of_seed_and_step(digits: Da
     positions = batch_positions(
         positions_by_class(digits.labels, train), seed=3, step=5, batch_size=24, samples_per_class=4
     )
-    expected = augment(to_input(digits.pixels[positions]), "affine", seed=3, step=5)
+    expected = move(to_input(digits.pixels[positions]), derive(3, "augment", 5))
     classes = sorted(set(digits.labels[train].tolist()))
     labels = [classes.index(label) for label in digits.labels[positions].tolist()]
     assert torch.equal(images, expected)
@@ -87,7 +88,7 @@ def test_images_are_those_of_the_clusters_moved_by_the_jitter_of_the_step(digits
     images, _ = batches.load(7)
     rows = neighbourhood(batches.clusters, seed=0, step=7, batch_size=24, samples_per_class=4)
     positions = digits.split.train[rows]
-    expected = augment(to_input(digits.pixels[positions]), "affine", seed=0, step=7)
+    expected = move(to_input(digits.pixels[positions]), derive(0, "augment", 7))
     assert torch.equal(images, expected)
 
 
@@ -109,8 +110,6 @@ def test_clusters_are_found_anew_every_so_many_steps(
 def test_the_draws_of_a_refresh_are_those_of_its_number(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.training.sampling import derive
-
     draws: list[float] = []
 
     def find(*_: Tensor, generator: np.random.Generator, **__: Any) -> None:
@@ -126,7 +125,7 @@ def test_only_training_images_decide_the_clusters(digits: Dataset) -> None:
     scrambled = digits.pixels.copy()
     rest = np.setdiff1d(np.arange(len(scrambled)), digits.split.train)
     scrambled[rest] = 255 - scrambled[rest, ::-1]
-    object.__setattr__(digits, "images", scrambled)
+    object.__setattr__(digits, "images", ArrayImages(scrambled, digits.items))
     after = refreshed(digits).state_dict()
     assert before is not None
     assert after is not None

@@ -1,17 +1,48 @@
+"""Network input: bytes to floats, affine jitter, crops of photographs, each draw from its seed."""
+
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms.v2 import RandomResizedCrop
+from torchvision.transforms.v2.functional import resized_crop
 
-from bench.training.inputs import affine_maps, augment, to_input
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.progress import quiet
+from bench.datasets.images import ArrayImages, DecodedPhotographs
+from bench.training.inputs import (
+    RATIO,
+    SHARE,
+    Crops,
+    affine_maps,
+    cut_crops,
+    draw_crops,
+    draw_sizes,
+    largest_sizes,
+    to_input,
+    training_batch,
+)
+from bench.training.sampling import derive
+from tests.support.photographs import NAMES, write_pictures
 
 
-def pictures(*shape: int) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
+def pictures(*shape: int) -> ArrayImages:
+    pixels = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
+    return ArrayImages(pixels, tuple(map(str, range(shape[0]))))
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DecodedPhotographs:
+    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))
+    names = write_pictures(tmp_path / "photos", NAMES)
+    return Photographs(tmp_path / "photos", names).prepare("zoo", 9, 6, quiet)
 
 
 @pytest.mark.parametrize("shape", [(5, 6, 7), (5, 6, 7, 3)])
 def test_input_is_channels_last_floats_in_0_to_1(shape: tuple[int, ...]) -> None:
-    images = pictures(*shape)
+    images = pictures(*shape).pixels
     batch = to_input(images)
     channels = 1 if len(shape) == 3 else 3
     assert batch.shape == (5, channels, 6, 7)
@@ -36,7 +67,7 @@ def test_maps_are_small_motions_around_the_identity() -> None:
 
 
 def slow_warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Each output pixel looked up at its mapped place by bilinear interpolation, zero outside."""
+    """Each output pixel from its mapped position by bilinear interpolation, zero outside."""
     height, width = image.shape
     moved = np.zeros_like(image)
     for row in range(height):
@@ -52,21 +83,98 @@ def slow_warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return moved
 
 
-def test_augmentation_agrees_with_a_plain_bilinear_warp() -> None:
-    from bench.training.sampling import derive
-
+def test_affine_augmentation_agrees_with_a_plain_bilinear_warp() -> None:
     images = pictures(3, 9, 11)
-    moved = augment(to_input(images), "affine", seed=5, step=17)
+    moved = training_batch(images, np.arange(3), "affine", seed=5, step=17)
     maps = affine_maps(3, derive(5, "augment", 17))
     for index in range(3):
-        expected = slow_warp(images[index] / 255, maps[index])
+        expected = slow_warp(images.pixels[index] / 255, maps[index])
         np.testing.assert_allclose(moved[index, 0].numpy(), expected, atol=1e-5)
 
 
-def test_augmentation_depends_on_seed_and_step_alone() -> None:
-    batch = to_input(pictures(4, 8, 8))
-    first = augment(batch, "affine", seed=1, step=2)
-    assert torch.equal(first, augment(batch, "affine", seed=1, step=2))
-    assert not torch.equal(first, augment(batch, "affine", seed=1, step=3))
-    assert not torch.equal(first, augment(batch, "affine", seed=2, step=2))
-    assert torch.equal(batch, augment(batch, "none", seed=1, step=2))
+@pytest.mark.parametrize("augmentation", ["none", "affine", "crop", "resized-crop"])
+def test_augmentation_depends_on_seed_and_step_alone(
+    augmentation: str, photographs: DecodedPhotographs
+) -> None:
+    images = pictures(8, 8, 8) if augmentation == "affine" else photographs
+    positions = np.array([7, 0, 2, 5])
+
+    def batch(seed: int, step: int) -> torch.Tensor:
+        return training_batch(images, positions, augmentation, seed=seed, step=step)
+
+    first = batch(1, 2)
+    assert first.shape[2:] == images.shape[:2]
+    assert torch.equal(first, batch(1, 2))
+    others = [batch(1, 3), batch(2, 2)]
+    assert all(torch.equal(first, other) == (augmentation == "none") for other in others)
+    if augmentation == "none":
+        assert torch.equal(first, to_input(images.batch(positions)))
+
+
+def test_random_crops_reach_every_position_and_are_mirrored_half_of_the_time() -> None:
+    sizes = np.tile([6, 7], (6000, 1))
+    crops = draw_crops(sizes, "crop", 4, np.random.default_rng(0))
+    assert (crops.boxes[:, 2:] == 4).all()
+    corners, counts = np.unique(crops.boxes[:, :2], axis=0, return_counts=True)
+    assert corners.tolist() == [[top, left] for top in range(3) for left in range(4)]
+    assert counts.min() > 400
+    assert counts.max() < 600
+    assert 0.47 < crops.mirrored.mean() < 0.53
+    whole = draw_crops(np.tile([5, 5], (50, 1)), "crop", 5, np.random.default_rng(0))
+    assert (whole.boxes == [0, 0, 5, 5]).all()
+
+
+def test_resized_crops_stay_inside_and_keep_share_and_ratio() -> None:
+    sizes = np.tile([[300, 200], [200, 500]], (3000, 1))
+    crops = draw_crops(sizes, "resized-crop", 64, np.random.default_rng(1))
+    corners, wanted = crops.boxes[:, :2], crops.boxes[:, 2:]
+    assert (corners >= 0).all()
+    assert (corners + wanted <= sizes).all()
+    share = wanted.prod(axis=1) / sizes.prod(axis=1)
+    assert SHARE[0] - 0.01 < share.min() < SHARE[0] + 0.02
+    assert share[::2].max() > 0.85
+    ratio = wanted[:, 1] / wanted[:, 0]
+    assert ratio.min() >= RATIO[0] - 0.02
+    assert ratio.max() <= RATIO[1] + 0.02
+    # Even on a log scale: as many upright as lying crops of an upright and a lying photograph.
+    assert np.log(ratio[1::2]).min() < -0.28
+
+
+def test_resized_crops_are_spread_as_torchvisions() -> None:
+    sizes = np.tile([256, 340], (4000, 1))
+    wanted = draw_sizes(sizes, np.random.default_rng(2))
+    torch.manual_seed(0)
+    theirs = RandomResizedCrop(8, scale=SHARE, ratio=RATIO)
+    image = torch.zeros(3, 256, 340)
+    params = [theirs.make_params([image]) for _ in range(4000)]
+    heights = np.array([[found["height"], found["width"]] for found in params])
+    quantiles = [0.05, 0.25, 0.5, 0.75, 0.95]
+    ours, peer = (np.quantile(x, quantiles, axis=0) for x in (wanted, heights))
+    np.testing.assert_allclose(ours, peer, atol=8)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((400, 10), [13, 10]), ((10, 400), [10, 13]), ((1, 1), [1, 1])]
+)
+def test_of_a_strip_the_largest_allowed_part_is_taken(
+    size: tuple[int, int], expected: list[int]
+) -> None:
+    assert largest_sizes(np.array([size])).tolist() == [expected]
+    strips = np.tile(size, (20, 1))
+    assert (draw_sizes(strips, np.random.default_rng(0)) <= size).all()
+
+
+def test_pixels_are_those_of_torchvision_and_within_a_step_those_of_pillow() -> None:
+    images = pictures(3, 30, 41, 3)
+    boxes = np.array([[3, 5, 20, 30], [0, 0, 25, 20], [4, 4, 8, 8]])
+    positions = np.array([2, 0, 1])
+    batch = cut_crops(images, positions, Crops(boxes, np.array([False, True, False])), 8)
+    for row, box in enumerate(boxes.tolist()):
+        image = images[positions[row]]
+        picture = np.asarray(resized_crop(Image.fromarray(image), *box, size=[8, 8]))
+        tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)
+        peer = resized_crop(tensor, *box, size=[8, 8]).permute(1, 2, 0).numpy()
+        found = batch[row, :, ::-1] if row == 1 else batch[row]
+        np.testing.assert_array_equal(found, peer)
+        np.testing.assert_allclose(found.astype(int), picture.astype(int), atol=1)
+    np.testing.assert_array_equal(batch[2], images[1][4:12, 4:12])  # of this size: not resized

@@ -107,10 +107,10 @@ def test_a_box_is_cut_from_the_stored_pixels_and_then_turned(tmp_path: Path) -> 
 
 
 def test_digests_are_kept(photographs: Photographs, digested: list[str]) -> None:
-    said: list[tuple[str, int, int | None]] = []
-    first = photographs.digests(lambda *told: said.append(told))
+    reports: list[tuple[str, int, int | None]] = []
+    first = photographs.digests(lambda *report: reports.append(report))
     assert sorted(digested) == sorted(NAMES)
-    assert said == [("reading", 0, 4), ("reading", 4, 4)]
+    assert reports == [("reading", 0, 4), ("reading", 4, 4)]
     again = Photographs(photographs.place, NAMES, inside=photographs.inside)
     np.testing.assert_array_equal(again.digests(quiet), first)
     assert len(digested) == 4
@@ -137,7 +137,7 @@ def test_a_changed_entry_of_an_archive_is_read_again(tmp_path: Path, digested: l
     pack(tmp_path / "a.zip", tmp_path, NAMES, "in")
     photographs = Photographs(tmp_path / "a.zip", NAMES, inside="in")
     first = photographs.digests(quiet)
-    os.utime(tmp_path / "a.zip", ns=(0, 0))  # its entries tell by themselves
+    os.utime(tmp_path / "a.zip", ns=(0, 0))  # the entries decide
     photographs.digests(quiet)
     assert len(digested) == 4
     content = (tmp_path / NAMES[0]).read_bytes()
@@ -187,11 +187,11 @@ def test_images_are_known_by_their_names(name: str, expected: bool) -> None:
     assert is_image(name) == expected
 
 
-def test_progress_is_told_for_every_photograph(tmp_path: Path) -> None:
+def test_progress_is_reported_for_every_photograph(tmp_path: Path) -> None:
     write_pictures(tmp_path, NAMES)
-    told: list[tuple[int, int]] = []
-    broken(Photographs(tmp_path, NAMES), lambda *now: told.append(now))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    reports: list[tuple[int, int]] = []
+    broken(Photographs(tmp_path, NAMES), lambda *now: reports.append(now))
+    assert reports == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_work_is_in_order_spread_over_threads_and_soon_ended(

@@ -1,24 +1,30 @@
-"""Decoded photographs: equal to decoding each, decoded once, kept by all that can change them."""
+"""The cache of decoded photographs: right pixels, decoded once, after kills, damage and races."""
 
 import dataclasses
+import errno
+import fcntl
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench.datasets import Dataset, class_disjoint
+from bench.datasets.files import photographs as reading
 from bench.datasets.files import pixels
 from bench.datasets.files.photographs import OpenPlace, Photographs
-from bench.datasets.files.pixels import Decoded, decoded, prepare
-from bench.datasets.files.progress import quiet
-from bench.training.inputs import training_input
 from tests.support.photographs import (
     NAMES,
     check_decoded,
     count_work,
+    decoded,
     pack,
+    parts,
     picture,
     write_pictures,
 )
@@ -39,49 +45,46 @@ def photographs(tmp_path: Path) -> Photographs:
 
 
 def test_every_position_equals_decoding_it(photographs: Photographs, tmp_path: Path) -> None:
-    found = decoded("zoo", photographs, 7, quiet)
+    found = decoded(photographs, 7)
     assert len({found[i].shape for i in range(11)}) > 1
-    check_decoded(found, photographs, 7)
+    check_decoded(photographs, 7)
     with pytest.raises(IndexError):
         found[11]
     pack(tmp_path / "a.zip", photographs.place, NAMES, "in")
-    packed = Photographs(tmp_path / "a.zip", NAMES, np.array([[0, 1, 4, 3.5]] * 11), "in")
-    check_decoded(decoded("zoo", packed, 9, quiet), packed, 9)
+    check_decoded(Photographs(tmp_path / "a.zip", NAMES, np.array([[0, 1, 4, 3.5]] * 11), "in"), 9)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8])
 def test_borders_of_parts(photographs: Photographs, count: int) -> None:
-    some = Photographs(photographs.place, NAMES[:count])
-    check_decoded(decoded("zoo", some, 5, quiet), some, 5)
+    check_decoded(Photographs(photographs.place, NAMES[:count]), 5)
 
 
-def test_a_second_call_decodes_nothing(
+def test_a_second_call_decodes_nothing_and_needs_no_lock(
     photographs: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worked = count_work(monkeypatch)
-    said: list[tuple[str, int, int | None]] = []
-    decoded("zoo", photographs, 6, lambda *told: said.append(told))
+    reports: list[tuple[str, int, int | None]] = []
+    decoded(photographs, 6, lambda *report: reports.append(report))
     assert sorted(worked) == list(range(11))
-    told = [done for what, done, total in said if what == "decoding" and total == 11]
-    assert told[0] == 0
-    assert told[-1] == 11
-    assert told == sorted(told)
-    found = decoded("zoo", Photographs(photographs.place, NAMES), 6, quiet)
+    progress = [done for what, done, total in reports if what == "decoding" and total == 11]
+    assert [progress[0], progress[-1]] == [0, 11]
+    assert progress == sorted(progress)
+    monkeypatch.setattr(pixels, "alone", None)
+    decoded(Photographs(photographs.place, NAMES), 6)
     assert len(worked) == 11
-    check_decoded(found, photographs, 6)
+    check_decoded(photographs, 6)
 
 
 def test_another_side_file_box_or_name_is_another_folder(
     photographs: Photographs, cache: Path
 ) -> None:
-    decoded("zoo", photographs, 6, quiet)
-    decoded("zoo", photographs, 5, quiet)
-    decoded("folder:Zoo / ü", photographs, 6, quiet)
+    decoded(photographs, 6)
+    decoded(photographs, 5)
+    decoded(photographs, 6, name="folder:Zoo / ü")
     boxes = np.array([[0, 0, 3, 3]] * 11, dtype=np.float64)
-    decoded("zoo", dataclasses.replace(photographs, boxes=boxes), 6, quiet)
+    decoded(dataclasses.replace(photographs, boxes=boxes), 6)
     (photographs.place / NAMES[8]).write_bytes(picture(99))
-    changed = Photographs(photographs.place, NAMES)
-    check_decoded(decoded("zoo", changed, 6, quiet), changed, 6)
+    check_decoded(Photographs(photographs.place, NAMES), 6)
     names = [path.name for path in cache.iterdir() if path.is_dir()]
     assert len(names) == 5
     assert sorted(name.rsplit("-", 1)[0] for name in names) == [
@@ -89,27 +92,28 @@ def test_another_side_file_box_or_name_is_another_folder(
     ]  # fmt: skip
 
 
-def test_whole_parts_need_no_folder_that_can_be_written(
-    photographs: Photographs, monkeypatch: pytest.MonkeyPatch
+def test_another_decoder_is_another_folder(
+    photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded("zoo", photographs, 6, quiet)
-    monkeypatch.setattr(pixels, "alone", None)
-    check_decoded(decoded("zoo", photographs, 6, quiet), photographs, 6)
+    decoded(photographs, 6)
+    monkeypatch.setattr(reading, "decoding", SimpleNamespace(__file__=__file__))
+    decoded(photographs, 6)
+    assert len(list(cache.glob("zoo-6-*"))) == 2
 
 
 def test_no_file_stays_open(photographs: Photographs) -> None:
     """A process may open few files, by default 256 on some systems; parts are thousands."""
-    found = decoded("zoo", photographs, 6, quiet)
+    found = decoded(photographs, 6)
     before = len(os.listdir("/dev/fd"))
-    means = [found[i].mean() for i in range(11)]
-    assert len(means) == 11
+    kept = [found.batch(np.arange(11)), *(found.thumbnail(i) for i in range(11))]
+    kept += [np.array(found[i].mean()) for i in range(11)]
     assert len(os.listdir("/dev/fd")) == before
 
 
 def test_ctrl_c_ends_the_threads_within_a_photograph(
     photographs: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each takes a tenth of a second, of which eleven wait; what was whole is kept."""
+    """Each of the eleven takes a tenth of a second; complete parts are kept."""
     monkeypatch.setattr(pixels, "PART", 11)
     worked: list[int] = []
     genuine = Photographs.pixels
@@ -125,40 +129,176 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
 
     monkeypatch.setattr(Photographs, "pixels", slowly)
     with pytest.raises(KeyboardInterrupt):
-        decoded("zoo", photographs, 6, interrupt)
+        decoded(photographs, 6, interrupt)
     assert 0 < len(worked) < 8
     monkeypatch.setattr(Photographs, "pixels", genuine)
-    check_decoded(decoded("zoo", photographs, 6, quiet), photographs, 6)
+    check_decoded(photographs, 6)
 
 
-def test_a_batch_keeps_no_photograph_mapped(photographs: Photographs) -> None:
-    labels = np.arange(11) // 2 % 4
-    split = class_disjoint(labels, validation=np.array([1]), test=np.array([2]))
-    names = ("ant", "bee", "cat", "dog")
-    zoo = Dataset("zoo", photographs, labels, names, photographs.names, split)
-    zoo = prepare(zoo, 6, quiet)
-    before = len(os.listdir("/dev/fd"))
-    for augmentation in ("none", "crop", "resized-crop"):
-        batch = training_input(zoo, np.arange(11), augmentation, side=5, seed=0, step=1)
-        assert batch.shape == (11, 3, 5, 5)
-        assert len(os.listdir("/dev/fd")) == before
+@pytest.mark.parametrize("damage", ["gone", "empty", "short", "long", "sizes"])
+def test_a_damaged_part_is_decoded_again(
+    photographs: Photographs, cache: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded(photographs, 6)
+    before = parts(cache)
+    path, content = list(before.items())[1]
+    path.write_bytes(
+        {
+            "empty": b"",
+            "short": content[:-1],
+            "long": content + b"x",
+            "sizes": b"\1" * 64 + content[64:],
+        }.get(damage, b"")
+    )
+    if damage == "gone":
+        path.unlink()
+    worked = count_work(monkeypatch)
+    decoded(photographs, 6)
+    assert sorted(worked) == [4, 5, 6, 7]
+    assert parts(cache) == before
 
 
-def test_sizes_are_those_of_the_photographs(photographs: Photographs) -> None:
-    found = decoded("zoo", photographs, 6, quiet)
-    order = np.array([10, 0, 3])
-    assert found.sizes(order).tolist() == [list(found[i].shape[:2]) for i in order.tolist()]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from bench.datasets.files import pixels
+from tests.support.photographs import NAMES, decoded
+from bench.datasets.files.photographs import Photographs
+pixels.PART = 4
+pixels.cores = lambda: 1
+plain = pixels.Part.write
+def write(part, images):
+    if part.path.stem == "00002":
+        part.path.with_suffix(".partial").write_bytes(b"half of it")
+        os.kill(os.getpid(), signal.SIGKILL)
+    plain(part, images)
+pixels.Part.write = write
+decoded(Photographs(Path(sys.argv[1]), NAMES), 6)
+"""
 
 
-def test_prepare_decodes_photographs_and_leaves_small_images(photographs: Photographs) -> None:
-    labels = np.arange(11) // 2 % 4
-    split = class_disjoint(labels, validation=np.array([1]), test=np.array([2]))
-    names = ("ant", "bee", "cat", "dog")
-    dataset = Dataset("zoo", photographs, labels, names, NAMES, split)
-    assert prepare(dataset, None, quiet) is dataset
-    ready = prepare(dataset, 6, quiet)
-    assert isinstance(ready.images, Decoded)
-    check_decoded(ready.images, photographs, 6)
-    assert ready.checksum == dataset.checksum
-    small = dataclasses.replace(dataset, images=np.zeros((11, 4, 4), np.uint8))
-    assert prepare(small, 6, quiet) is small
+def test_after_a_kill_complete_parts_are_used_and_the_rest_is_removed(
+    photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(photographs.place)])
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in parts(cache)] == ["00000.rgb", "00001.rgb"]
+    assert list(cache.rglob("*.partial"))
+    worked = count_work(monkeypatch)
+    decoded(photographs, 6)
+    assert sorted(worked) == [8, 9, 10]
+    assert not list(cache.rglob("*.partial"))
+    check_decoded(photographs, 6)
+
+
+WAITING = """
+import sys
+from pathlib import Path
+from bench.datasets.files import pixels
+from bench.datasets.files.photographs import Photographs
+from tests.support.photographs import NAMES, decoded
+pixels.PART = 4
+worked = []
+plain = Photographs.pixels
+def counted(self, place, position, side):
+    worked.append(position)
+    return plain(self, place, position, side)
+Photographs.pixels = counted
+photographs = Photographs(Path(sys.argv[1]), NAMES)
+decoded(photographs, 6, lambda what, done, total: print(what, flush=True))
+print(len(worked))
+"""
+
+
+def test_of_two_processes_one_decodes_and_the_other_waits(
+    photographs: Photographs, cache: Path
+) -> None:
+    decoded(photographs, 6)
+    before = parts(cache)
+    for path in before:
+        path.unlink()
+    command = [sys.executable, "-c", WAITING, str(photographs.place)]
+    with (next(iter(before)).parent / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        for process in both:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "waiting for another process\n"
+    counts = sorted(process.communicate(timeout=30)[0].splitlines()[-1] for process in both)
+    assert counts == ["0", "11"]
+    assert parts(cache) == before
+
+
+def test_all_broken_photographs_are_named_and_their_parts_not_written(
+    photographs: Photographs, cache: Path
+) -> None:
+    for i, content in ((1, b"a note"), (2, picture(2)[:60]), (9, b"")):
+        (photographs.place / NAMES[i]).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{photographs.place}: 3 photographs cannot") as caught:
+        decoded(photographs, 6)
+    assert all(NAMES[i] in str(caught.value) for i in (1, 2, 9))
+    assert [path.name for path in parts(cache)] == ["00001.rgb"]
+    assert not list(cache.rglob("*.partial"))
+
+
+def test_a_missing_photograph_is_named(photographs: Photographs) -> None:
+    (photographs.place / NAMES[5]).unlink()
+    with pytest.raises(FileNotFoundError, match=f"is not complete: .*{NAMES[5]}$"):
+        decoded(photographs, 6)
+
+
+@pytest.mark.filterwarnings("ignore:digests could not be kept")
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(
+    photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir()
+    (cache / "file").write_text("in the way")
+    monkeypatch.setenv("PROXY_BENCH_CACHE", str(cache / "file"))
+    message = rf"cannot be kept in {cache}/file/zoo-6-.*; set PROXY_BENCH_CACHE to a folder that"
+    with pytest.raises(OSError, match=message):
+        decoded(photographs, 6)
+
+
+def test_a_full_disk_is_reported_with_the_folder(
+    photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"kept in {cache}/zoo-6-.*No space left") as caught:
+        decoded(photographs, 6)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(cache.rglob("*.partial"))
+
+
+def test_too_little_space_is_reported_before_anything_is_decoded(
+    photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded(photographs, 6)
+    list(parts(cache))[1].unlink()  # four photographs at 6 x 8 pixels of three bytes
+    worked = count_work(monkeypatch)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=575))
+    message = (
+        rf"4 photographs decoded at a side of 6 cannot be kept in {cache}/zoo-6-\w* \(about 576 "
+        r"bytes needed, 575 free\); set PROXY_BENCH_CACHE to a folder with room"
+    )
+    with pytest.raises(OSError, match=message) as caught:
+        decoded(photographs, 6)
+    assert caught.value.errno == errno.ENOSPC
+    assert worked == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=576))
+    check_decoded(photographs, 6)
+
+
+@pytest.mark.parametrize("broken_at", [0, 11])
+def test_an_error_of_the_progress_callback_is_not_taken_for_the_disk(
+    photographs: Photographs, broken_at: int
+) -> None:
+    def closed(what: str, done: int, total: int | None) -> None:
+        if (what, done) == ("decoding", broken_at):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError, match=r"^\[Errno \d+\] Broken pipe$"):
+        decoded(photographs, 6, closed)
+    check_decoded(photographs, 6)
