@@ -23,6 +23,11 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
+def _spec(method: str, seed: int) -> RunSpec:
+    sizes = {"resize": 4, "crop": 3}
+    return make_spec("folder:zoo", method, seed).model_copy(update=sizes)
+
+
 def _store(results: Path, data: Path, spec: RunSpec) -> Path:
     """A made-up run that says it saw the images now under the data root."""
     dataset = load(spec.dataset, data, spec.split)
@@ -38,16 +43,16 @@ def test_stored_runs_on_the_same_images_are_no_hindrance(data: Path, tmp_path: P
     results = tmp_path / "results"
     dataset = load("folder:zoo", data, "class-disjoint")
     check_same_images(dataset, results)
-    _store(results, data, make_spec("folder:zoo", "Proxy-NCA", 0))
+    _store(results, data, _spec("Proxy-NCA", 0))
     check_same_images(dataset, results)
     check_same_images(dataset.prepare(4, 3, quiet), results)
-    check_data([make_spec("folder:zoo", "Proxy-NCA", 1)], data, results, quiet)
+    check_data([_spec("Proxy-NCA", 1)], data, results, quiet)
 
 
 @pytest.mark.parametrize("change", ["pixels", "split"])
 def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, change: str) -> None:
     results = tmp_path / "results"
-    path = _store(results, data, make_spec("folder:zoo", "Proxy-NCA", 0))
+    path = _store(results, data, _spec("Proxy-NCA", 0))
     if change == "pixels":
         (data / "zoo" / NAMES[0]).write_bytes(picture(77))
     else:
@@ -60,14 +65,14 @@ def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, c
     with pytest.raises(ValueError, match=message):
         check_same_images(load("folder:zoo", data, "class-disjoint"), results)
     with pytest.raises(ValueError, match=message):
-        check_data([make_spec("folder:zoo", "Triplet, semi-hard", 5)], data, results, quiet)
+        check_data([_spec("Triplet, semi-hard", 5)], data, results, quiet)
 
 
 def test_runs_under_another_name_or_split_do_not_count(data: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     for spec in (
         make_spec("folder:ark", "Proxy-NCA", 0),
-        make_spec("folder:zoo", "Proxy-NCA", 0).model_copy(update={"split": "official"}),
+        _spec("Proxy-NCA", 0).model_copy(update={"split": "official"}),
     ):
         write_run(results, spec, gain=0.1)
     check_same_images(load("folder:zoo", data, "class-disjoint"), results)
