@@ -1,9 +1,9 @@
 """Tables for the terminal: what there is, what became of a suite's runs, one run in detail."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
-from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +11,8 @@ from rich.text import Text
 from bench.running.sweep import read_note
 from bench.spec import RunSpec
 from bench.store.runs import Run, StoredRunError, load_run, scan
+from bench.suites import load_suite, names
+from bench.suites.arguments import declared_losses
 
 
 def select(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
@@ -87,8 +89,6 @@ def state(directory: Path, spec: RunSpec) -> str:
 
 
 def suites_table() -> Table:
-    from bench.suites import load_suite, names
-
     table = Table("suite", "what", "runs", title="suites")
     for name in names():
         _, suite = load_suite(name)
@@ -97,25 +97,25 @@ def suites_table() -> Table:
 
 
 def losses_listing() -> Group:
-    """Losses by family. An address stands on a line of its own and is never cut or broken, however
-    narrow the terminal, so that it can be copied: print it without cropping."""
-    from bench.reporting.catalogue import families, link, settings, summary
+    """Losses by family, read from the source of proxy_core without importing torch.
 
-    found = families()
-    width = max(len(name) for family in found for name in family.losses)
+    Print it without cropping: an address has a line of its own and is never cut or broken, however
+    narrow the terminal, so that it can be copied.
+    """
+    losses = declared_losses()
+    width = max(map(len, losses))
     lines: list[RenderableType] = [Text("losses", style="italic")]
-    for family in found:
-        lines += [Text(), Text(family.title, style="bold")]
-        for name, loss in family.losses.items():
-            address = Text(" " * (width + 4) + link(loss), no_wrap=True, overflow="ignore")
-            hyper = [Text(item) for item in settings(loss)]
-            lines += [beside(name, width, Text(summary(loss))), address]
-            lines += [beside("", width, Columns(hyper, padding=(0, 3)))]
+    for title, family in groupby(losses.items(), key=lambda item: item[1].title):
+        lines += [Text(), Text(title, style="bold")]
+        for name, loss in family:
+            address = Text(" " * (width + 4) + loss.paper, no_wrap=True, overflow="ignore")
+            lines += [beside(name, width, Text(loss.summary)), address]
+            lines += [beside("", width, Text("\n".join(loss.defaults)))]
     return Group(*lines)
 
 
 def beside(name: str, width: int, words: RenderableType) -> Table:
-    """A name, and words that keep to the right of it on every line."""
+    """A name, and a text that stays to the right of it on every line."""
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_column(width=width + 2, no_wrap=True)
     line.add_column()

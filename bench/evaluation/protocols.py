@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
+from proxy_core.losses import HasClassVectors
 from proxy_core.metrics.classification import (
     class_mean_accuracy,
     nearest_neighbor_accuracy,
@@ -38,20 +39,12 @@ def accuracies(
 
 
 def class_vectors(loss: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """Vectors (P, D) that stand for classes and the class (P,) of each; None where the loss has
-    none, or where classes share them."""
-    vectors = getattr(loss, "proxies", getattr(loss, "centers", None))
-    if vectors is None:
+    """Vectors (P, D) of a loss that represent classes and the class (P,) of each; None where the
+    loss has none, or where classes share them."""
+    if not isinstance(loss, HasClassVectors):
         return None
-    flat = vectors.detach().cpu().reshape(-1, vectors.shape[-1])
-    assign = getattr(loss, "assign", None)
-    if assign is None:
-        classes = torch.arange(len(vectors)).repeat_interleave(len(flat) // len(vectors))
-        return flat, classes
-    if assign.members is None or assign.num_proxies < assign.num_classes:
-        return None
-    classes = torch.arange(assign.num_classes).repeat_interleave(assign.members.shape[1])
-    return flat, classes
+    vectors, classes = loss.class_vectors()
+    return None if (classes < 0).any() else (vectors.cpu(), classes.cpu())
 
 
 def verify(embeddings: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:

@@ -1,6 +1,6 @@
 """What is checked before the first run starts, so that a mistake costs seconds and not a sweep."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -8,8 +8,7 @@ import numpy as np
 
 from bench.datasets.files.progress import Report
 from bench.running.same_images import check_same_images
-from bench.spec import RunSpec
-from bench.suites.names import check_loss
+from bench.spec import LossArgument, RunSpec
 
 
 def check_results(results: Path) -> None:
@@ -64,3 +63,13 @@ def check_settings(spec: RunSpec, classes: int) -> None:
         check_loss(spec.loss, classes, spec.loss_args)
     except ValueError as error:
         raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
+
+
+def check_loss(loss: str, classes: int, args: Mapping[str, LossArgument]) -> None:
+    """Build a loss without its memory. Raises: ValueError for arguments that it refuses."""
+    import torch
+
+    from proxy_core.losses import LOSSES
+
+    with torch.device("meta"):
+        LOSSES[loss](classes, 2, **args)

@@ -1,11 +1,12 @@
-"""What a suite file says, and the runs that follow from it.
+"""The content of a suite file, its checks, and the runs that follow from it.
 
-A data set's budget holds for every method alike. A method sets only its loss, the loss's own
-hyper-parameters and learning rate, and how its batches are composed; these may differ by data set
-(`on`), since they come from a search on that data set's validation classes.
+The budget of a data set holds for every method. A method sets only its loss, the loss's
+hyper-parameters and learning rate, and the composition of its batches; these may differ by data set
+(`on`), because they come from a search on the validation classes of that data set.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -13,33 +14,53 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from bench.datasets import find
 from bench.spec import Budget, LossArgument, Name, RunSpec
-from bench.suites.names import (
-    check_protocol,
-    has_photographs,
-    known_backbone,
-    known_dataset,
-    known_loss,
-    resolve_arguments,
-)
+from bench.suggest import unknown
+from bench.suites.arguments import backbones, declared_losses, resolve_arguments
+
+
+def known_dataset(name: str) -> str:
+    """The name; ValueError if there is no such data set."""
+    find(name)
+    return name
+
+
+def known_backbone(name: str) -> str:
+    """The name; ValueError if there is no such backbone."""
+    if name not in backbones():
+        raise ValueError(unknown("backbone", name, backbones()))
+    return name
+
+
+def known_loss(name: str) -> str:
+    """The name; ValueError if there is no such loss."""
+    if name not in declared_losses():
+        raise ValueError(unknown("loss", name, declared_losses()))
+    return name
+
 
 DatasetName = Annotated[Name, AfterValidator(known_dataset)]
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SuiteBudget(Budget):
-    """A data set's budget whose backbone is checked to exist."""
+    """The budget of a data set, with a check that the backbone exists."""
 
     backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
 
 
 class Change(BaseModel):
-    """What a method does otherwise on one data set."""
+    """The fields of a method that differ on one data set.
+
+    Once its method is checked, `args` holds all hyper-parameters of the loss on that data set.
+    """
 
     model_config = STRICT
 
@@ -49,36 +70,40 @@ class Change(BaseModel):
 
 
 class Method(BaseModel):
-    """A row of the table: a loss with its hyper-parameters."""
+    """A row of the table: a loss and, once checked, all of its hyper-parameters."""
 
     model_config = STRICT
 
     loss: Annotated[Name, AfterValidator(known_loss)]
-    args: dict[str, LossArgument] = {}
+    args: dict[str, LossArgument] = Field(default={}, validate_default=True)
     loss_learning_rate: float = Field(default=0.0, ge=0)
     samples_per_class: int = Field(default=4, ge=1)
     on: dict[DatasetName, Change] = {}
 
     @field_validator("args")
     @classmethod
-    def check_args(cls, args: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def resolve_args(cls, args: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         return resolve_arguments(info.data["loss"], args) if "loss" in info.data else args
 
     @field_validator("on")
     @classmethod
-    def check_on(cls, changes: dict[str, Change], info: ValidationInfo) -> dict[str, Change]:
-        if "loss" in info.data and "args" in info.data:
-            for change in changes.values():
-                resolve_arguments(info.data["loss"], {**info.data["args"], **change.args})
-        return changes
+    def resolve_changes(cls, changes: dict[str, Change], info: ValidationInfo) -> dict[str, Change]:
+        if "loss" not in info.data or "args" not in info.data:
+            return changes
+        loss, args = info.data["loss"], info.data["args"]
+        return {
+            dataset: change.model_copy(update={"args": resolve_arguments(loss, args | change.args)})
+            for dataset, change in changes.items()
+        }
 
     def settings(self, dataset: str) -> dict[str, Any]:
-        """Fields of `RunSpec` that this method sets on a data set, with every default resolved."""
-        change = self.on.get(dataset, Change())
-        given = change.model_dump(exclude={"args"}, exclude_none=True)
-        merged = {**self.args, **change.args}
-        common = self.model_dump(include={"loss", "loss_learning_rate", "samples_per_class"})
-        return {**common, **given, "loss_args": resolve_arguments(self.loss, merged)}
+        """The fields of `RunSpec` that this method sets on a data set."""
+        common = self.model_dump(exclude={"on", "args"}) | {"loss_args": self.args}
+        if dataset not in self.on:
+            return common
+        change = self.on[dataset]
+        changed = change.model_dump(exclude={"args"}, exclude_none=True)
+        return common | changed | {"loss_args": change.args}
 
 
 class Suite(BaseModel):
@@ -90,6 +115,7 @@ class Suite(BaseModel):
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
     budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
+    _specs: tuple[RunSpec, ...] = PrivateAttr(default=())
 
     @field_validator("seeds")
     @classmethod
@@ -117,43 +143,50 @@ class Suite(BaseModel):
             f"methods.{name}.{problem}"
             for name, method in self.methods.items()
             for problem in method_problems(method, self.budgets)
-        ] or same_directory(self.specs())
+        ]
+        self._specs = self.expand()
+        problems = problems or same_directory(self._specs)
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
     def specs(self) -> tuple[RunSpec, ...]:
         """Every run of the grid; seed by seed, so that an early stop leaves whole comparisons."""
-        return tuple(
-            RunSpec(
-                **budget.model_dump(),
-                method=name,
-                dataset=dataset,
-                seed=seed,
-                **method.settings(dataset),
-            )
+        return self._specs
+
+    def expand(self) -> tuple[RunSpec, ...]:
+        """`specs`, made from the budgets, seeds and methods."""
+        fields = {
+            (dataset, name): budget.model_dump() | method.settings(dataset)
             for dataset, budget in self.budgets.items()
-            for seed in self.seeds
             for name, method in self.methods.items()
+        }
+        return tuple(
+            RunSpec(method=name, dataset=dataset, seed=seed, **fields[dataset, name])
+            for dataset, seed, name in product(self.budgets, self.seeds, self.methods)
         )
 
 
 def same_directory(specs: Sequence[RunSpec]) -> list[str]:
-    """Methods whose names differ in signs only and whose settings do not differ at all."""
+    """Methods with the same fields whose names give the same run directory."""
     first: dict[str, str] = {}
     problems = []
     for spec in specs:
         other = first.setdefault(spec.run_name, spec.method)
         if other != spec.method:
             problems.append(
-                f"methods.{spec.method}: is the same as {other!r} on {spec.dataset}, "
-                "in its settings and, but for signs, in its name"
+                f"methods.{spec.method}: is the same as {other!r} on {spec.dataset}; "
+                "change a hyper-parameter or a letter of its name"
             )
     return list(dict.fromkeys(problems))
 
 
 def budget_problems(dataset: str, budget: Budget) -> list[str]:
-    problems = check_protocol(dataset, budget.split) + photograph_problems(dataset, budget)
+    """Fields of a budget that do not fit its data set, `field: problem`."""
+    problems = photograph_problems(dataset, budget)
+    protocols = find(dataset).protocols
+    if budget.split not in protocols:
+        problems.append(f"split: {unknown('split', budget.split, protocols)}")
     if budget.evaluate_every > budget.steps:
         problems.append(
             f"evaluate_every: {budget.evaluate_every} is more than the {budget.steps} steps"
@@ -162,10 +195,10 @@ def budget_problems(dataset: str, budget: Budget) -> list[str]:
 
 
 def photograph_problems(dataset: str, budget: Budget) -> list[str]:
-    """Photographs need the sizes at which they are decoded and seen, small images take none."""
+    """Photographs need the sizes for decoding and cropping; small images take none."""
     sizes = budget.resize, budget.crop
     cropped = budget.augmentation in ("crop", "resized-crop")
-    if not has_photographs(dataset):
+    if not find(dataset).photographs:
         given = [name for name, size in zip(("resize", "crop"), sizes, strict=True) if size]
         problems = [f"{name}: {dataset} has small images, which are not resized" for name in given]
         return problems + ["augmentation: small images take none or affine"] * cropped
@@ -174,7 +207,7 @@ def photograph_problems(dataset: str, budget: Budget) -> list[str]:
         for name, size, what in zip(
             ("resize", "crop"),
             sizes,
-            ("the shorter side that they are decoded at", "the side of the square seen of them"),
+            ("the shorter side after decoding", "the side of the square crop"),
             strict=True,
         )
         if size is None
@@ -187,6 +220,7 @@ def photograph_problems(dataset: str, budget: Budget) -> list[str]:
 
 
 def method_problems(method: Method, budgets: Mapping[str, Budget]) -> list[str]:
+    """Fields of a method that do not fit the budgets, `field: problem`."""
     problems = [
         f"on.{dataset}: the suite has no budget for this data set"
         for dataset in method.on

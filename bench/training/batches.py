@@ -1,4 +1,4 @@
-"""The batches of a run, and the only thing that they remember: the clusters of Magnet loss."""
+"""The batches of a run, and their only state: the clusters of losses with clustered batches."""
 
 from typing import Any
 
@@ -12,38 +12,38 @@ from bench.spec import RunSpec
 from bench.training.inputs import training_batch
 from bench.training.magnet_batches import Clusters, find_clusters, neighbourhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
-from proxy_core.losses.magnet import Magnet
+from proxy_core.losses import ClusteredBatches
 
 
 class Batches:
-    """Class-balanced batches or, for Magnet loss, neighbourhoods of clusters.
+    """Class-balanced batches, or clustered ones for a loss with the hook `ClusteredBatches`.
 
-    A class-balanced batch is a function of (seed, step). A neighbourhood is one of (clusters, seed,
-    step), and the clusters depend on what the network was at their refresh, so they are the state
-    that a checkpoint must keep.
+    A class-balanced batch is a function of (seed, step). A clustered one is a function of
+    (clusters, seed, step); the clusters depend on the network at their last refresh, so they are
+    the state that a checkpoint must keep.
     """
 
     def __init__(self, spec: RunSpec, dataset: Dataset, loss: nn.Module) -> None:
         groups = spec.batch_size // spec.samples_per_class
-        if isinstance(loss, Magnet) and groups < 2:
+        self.clustered = loss if isinstance(loss, ClusteredBatches) else None
+        if self.clustered and groups < 2:
             raise ValueError(
                 f"samples_per_class is {spec.samples_per_class} of {spec.batch_size} images: "
-                "Magnet loss needs two clusters in a batch or more; lower samples_per_class"
+                f"{spec.loss} needs two clusters in a batch or more; lower samples_per_class"
             )
         self.spec = spec
         self.dataset = dataset
-        self.magnet = loss if isinstance(loss, Magnet) else None
         self.by_class = positions_by_class(dataset.labels, dataset.split.train)
         self.classes = np.array(list(self.by_class))  # ascending labels of the data set
         self.clusters: Clusters | None = None
 
     def refresh(self, model: nn.Module, step: int) -> None:
-        """For Magnet loss, every `refresh_every` steps from step 0 on: cluster the training images.
+        """Cluster the training images if the loss wants it before this step.
 
-        Leaves the network in evaluation mode. Raises: FloatingPointError naming the step if it
-        gives embeddings that are not finite.
+        Leaves the network in evaluation mode. Raises: FloatingPointError naming the step if the
+        network gives embeddings that are not finite.
         """
-        if self.magnet is None or step % self.magnet.refresh_every:
+        if self.clustered is None or step % self.clustered.refresh_every:
             return
         train = self.dataset.split.train
         embeddings = embed(model, self.dataset.images, train)
@@ -55,15 +55,15 @@ class Batches:
         self.clusters = find_clusters(
             embeddings,
             self.labels(train),
-            per_class=self.magnet.clusters_per_class,
+            per_class=self.clustered.clusters_per_class,
             groups=self.spec.batch_size // self.spec.samples_per_class,
-            alpha=self.magnet.alpha,
-            generator=derive(self.spec.seed, "clusters", step // self.magnet.refresh_every),
+            alpha=self.clustered.alpha,
+            generator=derive(self.spec.seed, "clusters", step // self.clustered.refresh_every),
         )
 
     def load(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Images (B, C, H, W) of batch `step`, and what the loss takes after their embeddings:
-        labels (B,) in 0..training classes-1 and, for Magnet loss, clusters (B,)."""
+        """Images (B, C, H, W) of batch `step`, and the arguments of the loss after the embeddings:
+        labels (B,) in 0..training classes-1 and, in a clustered batch, clusters (B,)."""
         spec = self.spec
         sizes = {"batch_size": spec.batch_size, "samples_per_class": spec.samples_per_class}
         if self.clusters is None:
@@ -84,9 +84,9 @@ class Batches:
         return torch.from_numpy(found)
 
     def state_dict(self) -> dict[str, Any] | None:
-        """What a checkpoint must keep; None without clusters."""
+        """The state for a checkpoint; None without clusters."""
         return None if self.clusters is None else vars(self.clusters)
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
-        """Take back what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         self.clusters = None if state is None else Clusters(**state)

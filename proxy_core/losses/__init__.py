@@ -1,27 +1,33 @@
-"""All losses by name, and the contract that every one of them keeps.
+"""All losses by name, and the contract of a loss.
 
-Construction: `Loss(num_classes, embedding_dim, *, hyper=default, ...)`. Hyper-parameters are
-keyword-only, annotated with plain types (float, int, str, Literal) and checked: ValueError names
-the value and the allowed range. A loss that needs no C or D takes them nevertheless.
+Construction: `Loss(num_classes, embedding_dim, *, hyper_parameter=default, ...)`, with a type of
+`proxy_core.hyper_parameters` for every argument. A value outside its type raises a ValueError that
+names the argument, the value and the allowed range. A loss that does not need C or D takes them all
+the same, to check batches.
 
 Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and int64 labels (B,)
-in 0..C-1 -> a scalar of the size of a mean, whatever the order of the batch. A loss normalises
-where its formula says so. Any other batch, an empty one too, is a ValueError.
-
-One loss may be told more: `Magnet` takes as an optional third argument which cluster each image is
-from, int64 numbers (B,) that no two classes share. Without it every class is one cluster, so that
-it can be called like any other loss.
+in 0..C-1 -> a scalar of the size of a mean, independent of the order of the batch. A loss
+normalises where its formula says so. Any other batch, or an empty one, raises ValueError.
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
-Gradients are finite, for zero embeddings and for classes absent from the batch too, as far as the
-type of the embeddings reaches. Second derivatives are right or, where a gradient is written by hand
-for speed, refused with a RuntimeError.
+Gradients are finite, also for zero embeddings and for classes that are absent from the batch, as
+far as the type of the embeddings can hold them. Second derivatives are right or, where a gradient
+is written by hand for speed, refused with a RuntimeError.
 
-State: what is learned is a parameter of the module, anything else a buffer, so that
-`parameters()` is all an optimiser needs and `state_dict()` all a checkpoint needs.
+State: everything learned is a parameter of the module and everything else that changes is a buffer.
+`parameters()` is all that an optimizer needs, and `state_dict()` all that a checkpoint needs.
 
-Words: the first line of a class's docstring describes it in one line; paper and link follow.
+Hooks: a loss may have either of two. `HasClassVectors` gives access to proxies, centers or
+classifier weights, for example to classify images. `ClusteredBatches` makes the training loop
+compose batches of clusters instead of classes.
+
+Docstring: the first line of the class describes the loss; paper and link follow.
+
+A new loss is its function, its class, and its line in `LOSSES`. The tests then ask for a method in
+the suite `losses`, a name in README's table and a new docs/losses.md (`tox -e docs`).
 """
+
+from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -31,12 +37,37 @@ from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.margin import Margin
 from proxy_core.losses.pair_distance import Contrastive, GeneralizedLifted, LiftedStructure
 from proxy_core.losses.pair_similarity import MultiSimilarity, NPairs, NTXent
+from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.proxy import ProxyNCA, ProxyNCAPlusPlus, ProxyNCASoftmax
 from proxy_core.losses.proxy_anchor import ProxyAnchor
 from proxy_core.losses.proxy_triplet import ProxyTriplet
 from proxy_core.losses.soft_triple import SoftTriple
 from proxy_core.losses.softmax import ArcFace, CosFace, NormalizedSoftmax, Softmax
 from proxy_core.losses.triplet import Triplet
+
+
+@runtime_checkable
+class HasClassVectors(Protocol):
+    """A loss with vectors that represent classes."""
+
+    def class_vectors(self) -> ClassVectors:
+        """The vectors (P, D), which share the memory of the loss, and the class (P,) of each."""
+
+
+@runtime_checkable
+class ClusteredBatches(Protocol):
+    """A loss whose batches are clusters of training images that lie near each other.
+
+    The training loop clusters the images of each class by k-means every `refresh_every` steps, into
+    `clusters_per_class` clusters. A batch is one cluster and its nearest clusters of other classes,
+    and the loss is called with a third argument: int64 cluster numbers (B,), no number in two
+    classes. Clusters whose images violate the gap `alpha` most are drawn most often.
+    """
+
+    clusters_per_class: int
+    refresh_every: int
+    alpha: float
+
 
 LOSSES: dict[str, type[nn.Module]] = {
     "proxy_nca": ProxyNCA,
@@ -50,9 +81,9 @@ LOSSES: dict[str, type[nn.Module]] = {
     "arcface": ArcFace,
     "cosface": CosFace,
     "contrastive": Contrastive,
-    "n_pairs": NPairs,
     "lifted_structure": LiftedStructure,
     "generalized_lifted": GeneralizedLifted,
+    "n_pairs": NPairs,
     "multi_similarity": MultiSimilarity,
     "nt_xent": NTXent,
     "triplet": Triplet,

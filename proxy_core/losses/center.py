@@ -1,15 +1,13 @@
 """Center loss: a classifier, and a pull of every embedding towards the center of its class."""
 
-from typing import Literal, get_args
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
+from proxy_core.checks import check_batch
 from proxy_core.distances import full_precision, inner_products, same_class
-
-Update = Literal["paper", "gradient"]
+from proxy_core.hyper_parameters import CenterUpdate, Count, Fraction, NonNegative, checked
+from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 
 
 def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -60,20 +58,17 @@ class Center(nn.Module):
 
     centers: Tensor
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        weight: float = 0.003,
-        center_rate: float = 0.5,
-        update: Update = "paper",
+        weight: NonNegative = 0.003,
+        center_rate: Fraction = 0.5,
+        update: CenterUpdate = "paper",
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("weight", weight, low=0.0, high=torch.inf, low_allowed=True)
-        check_range("center_rate", center_rate, low=0.0, high=1.0, low_allowed=True)
-        check_choice("update", update, get_args(Update))
         self.head = nn.Linear(embedding_dim, num_classes)
         start = torch.zeros(num_classes, embedding_dim)
         if update == "paper":
@@ -92,3 +87,6 @@ class Center(nn.Module):
         if self.training and self.update == "paper":
             move_centers(embeddings, labels, self.centers, rate=self.center_rate)
         return F.cross_entropy(logits, labels) + self.weight * pull
+
+    def class_vectors(self) -> ClassVectors:
+        return class_vectors_of(self.centers)

@@ -1,9 +1,13 @@
 """Structured clustering loss: the labels against the clustering that speaks most against them."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
+from proxy_core.checks import check_batch
+from proxy_core.hyper_parameters import Count, NonNegative, checked
 from proxy_core.losses.pair_distance import plain_distances
 from proxy_core.losses.parts.medoids import worst_medoids
 
@@ -60,13 +64,16 @@ class FacilityLocation(nn.Module):
     C < 1, D < 1 or margin or passes outside [0, inf).
     """
 
+    @checked
     def __init__(
-        self, num_classes: int, embedding_dim: int, *, margin: float = 1.0, passes: int = 5
+        self,
+        num_classes: Count,
+        embedding_dim: Count,
+        *,
+        margin: NonNegative = 1.0,
+        passes: Annotated[int, Ge(0)] = 5,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=torch.inf, low_allowed=True)
-        check_whole("passes", passes, low=0, high=torch.inf)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin

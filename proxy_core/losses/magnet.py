@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
+from proxy_core.checks import check_batch
 from proxy_core.distances import full_precision, same_class, unit
+from proxy_core.hyper_parameters import Count, CountPerClass, NonNegative, checked
 from proxy_core.losses.parts.masked_sums import log_sum_exp
 
 LEAST_VARIANCE = 1e-12  # of unit vectors; below it the rounding of float32 embeddings shows
@@ -78,20 +79,17 @@ class Magnet(nn.Module):
     or refresh_every < 1.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        alpha: float = 1.0,
-        clusters_per_class: int = 3,
-        refresh_every: int = 100,
+        alpha: NonNegative = 1.0,
+        clusters_per_class: CountPerClass = 3,
+        refresh_every: Count = 100,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("alpha", alpha, low=0.0, high=torch.inf, low_allowed=True)
-        check_whole("clusters_per_class", clusters_per_class, low=1, high=1000)
-        check_whole("refresh_every", refresh_every, low=1, high=torch.inf)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.alpha = alpha

@@ -1,11 +1,10 @@
 """Margin loss: positive and negative pairs on the two sides of a learned boundary."""
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
+from proxy_core.checks import check_batch
+from proxy_core.hyper_parameters import Boundaries, Count, Distance, NonNegative, checked
 from proxy_core.losses.pair_distance import plain_distances
 from proxy_core.losses.parts.negative_sampling import (
     Draws,
@@ -13,8 +12,6 @@ from proxy_core.losses.parts.negative_sampling import (
     distance_weights,
     draw_negatives,
 )
-
-Boundaries = Literal["one", "per class"]
 
 
 def margin_loss(
@@ -73,22 +70,18 @@ class Margin(nn.Module):
     outside (0, 2] (2 is the largest distance), nu outside [0, inf), or unknown `boundaries`.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        margin: float = 0.2,
-        beta: float = 1.2,
-        nu: float = 0.0,
+        margin: Distance = 0.2,
+        beta: Distance = 1.2,
+        nu: NonNegative = 0.0,
         boundaries: Boundaries = "one",
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=2.0, low_allowed=False)
-        check_range("beta", beta, low=0.0, high=2.0, low_allowed=False)
-        check_range("nu", nu, low=0.0, high=torch.inf, low_allowed=True)
-        check_choice("boundaries", boundaries, get_args(Boundaries))
         number = num_classes if boundaries == "per class" else 1
         self.beta = nn.Parameter(torch.full((number,), float(beta)))
         self.draws = Draws()

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch
 from proxy_core.distances import same_class, squared_distances
+from proxy_core.hyper_parameters import Count, Distance, Positive, checked
 from proxy_core.losses.parts.masked_sums import log_sum_exp, mean_over
 
 
@@ -68,10 +69,9 @@ class Contrastive(nn.Module):
     C < 1, D < 1 or a margin outside (0, 2] (2 is the largest distance).
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, margin: float = 1.0) -> None:
+    @checked
+    def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Distance = 1.0) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=2.0, low_allowed=False)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin
@@ -99,10 +99,9 @@ class LiftedStructure(nn.Module):
     C < 1, D < 1 or a margin outside (0, inf): above 2, the largest distance, it still acts.
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, margin: float = 1.0) -> None:
+    @checked
+    def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Positive = 1.0) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=torch.inf, low_allowed=False)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin
@@ -130,10 +129,9 @@ class GeneralizedLifted(nn.Module):
     C < 1, D < 1 or a margin outside (0, inf).
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, margin: float = 1.0) -> None:
+    @checked
+    def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Positive = 1.0) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=torch.inf, low_allowed=False)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin

@@ -1,10 +1,14 @@
 """Similarities of pairs: N-pairs, multi-similarity and NT-Xent over all pairs of a batch."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch
 from proxy_core.distances import cosine_similarity, full_precision, inner_products
+from proxy_core.hyper_parameters import Cosine, Count, NonNegative, Positive, checked
 from proxy_core.losses.pair_distance import pair_masks
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp, mean_over
 
@@ -98,10 +102,11 @@ class NPairs(nn.Module):
     C < 1, D < 1 or norm_weight outside [0, inf).
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, norm_weight: float = 0.001) -> None:
+    @checked
+    def __init__(
+        self, num_classes: Count, embedding_dim: Count, *, norm_weight: NonNegative = 0.001
+    ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("norm_weight", norm_weight, low=0.0, high=torch.inf, low_allowed=True)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.norm_weight = norm_weight
@@ -132,22 +137,18 @@ class MultiSimilarity(nn.Module):
     C < 1, D < 1, alpha or beta outside (0, inf), base outside [-1, 1] or epsilon outside [0, 4].
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        alpha: float = 2.0,
-        beta: float = 50.0,
-        base: float = 0.5,
-        epsilon: float = 0.1,
+        alpha: Positive = 2.0,
+        beta: Positive = 50.0,
+        base: Cosine = 0.5,
+        epsilon: Annotated[float, Ge(0), Le(4)] = 0.1,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("alpha", alpha, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("beta", beta, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("base", base, low=-1.0, high=1.0, low_allowed=True)
-        check_range("epsilon", epsilon, low=0.0, high=4.0, low_allowed=True)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.settings = {"alpha": alpha, "beta": beta, "base": base, "epsilon": epsilon}
@@ -176,10 +177,11 @@ class NTXent(nn.Module):
     C < 1, D < 1 or a temperature outside (0, inf).
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, temperature: float = 0.1) -> None:
+    @checked
+    def __init__(
+        self, num_classes: Count, embedding_dim: Count, *, temperature: Positive = 0.1
+    ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.temperature = temperature

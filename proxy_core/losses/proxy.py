@@ -1,10 +1,15 @@
 """Proxy-NCA: learned vectors stand for the images that others are compared with."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes
-from proxy_core.losses.parts.assignment import Assigner, Assignment, Rule
+from proxy_core.checks import check_batch
+from proxy_core.hyper_parameters import AssignmentRule, Count, Positive, ProxiesPerClass, checked
+from proxy_core.losses.parts.assignment import Assigner, Assignment
+from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 
@@ -83,18 +88,17 @@ class ProxyNCA(nn.Module):
     that `Assigner` refuses.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Annotated[int, Ge(2)],
+        embedding_dim: Count,
         *,
-        scale: float = 18.0,
-        assignment: Rule = "static",
-        proxies_per_class: float = 1.0,
+        scale: Positive = 18.0,
+        assignment: AssignmentRule = "static",
+        proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=2)
-        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
         self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
@@ -103,6 +107,9 @@ class ProxyNCA(nn.Module):
         check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
         cosines = proxy_cosines(embeddings, self.proxies)
         return proxy_nca(cosines, self.assign(cosines, labels), scale=self.scale)
+
+    def class_vectors(self) -> ClassVectors:
+        return self.assign.class_vectors(self.proxies)
 
 
 class ProxyNCASoftmax(nn.Module):
@@ -122,18 +129,17 @@ class ProxyNCASoftmax(nn.Module):
     `Assigner` refuses.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        scale: float = 18.0,
-        assignment: Rule = "static",
-        proxies_per_class: float = 1.0,
+        scale: Positive = 18.0,
+        assignment: AssignmentRule = "static",
+        proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
         self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
@@ -142,6 +148,9 @@ class ProxyNCASoftmax(nn.Module):
         check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
         cosines = proxy_cosines(embeddings, self.proxies)
         return proxy_nca_softmax(cosines, self.assign(cosines, labels), scale=self.scale)
+
+    def class_vectors(self) -> ClassVectors:
+        return self.assign.class_vectors(self.proxies)
 
 
 class ProxyNCAPlusPlus(nn.Module):
@@ -162,18 +171,17 @@ class ProxyNCAPlusPlus(nn.Module):
     that `Assigner` refuses.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        temperature: float = 1 / 9,
-        assignment: Rule = "static",
-        proxies_per_class: float = 1.0,
+        temperature: Positive = 1 / 9,
+        assignment: AssignmentRule = "static",
+        proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
         self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.temperature = temperature
@@ -182,6 +190,9 @@ class ProxyNCAPlusPlus(nn.Module):
         check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
         cosines = proxy_cosines(embeddings, self.proxies)
         return proxy_nca_softmax(cosines, self.assign(cosines, labels), scale=2 / self.temperature)
+
+    def class_vectors(self) -> ClassVectors:
+        return self.assign.class_vectors(self.proxies)
 
 
 def initial_proxies(num_proxies: int, embedding_dim: int) -> nn.Parameter:

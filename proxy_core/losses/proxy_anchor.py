@@ -1,10 +1,18 @@
 """Proxy-Anchor: every proxy is an anchor that meets the whole batch at once."""
 
-import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes
-from proxy_core.losses.parts.assignment import Assigner, Assignment, Rule
+from proxy_core.checks import check_batch
+from proxy_core.hyper_parameters import (
+    AssignmentRule,
+    Count,
+    Fraction,
+    Positive,
+    ProxiesPerClass,
+    checked,
+)
+from proxy_core.losses.parts.assignment import Assigner, Assignment
+from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
@@ -63,20 +71,18 @@ class ProxyAnchor(nn.Module):
     [0, 1] or an assignment that `Assigner` refuses.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        scale: float = 32.0,
-        margin: float = 0.1,
-        assignment: Rule = "static",
-        proxies_per_class: float = 1.0,
+        scale: Positive = 32.0,
+        margin: Fraction = 0.1,
+        assignment: AssignmentRule = "static",
+        proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("margin", margin, low=0.0, high=1.0, low_allowed=True)
         self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.scale = scale
@@ -87,3 +93,6 @@ class ProxyAnchor(nn.Module):
         cosines = proxy_cosines(embeddings, self.proxies)
         assigned = self.assign(cosines, labels)
         return proxy_anchor(cosines, assigned, scale=self.scale, margin=self.margin)
+
+    def class_vectors(self) -> ClassVectors:
+        return self.assign.class_vectors(self.proxies)

@@ -1,19 +1,26 @@
 """Proxy-Triplet: a margin between the own proxy and every other one."""
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
-from proxy_core.losses.parts.assignment import Assigner, Assignment, Rule
+from proxy_core.checks import check_batch
+from proxy_core.hyper_parameters import (
+    AssignmentRule,
+    Count,
+    ProxiesPerClass,
+    Reduction,
+    SquaredDistance,
+    checked,
+)
+from proxy_core.losses.parts.assignment import Assigner, Assignment
+from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
 
-Over = Literal["sum", "mean"]
 
-
-def proxy_triplet(cosines: Tensor, assignment: Assignment, *, margin: float, over: Over) -> Tensor:
+def proxy_triplet(
+    cosines: Tensor, assignment: Assignment, *, margin: float, over: Reduction
+) -> Tensor:
     """Mean over images x of the sum or mean over negatives q of [d(x, p) - d(x, q) + M]_+.
 
     cosines (B, P) of images and proxies, d = 2 - 2 cos the squared distance of unit vectors in
@@ -71,27 +78,28 @@ class ProxyTriplet(nn.Module):
     largest squared distance), an unknown `over` or an assignment that `Assigner` refuses.
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        margin: float = 0.5,
-        over: Over = "mean",
-        assignment: Rule = "static",
-        proxies_per_class: float = 1.0,
+        margin: SquaredDistance = 0.5,
+        over: Reduction = "mean",
+        assignment: AssignmentRule = "static",
+        proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=4.0, low_allowed=False)
-        check_choice("over", over, get_args(Over))
         self.assign = Assigner(num_classes, assignment, proxies_per_class)
         self.proxies = initial_proxies(self.assign.num_proxies, embedding_dim)
         self.margin = margin
-        self.over: Over = over
+        self.over: Reduction = over
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
         cosines = proxy_cosines(embeddings, self.proxies)
         assigned = self.assign(cosines, labels)
         return proxy_triplet(cosines, assigned, margin=self.margin, over=self.over)
+
+    def class_vectors(self) -> ClassVectors:
+        return self.assign.class_vectors(self.proxies)

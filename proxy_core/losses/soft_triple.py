@@ -4,8 +4,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes, check_whole
+from proxy_core.checks import check_batch
 from proxy_core.distances import full_precision, unit
+from proxy_core.hyper_parameters import (
+    Count,
+    CountPerClass,
+    Fraction,
+    NonNegative,
+    Positive,
+    checked,
+)
+from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 
 
@@ -72,24 +81,19 @@ class SoftTriple(nn.Module):
     [1, 1000] or spread_weight outside [0, inf).
     """
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        scale: float = 20.0,
-        margin: float = 0.01,
-        temperature: float = 0.1,
-        centers_per_class: int = 10,
-        spread_weight: float = 0.2,
+        scale: Positive = 20.0,
+        margin: Fraction = 0.01,
+        temperature: Positive = 0.1,
+        centers_per_class: CountPerClass = 10,
+        spread_weight: NonNegative = 0.2,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("margin", margin, low=0.0, high=1.0, low_allowed=True)
-        check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
-        check_whole("centers_per_class", centers_per_class, low=1, high=1000)
-        check_range("spread_weight", spread_weight, low=0.0, high=torch.inf, low_allowed=True)
         bound = (num_classes * centers_per_class) ** -0.5
         self.centers = nn.Parameter(
             torch.empty(num_classes, centers_per_class, embedding_dim).uniform_(-bound, bound)
@@ -110,3 +114,6 @@ class SoftTriple(nn.Module):
             temperature=self.temperature,
         )
         return value + self.spread_weight * center_spread(self.centers)
+
+    def class_vectors(self) -> ClassVectors:
+        return class_vectors_of(self.centers)

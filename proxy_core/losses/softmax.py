@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch, check_range, check_sizes
+from proxy_core.checks import check_batch
 from proxy_core.distances import inner_products
+from proxy_core.hyper_parameters import Angle, CosineMargin, Count, Fraction, Positive, checked
+from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
 
@@ -89,12 +91,11 @@ class Softmax(nn.Module):
     batch. ValueError when built with C < 1, D < 1 or label_smoothing outside [0, 1].
     """
 
+    @checked
     def __init__(
-        self, num_classes: int, embedding_dim: int, *, label_smoothing: float = 0.0
+        self, num_classes: Count, embedding_dim: Count, *, label_smoothing: Fraction = 0.0
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("label_smoothing", label_smoothing, low=0.0, high=1.0, low_allowed=True)
         self.head = nn.Linear(embedding_dim, num_classes)
         self.label_smoothing = label_smoothing
 
@@ -102,6 +103,9 @@ class Softmax(nn.Module):
         check_batch(embeddings, labels, *self.head.weight.shape)
         weight, bias = self.head.weight, self.head.bias
         return softmax(embeddings, labels, weight, bias, label_smoothing=self.label_smoothing)
+
+    def class_vectors(self) -> ClassVectors:
+        return class_vectors_of(self.head.weight)
 
 
 class NormalizedSoftmax(nn.Module):
@@ -118,16 +122,20 @@ class NormalizedSoftmax(nn.Module):
     batch. ValueError when built with C < 1, D < 1 or a temperature outside (0, inf).
     """
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, temperature: float = 0.05) -> None:
+    @checked
+    def __init__(
+        self, num_classes: Count, embedding_dim: Count, *, temperature: Positive = 0.05
+    ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("temperature", temperature, low=0.0, high=torch.inf, low_allowed=False)
         self.proxies = initial_proxies(num_classes, embedding_dim)
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, *self.proxies.shape)
         return normalized_softmax(embeddings, labels, self.proxies, temperature=self.temperature)
+
+    def class_vectors(self) -> ClassVectors:
+        return class_vectors_of(self.proxies)
 
 
 class ArcFace(nn.Module):
@@ -148,13 +156,16 @@ class ArcFace(nn.Module):
     [0, pi / 2], the range that the authors' code allows.
     """
 
+    @checked
     def __init__(
-        self, num_classes: int, embedding_dim: int, *, scale: float = 64.0, margin: float = 0.5
+        self,
+        num_classes: Count,
+        embedding_dim: Count,
+        *,
+        scale: Positive = 64.0,
+        margin: Angle = 0.5,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("margin", margin, low=0.0, high=math.pi / 2, low_allowed=True)
         self.proxies = initial_proxies(num_classes, embedding_dim)
         self.scale = scale
         self.margin = margin
@@ -162,6 +173,9 @@ class ArcFace(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, *self.proxies.shape)
         return arcface(embeddings, labels, self.proxies, scale=self.scale, margin=self.margin)
+
+    def class_vectors(self) -> ClassVectors:
+        return class_vectors_of(self.proxies)
 
 
 class CosFace(nn.Module):
@@ -176,13 +190,16 @@ class CosFace(nn.Module):
     [0, 2] (2 is the largest difference of cosines).
     """
 
+    @checked
     def __init__(
-        self, num_classes: int, embedding_dim: int, *, scale: float = 64.0, margin: float = 0.35
+        self,
+        num_classes: Count,
+        embedding_dim: Count,
+        *,
+        scale: Positive = 64.0,
+        margin: CosineMargin = 0.35,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("scale", scale, low=0.0, high=torch.inf, low_allowed=False)
-        check_range("margin", margin, low=0.0, high=2.0, low_allowed=True)
         self.proxies = initial_proxies(num_classes, embedding_dim)
         self.scale = scale
         self.margin = margin
@@ -190,3 +207,6 @@ class CosFace(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, *self.proxies.shape)
         return cosface(embeddings, labels, self.proxies, scale=self.scale, margin=self.margin)
+
+    def class_vectors(self) -> ClassVectors:
+        return class_vectors_of(self.proxies)

@@ -1,14 +1,13 @@
 """Triplet loss: two surrogates over the triplets that a mining rule picks from the batch."""
 
-from typing import Literal, get_args
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from proxy_core.checks import check_batch, check_choice, check_range, check_sizes
+from proxy_core.checks import check_batch
 from proxy_core.distances import squared_distances
+from proxy_core.hyper_parameters import Count, Mining, SquaredDistance, Surrogate, checked
 from proxy_core.losses.parts.mining import count_triplets, hardest, sum_of_nca
 from proxy_core.losses.parts.negative_sampling import (
     Draws,
@@ -18,9 +17,6 @@ from proxy_core.losses.parts.negative_sampling import (
     uniform_weights,
 )
 from proxy_core.losses.parts.second_derivative import refuse_second_derivative
-
-Mining = Literal["random", "all", "semi-hard", "hard", "distance-weighted"]
-Surrogate = Literal["margin", "nca"]
 
 
 def triplet(
@@ -159,20 +155,17 @@ class Triplet(nn.Module):
 
     draws: Draws | None
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        embedding_dim: int,
+        num_classes: Count,
+        embedding_dim: Count,
         *,
-        margin: float = 0.2,
+        margin: SquaredDistance = 0.2,
         mining: Mining = "semi-hard",
         surrogate: Surrogate = "margin",
     ) -> None:
         super().__init__()
-        check_sizes(num_classes, embedding_dim, least_classes=1)
-        check_range("margin", margin, low=0.0, high=4.0, low_allowed=False)
-        check_choice("mining", mining, get_args(Mining))
-        check_choice("surrogate", surrogate, get_args(Surrogate))
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
         self.margin = margin

@@ -5,15 +5,14 @@ https://arxiv.org/abs/1703.07464, section 3. A proxy loss compares an image with
 stand for it and with those that stand for images of other classes; these rules say which.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_choice, check_range
 from proxy_core.distances import same_class
-
-Rule = Literal["static", "dynamic"]
+from proxy_core.hyper_parameters import AssignmentRule, Count, ProxiesPerClass, checked
+from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 
 
 class Assignment(NamedTuple):
@@ -104,11 +103,9 @@ class Assigner(nn.Module):
 
     members: Tensor | None
 
+    @checked
     def __init__(
-        self,
-        num_classes: int,
-        assignment: Rule,
-        proxies_per_class: float,
+        self, num_classes: Count, assignment: AssignmentRule, proxies_per_class: ProxiesPerClass
     ) -> None:
         super().__init__()
         check_rule(assignment, proxies_per_class)
@@ -133,11 +130,16 @@ class Assigner(nn.Module):
             return dynamic_assignment(cosines, labels)
         return static_assignment(cosines, labels, self.members)
 
+    def class_vectors(self, proxies: Tensor) -> ClassVectors:
+        """The proxies (P, D) with their classes: -1 under the dynamic rule and for shared ones."""
+        if self.members is None or self.num_proxies < self.num_classes:
+            classes = torch.full((len(proxies),), -1, device=proxies.device)
+            return ClassVectors(proxies.detach(), classes)
+        return class_vectors_of(proxies.view(*self.members.shape, -1))
+
 
 def check_rule(assignment: str, proxies_per_class: float) -> None:
     """Raise ValueError for a rule and a number of proxies per class that never go together."""
-    check_choice("assignment", assignment, get_args(Rule))
-    check_range("proxies_per_class", proxies_per_class, low=0.0, high=1000.0, low_allowed=False)
     if assignment == "static" and proxies_per_class > 1 and proxies_per_class % 1:
         raise ValueError(
             f"proxies_per_class is {proxies_per_class}: above 1 the static rule gives every class "

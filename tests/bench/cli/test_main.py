@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.reporting.catalogue import families, link, settings, summary
+from bench.suites.arguments import declared_losses
 from tests.support.fabricated import write_results
 
 PROXY = 'loss = "proxy_nca"'
@@ -162,14 +162,13 @@ def test_list_shows_everything_there_is() -> None:
 def test_list_losses_cuts_nothing_and_keeps_addresses_whole(columns: int) -> None:
     output = cli("list", "losses", columns=columns)
     blocks = re.split(r"\n(?=  \w|\n)", output)  # one for each loss, and the families' titles
-    for family in families():
-        assert any(block.strip() == family.title for block in blocks)
-        for name, loss in family.losses.items():
-            (block,) = [block for block in blocks if block.startswith(f"  {name} ")]
-            assert link(loss) in [line.strip() for line in block.splitlines()]
-            words = " ".join(block.split())
-            assert words.startswith(f"{name} {summary(loss)}")
-            assert words.endswith(" ".join(" ".join(settings(loss)).split()))
+    for name, loss in declared_losses().items():
+        assert any(block.strip() == loss.title for block in blocks)
+        (block,) = [block for block in blocks if block.startswith(f"  {name} ")]
+        assert loss.paper in [line.strip() for line in block.splitlines()]
+        words = " ".join(block.split())
+        assert words.startswith(f"{name} {loss.summary}")
+        assert words.endswith(" ".join(" ".join(loss.defaults).split()))
     assert all(len(line) <= columns for line in output.splitlines() if "https://" not in line)
 
 

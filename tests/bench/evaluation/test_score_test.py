@@ -118,6 +118,7 @@ STAND = {  # losses whose vectors stand for classes
     "proxy_triplet",
     "proxy_anchor",
     "soft_triple",
+    "softmax",
     "normalized_softmax",
     "arcface",
     "cosface",

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.datasets.files.progress import quiet
-from bench.running.preflight import check_data, check_settings
-from bench.suites.names import check_loss
+from bench.running.preflight import check_data, check_loss, check_settings
 from proxy_core.losses import LOSSES
 from tests.bench.running.test_run import spec_for
 

@@ -58,7 +58,7 @@ def test_other_losses_get_the_class_balanced_batches_of_seed_and_step(digits: Da
 
 def test_a_batch_of_one_cluster_is_refused_for_magnet_only(digits: Dataset) -> None:
     spec = spec_for("magnet", samples_per_class=24)
-    with pytest.raises(ValueError, match="samples_per_class is 24 of 24 images: Magnet loss needs"):
+    with pytest.raises(ValueError, match="samples_per_class is 24 of 24 images: magnet needs"):
         Batches(spec, digits, Magnet(3, 8))
     Batches(spec, digits, Triplet(3, 8))
     Batches(spec_for("magnet", samples_per_class=12), digits, Magnet(3, 8))

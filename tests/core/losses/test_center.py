@@ -184,8 +184,3 @@ def test_the_rate_of_the_centers_is_not_used_with_the_gradient_update() -> None:
         assert loss.centers.grad is not None
         gradients.append(loss.centers.grad)
     assert torch.equal(*gradients)
-
-
-def test_an_unknown_update_is_refused() -> None:
-    with pytest.raises(ValueError, match="update is 'sgd': it must be one of 'paper', 'gradient'"):
-        Center(4, 3, update="sgd")  # type: ignore[arg-type]

@@ -2,14 +2,15 @@
 
 import inspect
 import re
-from typing import Any, Literal, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from proxy_core.losses import LOSSES
+from proxy_core.hyper_parameters import check_argument
+from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
 from proxy_core.metrics.retrieval import rank
 
 CLASSES, DIM = 4, 6
@@ -168,7 +169,7 @@ def test_one_class_works_or_is_refused(name: str) -> None:
     try:
         loss = LOSSES[name](1, DIM)
     except ValueError as error:
-        assert re.match("num_classes is 1: this loss needs at least 2", str(error))  # noqa: PT017
+        assert str(error) == "num_classes is 1: it must be a whole number in [2, inf)"  # noqa: PT017
         return
     embeddings, labels = batch(classes=1)
     assert loss(embeddings.float(), labels).isfinite()
@@ -209,16 +210,15 @@ def test_half_precision_is_computed_in_single(name: str, dtype: torch.dtype) -> 
 
 
 @every_loss
-def test_hyper_parameters_are_keyword_only_with_plain_types(name: str) -> None:
-    signature = inspect.signature(LOSSES[name])
-    hints = get_type_hints(LOSSES[name].__init__)
-    keyword_only = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-    assert list(signature.parameters)[:2] == ["num_classes", "embedding_dim"]
-    assert len(keyword_only) == len(signature.parameters) - 2 > 0
-    for parameter in keyword_only:
-        assert parameter.default is not inspect.Parameter.empty
+def test_hyper_parameters_are_keyword_only_with_a_default_and_a_declared_type(name: str) -> None:
+    parameters = inspect.signature(LOSSES[name]).parameters
+    hints = get_type_hints(LOSSES[name].__init__, include_extras=True)
+    assert list(parameters)[:2] == ["num_classes", "embedding_dim"]
+    for parameter in list(parameters.values())[2:]:
+        assert parameter.kind is parameter.KEYWORD_ONLY
         hint = hints[parameter.name]
-        assert hint in (float, int, str) or get_origin(hint) is Literal
+        assert get_origin(hint) is Literal or get_args(hint)[0] in (int, float)
+        check_argument(parameter.name, parameter.default, hint)
 
 
 @every_loss
@@ -236,3 +236,50 @@ def test_the_state_survives_a_checkpoint(name: str) -> None:
     loss(embeddings.float(), labels)
     restored.load_state_dict(loss.state_dict())
     assert torch.equal(loss(embeddings.float(), labels), restored(embeddings.float(), labels))
+
+
+CLASS_VECTORS = {  # losses that have them, and where
+    **dict.fromkeys(["proxy_nca", "proxy_nca_softmax", "proxy_nca_pp", "proxy_triplet"], "proxies"),
+    **dict.fromkeys(["proxy_anchor", "normalized_softmax", "arcface", "cosface"], "proxies"),
+    **{"softmax": "head.weight", "soft_triple": "centers", "center": "centers"},
+}
+
+
+@every_loss
+def test_class_vectors_are_read_and_set_with_their_classes(name: str) -> None:
+    loss = make(name)
+    assert isinstance(loss, HasClassVectors) == (name in CLASS_VECTORS)
+    if not isinstance(loss, HasClassVectors):
+        return
+    vectors, classes = loss.class_vectors()
+    per_class = len(vectors) // CLASSES
+    assert classes.tolist() == [c for c in range(CLASSES) for _ in range(per_class)]
+    others = torch.randn(len(classes), DIM)
+    vectors.copy_(others)
+    stored = loss.state_dict()[CLASS_VECTORS[name]]
+    assert torch.equal(stored, others.view(stored.shape))
+    assert torch.equal(loss.class_vectors().vectors, others)
+    assert not vectors.requires_grad
+
+
+@pytest.mark.parametrize("settings", [{"proxies_per_class": 0.5}, {"assignment": "dynamic"}])
+def test_shared_and_dynamic_proxies_have_no_class(settings: dict[str, Any]) -> None:
+    loss = LOSSES["proxy_nca"](CLASSES, DIM, **settings)
+    assert isinstance(loss, HasClassVectors)
+    assert set(loss.class_vectors().classes.tolist()) == {-1}
+
+
+def test_several_proxies_of_a_class_have_its_label() -> None:
+    loss = LOSSES["proxy_anchor"](3, 5, proxies_per_class=2.0)
+    assert isinstance(loss, HasClassVectors)
+    vectors, classes = loss.class_vectors()
+    assert classes.tolist() == [0, 0, 1, 1, 2, 2]
+    vectors[:2] = torch.eye(5)[:2]  # class 0 along the first two axes, the others far from them
+    vectors[2:] = torch.eye(5)[4]
+    near, far = torch.eye(5)[[0, 1]], torch.eye(5)[[2, 2]]
+    assert loss(near, torch.tensor([0, 0])) < loss(far, torch.tensor([0, 0]))
+
+
+@every_loss
+def test_only_magnet_composes_its_batches(name: str) -> None:
+    assert isinstance(make(name), ClusteredBatches) == (name == "magnet")

@@ -1,7 +1,6 @@
 """Margin loss against a loop over drawn triplets, its boundaries, and its edges."""
 
 import math
-import re
 from typing import Any
 
 import pytest
@@ -133,27 +132,6 @@ def test_broken_embeddings_are_not_hidden(labels: list[int]) -> None:
     embeddings = points(len(labels))
     embeddings[0, 1] = torch.nan
     assert make()(embeddings, torch.tensor(labels)).isnan()
-
-
-@pytest.mark.parametrize(
-    ("name", "bad", "edge"),
-    [
-        ("margin", [0.0, -0.1, 2.1, float("nan")], 2.0),
-        ("beta", [0.0, -0.1, 2.1, float("nan")], 2.0),
-        ("nu", [-0.1, float("inf"), float("nan")], 0.0),
-    ],
-)
-def test_settings_out_of_range_are_refused(name: str, bad: list[Any], edge: Any) -> None:
-    for value in bad:
-        with pytest.raises(ValueError, match=re.escape(f"{name} is {value}: it must lie in ")):
-            Margin(6, 5, **{name: value})
-    assert isinstance(Margin(6, 5, **{name: edge}), Margin)
-
-
-def test_unknown_boundaries_are_refused() -> None:
-    message = r"boundaries is 'two': it must be one of 'one', 'per class'$"
-    with pytest.raises(ValueError, match=message):
-        make(boundaries="two")
 
 
 def test_a_single_triplet_with_a_single_term_is_divided_by_one() -> None:

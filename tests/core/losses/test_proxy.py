@@ -147,7 +147,7 @@ def test_a_sample_whose_probability_underflows_keeps_its_loss_and_gradient() -> 
 
 
 def test_the_papers_form_needs_two_classes_and_two_proxies() -> None:
-    with pytest.raises(ValueError, match="num_classes is 1: this loss needs at least 2"):
+    with pytest.raises(ValueError, match=r"num_classes is 1: it must be a whole number in \[2"):
         ProxyNCA(1, 4)
     for module in (ProxyNCA, ProxyNCASoftmax):
         with pytest.raises(ValueError, match="that is one proxy for 4 classes"):
@@ -172,12 +172,6 @@ def test_the_modules_pass_on_their_proxies_and_settings(settings: dict[str, str]
         expected = formula(*case.ours(embeddings, proxies), scale=scale)
         torch.testing.assert_close(loss(embeddings, labels), expected, rtol=1e-14, atol=0)
         assert [key for key, _ in loss.named_parameters()] == ["proxies"]
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
-def test_temperatures_out_of_range_are_refused(value: float) -> None:
-    with pytest.raises(ValueError, match=f"temperature is {value}: it must lie in "):
-        ProxyNCAPlusPlus(5, 4, temperature=value)
 
 
 def test_default_temperature_is_the_default_scale() -> None:

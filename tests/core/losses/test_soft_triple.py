@@ -96,23 +96,6 @@ def test_the_module_adds_the_weighted_regulariser() -> None:
     assert 0.9 / 15**0.5 < loss.centers.abs().max() <= 1 / 15**0.5
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"),
-    [
-        ("scale", 0.0),
-        ("margin", 1.1),
-        ("margin", -0.1),
-        ("temperature", 0.0),
-        ("centers_per_class", 0),
-        ("spread_weight", -0.1),
-        ("spread_weight", math.inf),
-    ],
-)
-def test_settings_out_of_range_are_refused(argument: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{argument} is {value}: it must lie in "):
-        SoftTriple(5, 4, **{argument: value})  # type: ignore[arg-type]
-
-
 def test_value_and_gradients_equal_pytorch_metric_learning() -> None:
     """Its regulariser is a separate argument; its centers are the columns of (D, C K)."""
     losses = pytest.importorskip("pytorch_metric_learning.losses", reason="no peer installed")

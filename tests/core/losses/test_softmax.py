@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 import torch
@@ -182,23 +181,3 @@ def test_one_class_has_nothing_to_learn(module: Callable[[int, int], nn.Module])
     (gradient,) = torch.autograd.grad(loss, leaf)
     assert loss.item() == 0.0
     assert gradient.count_nonzero() == 0
-
-
-@pytest.mark.parametrize(
-    ("module", "argument", "bad", "range_"),
-    [
-        (Softmax, "label_smoothing", [-0.1, 1.1, math.nan], "[0, 1]"),
-        (NormalizedSoftmax, "temperature", [0.0, -1.0, math.inf, math.nan], "(0, inf)"),
-        (ArcFace, "scale", [0.0, math.inf, math.nan], "(0, inf)"),
-        (ArcFace, "margin", [-0.1, 1.6, 28.6, math.nan], "[0, 1.5708]"),
-        (CosFace, "scale", [0.0, math.inf, math.nan], "(0, inf)"),
-        (CosFace, "margin", [-0.1, 2.1, math.nan], "[0, 2]"),
-    ],
-)
-def test_settings_out_of_range_are_refused(
-    module: Any, argument: str, bad: list[float], range_: str
-) -> None:
-    for value in bad:
-        with pytest.raises(ValueError) as error:  # noqa: PT011
-            module(5, 4, **{argument: value})
-        assert str(error.value) == f"{argument} is {value}: it must lie in {range_}"

@@ -194,15 +194,6 @@ def test_zero_vectors_and_opposite_ones_have_a_finite_gradient(mining: str, surr
         assert gradient.isfinite().all()
 
 
-def test_unknown_names_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"mining is 'easy': it must be one of 'random', 'all', 'semi-hard', 'hard"
-    ):
-        Triplet(4, 5, mining="easy")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"surrogate is 'x': it must be one of 'margin', 'nca'$"):
-        Triplet(4, 5, surrogate="x")  # type: ignore[arg-type]
-
-
 class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers the number of elements of the largest tensor that any operation returns."""
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from proxy_core.models.embedding_model import BACKBONES, Conv4, EmbeddingModel
+from proxy_core.models.backbones import BACKBONES, Conv4
+from proxy_core.models.embedding_model import EmbeddingModel
 
 
 def images(count: int, channels: int, side: int, seed: int = 0) -> Tensor:

@@ -13,7 +13,7 @@ from bench.datasets.folder.image_list import Row
 from bench.datasets.folder.splits import by_classes
 from bench.spec import file_name
 from bench.store.thumbnails import thumbnails_path
-from bench.suites.names import check_protocol, known_dataset
+from bench.suites.model import known_dataset
 from tests.support.fabricated import make_spec
 from tests.support.photographs import check_decoded, picture, write_pictures
 
@@ -198,8 +198,7 @@ def test_byte_order_mark_line_ends_and_order_of_columns_do_not_matter(root: Path
 
 def test_names_of_folders(root: Path) -> None:
     assert known_dataset("folder:zoo") == "folder:zoo"
-    assert check_protocol("folder:zoo", "official") == []
-    assert "did you mean 'official'" in check_protocol("folder:zoo", "oficial")[0]
+    assert "official" in find("folder:zoo").protocols
     assert "DATA_ROOT/zoo/images.csv" in find("folder:zoo").by_hand
     assert download("folder:zoo", root, lambda name, done, total: None) == []
     for name in ("", " ", "..", ".", "a/b", "a\\b", "/etc", "C:", "a\n"):

@@ -1,0 +1,151 @@
+"""Losses and backbones as the source of proxy_core declares them, and the arguments of a loss.
+
+Everything is read from the source and not imported, because importing a loss loads torch: suites
+can be checked, and losses listed, without it.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError, create_model
+
+from bench.suggest import unknown
+from proxy_core import hyper_parameters
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the source says of one entry of LOSSES.
+
+    Attributes: family, the docstring of the file that defines the loss; module, its dotted name;
+    docstring, that of the class; hyper_parameters, the declared type and the default of each
+    keyword of the constructor.
+    """
+
+    family: str
+    module: str
+    docstring: str
+    hyper_parameters: Mapping[str, tuple[Any, Any]]
+
+    @property
+    def title(self) -> str:
+        """Name of the family: the first line of the file's docstring up to its colon."""
+        return self.family.split("\n")[0].split(":")[0].removesuffix(".")
+
+    @property
+    def summary(self) -> str:
+        """First line of the class's docstring."""
+        return self.docstring.split("\n")[0]
+
+    @property
+    def paper(self) -> str:
+        """Address of the paper: the first one in the class's docstring."""
+        found = re.search(r"https://[^\s),;]*[^\s).,:;]", self.docstring)
+        return found[0] if found else ""
+
+    @property
+    def defaults(self) -> list[str]:
+        """Hyper-parameters as a suite writes them: `scale = 18.0  # a number in (0, inf)`."""
+        return [
+            f"{name} = {json.dumps(default)}  # {hyper_parameters.allowed(declared)}"
+            for name, (declared, default) in self.hyper_parameters.items()
+        ]
+
+
+@cache
+def declared_losses() -> dict[str, Declaration]:
+    """Every entry of `proxy_core.losses.LOSSES` by its name, in the order of that table."""
+    package = parse("proxy_core.losses.__init__")
+    modules = {
+        alias.name: str(node.module)
+        for node in package.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return {
+        name: declaration(modules[class_name], class_name)
+        for name, class_name in table(package, "LOSSES").items()
+    }
+
+
+@cache
+def backbones() -> list[str]:
+    """Names of `proxy_core.models.backbones.BACKBONES`."""
+    return list(table(parse("proxy_core.models.backbones"), "BACKBONES"))
+
+
+def parse(module: str) -> ast.Module:
+    """Syntax tree of a module of proxy_core."""
+    *folders, name = module.split(".")[1:]
+    source = files("proxy_core").joinpath(*folders, f"{name}.py").read_text(encoding="utf-8")
+    return ast.parse(source)
+
+
+def table(module: ast.Module, name: str) -> dict[str, str]:
+    """Keys and names of the values of a dictionary that a module defines with a type."""
+    (found,) = [
+        node.value
+        for node in module.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name
+    ]
+    assert isinstance(found, ast.Dict)
+    keys = [ast.literal_eval(key) for key in found.keys if key]
+    return dict(zip(keys, map(ast.unparse, found.values), strict=True))
+
+
+def declaration(module: str, class_name: str) -> Declaration:
+    """What the source of a module declares of one class."""
+    tree = parse(module)
+    (definition,) = [node for node in tree.body if getattr(node, "name", "") == class_name]
+    assert isinstance(definition, ast.ClassDef)
+    (arguments,) = [
+        node.args
+        for node in definition.body
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    ]
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return Declaration(
+        family=ast.get_docstring(tree) or "",
+        module=module,
+        docstring=ast.get_docstring(definition) or "",
+        hyper_parameters={
+            argument.arg: (evaluate(argument.annotation), evaluate(default))
+            for argument, default in keywords
+        },
+    )
+
+
+def evaluate(node: ast.expr | None) -> Any:
+    """Value of an annotation or a default, with the names of `proxy_core.hyper_parameters`."""
+    assert node is not None, "every hyper-parameter needs a type and a default"
+    return eval(ast.unparse(node), vars(hyper_parameters).copy())
+
+
+def resolve_arguments(loss: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    """All hyper-parameters of a loss: the given ones, checked against their types, and defaults.
+
+    Raises: ValueError with one line per mistake.
+    """
+    fields: dict[str, Any] = dict(declared_losses()[loss].hyper_parameters)
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    schema = create_model(loss, __config__=config, **fields)
+    try:
+        resolved: dict[str, Any] = schema.model_validate(args).model_dump()
+    except ValidationError as error:
+        lines = [argument_mistake(loss, item, fields) for item in error.errors()]
+        raise ValueError("\n".join(lines)) from error
+    return resolved
+
+
+def argument_mistake(loss: str, item: Any, fields: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in one line."""
+    name = str(item["loc"][0])
+    if item["type"] == "extra_forbidden":
+        return unknown(f"hyper-parameter of {loss}", name, fields)
+    return f"{name}: {item['msg']}, found {item['input']!r}"

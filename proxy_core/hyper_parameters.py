@@ -1,0 +1,85 @@
+"""Types that constructors of losses declare for their arguments, and the check of these types.
+
+A declared type holds the allowed range: `scale: Positive = 18.0`. It is the only statement of that
+range: the constructor's check, the validation of suites, `proxy-bench list losses`, docs/losses.md
+and the tests read it. This file imports no torch, so all of them but the first work without it.
+"""
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from math import pi
+from numbers import Integral, Real
+from typing import Annotated, Any, Literal, ParamSpec, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le
+
+Arguments = ParamSpec("Arguments")
+
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Fraction = Annotated[float, Ge(0), Le(1)]
+Distance = Annotated[float, Gt(0), Le(2)]  # of unit vectors
+SquaredDistance = Annotated[float, Gt(0), Le(4)]  # of unit vectors
+CosineMargin = Annotated[float, Ge(0), Le(2)]  # 2 is the largest difference of two cosines
+Cosine = Annotated[float, Ge(-1), Le(1)]
+Angle = Annotated[float, Ge(0), Le(pi / 2)]  # radians
+Count = Annotated[int, Ge(1)]
+CountPerClass = Annotated[int, Ge(1), Le(1000)]
+ProxiesPerClass = Annotated[float, Gt(0), Le(1000)]
+
+AssignmentRule = Literal["static", "dynamic"]
+Reduction = Literal["sum", "mean"]
+CenterUpdate = Literal["paper", "gradient"]
+Boundaries = Literal["one", "per class"]
+Mining = Literal["random", "all", "semi-hard", "hard", "distance-weighted"]
+Surrogate = Literal["margin", "nca"]
+
+
+def checked(constructor: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """The constructor, which raises ValueError for an argument outside its declared type."""
+
+    @wraps(constructor)
+    def check_and_construct(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        given = signature(constructor).bind(*args, **kwargs).arguments
+        for name, declared in get_type_hints(constructor, include_extras=True).items():
+            if name in given:
+                check_argument(name, given[name], declared)
+        constructor(*args, **kwargs)
+
+    return check_and_construct
+
+
+def check_argument(name: str, value: object, declared: Any) -> None:
+    """Raise ValueError naming the argument, its value and the range unless the type allows it."""
+    if not is_allowed(value, declared):
+        raise ValueError(f"{name} is {value!r}: it must be {allowed(declared)}")
+
+
+def is_allowed(value: Any, declared: Any) -> bool:
+    """Whether a declared type allows a value; a number must be finite, and a bool is no number."""
+    if get_origin(declared) is Literal:
+        return value in get_args(declared)
+    kind, *bounds = get_args(declared)
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+        return False
+    return math.isfinite(value) and all(is_inside(value, bound) for bound in bounds)
+
+
+def is_inside(value: Any, bound: Gt | Ge | Le) -> bool:
+    """Whether a number satisfies one bound."""
+    if isinstance(bound, Gt):
+        return bool(value > bound.gt)
+    return bool(value >= bound.ge if isinstance(bound, Ge) else value <= bound.le)
+
+
+def allowed(declared: Any) -> str:
+    """A declared type in words: `a number in (0, 2]`, `a whole number in [1, 9]`, `'a' or 'b'`."""
+    if get_origin(declared) is Literal:
+        *others, last = map(repr, get_args(declared))
+        return f"{', '.join(others)} or {last}"
+    kind, low, *high = get_args(declared)
+    lowest = f"({low.gt:g}" if isinstance(low, Gt) else f"[{low.ge:g}"
+    highest = f"{high[0].le:g}]" if high else "inf)"
+    return f"a {'whole ' if kind is int else ''}number in {lowest}, {highest}"

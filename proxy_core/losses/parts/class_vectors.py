@@ -1,0 +1,25 @@
+"""Class vectors: the vectors of a loss that represent classes, to be read and set."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class ClassVectors(NamedTuple):
+    """The vectors of a loss that represent classes: proxies, centers or classifier weights.
+
+    vectors (P, D): a view without gradient of the loss's own memory, so that
+    `vectors.copy_(others)` sets them. classes (P,) int64: the class of each, in 0..C-1, or -1 for
+    a vector that several classes share or that belongs to no class.
+    """
+
+    vectors: Tensor
+    classes: Tensor
+
+
+def class_vectors_of(table: Tensor) -> ClassVectors:
+    """Class vectors from a table of one vector (C, D) or of K vectors (C, K, D) for each class."""
+    vectors = table.detach().view(-1, table.shape[-1])
+    classes = torch.arange(len(table), device=table.device)
+    return ClassVectors(vectors, classes.repeat_interleave(len(vectors) // len(table)))

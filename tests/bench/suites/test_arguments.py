@@ -1,0 +1,70 @@
+"""The declarations of losses and backbones, read from the source, are those of the real classes."""
+
+import inspect
+import subprocess
+import sys
+from typing import get_type_hints
+
+import pytest
+
+from bench.suites.arguments import backbones, declared_losses, resolve_arguments
+from proxy_core.losses import LOSSES
+from proxy_core.models.backbones import BACKBONES
+
+
+def test_the_names_are_those_of_the_tables() -> None:
+    assert list(declared_losses()) == list(LOSSES)
+    assert backbones() == list(BACKBONES)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_declaration_is_the_signature_of_the_class(name: str) -> None:
+    loss, declared = LOSSES[name], declared_losses()[name]
+    hints = get_type_hints(loss.__init__, include_extras=True)
+    keywords = [p for p in inspect.signature(loss).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert list(declared.hyper_parameters.items()) == [
+        (p.name, (hints[p.name], p.default)) for p in keywords
+    ]
+    assert declared.docstring == inspect.getdoc(loss)
+    assert declared.family == inspect.getdoc(inspect.getmodule(loss))
+    assert declared.module == loss.__module__
+
+
+def test_arguments_are_completed_by_defaults_and_keep_their_declared_types() -> None:
+    resolved = resolve_arguments("soft_triple", {"scale": 7})
+    assert resolved == {
+        name: 7 if name == "scale" else default
+        for name, (_, default) in declared_losses()["soft_triple"].hyper_parameters.items()
+    }
+    assert isinstance(resolved["scale"], float)
+    assert isinstance(resolved["centers_per_class"], int)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"margin": 4.5}, "margin: Input should be less than or equal to 4, found 4.5"),
+        ({"margin": 0}, "margin: Input should be greater than 0, found 0"),
+        ({"margin": float("inf")}, "margin: Input should be a finite number, found inf"),
+        ({"margin": "1"}, "margin: Input should be a valid number, found '1'"),
+        ({"margin": True}, "margin: Input should be a valid number, found True"),
+        ({"surrogate": "nac"}, "surrogate: Input should be 'margin' or 'nca', found 'nac'"),
+        ({"magrin": 1}, "unknown hyper-parameter of triplet 'magrin'; did you mean 'margin'?"),
+    ],
+)
+def test_mistakes_are_named(args: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match="^" + message.replace("?", r"\?")):
+        resolve_arguments("triplet", args)
+
+
+def test_suites_load_and_losses_are_listed_without_torch() -> None:
+    script = """
+import sys
+sys.modules["torch"] = None  # an import of it fails
+from bench.cli.listing import LISTS
+from bench.suites import load_suite, names
+assert all(load_suite(name)[1].specs() for name in names())
+for table in LISTS.values():
+    table()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
