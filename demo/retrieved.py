@@ -75,7 +75,7 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
 
 def check_fingerprint(run: Run, fingerprint: str) -> None:
     """The neighbours' file carries the fingerprint of the split that it was computed on."""
-    path = run.directory / "queries.safetensors"
+    path = run.files.queries
     with safe_open(path, framework="numpy") as file:
         found = (file.metadata() or {}).get("fingerprint")
     if found != fingerprint:

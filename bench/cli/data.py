@@ -25,7 +25,7 @@ def list_() -> None:
 @data.command()
 def download(name: DatasetName, data_root: Root = None) -> None:
     """Fetch a data set from its official place, or unpack what you got by hand, and verify it."""
-    from bench.cli.working import working
+    from bench.cli.progress import show_work
     from bench.datasets import download as fetch
     from bench.datasets import find
 
@@ -36,7 +36,7 @@ def download(name: DatasetName, data_root: Root = None) -> None:
     if source.embedded:
         console.print(f"{name} is embedded: nothing needs to be downloaded")
         return
-    with working(console) as report:
+    with show_work(console) as report:
         paths = fetch(name, data_root, report)
     for path in paths:
         console.print(f"in place: {path}", markup=False, emoji=False, soft_wrap=True)
@@ -71,10 +71,10 @@ def parts_of(name: str, data_root: Path | None) -> list[str]:
 
 def check(console: Console, name: str, data_root: Path | None) -> None:
     """Verify with progress; list every problem and end with exit code 1 if there is one."""
-    from bench.cli.working import working
+    from bench.cli.progress import show_work
     from bench.datasets import verify
 
-    with working(console) as report:
+    with show_work(console) as report:
         problems = verify(name, data_root, lambda done, total: report("verifying", done, total))
     for problem in problems:
         console.print(problem, style="bold red", markup=False, emoji=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Tables for the terminal: what there is, what became of a suite's runs, one run in detail."""
+"""Tables for the terminal: suites, losses and data sets; the state of runs; one run in detail."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -8,21 +8,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.running.sweep import read_note
 from bench.spec import RunSpec
-from bench.store.runs import Run, StoredRunError, load_run, scan
+from bench.store.runs import Run, RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite, names
 from bench.suites.arguments import declared_losses
 
 
-def select(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
-    """Stored runs among `specs`, and what is wrong with those that cannot be read."""
+def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
+    """Stored runs among `specs`, and the errors of those that cannot be read."""
     runs, problems = [], []
-    for spec in specs:
-        directory = results / "runs" / spec.run_name
-        if (directory / "run.json").exists():
+    for files in (RunDir.of(results, spec) for spec in specs):
+        if files.finished:
             try:
-                runs.append(load_run(directory))
+                runs.append(load_run(files))
             except StoredRunError as error:
                 problems.append(str(error))
     return runs, problems
@@ -45,7 +43,7 @@ def find_run(text: str, results: Path) -> Run:
 
 
 def run_tables(run: Run) -> list[Table]:
-    """Scores, curve, and everything that `run.json` says."""
+    """Scores, curve, and everything else in `run.json`."""
     scores = Table("metric", "test", "untrained network", title=run.name)
     for metric, value in run.scores.items():
         before = run.record["untrained"].get(metric)
@@ -55,7 +53,7 @@ def run_tables(run: Run) -> list[Table]:
         loss = "" if point["loss"] is None else f"{point['loss']:.4f}"
         row = (f"{point['step']}", f"{point['seconds']:.1f}", loss)
         curve.add_row(*row, f"{point['recall@1']:.4f}", f"{point['map@r']:.4f}")
-    facts = Table("what", "value", title="specification and origin")
+    facts = Table("field", "value", title="specification and origin")
     for section in ("spec", "split", "cost", "parameters", "environment"):
         for key, value in run.record[section].items():
             facts.add_row(f"{section}.{key}", str(value))
@@ -64,32 +62,38 @@ def run_tables(run: Run) -> list[Table]:
 
 
 def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
+    """The state of every run."""
     table = Table("run", "state", title=f"{len(specs)} runs in {results}")
     for spec in specs:
-        table.add_row(spec.run_name, state(results / "runs" / spec.run_name, spec))
+        table.add_row(spec.run_name, describe_state(RunDir.of(results, spec), spec.steps))
     return table
 
 
-def state(directory: Path, spec: RunSpec) -> str:
-    """What became of one run, from the files in its directory."""
-    if (directory / "run.json").exists():
-        try:
-            run = load_run(directory)
-        except StoredRunError as error:
-            return f"unreadable: {error}"
-        return f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
-    progress = read_note(directory / "progress.json")
-    if progress is not None:
-        return f"running, step {progress['step']} of {spec.steps}"
-    failure = read_note(directory / "failed.json")
-    if failure is not None:
-        return f"failed: {failure['error']}"
-    kept = (directory / "checkpoint.pt").exists()
-    return "interrupted, its checkpoint is kept" if kept else "not started"
+def describe_state(files: RunDir, steps: int) -> str:
+    """State of one run with its scores, step or error."""
+    match files.state:
+        case "finished":
+            return describe_scores(files)
+        case "running":
+            return f"running, step {files.step or 0} of {steps}"
+        case "failed":
+            return f"failed: {files.failure}"
+        case "interrupted":
+            return "interrupted, its checkpoint is kept"
+        case "waiting":
+            return "not started"
+
+
+def describe_scores(files: RunDir) -> str:
+    try:
+        scores = load_run(files).scores
+    except StoredRunError as error:
+        return f"unreadable: {error}"
+    return f"finished, R@1 {scores['recall@1']:.3f}, MAP@R {scores['map@r']:.3f}"
 
 
 def suites_table() -> Table:
-    table = Table("suite", "what", "runs", title="suites")
+    table = Table("suite", "title", "runs", title="suites")
     for name in names():
         _, suite = load_suite(name)
         table.add_row(name, suite.title, str(len(suite.specs())))
@@ -126,7 +130,7 @@ def beside(name: str, width: int, words: RenderableType) -> Table:
 def datasets_table() -> Table:
     from bench.datasets import DATASETS
 
-    table = Table("data set", "what", "splits", "data", title="data sets")
+    table = Table("data set", "description", "splits", "data", title="data sets")
     for name, source in DATASETS.items():
         where = "embedded" if source.embedded else "data root"
         table.add_row(name, source.description, ", ".join(source.protocols), where)

@@ -44,9 +44,8 @@ def run(
     device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
-    from bench.cli.progress import display
-    from bench.cli.report import finish, say
-    from bench.cli.working import working
+    from bench.cli.progress import print_line, show_sweep, show_work
+    from bench.cli.report import finish
     from bench.running.preflight import check_data, check_device, check_results
     from bench.running.sweep import missing_runs, sweep
     from bench.suites import load_suite
@@ -57,13 +56,13 @@ def run(
     check_results(results)
     check_device(device)
     stored, missing = missing_runs(specs, results)
-    say(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
+    print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
     processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
     try:
-        with working(console) as report:
+        with show_work(console) as report:
             check_data(to_check(specs, missing), data_root, results, report)
-        with display(console, processes) as show:
+        with show_sweep(console, processes) as show:
             state = sweep(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show
             )
@@ -139,13 +138,13 @@ def score(
     ks = read_ks(at)
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
+    from bench.cli.progress import show_work
     from bench.cli.score import heading, notes, score_embeddings, score_table  # loads torch
-    from bench.cli.working import working
 
     scores: dict[str, float] = {}
     stopped = False
     try:
-        with working(aside) as report:
+        with show_work(aside) as report:
             for some in score_embeddings(queries, others, ks, metric, report):
                 scores |= some
     except KeyboardInterrupt:

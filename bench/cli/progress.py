@@ -1,45 +1,86 @@
-"""What a person sees while a sweep goes on: bars on a terminal, plain lines elsewhere."""
+"""Progress of long work and of a sweep: bars on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from bench.cli.report import say
-from bench.running.sweep import Active, Sweep
+from bench.datasets.files.progress import Report
+from bench.running.sweep import ActiveRun, Sweep
 from bench.spec import RunSpec
 
-LINE_SECONDS = 30  # between two plain lines when nothing else happens
+LINE_SECONDS = 30  # between two plain lines
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print one line without markup, never folded, so that a path in it can be copied."""
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def display(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]:
-    """A function that shows a sweep's state, to be called as often as one likes."""
-    if console.is_terminal:
-        with bars(console, jobs) as show:
-            yield show
-    else:
-        yield lines(console, jobs)
+def show_work(console: Console) -> Iterator[Report]:
+    """A progress callback `(work, done, total)`: one bar for each work, or lines."""
+    if not console.is_terminal:
+        yield work_lines(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(work: str, done: int, total: int | None) -> None:
+            if work not in tasks:
+                tasks[work] = progress.add_task(work, total=total)
+            progress.update(tasks[work], completed=done, total=total)
+
+        yield report
+
+
+def work_lines(console: Console) -> Report:
+    """Print a line about each work every 30 seconds, and at once if its length is not known."""
+    started: dict[str, float] = {}
+    printed: dict[str, float] = {}
+
+    def report(work: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if total is None:
+            print_line(console, f"{work} ...")
+            return
+        start = started.setdefault(work, now)
+        if now - printed.setdefault(work, now) < LINE_SECONDS:
+            return
+        printed[work] = now
+        left = f", {about((now - start) * (total - done) / done)}" if done else ""
+        print_line(console, f"{work}: {done:,} of {total:,}{left}")
+
+    return report
 
 
 @contextmanager
-def bars(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as progress:
+def show_sweep(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]:
+    """A callback that shows the state of a sweep: a bar for each active run, or lines."""
+    if not console.is_terminal:
+        yield sweep_lines(console, jobs)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as progress:
         overall = progress.add_task("all runs", total=None, note="")
         tasks: dict[str, TaskID] = {}
 
         def show(state: Sweep) -> None:
-            note = f"{time_left(state, jobs)}{failures(state)}"
-            finished = len(state.done) + len(state.failed)
-            progress.update(overall, total=state.total, completed=finished, note=note)
+            failures = f", {len(state.failed)} failed" if state.failed else ""
+            ended = len(state.finished) + len(state.failed)
+            note = time_left(state, jobs) + failures
+            progress.update(overall, total=state.total, completed=ended, note=note)
             running = {active.spec.run_name: active for active in state.active}
             for name in tasks.keys() - running.keys():
                 progress.remove_task(tasks.pop(name))
@@ -52,63 +93,59 @@ def bars(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]:
         yield show
 
 
-def lines(console: Console, jobs: int) -> Callable[[Sweep], None]:
-    """One line when a run ends, and one line about the running ones every half minute."""
-    told: set[str] = set()
-    last = [time.monotonic()]
-    first = [True]
+def sweep_lines(console: Console, jobs: int) -> Callable[[Sweep], None]:
+    """Print a line when a run ends, and a line about the active runs every 30 seconds."""
+    printed: set[str] | None = None  # names of the runs that have ended
+    last = time.monotonic()
 
     def show(state: Sweep) -> None:
-        ended = {spec.run_name: f"{title(spec)} finished" for spec in state.done}
+        nonlocal printed, last
+        if printed is None:  # without a line for what was stored before
+            printed = {spec.run_name for spec in state.finished}
+        left = f" ({text})" if (text := time_left(state, jobs)) else ""
+        ended = {spec.run_name: f"{title(spec)} finished" for spec in state.finished}
         ended |= {name: f"{name} FAILED: {error}" for name, error in state.failed.items()}
-        if first[0]:  # what was stored before is no news
-            first[0] = False
-            told.update(spec.run_name for spec in state.done)
-        for name in [name for name in ended if name not in told]:
-            told.add(name)
-            say(console, f"[{len(told)}/{state.total}] {ended[name]}{left(state)}")
-            last[0] = time.monotonic()
-        if time.monotonic() - last[0] > LINE_SECONDS and state.active:
-            last[0] = time.monotonic()
-            running = ", ".join(where(active) for active in state.active)
-            say(console, f"running: {running}{left(state)}")
-
-    def left(state: Sweep) -> str:
-        text = time_left(state, jobs)
-        return f" ({text})" if text else ""
+        for name in [name for name in ended if name not in printed]:
+            printed.add(name)
+            print_line(console, f"[{len(printed)}/{state.total}] {ended[name]}{left}")
+            last = time.monotonic()
+        if time.monotonic() - last > LINE_SECONDS and state.active:
+            last = time.monotonic()
+            print_line(console, f"running: {', '.join(map(position, state.active))}{left}")
 
     return show
 
 
-def where(active: Active) -> str:
-    if active.step >= active.spec.steps - 1:
-        return f"{title(active.spec)}, scoring"
-    return f"{title(active.spec)} step {active.step}/{active.spec.steps}"
+def position(active: ActiveRun) -> str:
+    """A run and how far it is."""
+    scoring = active.step >= active.spec.steps - 1
+    where = ", scoring" if scoring else f" step {active.step}/{active.spec.steps}"
+    return title(active.spec) + where
 
 
 def title(spec: RunSpec) -> str:
     return f"{spec.dataset}, {spec.method}, seed {spec.seed}"
 
 
-def failures(state: Sweep) -> str:
-    return f", {len(state.failed)} failed" if state.failed else ""
-
-
 def time_left(state: Sweep, jobs: int) -> str:
-    """E.g. `about 3:20 left`; empty until some run has passed steps to judge from.
+    """E.g. `about 3:20 left`; empty until the pace of some run is known.
 
-    A finished run's pace includes its scoring, a running one's not yet.
+    A finished run's pace includes its scoring, that of an active one does not yet.
     """
     paces = {name: seconds / steps for name, (seconds, steps) in state.pace.items() if steps}
     for active in state.active:
         seconds, passed = active.pace()
         if active.spec.dataset not in paces and passed > 0:
             paces[active.spec.dataset] = seconds / passed
-    if not paces:
-        return ""
-    usual = max(paces.values())
     work = [(active.spec, active.spec.steps - active.step) for active in state.active]
     work += [(spec, spec.steps) for spec in state.waiting]
-    seconds = sum(paces.get(spec.dataset, usual) * steps for spec, steps in work)
-    minutes, rest = divmod(round(seconds / min(jobs, max(1, len(work)))), 60)
-    return f"about {minutes}:{rest:02d} left" if work else ""
+    if not paces or not work:
+        return ""
+    slowest = max(paces.values())
+    seconds = sum(paces.get(spec.dataset, slowest) * steps for spec, steps in work)
+    return about(seconds / min(jobs, len(work)))
+
+
+def about(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"about {minutes}:{rest:02d} left"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.cli.listing import select
+from bench.cli.listing import stored_runs
+from bench.cli.progress import print_line
 from bench.reporting.page import write_report
 from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import summarise
@@ -26,26 +27,21 @@ def finish(
     run name. Raises: ValueError if nothing is stored, or if stored runs must not be compared.
     """
     console = Console()
-    runs, problems = select(specs, results)
+    runs, problems = stored_runs(specs, results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     if not runs:
         for problem in problems:
-            say(console, f"problem: {problem}")
+            print_line(console, f"problem: {problem}")
         advice = "" if problems else f"; `proxy-bench run {suite}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     report = write_report(runs, results / "reports" / name, title=title, problems=problems)
     for table in console_tables(summarise(runs)):
         console.print(table)
     for problem in [*problems, *report.problems]:
-        say(console, f"problem: {problem}")
-    say(console, f"report  {report.html}")
-    say(console, f"table   {report.table_csv}")
+        print_line(console, f"problem: {problem}")
+    print_line(console, f"report  {report.html}")
+    print_line(console, f"table   {report.table_csv}")
     for figure in report.figures:
-        say(console, f"figure  {figure}")
-    say(console, f"browse  tox -e demo   (or: python -m demo --results {results})")
+        print_line(console, f"figure  {figure}")
+    print_line(console, f"browse  tox -e demo   (or: python -m demo --results {results})")
     return not problems
-
-
-def say(console: Console, line: str) -> None:
-    """One line, never folded, so that a path in it can be copied."""
-    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)

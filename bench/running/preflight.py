@@ -1,4 +1,4 @@
-"""What is checked before the first run starts, so that a mistake costs seconds and not a sweep."""
+"""Checks before the first run starts, so that a mistake costs seconds and not a sweep."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,13 +6,15 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from bench.datasets import find, load
 from bench.datasets.files.progress import Report
-from bench.running.same_images import check_same_images
+from bench.datasets.types import Dataset
 from bench.spec import LossArgument, RunSpec
+from bench.store.runs import Run, scan
 
 
 def check_results(results: Path) -> None:
-    """Raises: OSError saying so if the results folder cannot be written to."""
+    """Raises: OSError if the results folder cannot be written to."""
     try:
         results.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=results) as file:
@@ -38,14 +40,12 @@ def check_device(device: str) -> None:
 def check_data(
     specs: Iterable[RunSpec], data_root: Path | None, results: Path, report: Report
 ) -> None:
-    """Load every data set that the runs need, once, and decode its photographs; what its loader
-    raises says what is missing.
+    """Load every data set of the runs once and decode its photographs.
 
-    Raises: ValueError also for a loss whose settings do not fit the number of training classes, and
-    for photographs that are others than those of the runs in ``results``.
+    Raises: what a loader raises if data is missing; ValueError for hyper-parameters of a loss that
+    do not fit the number of training classes, and for other photographs than those of the runs in
+    `results`.
     """
-    from bench.datasets import load
-
     runs = list(specs)
     needed = dict.fromkeys((spec.dataset, spec.split, spec.resize, spec.crop) for spec in runs)
     for name, split, resize, crop in needed:
@@ -54,11 +54,11 @@ def check_data(
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
             if (spec.dataset, spec.split) == (name, split):
-                check_settings(spec, classes)
+                check_hyper_parameters(spec, classes)
 
 
-def check_settings(spec: RunSpec, classes: int) -> None:
-    """Raises: ValueError naming the method if its loss cannot be built for so many classes."""
+def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
+    """Raises: ValueError naming the method if its loss cannot be built for this many classes."""
     try:
         check_loss(spec.loss, classes, spec.loss_args)
     except ValueError as error:
@@ -73,3 +73,28 @@ def check_loss(loss: str, classes: int, args: Mapping[str, LossArgument]) -> Non
 
     with torch.device("meta"):
         LOSSES[loss](classes, 2, **args)
+
+
+def check_same_images(dataset: Dataset, results: Path) -> None:
+    """Compare photographs with those of the stored runs on this data set and split.
+
+    A run's id holds the data set's name, not its photographs: a user's folder may have changed or
+    be another one, a published set may have been scaled down. Images in memory are checked by their
+    loaders. Raises: ValueError naming a stored run on other photographs and the way out.
+    """
+    if not find(dataset.name).photographs:
+        return
+    same_name = {"dataset": dataset.name, "split": dataset.split.protocol}
+    for run in scan(results)[0]:
+        if same_name.items() <= run.spec.items() and not used_by(run, dataset):
+            raise ValueError(
+                f"{results} holds runs on other images or another split of them under the name "
+                f"{dataset.name}, such as {run.name}: choose another folder with --results, or "
+                "give the folder of the images another name"
+            )
+
+
+def used_by(run: Run, dataset: Dataset) -> bool:
+    """Whether a stored run was made on this split of these images."""
+    same_split = run.record["split"]["fingerprint"] == dataset.fingerprint
+    return same_split and run.record.get("data_checksum") == dataset.checksum

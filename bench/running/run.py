@@ -1,9 +1,8 @@
-"""One run, from its specification to its stored result: the one place where the parts meet."""
+"""One run, from its specification to its stored result: here all parts meet."""
 
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from bench.datasets.types import Dataset
 from bench.evaluation.validate import validate
 from bench.running.save_result import store_result
 from bench.spec import RunSpec
+from bench.store.runs import RunDir
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bench.training.loop import make_optimizer, train
@@ -24,47 +24,38 @@ from proxy_core.losses import LOSSES
 from proxy_core.models.embedding_model import EmbeddingModel
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a run is executed: only the device, by its arithmetic, can change a number.
-
-    Attributes: results, the results folder; data_root, the folder of data sets that are not
-    embedded; device, a torch device name.
-    """
-
-    results: Path
-    data_root: Path | None
-    device: str = "cpu"
-
-
 class InterruptedRunError(Exception):
-    """The run was asked to stop; its checkpoint holds everything that was done."""
+    """The run was stopped; its checkpoint holds everything that was done."""
 
 
 def run(
     spec: RunSpec,
-    place: Place,
+    results: Path,
     *,
+    data_root: Path | None,
+    device: str,
     report: Callable[[int], None],
     stop: Callable[[], bool],
-) -> Path:
-    """Train, validate, score once on the test split and store; goes on from a checkpoint.
+) -> RunDir:
+    """Train, validate, score once on the test split and store; resumes from a checkpoint.
 
-    `report` is called with the number of finished steps; `stop` is asked after every step.
-    Returns the run's directory. Raises: InterruptedRunError if `stop` said so; ValueError and
-    OSError from the parts, after which nothing half-written counts as a result.
+    Arguments: results, the results folder; data_root, the folder of data sets that are not
+    embedded; device, a torch device name, which changes numbers only by its arithmetic; report, a
+    function of the number of finished steps; stop, called after every step, true to interrupt.
+    Returns: the run's directory.
+    Raises: InterruptedRunError after `stop` returned true; ValueError and OSError from the parts,
+    after which the run does not count as finished.
     """
-    directory = place.results / "runs" / spec.run_name
-    directory.mkdir(parents=True, exist_ok=True)
-    dataset = load(spec.dataset, place.data_root, spec.split)
-    dataset = dataset.prepare(spec.resize, spec.crop, quiet)
-    device = torch.device(place.device)
-    model, loss = build(spec, dataset, device)
-    progress = train_and_validate(spec, dataset, model, loss, directory, report, stop)
-    untrained, _ = build(spec, dataset, device)
-    store_result(spec, dataset, model, untrained, loss, progress, place.results)
-    (directory / "checkpoint.pt").unlink(missing_ok=True)
-    return directory
+    files = RunDir.of(results, spec)
+    files.path.mkdir(parents=True, exist_ok=True)
+    dataset = load(spec.dataset, data_root, spec.split).prepare(spec.resize, spec.crop, quiet)
+    where = torch.device(device)
+    model, loss = build(spec, dataset, where)
+    progress = train_and_validate(spec, dataset, model, loss, files, report, stop)
+    untrained, _ = build(spec, dataset, where)
+    store_result(spec, dataset, model, untrained, loss, progress, results)
+    files.checkpoint.unlink(missing_ok=True)
+    return files
 
 
 def build(spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[nn.Module, nn.Module]:
@@ -84,35 +75,33 @@ def train_and_validate(
     dataset: Dataset,
     model: nn.Module,
     loss: nn.Module,
-    directory: Path,
+    files: RunDir,
     report: Callable[[int], None],
     stop: Callable[[], bool],
 ) -> Progress:
     """Train to the last step with a point of the curve every `evaluate_every` steps."""
     optimizer = make_optimizer(spec, model, loss)
     batches = Batches(spec, dataset, loss)
-    checkpoint = directory / "checkpoint.pt"
-    progress = load_checkpoint(checkpoint, model, loss, optimizer, batches)
-    curve = directory / "curve.jsonl"
-    cut(curve, progress.curve_bytes)
+    progress = load_checkpoint(files.checkpoint, model, loss, optimizer, batches)
+    truncate(files.curve, progress.curve_bytes)
     if progress.curve_bytes == 0:
-        add_point(curve, spec, dataset, model, progress)
+        add_point(files.curve, spec, dataset, model, progress)
     device = next(model.parameters()).device
     for _ in train(spec, batches, model, loss, optimizer, progress, device):
         report(progress.step)
         validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
         if validated:
-            add_point(curve, spec, dataset, model, progress)
+            add_point(files.curve, spec, dataset, model, progress)
         stopping = stop() and progress.step < spec.steps
         if validated or stopping:
-            save_checkpoint(checkpoint, model, loss, optimizer, batches, progress)
+            save_checkpoint(files.checkpoint, model, loss, optimizer, batches, progress)
         if stopping:
             raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
     return progress
 
 
-def cut(curve: Path, length: int) -> None:
-    """Drop what a killed process wrote to the curve after the checkpoint that is gone on from."""
+def truncate(curve: Path, length: int) -> None:
+    """Drop what a killed process wrote to the curve after its last checkpoint."""
     curve.touch()
     os.truncate(curve, length)
 

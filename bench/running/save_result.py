@@ -13,7 +13,7 @@ from bench.datasets.types import Dataset
 from bench.evaluation.score_test import score_test, shown_positions
 from bench.spec import RunSpec
 from bench.store.environment import describe
-from bench.store.runs import save_arrays, save_run
+from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import (
     Pixels,
     Thumbnails,
@@ -38,16 +38,16 @@ def store_result(
 
     `untrained` is the network before its first step: what the architecture alone is worth.
     """
-    directory = results / "runs" / spec.run_name
+    files = RunDir.of(results, spec)
     tested = score_test(model, dataset, loss)
     before = score_test(untrained, dataset, None)
     metadata = {"spec_id": spec.spec_id, "fingerprint": dataset.fingerprint}
     labels = dataset.labels[tested.positions]
     arrays = {"embeddings": tested.embeddings.numpy(), "labels": labels}
-    save_arrays(directory / "embeddings.safetensors", arrays, metadata)
-    save_arrays(directory / "queries.safetensors", tested.queries, metadata)
+    save_arrays(files.embeddings, arrays, metadata)
+    save_arrays(files.queries, tested.queries, metadata)
     if tested.roc:
-        save_arrays(directory / "roc.safetensors", tested.roc, metadata)
+        save_arrays(files.roc, tested.roc, metadata)
     store_thumbnails(results, dataset)
     record = {
         "spec_id": spec.spec_id,
@@ -60,7 +60,7 @@ def store_result(
         "parameters": describe_parameters(model, loss),
         "environment": describe(str(next(model.parameters()).device), torch.get_num_threads()),
     }
-    save_run(directory, record)
+    save_run(files, record)
 
 
 def store_thumbnails(results: Path, dataset: Dataset) -> None:

@@ -1,63 +1,79 @@
-"""A sweep on this machine: the runs that are missing, one single-threaded process per core."""
+"""A sweep on this machine: the missing runs, one single-threaded process per core."""
 
-import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from bench.running.launching import Process, start_worker
-from bench.running.worker import BUSY, FINISHED, FULL, INTERRUPTED, write_job
+from bench.running.worker import BUSY, FINISHED, FULL, INTERRUPTED, Job
 from bench.spec import RunSpec
-from bench.store.runs import load_run
+from bench.store.runs import RunDir, load_run
 
 POLL_SECONDS = 0.2
 
+# Environment of a worker. One thread each: the number of threads changes bits. glibc's allocator is
+# set to keep its memory: returning every large tensor to the system and faulting it in again took a
+# quarter of the time of a training step (conv4, 28 x 28, batches of 128).
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU need it
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
 
 @dataclass
-class Active:
-    """A run whose process is alive."""
+class ActiveRun:
+    """A run whose process is alive, its finished steps, and the first step that was read with the
+    time (`time.monotonic()`) of reading it."""
 
     spec: RunSpec
-    directory: Path
-    process: Process
+    files: RunDir
+    process: subprocess.Popen[bytes]
     step: int = 0
-    seen: tuple[int, float] | None = None  # first step that was told, and time.monotonic() then
+    first: tuple[int, float] | None = None
 
     def pace(self) -> tuple[float, int]:
-        """Seconds and steps since the first step that was told: start-up is not counted."""
-        step, since = self.seen or (self.step, time.monotonic())
+        """Seconds and steps since the first step that was read: start-up does not count."""
+        step, since = self.first or (self.step, time.monotonic())
         return time.monotonic() - since, self.step - step
 
 
 @dataclass
 class Sweep:
-    """State of a sweep, shown while it goes on.
+    """State of a sweep.
 
-    Attributes: total, the number of runs; done, those stored before or now; active; waiting;
+    Attributes: total, the number of runs; finished, those stored before or now; active; waiting;
     failed, a message by run name; pace, seconds and steps of this sweep's runs by data set.
     """
 
     total: int
-    done: list[RunSpec] = field(default_factory=list)
-    active: list[Active] = field(default_factory=list)
+    finished: list[RunSpec] = field(default_factory=list)
+    active: list[ActiveRun] = field(default_factory=list)
     waiting: list[RunSpec] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     pace: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
 def missing_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[RunSpec], list[RunSpec]]:
-    """Specifications stored already, and those still to be run.
+    """Specifications that are stored, and those that are not.
 
     Raises: StoredRunError if a stored one cannot be read, so that it is never overwritten.
     """
     stored, missing = [], []
     for spec in specs:
-        directory = results / "runs" / spec.run_name
-        if (directory / "run.json").exists():
-            load_run(directory)
+        files = RunDir.of(results, spec)
+        if files.finished:
+            load_run(files)
             stored.append(spec)
         else:
             missing.append(spec)
@@ -73,25 +89,21 @@ def sweep(
     jobs: int,
     show: Callable[[Sweep], None],
 ) -> Sweep:
-    """Execute the missing runs, `jobs` at a time, and return what became of each.
+    """Execute the missing runs, `jobs` at a time; `show` is called with the state five times a
+    second.
 
-    A run that fails does not stop the others. On KeyboardInterrupt, as on any error of our own,
-    every process is asked to keep a checkpoint and waited for before it goes on.
+    A run that fails does not stop the others. Before KeyboardInterrupt or any other error is
+    passed on, every process saves a checkpoint and ends. Returns: the final state.
     """
     stored, waiting = missing_runs(specs, results)
-    state = Sweep(len(specs), done=stored, waiting=waiting)
-    place = {
-        "results": str(results.resolve()),
-        "data_root": None if data_root is None else str(data_root.resolve()),
-        "device": device,
-    }
+    state = Sweep(len(specs), finished=stored, waiting=waiting)
     try:
         while state.waiting or state.active:
             while state.waiting and len(state.active) < jobs:
-                state.active.append(start(state.waiting.pop(0), results, place))
+                state.active.append(start(state.waiting.pop(0), results, data_root, device))
             time.sleep(POLL_SECONDS)
             for active in list(state.active):
-                collect(active, state)
+                update(state, active)
             show(state)
     except BaseException:
         stop_all(state.active)
@@ -99,69 +111,62 @@ def sweep(
     return state
 
 
-def start(spec: RunSpec, results: Path, place: dict[str, str | None]) -> Active:
-    """Write the job file of one run and start its process."""
-    directory = (results / "runs" / spec.run_name).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
-    return Active(spec, directory, start_worker(write_job(directory, spec, place)))
+def start(spec: RunSpec, results: Path, data_root: Path | None, device: str) -> ActiveRun:
+    """Start the process of one run.
+
+    It does not belong to this terminal's session, so that Ctrl-C reaches it only through the sweep.
+    """
+    data_root = data_root and data_root.resolve()
+    job = Job(spec=spec, results=results.resolve(), data_root=data_root, device=device)
+    files = RunDir.of(job.results, spec)
+    path = files.write_job(job.model_dump_json())
+    with files.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.running.worker", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | ENVIRONMENT,
+            start_new_session=True,
+        )
+    return ActiveRun(spec, files, process)
 
 
-def collect(active: Active, state: Sweep) -> None:
-    """Read a process's progress, or what became of it."""
+def update(state: Sweep, active: ActiveRun) -> None:
+    """Read the step of a running process, or the outcome of one that has ended."""
     code = active.process.poll()
     if code is None:
-        note_step(active)
+        if (step := active.files.step) is not None:
+            active.step = step
+            active.first = active.first or (step, time.monotonic())
         return
     state.active.remove(active)
     if code == FINISHED:
-        state.done.append(active.spec)
+        state.finished.append(active.spec)
         seconds, steps = active.pace()
         before = state.pace.get(active.spec.dataset, (0.0, 0))
         state.pace[active.spec.dataset] = before[0] + seconds, before[1] + steps
     else:
-        state.failed[active.spec.run_name] = reason(active.directory, code)
+        state.failed[active.spec.run_name] = reason(active.files, code)
 
 
-def note_step(active: Active) -> None:
-    """Read how far a running process has come; nothing while it has written nothing yet."""
-    progress = read_note(active.directory / "progress.json")
-    if progress is None:
-        return
-    active.step = int(progress["step"])
-    active.seen = active.seen or (active.step, time.monotonic())
-
-
-def read_note(path: Path) -> dict[str, Any] | None:
-    """A small JSON file that another process writes or removes; None if it cannot be read now."""
-    try:
-        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return note
-
-
-def reason(directory: Path, code: int) -> str:
+def reason(files: RunDir, code: int) -> str:
     """Why a process ended without a result, in one line."""
     if code == BUSY:
-        return "another process is working on this run"
+        return "another process works on this run"
     if code == INTERRUPTED:
         return "interrupted; its checkpoint is kept"
+    if code == FULL:
+        return f"no space is left for {files.path}; free some and run the suite again"
     if code < 0:
         name = signal.Signals(-code).name
-        cause = ", as for want of memory" if name == "SIGKILL" else ""
-        return (
-            f"its process was ended by {name}{cause}; it goes on from its last checkpoint, if any"
-        )
-    if code == FULL:
-        return f"no space is left for {directory}; make room and run the suite again"
-    failure = read_note(directory / "failed.json")
-    if failure is None:
-        return f"its process ended with code {code}; see {directory / 'log.txt'}"
-    return str(failure["error"])
+        cause = ", perhaps for lack of memory" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{cause}; rerun to resume from its last checkpoint"
+    return files.failure or f"its process ended with code {code}; see {files.log}"
 
 
-def stop_all(active: Iterable[Active]) -> None:
-    """Ask every process to keep a checkpoint and end, and wait until it has."""
+def stop_all(active: Iterable[ActiveRun]) -> None:
+    """Make every process save a checkpoint and end, and wait for it."""
     processes = [item.process for item in active]
     for process in processes:
         process.terminate()

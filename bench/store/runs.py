@@ -4,10 +4,16 @@
     run.json                scores, resolved specification, split, environment; written last
     curve.jsonl             one line per validation: step, epoch, images, seconds, loss, scores
     embeddings.safetensors  embeddings (N, D) float32 and labels (N,) of the test images, queries
-                            first where the gallery is apart
-    queries.safetensors     per query: neighbours, similarities, relevant, first hit, AP@R,
+                            first if the gallery is separate
+    queries.safetensors     per query: neighbors, similarities, relevant, first hit, AP@R,
                             R-Precision
-    roc.safetensors         FAR and TAR over all pairs of queries, where verification was scored
+    roc.safetensors         FAR and TAR over all pairs of queries, if verification was scored
+    checkpoint.pt           parameters, optimizer and counters; deleted when the run is finished
+    progress.json           finished steps, while a process works on the run
+    failed.json             error message, if the last attempt failed
+    job-*.json              the specification for a process that starts
+    log.txt                 output of the processes
+    lock                    locked by the process that works on the run
 <results>/pictures/<data set>-<fingerprint>.npz
                             the test images of a split, for the browser
 """
@@ -19,31 +25,123 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import Any, Literal
 
 import numpy as np
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-SCHEMA = 2  # layout of the files above; another number is refused, never guessed at
+from bench.spec import RunSpec
+
+SCHEMA = 2  # layout of the files above; a run with another number is refused
+State = Literal["finished", "running", "failed", "interrupted", "waiting"]
 
 
 class StoredRunError(ValueError):
     """A run directory that cannot be read: from another schema, damaged or incomplete."""
 
 
+class RunDir:
+    """The directory of one run: its files, its state and its lock. It may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "run.json"
+        self.curve = path / "curve.jsonl"
+        self.embeddings = path / "embeddings.safetensors"
+        self.queries = path / "queries.safetensors"
+        self.roc = path / "roc.safetensors"
+        self.checkpoint = path / "checkpoint.pt"
+        self.log = path / "log.txt"
+        self._progress = path / "progress.json"
+        self._failure = path / "failed.json"
+        self._lock = path / "lock"
+
+    @classmethod
+    def of(cls, results: Path, spec: RunSpec) -> "RunDir":
+        """The directory of a specification in a results folder."""
+        return cls(results / "runs" / spec.run_name)
+
+    @property
+    def finished(self) -> bool:
+        return self.record.exists()
+
+    @property
+    def state(self) -> State:
+        """State according to the files; a killed process leaves the state "running" behind."""
+        if self.finished:
+            return "finished"
+        if self.step is not None:
+            return "running"
+        if self.failure is not None:
+            return "failed"
+        return "interrupted" if self.checkpoint.exists() else "waiting"
+
+    @property
+    def step(self) -> int | None:
+        """Finished steps of the process that works on the run; None if there is none."""
+        step: int | None = _read_note(self._progress, "step")
+        return step
+
+    @property
+    def failure(self) -> str | None:
+        """Error message of the last attempt, if it failed."""
+        error: str | None = _read_note(self._failure, "error")
+        return error
+
+    def write_step(self, step: int) -> None:
+        _write_json(self._progress, {"step": step}, flush=False)  # often, and needed only now
+
+    def remove_step(self) -> None:
+        self._progress.unlink(missing_ok=True)
+
+    def write_failure(self, message: str) -> None:
+        _write_json(self._failure, {"error": message})
+
+    def write_job(self, content: str) -> Path:
+        """Write a new job file for a process that starts, and return its path."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            "w", dir=self.path, prefix="job-", suffix=".json", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(content)
+        return Path(file.name)
+
+    def clean(self) -> None:
+        """Delete what earlier processes left: their failure, and temporary files after a kill."""
+        for path in [self._failure, *self.path.glob(".*.tmp")]:
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[bool]:
+        """Whether this process got the lock; the system frees it however the process ends."""
+        try:
+            acquired = FileLock(self._lock).acquire(blocking=False)
+        except Timeout:
+            yield False
+        else:
+            with acquired:
+                yield True
+
+
 @dataclass(frozen=True)
 class Run:
-    """One finished run on disk; large files are read when asked for.
+    """One finished run on disk; large files are read when they are needed.
 
-    Attributes: directory; record, the content of `run.json` with the keys `schema`, `spec_id`,
-    `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts), `data_checksum`,
-    `scores` and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds,
-    images), `parameters` (count, sha256) and `environment`.
+    Attributes: directory; record, the content of `run.json` with the keys `schema`,
+    `spec_id`, `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts),
+    `data_checksum`, `scores` and `untrained` (metric -> value in 0..1, or a number of queries),
+    `cost` (seconds, images), `parameters` (count, sha256) and `environment`.
     """
 
     directory: Path
     record: Mapping[str, Any]
+
+    @property
+    def files(self) -> RunDir:
+        return RunDir(self.directory)
 
     @property
     def name(self) -> str:
@@ -62,35 +160,32 @@ class Run:
     @cached_property
     def curve(self) -> list[dict[str, Any]]:
         """Validation points in order of step."""
-        return read_curve(self.directory / "curve.jsonl")
+        return read_curve(self.files.curve)
 
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:
         """Per query of the test split, in the order of its pictures: `neighbors` (Q, K) positions
-        among the test images, `similarities` (Q, K), `relevant` (Q,) how many there are to find,
+        among the test images, `similarities` (Q, K), `relevant` (Q,) number of positives,
         `first_hit` (Q,) rank from 1 or 0 for none, `average_precision` and `r_precision` (Q,)."""
-        return load_arrays(self.directory / "queries.safetensors")
+        return load_arrays(self.files.queries)
 
     @cached_property
     def roc(self) -> dict[str, np.ndarray] | None:
         """Shares `far` and `tar` (200,) of impostor and genuine pairs accepted, or None."""
-        path = self.directory / "roc.safetensors"
-        return load_arrays(path) if path.exists() else None
+        return load_arrays(self.files.roc) if self.files.roc.exists() else None
 
 
-def save_run(directory: Path, record: Mapping[str, Any]) -> None:
-    """Write `run.json` last and by renaming: from then on the run counts as finished."""
-    text = json.dumps({"schema": SCHEMA, **record}, indent=2, sort_keys=True, allow_nan=False)
-    with atomic(directory / "run.json") as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+def save_run(files: RunDir, record: Mapping[str, Any]) -> None:
+    """Write `run.json`, after everything else: from then on the run counts as finished."""
+    _write_json(files.record, {"schema": SCHEMA, **record})
 
 
-def load_run(directory: Path) -> Run:
+def load_run(files: RunDir) -> Run:
     """Read a finished run.
 
     Raises: StoredRunError naming the file if `run.json` is not readable or of another schema.
     """
-    path = directory / "run.json"
+    path, directory = files.record, files.path
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -101,7 +196,7 @@ def load_run(directory: Path) -> Run:
     if found != SCHEMA:
         raise StoredRunError(
             f"{path} has schema {found!r}, this version reads schema {SCHEMA}; "
-            "it was left as it is. Read it with the version that wrote it, "
+            "nothing was changed. Read it with the version that wrote it, "
             "or choose another folder with --results"
         )
     missing = {"spec_id", "spec", "split", "scores", "environment"} - record.keys()
@@ -113,24 +208,24 @@ def load_run(directory: Path) -> Run:
 
 
 def scan(results: Path) -> tuple[list[Run], list[StoredRunError]]:
-    """All finished runs under `<results>/runs`, by name, and what was wrong with the others."""
+    """All finished runs under `<results>/runs`, by name, and the errors of unreadable ones."""
     runs, problems = [], []
     for path in sorted((results / "runs").glob("*/run.json")):
         try:
-            runs.append(load_run(path.parent))
+            runs.append(load_run(RunDir(path.parent)))
         except StoredRunError as error:
             problems.append(error)
     return runs, problems
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
-    """Points of a curve file; a last line without its newline (a killed process) is left out."""
+    """Points of a curve file, without an incomplete last line, which a killed process leaves."""
     text = path.read_text(encoding="utf-8")
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write named arrays as safetensors, by renaming."""
+    """Write named arrays as safetensors, atomically."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic(path) as temporary:
         temporary.write_bytes(save(contiguous, dict(metadata)))
@@ -149,14 +244,30 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path that replaces `path`, flushed to disk, when the block ends without error."""
+def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """A temporary path that replaces `path` when the block ends without error; `flush` writes it to
+    disk before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_json(path: Path, content: Mapping[str, Any], *, flush: bool = True) -> None:
+    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
+    with atomic(path, flush=flush) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _read_note(path: Path, key: str) -> Any:
+    """One value of a small JSON file that another process writes or removes; None without it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError):
+        return None

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.spec import RunSpec
-from bench.store.runs import save_arrays, save_run
+from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import Pixels, Thumbnails, save_thumbnails, thumbnails_path
 
 METHODS = {
@@ -57,25 +57,25 @@ def write_pictures(results: Path, dataset: str) -> None:
 
 
 def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
-    directory = results / "runs" / spec.run_name
-    directory.mkdir(parents=True)
+    files = RunDir.of(results, spec)
+    files.path.mkdir(parents=True)
     generator = np.random.default_rng([spec.seed, int(gain * 1000)])
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
     centers = generator.normal(size=(CLASSES, 16))
     embeddings = centers[labels] * (0.3 + gain) + generator.normal(size=(len(labels), 16))
     queries = plain_queries(embeddings, labels)
     metadata = {"spec_id": spec.spec_id, "fingerprint": FINGERPRINT}
-    save_arrays(directory / "queries.safetensors", queries, metadata)
+    save_arrays(files.queries, queries, metadata)
     arrays: dict[str, np.ndarray] = {
         "embeddings": embeddings.astype(np.float32),
         "labels": labels,
     }
-    save_arrays(directory / "embeddings.safetensors", arrays, metadata)
+    save_arrays(files.embeddings, arrays, metadata)
     scores = plain_scores(queries)
-    write_curve(directory / "curve.jsonl", spec, scores, gain)
+    write_curve(files.curve, spec, scores, gain)
     record = make_record(spec, scores, len(labels))
-    save_run(directory, record)
-    return directory
+    save_run(files, record)
+    return files.path
 
 
 def plain_queries(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,30 +3,19 @@
 import io
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 from rich.console import Console
 
-from bench.cli.progress import display, time_left
-from bench.running.sweep import Active, Sweep
+from bench.cli.progress import show_sweep, time_left
+from bench.running.sweep import ActiveRun, Sweep
+from bench.store.runs import RunDir
 from tests.bench.running.test_run import spec_for
 
 
-class NoProcess:
-    """Stands where a run's process would; only the steps matter here."""
-
-    def poll(self) -> int | None:
-        return None
-
-    def terminate(self) -> None:
-        raise AssertionError("nothing is to be ended")
-
-    def wait(self) -> int:
-        raise AssertionError("nothing is to be waited for")
-
-
-def active(step: int, *, seconds: float, first: int = 0) -> Active:
-    seen = first, time.monotonic() - seconds
-    return Active(spec_for(steps=100), Path("x"), NoProcess(), step, seen)
+def active(step: int, *, seconds: float, first: int = 0) -> ActiveRun:
+    known = first, time.monotonic() - seconds
+    return ActiveRun(spec_for(steps=100), RunDir(Path("x")), Mock(), step, known)
 
 
 def test_time_left_comes_from_the_steps_seen() -> None:
@@ -51,10 +40,10 @@ def test_finished_runs_set_the_pace_and_nothing_seen_says_nothing() -> None:
 def test_plain_lines_tell_each_end_once_and_nothing_stored_before() -> None:
     text = io.StringIO()
     old, new, bad = spec_for(seed=1), spec_for(seed=2), spec_for(seed=3)
-    with display(Console(file=text, width=200), jobs=1) as show:
-        show(Sweep(3, done=[old], waiting=[new, bad]))
+    with show_sweep(Console(file=text, width=200), jobs=1) as show:
+        show(Sweep(3, finished=[old], waiting=[new, bad]))
         for _ in range(2):
-            show(Sweep(3, done=[old, new], failed={bad.run_name: "no [space] left"}))
+            show(Sweep(3, finished=[old, new], failed={bad.run_name: "no [space] left"}))
     lines = text.getvalue().splitlines()
     assert lines[0] == "[2/3] digits, proxy_nca, seed 2 finished"
     assert lines[1] == f"[3/3] {bad.run_name} FAILED: no [space] left"
@@ -64,7 +53,7 @@ def test_plain_lines_tell_each_end_once_and_nothing_stored_before() -> None:
 def test_bars_show_runs_and_failures() -> None:
     text = io.StringIO()
     console = Console(file=text, width=120, force_terminal=True)
-    with display(console, jobs=1) as show:
+    with show_sweep(console, jobs=1) as show:
         show(Sweep(3, active=[active(42, seconds=10)], failed={"x": "y"}))
     shown = text.getvalue()
     assert "42/100" in shown

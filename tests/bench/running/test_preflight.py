@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.datasets.files.progress import quiet
-from bench.running.preflight import check_data, check_loss, check_settings
+from bench.running.preflight import check_data, check_hyper_parameters, check_loss
 from proxy_core.losses import LOSSES
 from tests.bench.running.test_run import spec_for
 
@@ -18,7 +18,7 @@ def test_settings_that_do_not_fit_the_classes_of_the_data_name_their_method(
     with pytest.raises(ValueError, match=r"Few on digits: proxies_per_class is 0\.4: that is one"):
         check_data([spec_for(), bad], None, tmp_path, quiet)
     check_data([spec_for(), spec_for("proxy_triplet")], None, tmp_path, quiet)
-    check_settings(bad, classes=10)
+    check_hyper_parameters(bad, classes=10)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -1,10 +1,7 @@
 """One run from specification to stored result, on the digits: same bits, whatever happens."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from itertools import count
@@ -17,11 +14,10 @@ import torch
 
 from bench.datasets import load
 from bench.datasets.images import ArrayImages
-from bench.running.launching import ENVIRONMENT
-from bench.running.run import InterruptedRunError, Place, run
-from bench.running.worker import write_job
+from bench.running.run import InterruptedRunError, run
+from bench.running.sweep import start
 from bench.spec import RunSpec
-from bench.store.runs import Run, load_run
+from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 
 LOSSES: dict[str, dict[str, Any]] = {
@@ -58,10 +54,14 @@ def never() -> bool:
 
 
 def execute(
-    spec: RunSpec, results: Path, stop: Callable[[], bool] = never, steps: list[int] | None = None
+    spec: RunSpec,
+    results: Path,
+    stop: Callable[[], bool] = never,
+    steps: list[int] | None = None,
+    device: str = "cpu",
 ) -> Run:
     report = (lambda step: None) if steps is None else steps.append
-    return load_run(run(spec, Place(results, None), report=report, stop=stop))
+    return load_run(run(spec, results, data_root=None, device=device, report=report, stop=stop))
 
 
 def stopping_every(steps: int) -> Callable[[], bool]:
@@ -187,7 +187,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     spec = spec_for()
     with pytest.raises(InterruptedRunError):
         execute(spec, tmp_path, stopping_every(5))
-    path = tmp_path / "runs" / spec.run_name / "checkpoint.pt"
+    path = RunDir.of(tmp_path, spec).checkpoint
     for damaged in (path.read_bytes()[:1000], b"", b"no checkpoint at all"):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged; delete it"):
@@ -198,45 +198,32 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_a_gpu_run_keeps_its_bits_and_stays_near_the_cpu(tmp_path: Path) -> None:
-    place = Place(tmp_path / "gpu", None, "cuda")
-    again = Place(tmp_path / "again", None, "cuda")
     first, second = (
-        load_run(run(spec_for(), where, report=lambda step: None, stop=never))
-        for where in (place, again)
+        execute(spec_for(), tmp_path / name, device="cuda") for name in ("first", "second")
     )
     assert numbers(first) == numbers(second)
     cpu = execute(spec_for(), tmp_path / "cpu")
     assert first.curve[1]["loss"] == pytest.approx(cpu.curve[1]["loss"], rel=1e-3)
 
 
-def start_worker(spec: RunSpec, results: Path) -> subprocess.Popen[bytes]:
-    directory = results / "runs" / spec.run_name
-    directory.mkdir(parents=True, exist_ok=True)
-    place = {"results": str(results), "data_root": None, "device": "cpu"}
-    job = write_job(directory, spec, place)
-    command = [sys.executable, "-m", "bench.running.worker", str(job)]
-    return subprocess.Popen(command, env=os.environ | ENVIRONMENT)
-
-
 def wait_for_points(curve: Path, points: int) -> None:
     deadline = time.monotonic() + 120
     while not (curve.exists() and curve.read_text().count("\n") >= points):
-        assert time.monotonic() < deadline, "the worker never got so far"
+        assert time.monotonic() < deadline, "the worker is too slow"
         time.sleep(0.005)
 
 
-def test_a_worker_killed_at_any_moment_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path) -> None:
     spec = spec_for(steps=150, evaluate_every=15)
-    curve = tmp_path / "killed" / "runs" / spec.run_name / "curve.jsonl"
     whole = execute(spec, tmp_path / "whole")
-    worker = start_worker(spec, tmp_path / "killed")
-    wait_for_points(curve, 3)
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
-    assert not (curve.parent / "run.json").exists()
-    with curve.open("a") as file:  # what a kill in the middle of a write leaves behind
+    killed = start(spec, tmp_path / "killed", None, "cpu")
+    wait_for_points(killed.files.curve, 3)
+    os.killpg(killed.process.pid, signal.SIGKILL)
+    killed.process.wait()
+    assert killed.files.state != "finished"
+    with killed.files.curve.open("a") as file:  # a kill during a write leaves half a line
         file.write('{"step": 99')
-    assert start_worker(spec, tmp_path / "killed").wait() == 0
-    resumed = load_run(curve.parent)
+    assert start(spec, tmp_path / "killed", None, "cpu").process.wait() == 0
+    resumed = load_run(killed.files)
     assert numbers(resumed) == numbers(whole)
-    assert json.loads((curve.parent / "run.json").read_text())["environment"]["threads"] == 1
+    assert resumed.record["environment"]["threads"] == 1

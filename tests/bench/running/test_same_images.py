@@ -7,8 +7,7 @@ import pytest
 
 from bench.datasets import load
 from bench.datasets.files.progress import quiet
-from bench.running.preflight import check_data
-from bench.running.same_images import check_same_images
+from bench.running.preflight import check_data, check_same_images
 from bench.spec import RunSpec
 from tests.support.fabricated import make_spec, write_run
 from tests.support.photographs import picture, write_pictures

@@ -1,10 +1,13 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.store.runs import (
+    RunDir,
     StoredRunError,
     atomic,
     load_arrays,
@@ -41,7 +44,7 @@ def test_a_directory_without_run_json_is_no_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"schema": 1}', "schema 1, this version reads schema 2; it was left as it is"),
+        ('{"schema": 1}', "schema 1, this version reads schema 2; nothing was changed"),
         ("{}", "schema None"),
         ("[1]", "schema None"),
         ("{", "cannot be read"),
@@ -62,7 +65,7 @@ def test_a_bad_record_is_told_and_left_alone(tmp_path: Path, content: str, messa
 def test_a_result_with_nan_is_not_written(tmp_path: Path) -> None:
     record = make_record(SPEC, {"recall@1": float("nan")}, 5)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        save_run(tmp_path, record)
+        save_run(RunDir(tmp_path), record)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,4 +119,50 @@ def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
 
 def test_a_missing_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoredRunError, match=r"run\.json cannot be read"):
-        load_run(tmp_path)
+        load_run(RunDir(tmp_path))
+
+
+def test_the_state_of_a_run_follows_from_its_files(tmp_path: Path) -> None:
+    files = RunDir.of(tmp_path, SPEC)
+    states: list[str] = [files.state]
+    files.path.mkdir(parents=True)
+    files.checkpoint.touch()
+    states.append(files.state)
+    files.write_failure("no space")
+    states.append(f"{files.state}: {files.failure}")
+    files.write_step(7)
+    states.append(f"{files.state}, step {files.step}")
+    save_run(files, make_record(SPEC, {"recall@1": 1.0}, 5))
+    states.append(files.state)
+    running = "running, step 7"
+    assert states == ["waiting", "interrupted", "failed: no space", running, "finished"]
+
+
+def test_cleaning_removes_what_a_killed_or_failed_process_left(tmp_path: Path) -> None:
+    files = RunDir(tmp_path)
+    files.checkpoint.touch()
+    files.write_failure("no space")
+    files.write_step(7)
+    (tmp_path / ".run.json.1.tmp").touch()
+    files.clean()
+    files.remove_step()
+    assert (files.state, files.failure, files.step) == ("interrupted", None, None)
+    assert list(tmp_path.iterdir()) == [files.checkpoint]
+
+
+def test_one_process_at_a_time_locks_a_run_and_its_death_frees_it(tmp_path: Path) -> None:
+    files = RunDir(tmp_path)
+    code = (
+        "import os, sys; from pathlib import Path; from bench.store.runs import RunDir\n"
+        "with RunDir(Path(sys.argv[1])).lock() as locked:\n"
+        "    print(locked, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as other:  # type: ignore[call-overload]
+        assert other.stdout.readline() == "True\n"
+        with files.lock() as locked:
+            assert not locked
+        other.kill()
+    with files.lock() as locked:
+        assert locked
