@@ -55,7 +55,7 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
     count = len(pictures.labels)
     asked = int(run.record["split"]["test_images"])
     shown = asked if "gallery_images" not in run.record["split"] else max(asked, count)
-    if not (asked == len(neighbors) == len(first_hit) and shown == len(pictures.images) == count):
+    if not (asked == len(neighbors) == len(first_hit) and shown == len(pictures) == count):
         raise disagreement(run, f"{len(neighbors)} of {asked} queries, {count} pictures")
     if neighbors.max() >= count or neighbors.min() < -1:
         raise disagreement(run, f"neighbours beyond the {count} pictures")

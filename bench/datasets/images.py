@@ -1,13 +1,13 @@
 """The images of a data set as the network sees them, without torch.
 
-Two kinds with the same methods: small images in memory, and photographs that were decoded to files.
+Two kinds with the same methods, which `ArrayImages` describes: small images in memory, and
+photographs that were decoded to files.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -16,39 +16,6 @@ from bench.datasets.files.pixels import Part
 from bench.datasets.files.progress import Report
 
 THUMBNAIL_SIDE = 128  # pixels of a photograph's thumbnail, at most
-
-
-class Images(Protocol):
-    """N images of any kind; of `Photographs`, pixels can be read only after `prepare`."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels (1 or 3) of the network's input."""
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 (hex) of all names and contents, sorted by name."""
-
-    def __len__(self) -> int: ...
-
-    def prepare(
-        self, name: str, resize: int | None, crop: int | None, report: Report
-    ) -> "Images": ...
-
-    def require_files(self) -> None:
-        """Raise FileNotFoundError naming the image files that are missing."""
-
-    def sizes(self, positions: np.ndarray) -> np.ndarray:
-        """Heights and widths (B, 2) of the stored images at `positions` (B,)."""
-
-    def __getitem__(self, position: int) -> np.ndarray:
-        """One stored image, before it is cropped: (h, w) or (h, w, 3) uint8."""
-
-    def batch(self, positions: np.ndarray) -> np.ndarray:
-        """The images at `positions` without augmentation: (B, H, W) or (B, H, W, 3) uint8."""
-
-    def thumbnail(self, position: int) -> np.ndarray:
-        """What the browser shows of one image: (h, w) or (h, w, 3) uint8."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,17 +29,20 @@ class ArrayImages:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        shape = self.pixels.shape
-        if self.pixels.dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (3,)):
+        shape, kind = self.pixels.shape, self.pixels.dtype
+        if kind != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (3,)):
             raise ValueError(
-                "images in memory must be (N, H, W) or (N, H, W, 3) uint8, "
-                f"found {shape} {self.pixels.dtype}"
+                f"images in memory must be (N, H, W) or (N, H, W, 3) uint8, found {shape} {kind}"
             )
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        height, width, *channels = self.pixels.shape[1:]
-        return height, width, *(channels or [1])
+    def prepare(
+        self, name: str, resize: int | None, crop: int | None, report: Report
+    ) -> "ArrayImages":
+        """The images themselves: they are neither resized nor cropped."""
+        return self
+
+    def require_files(self) -> None:
+        """Raise FileNotFoundError naming the image files that are missing: here there are none."""
 
     @cached_property
     def checksum(self) -> str:
@@ -86,71 +56,70 @@ class ArrayImages:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def prepare(
-        self, name: str, resize: int | None, crop: int | None, report: Report
-    ) -> "ArrayImages":
-        """The images themselves: they are neither resized nor cropped."""
-        return self
-
-    def require_files(self) -> None:
-        """Nothing: there are no files."""
-
-    def sizes(self, positions: np.ndarray) -> np.ndarray:
-        return np.tile(self.pixels.shape[1:3], (len(positions), 1))
-
     def __getitem__(self, position: int) -> np.ndarray:
+        """One stored image, before any crop: (h, w) or (h, w, 3) uint8."""
         image: np.ndarray = self.pixels[position]
         return image
 
+    def sizes(self, positions: np.ndarray) -> np.ndarray:
+        """Heights and widths (B, 2) of the stored images at `positions` (B,)."""
+        return np.tile(self.pixels.shape[1:3], (len(positions), 1))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels (1 or 3) of the network's input."""
+        height, width, *channels = self.pixels.shape[1:]
+        return height, width, *(channels or [1])
+
     def batch(self, positions: np.ndarray) -> np.ndarray:
+        """Images without augmentation: (B, H, W) or (B, H, W, 3) uint8."""
         images: np.ndarray = self.pixels[positions]
         return images
 
     def thumbnail(self, position: int) -> np.ndarray:
+        """What the browser shows of one image: (h, w) or (h, w, 3) uint8."""
         return self[position]
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedPhotographs:
-    """N photographs (h, w, 3) uint8 of one shorter side, mapped from the parts of a cache.
+    """N photographs (h, w, 3) uint8 of one shorter side, mapped from the parts of the cache.
 
-    Their longer sides differ. The network sees squares of `side` pixels: the centre without
-    augmentation. checksum: that of the `Photographs` that were decoded.
+    Their longer sides differ. The network sees squares of `side` pixels: the centre, where there is
+    no augmentation. checksum: that of the `Photographs` that were decoded.
     """
 
     parts: tuple[Part, ...]
     side: int
     checksum: str
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.side, self.side, 3
-
-    def __len__(self) -> int:
-        return sum(part.count for part in self.parts)
-
     def prepare(
         self, name: str, resize: int | None, crop: int | None, report: Report
     ) -> "DecodedPhotographs":
-        """The photographs themselves: they are prepared."""
         return self
 
     def require_files(self) -> None:
         """Nothing: the photographs' own files are no longer read."""
 
-    def sizes(self, positions: np.ndarray) -> np.ndarray:
-        places = (divmod(position, self.parts[0].count) for position in positions.tolist())
-        return np.array([self.parts[part].sizes[index] for part, index in places])
+    def __len__(self) -> int:
+        return sum(part.count for part in self.parts)
 
     def __getitem__(self, position: int) -> np.ndarray:
         part, index = divmod(position, self.parts[0].count)
         return self.parts[part].photograph(index)
 
+    def sizes(self, positions: np.ndarray) -> np.ndarray:
+        indices = (divmod(position, self.parts[0].count) for position in positions.tolist())
+        return np.array([self.parts[part].sizes[index] for part, index in indices])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.side, self.side, 3
+
     def batch(self, positions: np.ndarray) -> np.ndarray:
         return np.stack([self._centre(position) for position in positions.tolist()])
 
     def thumbnail(self, position: int) -> np.ndarray:
-        """The centre that the network sees, in at most 128 pixels a side."""
         side = min(THUMBNAIL_SIDE, self.side)
         centre = Image.fromarray(self._centre(position))
         return np.asarray(centre.resize((side, side), Image.Resampling.BILINEAR))

@@ -9,11 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.progress import Report
-from bench.datasets.images import Images
+from bench.datasets.images import ArrayImages, DecodedPhotographs
 from bench.datasets.splits import JUNK, OneShot, Split
 from bench.suggest import first_names
 
+Images = ArrayImages | Photographs | DecodedPhotographs
 # Pairs of parts that share no image and, but for the official protocol, no class.
 _DISJOINT = (
     ("train", "validation"),
@@ -28,10 +30,10 @@ _DISJOINT = (
 class Dataset:
     """A data set that checks itself when it is made.
 
-    images: N, in memory or photographs; labels (N,) int64, 0..C-1 over the whole data set, or -1
-    for junk in the gallery; class_names: C readable names by label; items: N unique relative names,
-    POSIX style. Where the data set has them: cameras (N,) int64, -1 where unknown; coarse, the
-    coarse class of each class, C names; one_shot.
+    images: N; photographs must be prepared before their pixels are read; labels (N,) int64,
+    0..C-1 over the whole data set, or -1 for junk in the gallery; class_names: C readable names by
+    label; items: N unique relative names, POSIX style. Where the data set has them: cameras (N,)
+    int64, -1 where unknown; coarse: the coarse class of each class, C names; one_shot.
     Raises ValueError, naming classes and items, where any of this does not hold, where training
     and test share an image, where the gallery lacks a query's class, or where a split other than
     the official one shares classes between training, validation and test.

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.datasets.images import Images
-from bench.datasets.types import Dataset
+from bench.datasets.types import Dataset, Images
 from bench.training.inputs import evaluation_batch
 from proxy_core.metrics.reid import rank_reid, reid_summary
 from proxy_core.metrics.retrieval import rank, summary

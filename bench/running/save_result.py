@@ -15,7 +15,6 @@ from bench.spec import RunSpec
 from bench.store.environment import describe
 from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import (
-    Pixels,
     Thumbnails,
     as_jpegs,
     save_thumbnails,
@@ -72,10 +71,10 @@ def store_thumbnails(results: Path, dataset: Dataset) -> None:
     if source_of(path) == source:
         return
     shown = (images.thumbnail(position) for position in positions.tolist())
-    pictures = Pixels(np.stack(list(shown))) if channels == 1 else as_jpegs(shown)
+    files = {"images": np.stack(list(shown))} if channels == 1 else as_jpegs(shown)
     items = tuple(dataset.items[position] for position in positions)
     labels = dataset.labels[positions]
-    save_thumbnails(path, Thumbnails(pictures, labels, dataset.class_names, items, source))
+    save_thumbnails(path, Thumbnails(files, labels, dataset.class_names, items, source))
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Thumbnails of a split's test images, kept beside the results: the browser needs no data root."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,61 +15,16 @@ from bench.store.runs import StoredRunError, atomic
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels:
-    """N thumbnails as pixels (N, H, W) or (N, H, W, 3) uint8: those of small images."""
-
-    images: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        height, width = self.images.shape[1:3]
-        return height, width
-
-    def encoded(self, position: int) -> tuple[bytes, str]:
-        return encode(self.images[position], "PNG"), "image/png"
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {"images": self.images}
-
-
-@dataclass(frozen=True, eq=False)
-class Jpegs:
-    """N square thumbnails as JPEG files in a row: those of photographs.
-
-    data: the files' bytes (uint8); ends (N,): where each file ends; side: in pixels, an array ().
-    """
-
-    data: np.ndarray
-    ends: np.ndarray
-    side: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return int(self.side), int(self.side)
-
-    def encoded(self, position: int) -> tuple[bytes, str]:
-        start = int(self.ends[position - 1]) if position else 0
-        return self.data[start : int(self.ends[position])].tobytes(), "image/jpeg"
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {"jpegs": self.data, "ends": self.ends, "side": self.side}
-
-
-@dataclass(frozen=True, eq=False)
 class Thumbnails:
-    """Thumbnails of the test images in the order of the stored embeddings.
+    """N thumbnails of test images in the order of the stored embeddings.
 
-    images: N; labels (N,); class_names by label; items: the unique name of each image; source:
-    changes with the data set's pixels or with the part of them that is shown.
+    files: the stored arrays, either pixels, "images" (N, H, W) or (N, H, W, 3) uint8, or JPEG files
+    in a row: their bytes, "jpegs" (uint8), the byte at which each "ends" (N,), and their "side" in
+    pixels, or height and width; labels (N,); class_names by label; items: the unique name of each
+    image; source: changes with the data set's pixels or with the part of them that is shown.
     """
 
-    images: Pixels | Jpegs
+    files: Mapping[str, np.ndarray]
     labels: np.ndarray
     class_names: tuple[str, ...]
     items: tuple[str, ...]
@@ -78,16 +33,27 @@ class Thumbnails:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of every thumbnail, in pixels."""
-        return self.images.size
+        if "jpegs" in self.files:
+            height, width = np.broadcast_to(self.files["side"], 2).tolist()
+            return height, width
+        height, width = self.files["images"].shape[1:3]
+        return height, width
+
+    def __len__(self) -> int:
+        return len(self.files["ends" if "jpegs" in self.files else "images"])
 
     @cached_property
     def content(self) -> bytes:
         """Bytes that differ where a thumbnail does."""
-        return next(iter(self.images.arrays().values())).tobytes()
+        return self.files["jpegs" if "jpegs" in self.files else "images"].tobytes()
 
     def encoded(self, position: int) -> tuple[bytes, str]:
         """One thumbnail as an image file, and its media type."""
-        return self.images.encoded(position)
+        if "jpegs" in self.files:
+            start = int(self.files["ends"][position - 1]) if position else 0
+            end = int(self.files["ends"][position])
+            return self.files["jpegs"][start:end].tobytes(), "image/jpeg"
+        return encode(self.files["images"][position], "PNG"), "image/png"
 
 
 def encode(image: np.ndarray, kind: str) -> bytes:
@@ -97,14 +63,14 @@ def encode(image: np.ndarray, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def as_jpegs(images: Iterable[np.ndarray]) -> Jpegs:
-    """Thumbnails (side, side, 3) uint8, at least one, as JPEG files."""
+def as_jpegs(images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """`Thumbnails.files` of images (H, W, 3) uint8 of one size, at least one, as JPEG files."""
     files = []
     for image in images:
-        side = len(image)
         files.append(encode(image, "JPEG"))
     ends = np.cumsum([len(file) for file in files], dtype=np.int64)
-    return Jpegs(np.frombuffer(b"".join(files), dtype=np.uint8), ends, np.array(side))
+    data = np.frombuffer(b"".join(files), dtype=np.uint8)
+    return {"jpegs": data, "ends": ends, "side": np.array(image.shape[:2])}
 
 
 def thumbnails_path(results: Path, dataset: str, fingerprint: str) -> Path:
@@ -122,7 +88,7 @@ def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
             class_names=np.array(thumbnails.class_names),
             items=np.array(thumbnails.items),
             source=np.array(thumbnails.source),
-            **thumbnails.images.arrays(),
+            **thumbnails.files,
         )
 
 
@@ -142,10 +108,9 @@ def load_thumbnails(path: Path) -> Thumbnails:
     """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            keys = ("jpegs", "ends", "side") if "jpegs" in file else ("images",)
             return Thumbnails(
-                Jpegs(file["jpegs"], file["ends"], file["side"])
-                if "jpegs" in file
-                else Pixels(file["images"]),
+                {key: file[key] for key in keys},
                 file["labels"],
                 tuple(map(str, file["class_names"])),
                 tuple(map(str, file["items"])),

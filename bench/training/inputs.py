@@ -5,14 +5,13 @@ channels-last, the layout in which convolutions run fastest on a CPU.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.datasets.images import Images
+from bench.datasets.types import Images
 from bench.training.sampling import derive
 
 # Ranges of the affine jitter, drawn uniformly per image; shifts are shares of the image's side.
@@ -41,8 +40,8 @@ def training_batch(
     if augmentation == "affine":
         return move(evaluation_batch(images, positions), generator)
     side = images.shape[0]
-    crops = draw_crops(images.sizes(positions), augmentation, side, generator)
-    return to_input(cut_crops(images, positions, crops, side))
+    boxes, mirrored = draw_crops(images.sizes(positions), augmentation, side, generator)
+    return to_input(cut_crops(images, positions, boxes, mirrored, side))
 
 
 def evaluation_batch(images: Images, positions: np.ndarray) -> Tensor:
@@ -91,28 +90,20 @@ def sampling_grid(maps: Tensor, height: int, width: int) -> Tensor:
     return down[:, :, None] + along[:, None]
 
 
-@dataclass(frozen=True)
-class Crops:
-    """Parts of B photographs.
+def draw_crops(
+    sizes: np.ndarray, kind: str, side: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a crop of each photograph of height and width (B, 2).
 
-    boxes (B, 4): top, left, height and width in pixels; mirrored (B,): whether it is mirrored.
-    """
-
-    boxes: np.ndarray
-    mirrored: np.ndarray
-
-
-def draw_crops(sizes: np.ndarray, kind: str, side: int, generator: np.random.Generator) -> Crops:
-    """Draw a crop of each photograph of height and width (B, 2); half of them are mirrored.
-
-    "crop": `side` pixels each way, anywhere (Song et al., CVPR 2016, and the proxy paper: 227 of
-    256). "resized-crop": of any size and position, as torchvision's RandomResizedCrop. It differs
-    where no try fits a long photograph: torchvision takes the middle, this a random position.
+    kind "crop": `side` pixels each way, anywhere (Song et al., CVPR 2016, and the proxy paper: 227
+    of 256); "resized-crop": of any size and position, as torchvision's RandomResizedCrop. It
+    differs where no try fits a long photograph: torchvision takes the middle, this a random part.
+    Returns boxes (B, 4), as top, left, height and width, and whether each is mirrored (B,).
     """
     wanted = np.full_like(sizes, side) if kind == "crop" else draw_sizes(sizes, generator)
     corners = np.floor(generator.random(sizes.shape) * (sizes - wanted + 1)).astype(np.int64)
     mirrored = generator.random(len(sizes)) < 0.5
-    return Crops(np.concatenate([corners, wanted], axis=1), mirrored)
+    return np.concatenate([corners, wanted], axis=1), mirrored
 
 
 def draw_sizes(sizes: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -140,15 +131,15 @@ def largest_sizes(sizes: np.ndarray) -> np.ndarray:
     return largest.clip(min=1)
 
 
-def cut_crops(images: Images, positions: np.ndarray, crops: Crops, side: int) -> np.ndarray:
+def cut_crops(
+    images: Images, positions: np.ndarray, boxes: np.ndarray, mirrored: np.ndarray, side: int
+) -> np.ndarray:
     """The crops (B, side, side, 3) uint8, resized where they have another size."""
     batch = np.empty((len(positions), side, side, 3), dtype=np.uint8)
-    for row, (position, box) in enumerate(
-        zip(positions.tolist(), crops.boxes.tolist(), strict=True)
-    ):
-        top, left, height, width = box
+    for row, position in enumerate(positions.tolist()):
+        top, left, height, width = boxes[row].tolist()
         part = resize(images[position][top : top + height, left : left + width], side)
-        batch[row] = part[:, ::-1] if crops.mirrored[row] else part
+        batch[row] = part[:, ::-1] if mirrored[row] else part
     return batch
 
 

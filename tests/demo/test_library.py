@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.store.runs import StoredRunError, load_arrays, save_arrays
-from bench.store.thumbnails import Pixels, load_thumbnails, save_thumbnails, thumbnails_path
+from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import Library, open_library
 from demo.page import show
 from demo.retrieved import open_run
@@ -52,8 +52,8 @@ def test_pictures_of_other_images_are_refused(tmp_path: Path, change: str) -> No
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
     pictures, order = load_thumbnails(path), np.random.default_rng(1).permutation(48)
     keep = order if change == "shuffled" else slice(0, 40)
-    images = Pixels(pictures.images.arrays()["images"][keep])
-    save_thumbnails(path, replace(pictures, images=images, labels=pictures.labels[keep]))
+    files = {"images": pictures.files["images"][keep]}
+    save_thumbnails(path, replace(pictures, files=files, labels=pictures.labels[keep]))
     shelf = open_library(tmp_path).shelves[0]
     with pytest.raises(StoredRunError, match=r"are not those it retrieved from \((48|first)"):
         open_run(shelf, "")

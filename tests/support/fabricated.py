@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.spec import RunSpec
 from bench.store.runs import RunDir, save_arrays, save_run
-from bench.store.thumbnails import Pixels, Thumbnails, save_thumbnails, thumbnails_path
+from bench.store.thumbnails import Thumbnails, save_thumbnails, thumbnails_path
 
 METHODS = {
     "Proxy-NCA": "proxy_nca",
@@ -53,7 +53,7 @@ def write_pictures(results: Path, dataset: str) -> None:
     names = tuple(f"class <b>{label}</b> & é" for label in range(CLASSES))
     items = tuple(f"{label}/{index}.png" for index, label in enumerate(labels))
     path = thumbnails_path(results, dataset, FINGERPRINT)
-    save_thumbnails(path, Thumbnails(Pixels(images), labels, names, items, "c" * 64))
+    save_thumbnails(path, Thumbnails({"images": images}, labels, names, items, "c" * 64))
 
 
 def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:

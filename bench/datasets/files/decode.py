@@ -1,4 +1,4 @@
-"""One photograph, from the bytes of its file to RGB pixels of the wanted size."""
+"""One photograph, from the bytes of its file to RGB pixels of a given size."""
 
 import io
 from collections.abc import Iterator
@@ -7,17 +7,17 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-LARGEST = 2**26  # pixels; a file that claims more is refused before it is decoded
+LARGEST = 2**26  # pixels; a larger image is refused before it is decoded
 
 
 def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image:
-    """Decode an image file, or its part in a box, to RGB as a person would see it.
+    """Decode an image file, or the part of it in a box, to RGB.
 
-    EXIF rotation is applied, after the box (see ``cut_out``) was cut: published boxes are in pixels
-    as they are stored. Grey, palette, CMYK and 16-bit images become RGB; what is transparent
-    lies on white. Of an animation the first picture counts. Raises ValueError, naming the image,
-    for what is not a whole image, holds floating-point numbers or has more than 2^26 pixels, and
-    for a box outside of it.
+    The box (see `cut_out`) is cut before the EXIF rotation is applied, since published boxes are in
+    pixels as they are stored. Grey, palette, CMYK and 16-bit images become RGB; transparent images
+    are laid on white; of an animation the first picture is taken. Raises ValueError, naming the
+    image, for a file that is not a complete image, holds floating-point numbers or has more than
+    2^26 pixels, and for a box outside of the image.
     """
     with _naming(name, data):
         image: Image.Image = Image.open(io.BytesIO(data))
@@ -29,14 +29,14 @@ def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image
     if box is not None:
         image = cut_out(name, image, box)
     with _naming(name, data):
-        with suppress(Exception):  # damaged notes of a camera spoil no picture: it is not turned
+        with suppress(Exception):  # with damaged EXIF data the image is used as it is stored
             ImageOps.exif_transpose(image, in_place=True)
         return to_rgb(image)
 
 
 @contextmanager
 def _naming(name: str, data: bytes) -> Iterator[None]:
-    """Name the image in whatever Pillow's readers stumble over."""
+    """Turn every error of Pillow's readers into a ValueError that names the image."""
     try:
         yield
     except UnidentifiedImageError as error:
@@ -61,7 +61,7 @@ def check_pixels(name: str, width: int, height: int) -> None:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB: of 16 bits the upper 8 count, as in Pillow's reading of 16-bit colours."""
+    """Any mode to RGB: of 16 bits the upper 8 are taken, as Pillow does with 16-bit colours."""
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
         return Image.fromarray(values.astype(np.uint8)).convert("RGB")
@@ -73,24 +73,24 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def cut_out(name: str, image: Image.Image, box: np.ndarray) -> Image.Image:
-    """The part of an image inside a box (left, top, width, height) in pixels, rounded outwards.
+    """The part of an image in a box (left, top, width, height) in pixels, rounded outwards.
 
-    Raises ValueError for a box without a pixel of the image.
+    Raises ValueError for a box that covers no pixel of the image.
     """
     left, top, width, height = box.tolist()
     edges = np.array([np.floor(left), np.floor(top), np.ceil(left + width), np.ceil(top + height)])
     edges = edges.clip(0, [*image.size, *image.size])
-    if not (edges[:2] < edges[2:]).all():  # of what is no number nothing is true
+    if not (edges[:2] < edges[2:]).all():  # also false for NaN
         raise ValueError(f"{name}: its box {box.tolist()} lies outside its {image.size} pixels")
     return image.crop(tuple(edges.astype(int).tolist()))
 
 
 def shrink_to(name: str, image: Image.Image, side: int) -> np.ndarray:
-    """Resize to a shorter side of ``side`` pixels, up or down: (H, W, 3) uint8.
+    """Resize to a shorter side of `side` pixels, up or down: (H, W, 3) uint8.
 
-    Antialiased bilinear, as torchvision's Resize does with an image of Pillow; the longer side is
-    cut to a whole number. The literature's "normalised to 256 x 256" (Song et al., CVPR 2016)
-    distorts instead; here proportions stay.
+    Antialiased bilinear, as torchvision's Resize of a Pillow image; the longer side is rounded
+    down. The literature's "normalised to 256 x 256" (Song et al., CVPR 2016) distorts the image
+    instead; here the aspect ratio is kept.
     """
     width, height = image.size
     shorter = min(width, height)

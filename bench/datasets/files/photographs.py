@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -66,20 +66,16 @@ class Photographs:
         Until it is closed, Pillow's warning of a huge image is an error, which `decode` reports.
         Raises ValueError for a file that is not a zip archive.
         """
-        with warnings.catch_warnings(), self._open() as place:
+        with warnings.catch_warnings(), ExitStack() as stack:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield place
-
-    @contextmanager
-    def _open(self) -> Iterator["OpenPlace"]:
-        if self.place.is_dir():
-            yield OpenPlace(self.place, self.inside, None)
-            return
-        try:
-            archive = zipfile.ZipFile(self.place)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise ValueError(f"{self.place} is not a complete zip archive ({error})") from error
-        with archive:
+            archive = None
+            if not self.place.is_dir():
+                try:
+                    archive = stack.enter_context(zipfile.ZipFile(self.place))
+                except (zipfile.BadZipFile, OSError) as error:
+                    raise ValueError(
+                        f"{self.place} is not a complete zip archive ({error})"
+                    ) from error
             yield OpenPlace(self.place, self.inside, archive)
 
     def photograph(self, place: "OpenPlace", position: int) -> Image.Image:
@@ -195,32 +191,19 @@ class OpenPlace:
         never end) or has more than `LARGEST_FILE` bytes, in an archive after unpacking.
         """
         try:
-            return self._entry_bytes(name) if self.archive else self._file_bytes(name)
+            size, _ = self._stamp(name)
+            if size > LARGEST_FILE:
+                raise ValueError(
+                    f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} "
+                    "that are read; make it smaller or leave it out"
+                )
+            if self.archive:  # a wrong size in its table fails the check of the CRC
+                return self.archive.read(self._entry(name))
+            return (self.path / self._entry(name)).read_bytes()
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(f"{name} is missing from {self.path}") from error
         except _UNREADABLE as error:
             raise ValueError(f"{name} in {self.path} cannot be read ({error})") from error
-
-    def _entry_bytes(self, name: str) -> bytes:
-        assert self.archive is not None
-        entry = self.archive.getinfo(self._entry(name))
-        self._bounded(name, entry.file_size)
-        return self.archive.read(entry)  # a wrong file_size fails the check of the CRC
-
-    def _file_bytes(self, name: str) -> bytes:
-        path = self.path / self._entry(name)
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{name} in {self.path} is not a file; take it out")
-        self._bounded(name, status.st_size)
-        return path.read_bytes()
-
-    def _bounded(self, name: str, size: int) -> None:
-        if size > LARGEST_FILE:
-            raise ValueError(
-                f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} that "
-                "are read; make it smaller or leave it out"
-            )
 
     def digest(self, name: str) -> bytes:
         """SHA-256 of a file's bytes."""
@@ -240,22 +223,27 @@ class OpenPlace:
 
         Raises FileNotFoundError naming files that are missing.
         """
-        found = {name: self._stamp(name) for name in names}
-        if missing := [name for name, stamp in found.items() if not stamp]:
+        stamps: list[list[object]] = [[str(self.path.resolve())]]
+        missing = []
+        for name in names:
+            try:
+                stamps.append([name, *self._stamp(name)])
+            except (OSError, KeyError):
+                missing.append(name)
+        if missing:
             raise FileNotFoundError(
                 f"{self.path} is not complete: missing or unreadable: {first_names(missing)}"
             )
-        return [[str(self.path.resolve())], *([name, *found[name]] for name in names)]
+        return stamps
 
-    def _stamp(self, name: str) -> list[int]:
-        try:
-            if self.archive:
-                entry = self.archive.getinfo(self._entry(name))
-                return [entry.file_size, entry.CRC]
-            status = os.stat(os.path.join(self.path, self._entry(name)))
-            return [status.st_size, status.st_mtime_ns]
-        except (OSError, KeyError):
-            return []
+    def _stamp(self, name: str) -> tuple[int, int]:
+        if self.archive:
+            entry = self.archive.getinfo(self._entry(name))
+            return entry.file_size, entry.CRC
+        status = os.stat(os.path.join(self.path, self._entry(name)))
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{name} in {self.path} is not a file; take it out")
+        return status.st_size, status.st_mtime_ns
 
     def _entry(self, name: str) -> str:
         return f"{self.inside}/{name}" if self.inside else name

@@ -11,7 +11,8 @@ from PIL import Image
 from bench.datasets import Dataset, class_disjoint
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.progress import quiet
-from bench.datasets.images import ArrayImages, DecodedPhotographs, Images
+from bench.datasets.images import ArrayImages, DecodedPhotographs
+from bench.datasets.types import Images
 from tests.support.photographs import NAMES, decoded, write_pictures
 
 LABELS = np.arange(11) // 2 % 4

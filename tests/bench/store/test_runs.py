@@ -108,7 +108,7 @@ def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
     write_pictures(tmp_path, "digits")
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
     pictures = load_thumbnails(path)
-    images = pictures.images.arrays()["images"]
+    images = pictures.files["images"]
     assert images.dtype == np.uint8
     assert len(images) == len(pictures.labels) == len(pictures.items)
     assert pictures.class_names[0] == "class <b>0</b> & é"

@@ -15,7 +15,6 @@ from bench.datasets.images import ArrayImages, DecodedPhotographs
 from bench.training.inputs import (
     RATIO,
     SHARE,
-    Crops,
     affine_maps,
     cut_crops,
     draw_crops,
@@ -113,21 +112,21 @@ def test_augmentation_depends_on_seed_and_step_alone(
 
 def test_random_crops_reach_every_position_and_are_mirrored_half_of_the_time() -> None:
     sizes = np.tile([6, 7], (6000, 1))
-    crops = draw_crops(sizes, "crop", 4, np.random.default_rng(0))
-    assert (crops.boxes[:, 2:] == 4).all()
-    corners, counts = np.unique(crops.boxes[:, :2], axis=0, return_counts=True)
+    boxes, mirrored = draw_crops(sizes, "crop", 4, np.random.default_rng(0))
+    assert (boxes[:, 2:] == 4).all()
+    corners, counts = np.unique(boxes[:, :2], axis=0, return_counts=True)
     assert corners.tolist() == [[top, left] for top in range(3) for left in range(4)]
     assert counts.min() > 400
     assert counts.max() < 600
-    assert 0.47 < crops.mirrored.mean() < 0.53
-    whole = draw_crops(np.tile([5, 5], (50, 1)), "crop", 5, np.random.default_rng(0))
-    assert (whole.boxes == [0, 0, 5, 5]).all()
+    assert 0.47 < mirrored.mean() < 0.53
+    whole, _ = draw_crops(np.tile([5, 5], (50, 1)), "crop", 5, np.random.default_rng(0))
+    assert (whole == [0, 0, 5, 5]).all()
 
 
 def test_resized_crops_stay_inside_and_keep_share_and_ratio() -> None:
     sizes = np.tile([[300, 200], [200, 500]], (3000, 1))
-    crops = draw_crops(sizes, "resized-crop", 64, np.random.default_rng(1))
-    corners, wanted = crops.boxes[:, :2], crops.boxes[:, 2:]
+    boxes, _ = draw_crops(sizes, "resized-crop", 64, np.random.default_rng(1))
+    corners, wanted = boxes[:, :2], boxes[:, 2:]
     assert (corners >= 0).all()
     assert (corners + wanted <= sizes).all()
     share = wanted.prod(axis=1) / sizes.prod(axis=1)
@@ -168,7 +167,7 @@ def test_pixels_are_those_of_torchvision_and_within_a_step_those_of_pillow() -> 
     images = pictures(3, 30, 41, 3)
     boxes = np.array([[3, 5, 20, 30], [0, 0, 25, 20], [4, 4, 8, 8]])
     positions = np.array([2, 0, 1])
-    batch = cut_crops(images, positions, Crops(boxes, np.array([False, True, False])), 8)
+    batch = cut_crops(images, positions, boxes, np.array([False, True, False]), 8)
     for row, box in enumerate(boxes.tolist()):
         image = images[positions[row]]
         picture = np.asarray(resized_crop(Image.fromarray(image), *box, size=[8, 8]))
