@@ -1,1 +1,77 @@
-"""Losses, models and exact evaluation of deep metric learning: tensors in, tensors out."""
+"""Losses, models and exact evaluation of deep metric learning: tensors in, tensors out.
+
+Import any name in `__all__` from here: `from proxy_core import LOSSES, EmbeddingModel, rank`. A name
+is loaded when it is first used, so `import proxy_core` itself loads nothing, not even torch.
+"""
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
+    from proxy_core.losses.parts.class_vectors import ClassVectors
+    from proxy_core.metrics.classification import (
+        class_mean_accuracy,
+        nearest_neighbor_accuracy,
+        proxy_accuracy,
+    )
+    from proxy_core.metrics.clustering import cluster_scores
+    from proxy_core.metrics.few_shot import draw_episodes, episode_accuracy, one_shot_error
+    from proxy_core.metrics.reid import rank_reid, reid_summary
+    from proxy_core.metrics.retrieval import rank, recall_at_k, summary
+    from proxy_core.metrics.triplet_bound import triplet_bound
+    from proxy_core.metrics.verification import verification
+    from proxy_core.models.backbones import BACKBONES
+    from proxy_core.models.embedding_model import EmbeddingModel
+
+    __version__: str
+
+__all__ = [
+    "BACKBONES",
+    "LOSSES",
+    "ClassVectors",
+    "ClusteredBatches",
+    "EmbeddingModel",
+    "HasClassVectors",
+    "class_mean_accuracy",
+    "cluster_scores",
+    "draw_episodes",
+    "episode_accuracy",
+    "nearest_neighbor_accuracy",
+    "one_shot_error",
+    "proxy_accuracy",
+    "rank",
+    "rank_reid",
+    "recall_at_k",
+    "reid_summary",
+    "summary",
+    "triplet_bound",
+    "verification",
+]
+
+MODULES = {
+    "losses": ["LOSSES", "ClusteredBatches", "HasClassVectors", "ClassVectors"],
+    "metrics.classification": [
+        "class_mean_accuracy",
+        "nearest_neighbor_accuracy",
+        "proxy_accuracy",
+    ],
+    "metrics.clustering": ["cluster_scores"],
+    "metrics.few_shot": ["draw_episodes", "episode_accuracy", "one_shot_error"],
+    "metrics.reid": ["rank_reid", "reid_summary"],
+    "metrics.retrieval": ["rank", "recall_at_k", "summary"],
+    "metrics.triplet_bound": ["triplet_bound"],
+    "metrics.verification": ["verification"],
+    "models.backbones": ["BACKBONES"],
+    "models.embedding_model": ["EmbeddingModel"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or the version, at its first use (PEP 562)."""
+    if name == "__version__":
+        return metadata.version("proxy-bench")
+    for module, names in MODULES.items():
+        if name in names:
+            return getattr(import_module(f"proxy_core.{module}"), name)
+    raise AttributeError(f"module 'proxy_core' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Checks of a batch that all losses share."""
+"""Checks that losses share: of a batch, and against second derivatives."""
 
 import torch
 from torch import Tensor
@@ -31,4 +31,17 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
         raise ValueError(
             f"labels span {int(low)}..{int(high)}: expected 0..{num_classes - 1} "
             f"for {num_classes} classes"
+        )
+
+
+def refuse_second_derivative(name: str) -> None:
+    """Raise RuntimeError if the backward pass that calls this is itself differentiated.
+
+    Autograd would take a gradient written by hand for a constant, and give wrong second
+    derivatives without an error.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f"{name} can be differentiated once only: its gradient is written by hand. "
+            "Leave out create_graph=True"
         )

@@ -16,8 +16,10 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
+def _reproducible() -> None:
+    """One thread, and a setting that cuBLAS reads before its first product on a GPU."""
     torch.set_num_threads(1)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,7 +18,7 @@ from bench.spec import RunSpec
 from bench.store.runs import RunDir
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from bench.training.loop import make_optimizer, train
+from bench.training.loop import deterministic, make_optimizer, train
 from bench.training.sampling import derive
 from proxy_core.losses import LOSSES
 from proxy_core.models.embedding_model import EmbeddingModel
@@ -28,6 +28,7 @@ class InterruptedRunError(Exception):
     """The run was stopped; its checkpoint holds everything that was done."""
 
 
+@deterministic()
 def run(
     spec: RunSpec,
     results: Path,

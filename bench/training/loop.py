@@ -1,7 +1,9 @@
 """The training loop: a generator, so that its caller decides what happens between steps."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,24 @@ from torch.optim import AdamW, Optimizer
 from bench.spec import RunSpec
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Within it torch gives the same bits each time, on a GPU too.
+
+    Operations without a deterministic form raise RuntimeError. Enter it before the first matrix
+    product on a GPU: cuBLAS reads the environment only once.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def make_optimizer(spec: RunSpec, model: nn.Module, loss: nn.Module) -> Optimizer:

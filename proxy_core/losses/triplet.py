@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from proxy_core.checks import check_batch
+from proxy_core.checks import check_batch, refuse_second_derivative
 from proxy_core.distances import squared_distances
 from proxy_core.hyper_parameters import Count, Mining, SquaredDistance, Surrogate, checked
 from proxy_core.losses.parts.mining import count_triplets, hardest, sum_of_nca
@@ -16,7 +16,6 @@ from proxy_core.losses.parts.negative_sampling import (
     draw_negatives,
     uniform_weights,
 )
-from proxy_core.losses.parts.second_derivative import refuse_second_derivative
 
 
 def triplet(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from proxy_core.losses.parts.second_derivative import refuse_second_derivative
+from proxy_core.checks import refuse_second_derivative
 
 
 def log_sum_exp(values: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from proxy_core.checks import refuse_second_derivative
 from proxy_core.distances import full_precision
-from proxy_core.losses.parts.second_derivative import refuse_second_derivative
 
 
 def proxy_cosines(embeddings: Tensor, proxies: Tensor, scale: float = 1.0) -> Tensor:
