@@ -1,7 +1,7 @@
 """Losses, models and exact evaluation of deep metric learning: tensors in, tensors out.
 
-Import any name in `__all__` from here: `from proxy_core import LOSSES, EmbeddingModel, rank`. A name
-is loaded when it is first used, so `import proxy_core` itself loads nothing, not even torch.
+Import any name in `__all__` from here: `from proxy_core import LOSSES, EmbeddingModel, rank`. A
+name is loaded when it is first used, so `import proxy_core` itself loads nothing, not even torch.
 """
 
 from importlib import import_module, metadata
