@@ -1,6 +1,7 @@
 """The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
 
 import errno
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -75,7 +76,7 @@ def run(
 
 @app.command()
 def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
-    """Write the report of SUITE anew from what is stored."""
+    """Write the report of SUITE from its stored runs."""
     from bench.cli.report import finish
     from bench.suites import load_suite
 
@@ -86,7 +87,7 @@ def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
 
 @app.command()
 def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
-    """Show what became of every run of SUITE."""
+    """Show the state of every run of SUITE."""
     from bench.cli.listing import status_table
     from bench.suites import load_suite
 
@@ -99,7 +100,7 @@ def show(
     run: Annotated[str, typer.Argument(help="A run's name or the start of it, or its id.")],
     results: Results = RESULTS,
 ) -> None:
-    """Show one stored run: scores, curve, specification, where it was made."""
+    """Show one stored run: scores, curve, specification and environment."""
     from bench.cli.listing import find_run, run_tables
 
     console = Console()
@@ -116,23 +117,23 @@ def score(
     labels: Annotated[
         Path | None,
         typer.Argument(
-            help="Numbers or words: such a file with 'labels', which may be the same, or .csv or "
-            ".txt, one a line or a column 'label'."
+            help="Numbers or words: an array 'labels' in such a file, if in another, or a .csv or "
+            ".txt with one label per line or a column 'label'."
         ),
     ] = None,
-    gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in, if apart.")] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in.")] = None,
     gallery_labels: Annotated[
         Path | None, typer.Option(help="Their labels, if in another file.")
     ] = None,
-    at: Annotated[str, typer.Option(help="K of Recall@K, with commas.")] = "1,2,4,8",
+    at: Annotated[str, typer.Option(help="K of Recall@K, separated by commas.")] = "1,2,4,8",
     metric: Annotated[
         Literal["cosine", "euclidean"], typer.Option(help="How two embeddings are compared.")
     ] = "cosine",
 ) -> None:
-    """Score embeddings of your own, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
-    from bench.cli.read_embeddings import read_ks, read_sides
+    """Score your own embeddings, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
+    from bench.cli.read_embeddings import read_sides
 
-    console, aside = Console(), Console(stderr=True)  # a pipe takes the scores, no progress
+    console, errors = Console(), Console(stderr=True)  # progress stays out of a pipe
     if gallery_labels and not gallery:
         raise typer.BadParameter("--gallery-labels needs --gallery")
     ks = read_ks(at)
@@ -144,9 +145,9 @@ def score(
     scores: dict[str, float] = {}
     stopped = False
     try:
-        with show_work(aside) as report:
-            for some in score_embeddings(queries, others, ks, metric, report):
-                scores |= some
+        with show_work(errors) as report:
+            for found in score_embeddings(queries, others, ks, metric, report):
+                scores |= found
     except KeyboardInterrupt:
         stopped = True
     if scores:
@@ -155,8 +156,7 @@ def score(
         for note in notes(queries, others, metric):
             console.print(note, markup=False)
     if stopped:
-        left = "the last scores are missing" if scores else "no score was known yet"
-        aside.print(f"\nStopped: {left}.")
+        errors.print(f"\nStopped: {'the last scores are' if scores else 'every score is'} missing.")
         raise typer.Exit(130)
 
 
@@ -175,17 +175,27 @@ def list_(
             Console().print(table(), crop=False)  # an address may be longer than a line
 
 
+def read_ks(text: str) -> tuple[int, ...]:
+    """`1,10,100` -> (1, 10, 100); ValueError for anything but whole numbers from 1."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch("[1-9][0-9]{0,8}", part) for part in parts):
+        raise ValueError(
+            f"--at is {text!r}: expected whole numbers from 1 and below 10^9, such as 1,10,100"
+        )
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
 def to_check(specs: Sequence["RunSpec"], missing: Sequence["RunSpec"]) -> list["RunSpec"]:
-    """Runs whose data is looked at: those that are missing, and stored ones on a user's own images,
-    which may have changed since."""
+    """Runs whose data is checked: the missing ones, and stored ones on a user's own images, which
+    may have changed since."""
     from bench.datasets import find
 
     return [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
 
 
 def end_like_ctrl_c() -> None:
-    """Let a closed terminal or a scheduler's signal stop the sweep cleanly, unless, as under nohup,
-    it is to be ignored."""
+    """Let a closed terminal or a scheduler's signal stop the sweep cleanly, unless nohup ignores
+    it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
@@ -198,9 +208,9 @@ def fail(message: str) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point: a mistake in what was asked for is one message, never a traceback."""
+    """Entry point: a user's mistake is one message, never a traceback."""
     try:
         app()
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        fail(f"{error}; make room and give the same command again" if full else str(error))
+        fail(f"{error}; free some space and repeat the command" if full else str(error))

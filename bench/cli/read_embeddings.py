@@ -1,137 +1,47 @@
-"""Embeddings that someone brings, read from their files and checked before they are scored."""
+"""Embeddings and labels for `score`, read from files and checked before they are scored."""
 
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 from unicodedata import normalize
-from zipfile import BadZipFile, is_zipfile
+from zipfile import BadZipFile
 
 import numpy as np
 
-from bench.cli.read_labels import check_file, text_labels
+from bench.datasets.files.csv_records import mistakes, records, uneven
 
-SUFFIXES = (".npy", ".npz", ".safetensors")
+ARRAYS, TEXT = (".npy", ".npz", ".safetensors"), (".csv", ".txt")
+NUMBER = re.compile(r"[-+]?[0-9]{1,100}(\.0*)?")
 
-
-def read_sides(
-    queries: tuple[Path, Path | None], gallery: tuple[Path, Path | None] | None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Embeddings (N, D) and classes (N,) int64 of the queries and, if there is one, of the gallery,
-    as from `read_embeddings`; equal labels are equal classes on both sides."""
-    files = [queries, gallery] if gallery else [queries]
-    read = [read_embeddings(*side) for side in files]
-    if len({labels.dtype.kind == "U" for _, labels in read}) > 1:
-        read = [(found, as_numbers(labels)) for found, labels in read]
-    if len({labels.dtype.kind == "U" for _, labels in read}) > 1:
-        names = " and ".join(str(labels or path) for path, labels in files)
-        raise ValueError(f"labels of {names} are words in one and numbers in the other: use one")
-    classes = np.unique(np.concatenate([labels for _, labels in read]), return_inverse=True)[1]
-    ends = np.cumsum([len(labels) for _, labels in read])[:-1]
-    numbered = np.split(classes.astype(np.int64), ends)
-    check_classes(queries[1] or queries[0], read[0][1], apart=gallery is not None)
-    return [(side[0], found) for side, found in zip(read, numbered, strict=True)]
+Files = tuple[Path, Path | None]  # of embeddings, and of labels if they are in another file
+Record = tuple[int, list[str]]  # line number from 1, and the fields
 
 
-def as_numbers(labels: np.ndarray) -> np.ndarray:
-    """The numbers (N,) that labels say if all are words for whole numbers, such as 7, not 07."""
-    if labels.dtype.kind != "U":
-        return labels
-    digits = [str(label).removeprefix("-") for label in labels]
-    if all(word.isdecimal() and str(int(word)) == word and len(word) < 19 for word in digits):
-        return labels.astype(np.int64)
-    return labels
+def read_sides(queries: Files, gallery: Files | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Read the queries and, if there is one, the gallery.
 
-
-def read_embeddings(path: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings (N, D) and labels (N,) from files.
-
-    `path`: .npy, or .npz or .safetensors with an array `embeddings` and, unless `labels` is given,
-    one called `labels`. `labels`: the same kinds with an array `labels`, or a .csv or .txt of one
-    label a line, with a column `label` where there are several. Labels may be any whole numbers or
-    any words. Raises ValueError or FileNotFoundError, naming the file, what was found and what to
-    do.
+    Embeddings are arrays: .npy, or .npz or .safetensors with an array `embeddings`. Labels are in
+    the same file or another one of these, in an array `labels`, or in a .csv or .txt with one label
+    per line or a column `label`. Labels are whole numbers or words.
+    Returns: embeddings (N, D) and classes (N,) int64 of each; equal labels are equal classes.
+    Raises: ValueError or FileNotFoundError with the file, what was found and what to do.
     """
+    files = [queries, gallery] if gallery else [queries]
+    names = " and ".join(str(labels or path) for path, labels in files)
+    embeddings = [read_embeddings(path) for path, _ in files]
+    labels = [
+        read_labels(*side, count=len(found)) for side, found in zip(files, embeddings, strict=True)
+    ]
+    classes = number_classes(names, labels)
+    if gallery is None:
+        check_classes(names, classes[0])
+    return list(zip(embeddings, classes, strict=True))
+
+
+def read_embeddings(path: Path) -> np.ndarray:
+    """Embeddings (N, D) of a file, floating point of 16 to 64 bits without NaN or infinity."""
     embeddings = read_array(path, "embeddings")
-    if labels is None and path.suffix.lower() == ".npy":
-        raise ValueError(
-            f"{path} holds embeddings only: name a file of their labels too, for a gallery with "
-            "--gallery-labels"
-        )
-    names = read_array(path, "labels") if labels is None else read_labels(labels)
-    check_embeddings(path, embeddings)
-    return embeddings, checked_labels(labels or path, names, len(embeddings))
-
-
-def read_array(path: Path, name: str) -> np.ndarray:
-    """The array of that name, or the only one of a .npy file."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} is no file of arrays: expected {', '.join(SUFFIXES)}")
-    check_file(path)
-    try:
-        tensors = path.suffix.lower() == ".safetensors"
-        return read_tensor(path, name) if tensors else read_npy(path, name)
-    except KeyError as error:
-        raise ValueError(f"{path} has no array {name!r}, but {error.args[0]}") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix} ({error})") from error
-
-
-def check_name(name: str, names: Iterable[str]) -> None:
-    """Raise KeyError with all names unless one of them is that name."""
-    if name not in names:
-        raise KeyError(", ".join(sorted(names)) or "none at all")
-
-
-def read_npy(path: Path, name: str) -> np.ndarray:
-    """The array of a .npy file, or that of a name in a .npz file."""
-    try:
-        with path.open("rb") as file:
-            if file.read(2) == b"PK" and not is_zipfile(file):
-                raise BadZipFile(path)  # numpy would leave the file open
-        mode: Literal["r"] | None = "r" if path.suffix.lower() == ".npy" else None
-        loaded = np.load(path, allow_pickle=False, mmap_mode=mode)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            check_name(name, loaded.files)
-            found: np.ndarray = loaded[name]
-            return found
-    except (ValueError, BadZipFile, zlib.error) as error:
-        if "allow_pickle=False" not in str(error):
-            raise ValueError("it is damaged or cut short") from error
-        # as numpy advises to load them, which runs what they hold
-        raise ValueError(
-            "it holds Python objects, if it is whole; save embeddings by astype(np.float32), "
-            "labels by astype(np.int64) or astype(str)"
-        ) from error
-    except (NotImplementedError, RuntimeError) as error:  # unknown compression, encryption
-        raise ValueError(f"{error}; save it by np.savez, without a password") from error
-
-
-def read_tensor(path: Path, name: str) -> np.ndarray:
-    """That of a .safetensors file; half precision, of which numpy lacks one, as float32."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            check_name(name, list(file.keys()))
-            tensor = file.get_tensor(name)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
-    half = tensor.is_floating_point() and tensor.dtype.itemsize < 4
-    found: np.ndarray = (tensor.float() if half else tensor).numpy()
-    return found
-
-
-def read_labels(path: Path) -> np.ndarray:
-    """Labels from a file of arrays, or from text."""
-    text = path.suffix.lower() in (".csv", ".txt")
-    return np.array(text_labels(path)) if text else read_array(path, "labels")
-
-
-def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
-    """Raise ValueError for what cannot be embeddings."""
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(
             f"{path}: embeddings have shape {embeddings.shape}; expected (images, dimensions), "
@@ -146,67 +56,190 @@ def check_embeddings(path: Path, embeddings: np.ndarray) -> None:
     if len(broken):
         raise ValueError(
             f"{path}: {len(broken):,} of {len(embeddings):,} embeddings hold NaN or infinity, the "
-            f"first in row {broken[0]}; leave them out together with their labels"
+            f"first in row {broken[0]}; remove them together with their labels"
         )
+    return embeddings
 
 
-def checked_labels(path: Path, labels: np.ndarray, images: int) -> np.ndarray:
-    """Labels (N,), whole numbers as int64 or words; ValueError for what cannot be labels."""
-    if labels.shape != (images,):
-        heading = ""
-        if labels.shape == (images + 1,) and labels.dtype.kind in "US":
-            heading = f"; if its first line is a heading, call it 'label', not {str(labels[0])!r}"
+def read_labels(path: Path, labels: Path | None, *, count: int) -> np.ndarray:
+    """Labels (count,) of the embeddings in `path`, as int64 or as words."""
+    if labels is None and path.suffix.lower() == ".npy":
         raise ValueError(
-            f"{path}: labels have shape {labels.shape}; expected one for each of {images:,} "
+            f"{path} holds embeddings only: name the file of their labels too, that of a gallery "
+            "with --gallery-labels"
+        )
+    source = labels or path
+    text = source.suffix.lower() in TEXT
+    found = np.array(read_text(source)) if text else read_array(source, "labels")
+    if found.shape != (count,):
+        heading = "; a heading must be called 'label'" if text else ""
+        raise ValueError(
+            f"{source}: labels have shape {found.shape}; expected one for each of {count:,} "
             f"embeddings{heading}"
         )
-    if labels.dtype.kind in "US":
-        return words(path, labels)
-    real = labels.dtype.kind == "f"
-    broken = ~(np.isfinite(labels) & (labels == np.floor(labels))) if real else np.zeros(1, bool)
-    if labels.dtype.kind not in "iuf" or broken.any():
+    return to_words(source, found) if found.dtype.kind in "US" else to_integers(source, found)
+
+
+def read_array(path: Path, name: str) -> np.ndarray:
+    """The array with a name, or the only one of a .npy file."""
+    if path.suffix.lower() not in ARRAYS:
+        raise ValueError(f"{path} holds no arrays: expected {', '.join(ARRAYS)}")
+    try:
+        tensors = path.suffix.lower() == ".safetensors"
+        return read_tensor(path, name) if tensors else read_numpy(path, name)
+    except KeyError as error:
+        raise ValueError(f"{path} has no array {name!r}, but {error.args[0]}") from error
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError) as error:
+        raise ValueError(f"{path} cannot be read as {path.suffix} ({error})") from error
+
+
+def read_numpy(path: Path, name: str) -> np.ndarray:
+    """The array of a .npy file, or one of a .npz file; KeyError with the names that exist."""
+    with path.open("rb") as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.ndarray):
+                loaded = loaded[check_name(name, loaded.files)]
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise ValueError(  # numpy recommends to unpickle it, which can run any code
+                "it is damaged or holds Python objects; save embeddings by astype(np.float32), "
+                "labels by astype(np.int64) or astype(str)"
+            ) from error
+    array: np.ndarray = loaded
+    return array
+
+
+def read_tensor(path: Path, name: str) -> np.ndarray:
+    """An array of a .safetensors file; types of less than 32 bits, as bfloat16, as float32."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensor = file.get_tensor(check_name(name, file.keys()))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    small = tensor.is_floating_point() and tensor.dtype.itemsize < 4
+    array: np.ndarray = (tensor.float() if small else tensor).numpy()
+    return array
+
+
+def check_name(name: str, names: Iterable[str]) -> str:
+    if name not in names:
+        raise KeyError(", ".join(sorted(names)) or "none at all")
+    return name
+
+
+def read_text(path: Path) -> list[str]:
+    """Labels of a .csv or .txt file: the column `label`, or the only column without a heading."""
+    lines = list(records(path))
+    while lines and not lines[-1][1]:  # empty lines at the end
+        lines.pop()
+    if not lines:
+        raise ValueError(f"{path} is empty: expected one label per line")
+    columns = lines[0][1]
+    heading = [name.lower() for name in columns]
+    if len(heading) > 1 and heading.count("label") != 1:
+        raise ValueError(
+            f"{path} has the columns {', '.join(columns)}: call one of them, and no other, 'label'"
+        )
+    column = heading.index("label") if "label" in heading else 0
+    body = lines[1:] if "label" in heading else lines
+    if not body:
+        raise ValueError(f"{path} holds a heading only: expected one label per line")
+    mistakes(path, text_mistakes(body, columns, column))
+    labels = [fields[column] for _, fields in body]
+    if "label" not in heading:
+        check_no_heading(path, labels)
+    return labels
+
+
+def text_mistakes(lines: Sequence[Record], columns: list[str], column: int) -> Iterator[str]:
+    """Mistakes of lines without a label, with zero bytes (UTF-16), or with a wrong field count."""
+    for line, fields in lines:
+        if any("\0" in field for field in fields):
+            yield f"line {line}: there is a zero byte; save the file as CSV UTF-8"
+        elif any(fields) and len(fields) != len(columns):
+            yield uneven(line, fields, columns)
+        elif not any(fields) or not fields[column]:
+            yield f"line {line}: there is no label"
+
+
+def check_no_heading(path: Path, labels: Sequence[str]) -> None:
+    """Raise ValueError if the only column seems to be a table, or to begin with a heading."""
+    for separator, name in ((";", "semicolon"), ("\t", "tab")):
+        if all(separator in label for label in labels):
+            raise ValueError(
+                f"{path}: every line has a {name}; separate columns by commas and call one 'label'"
+            )
+    numbers = [NUMBER.fullmatch(label) is not None for label in labels]
+    if len(labels) > 2 and not numbers[0] and all(numbers[1:]):
+        raise ValueError(
+            f"{path}: the first line is {labels[0]!r} and all others are numbers: call the "
+            "heading 'label', or remove it"
+        )
+
+
+def to_integers(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Labels (N,) as int64; refuses what int64, or their own type, does not hold exactly."""
+    if labels.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
+    with np.errstate(invalid="ignore"):  # NaN and infinity
+        integers = labels.astype(np.int64)
+    broken = integers != labels
+    if labels.dtype.kind == "f":
+        broken |= np.abs(labels) >= 2 ** (np.finfo(labels.dtype).nmant + 1)
+    if broken.any():
         row = int(broken.argmax())
-        first = f", {labels[row]} in row {row}" if real else ""
         raise ValueError(
-            f"{path}: labels are {labels.dtype}{first}; expected whole numbers or words"
+            f"{path}: the label in row {row} is {labels[row]} ({labels.dtype}), which is not a "
+            "whole number or not exact in this type or in int64; number the classes, or use words"
         )
-    largest = 2 ** (np.finfo(labels.dtype).nmant + 1) if real else 2**63 - 1  # then floats skip
-    if max(int(labels.max()), -int(labels.min()) - 1) > largest:
-        raise ValueError(
-            f"{path}: labels of type {labels.dtype} go from {labels.min()} to {labels.max()}, "
-            f"beyond {largest:,}; number the classes"
-        )
-    return labels.astype(np.int64)
+    return integers
 
 
-def words(path: Path, labels: np.ndarray) -> np.ndarray:
-    """Words (N,) from text or bytes, normalised (NFC): one word is one class however typed."""
+def to_words(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Labels (N,) of text or UTF-8, without outer spaces, in Unicode's normal form NFC."""
     try:
         text = np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: labels are bytes, but not UTF-8 ({error})") from error
-    return np.array([normalize("NFC", str(word)) for word in text])
+    words = [normalize("NFC", str(word)).strip() for word in text]
+    if "" in words:
+        raise ValueError(f"{path}: the label in row {words.index('')} is empty")
+    return np.array(words)
 
 
-def check_classes(path: Path, labels: np.ndarray, *, apart: bool) -> None:
-    """Raise ValueError for labels under which nothing can be scored."""
-    classes = len(np.unique(labels))
-    if classes < 2 and not apart:
+def number_classes(names: str, sides: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Classes (N,) from 0 of the labels of each side; beside words, numbers are words too."""
+    if len({labels.dtype.kind for labels in sides}) > 1:
+        sides = [labels.astype(str) for labels in sides]
+    distinct, classes = np.unique(np.concatenate(sides), return_inverse=True)
+    if distinct.dtype.kind == "U":
+        check_spelling(names, distinct.tolist())
+    return np.split(classes.astype(np.int64), np.cumsum([len(side) for side in sides])[:-1])
+
+
+def check_spelling(names: str, words: Sequence[str]) -> None:
+    """Raise ValueError if two words are one number, such as 1 and 1.0."""
+    spelling: dict[int, str] = {}
+    for word in words:
+        if NUMBER.fullmatch(word):
+            other = spelling.setdefault(int(word.split(".")[0]), word)
+            if other != word:
+                raise ValueError(
+                    f"{names}: the labels {other!r} and {word!r} are one number; write it one way"
+                )
+
+
+def check_classes(names: str, classes: np.ndarray) -> None:
+    """Raise ValueError if all labels are equal, or all different."""
+    count = len(np.unique(classes))
+    if count == 1:
+        raise ValueError(f"{names}: all {len(classes):,} labels are equal; scores need two classes")
+    if count == len(classes):
         raise ValueError(
-            f"{path}: all {len(labels):,} labels are {labels[0]}; it takes two classes to score"
+            f"{names}: all {len(classes):,} labels differ, so that no query has a positive; "
+            "expected the class of each embedding, not its number"
         )
-    if classes == len(labels) > 1 and not apart:
-        raise ValueError(
-            f"{path}: all {len(labels):,} labels differ, so there is nothing to find; expected the "
-            "class of each embedding, not its number"
-        )
-
-
-def read_ks(text: str) -> tuple[int, ...]:
-    """`1,10,100` -> (1, 10, 100); ValueError for anything but whole numbers from 1."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 10**9 for part in parts):
-        raise ValueError(
-            f"--at is {text!r}: expected whole numbers from 1 and below 10^9, such as 1,10,100"
-        )
-    return tuple(dict.fromkeys(int(part) for part in parts))

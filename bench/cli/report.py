@@ -1,4 +1,4 @@
-"""What stands at the end of `run` and `report`: problems, tables, and where to look."""
+"""The end of `run` and `report`: problems, tables and the paths of the report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +21,11 @@ def finish(
     results: Path,
     failed: Mapping[str, str],
 ) -> bool:
-    """Write and print the report of the stored runs among `specs`; says whether all are good.
+    """Write and print the report of the stored runs among `specs`.
 
-    `suite` is what was typed, `name` what the report's folder is called, `failed` holds messages by
-    run name. Raises: ValueError if nothing is stored, or if stored runs must not be compared.
+    Arguments: suite, as it was typed; name, of the report's folder; failed, messages by run name.
+    Returns: whether there are no problems. Raises: ValueError if nothing is stored, or if stored
+    runs must not be compared.
     """
     console = Console()
     runs, problems = stored_runs(specs, results)

@@ -1,4 +1,4 @@
-"""Scores of embeddings that someone brings: the same numbers as those of a run."""
+"""Scores of a user's own embeddings: the same numbers as those of a run."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,29 +18,30 @@ Side = tuple[np.ndarray, np.ndarray]  # embeddings (N, D) and classes (N,)
 def score_embeddings(
     queries: Side, gallery: Side | None, ks: Sequence[int], metric: Metric, report: Report
 ) -> Iterator[dict[str, float]]:
-    """Recall@K for each K, R-Precision and MAP@R; then NMI and AMI where there is no gallery apart.
+    """Score queries in a gallery, or without one among themselves.
 
-    Without a gallery the queries are searched among themselves. NMI and AMI are of directions, so
-    they are left out where distances are compared. Yields each as soon as it is known. Raises
-    ValueError for what `rank` and `cluster_scores` refuse, and if no query has anything to find.
+    Yields: Recall@K for each K, R-Precision and MAP@R; then, for cosines without a gallery, NMI and
+    AMI, which cluster directions. Raises: ValueError from `rank`, `summary` and `cluster_scores`,
+    also if no query has a positive.
     """
     sides = [part for side in (queries, gallery) if side for part in to_tensors(side)]
     report("ranking", 0, 1)
     yield summary(rank(*sides, metric=metric, progress=partial(report, "ranking")), ks=ks)
     if gallery is None and metric == "cosine":
-        told = partial(report, "clustering")
-        told(0, 1)
-        yield cluster_scores(*sides, seeds=KMEANS_SEEDS, progress=told)
+        report("clustering", 0, 1)
+        progress = partial(report, "clustering")
+        yield cluster_scores(*sides, seeds=KMEANS_SEEDS, progress=progress)
 
 
 def to_tensors(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings in this machine's byte order, and classes."""
     embeddings, classes = side
-    native = np.array(embeddings, dtype=embeddings.dtype.newbyteorder("="))
+    native = embeddings.astype(embeddings.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(native), torch.from_numpy(classes)
 
 
 def heading(queries: Side, gallery: Side | None) -> str:
-    """What was scored, in a line."""
+    """Number of images, dimensions and classes, in a line."""
     images, dimensions = queries[0].shape
     what = f"{images:,} queries" if gallery else f"{images:,} embeddings"
     where = f", gallery of {len(gallery[1]):,}" if gallery else ""
@@ -48,7 +49,7 @@ def heading(queries: Side, gallery: Side | None) -> str:
 
 
 def score_table(scores: dict[str, float]) -> Table:
-    """The scores; queries without a relevant item are counted apart."""
+    """One line per score, and one for the number of queries without a positive."""
     table = Table("score", "value")
     for name, value in scores.items():
         count = name == "queries_without_relevant"
@@ -57,32 +58,31 @@ def score_table(scores: dict[str, float]) -> Table:
 
 
 def notes(queries: Side, gallery: Side | None, metric: Metric) -> list[str]:
-    """What to know about these embeddings before their scores are believed."""
+    """Warnings about embeddings whose scores may mislead."""
     found = [lengths_note(queries, metric)]
     zeros = int((~queries[0].any(axis=1)).sum())
     if zeros and metric == "cosine":
-        found.append(f"{zeros:,} of {len(queries[0]):,} embeddings are zero: no direction at all.")
+        found.append(f"{zeros:,} of {len(queries[0]):,} embeddings are zero, without direction.")
     if gallery and metric == "cosine":
-        found.append("NMI and AMI, which are of one set, are left out where a gallery is apart.")
+        found.append("NMI and AMI, which are of one set, are left out beside a gallery.")
     if not gallery and (queries[0] == queries[0][0]).all():
         found.append("All embeddings are equal. Ties count against a query, so nothing is found.")
     if gallery and (common := common_rows(queries[0], gallery[0])):
         found.append(
-            f"{common:,} of {len(queries[0]):,} queries also stand in the gallery and find "
-            "themselves. Without --gallery they are searched among themselves, each without itself."
+            f"{common:,} of {len(queries[0]):,} queries are also in the gallery and find "
+            "themselves. Without --gallery each is searched among the others."
         )
     return [note for note in found if note]
 
 
 def common_rows(queries: np.ndarray, gallery: np.ndarray) -> int:
-    """How many rows of queries (Q, D) are also rows of the gallery (G, D)."""
+    """Number of rows of queries (Q, D) that are also rows of the gallery (G, D)."""
     rows = {row.tobytes() for row in np.asarray(gallery, np.float64)}
     return sum(row.tobytes() in rows for row in np.asarray(queries, np.float64))
 
 
 def lengths_note(queries: Side, metric: Metric) -> str:
-    """What to know about embeddings of different lengths; nothing where they are of one, and
-    cosines and distances rank alike."""
+    """A note on embeddings of different lengths; empty if cosines and distances rank alike."""
     if metric == "euclidean":
         return "Compared by distance. NMI and AMI, which are of directions, are left out."
     largest = np.abs(queries[0]).max(axis=1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""`proxy-bench score`: the numbers, what is said beside them, and the command."""
+"""`proxy-bench score`: the numbers, the notes beside them, and the command."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 from bench.cli import score as own_scores
-from bench.cli.main import app
+from bench.cli.main import app, read_ks
 from bench.cli.read_embeddings import read_sides
 from bench.cli.score import lengths_note, notes, score_embeddings
 from bench.datasets.files.progress import quiet
@@ -24,7 +24,7 @@ def test_scores_are_those_of_the_core(tmp_path: Path) -> None:
     assert "ami" in clustering
 
 
-def test_lengths_are_told_where_they_do_not_count() -> None:
+def test_a_note_says_when_lengths_do_not_count() -> None:
     unit = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
     assert lengths_note((unit, LABELS), "cosine") == ""
     assert "by cosine only their directions count" in lengths_note((vectors(), LABELS), "cosine")
@@ -34,36 +34,36 @@ def test_lengths_are_told_where_they_do_not_count() -> None:
     assert "from 1e-200 to 3e-200" in lengths_note((tiny, LABELS), "cosine")
 
 
-def test_what_makes_scores_hard_to_believe_is_said() -> None:
+def test_notes_warn_of_misleading_scores() -> None:
     side = (vectors(), LABELS)
     (_, note) = notes(side, (vectors(1), LABELS), "cosine")
-    assert "left out where a gallery is apart" in note
+    assert "left out beside a gallery" in note
     (*_, note) = notes(side, (vectors()[:9], LABELS[:9]), "cosine")
-    assert "9 of 30 queries also stand in the gallery" in note
+    assert "9 of 30 queries are also in the gallery" in note
     (note,) = notes((np.ones((30, 6)), LABELS), None, "cosine")
     assert "All embeddings are equal" in note
-    some = vectors()
-    some[:2] = 0
-    assert "2 of 30 embeddings are zero" in notes((some, LABELS), None, "cosine")[1]
+    zeros = vectors()
+    zeros[:2] = 0
+    assert "2 of 30 embeddings are zero" in notes((zeros, LABELS), None, "cosine")[1]
 
 
-def test_distances_rank_by_themselves_and_leave_directions_out() -> None:
-    told: list[tuple[str, int, int | None]] = []
+def test_distances_are_ranked_without_nmi_and_ami() -> None:
+    steps: list[tuple[str, int, int | None]] = []
     side = (vectors(), LABELS)
-    (scores,) = score_embeddings(side, None, (1,), "euclidean", lambda *step: told.append(step))
+    (scores,) = score_embeddings(side, None, (1,), "euclidean", lambda *step: steps.append(step))
     ranking = rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS), metric="euclidean")
     assert scores == summary(ranking, ks=(1,))
     assert "compared by distance" in lengths_note(side, "euclidean").lower()
-    assert told[0] == ("ranking", 0, 1)
-    assert told[-1][1] == told[-1][2]
+    assert steps[0] == ("ranking", 0, 1)
+    assert steps[-1][1] == steps[-1][2]
 
 
 def test_progress_goes_from_nothing_to_all() -> None:
-    told: list[tuple[str, int, int | None]] = []
+    steps: list[tuple[str, int, int | None]] = []
     side = (vectors(), LABELS)
-    list(score_embeddings(side, None, (1,), "cosine", lambda *step: told.append(step)))
-    assert [name for name, done, _ in told if done == 0] == ["ranking", "clustering"]
-    assert [step[0] for step in told if step[1] == step[2]] == ["ranking", "clustering"]
+    list(score_embeddings(side, None, (1,), "cosine", lambda *step: steps.append(step)))
+    assert [name for name, done, _ in steps if done == 0] == ["ranking", "clustering"]
+    assert [step[0] for step in steps if step[1] == step[2]] == ["ranking", "clustering"]
 
 
 def test_the_command_prints_the_table(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_command_prints_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["rank", "cluster_scores"])
-def test_what_is_known_is_printed_when_stopped(
+def test_an_interrupt_prints_the_scores_so_far(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
@@ -93,3 +93,10 @@ def test_what_is_known_is_printed_when_stopped(
     assert ("recall@1" in result.stdout) == (stage == "cluster_scores")
     assert "nmi" not in result.stdout
     assert "Stopped: " in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,x", "1.5", "-2", "٣"])
+def test_ks_are_whole_numbers_from_1(text: str) -> None:
+    assert read_ks("1, 10,10,100") == (1, 10, 100)
+    with pytest.raises(ValueError, match=r"--at is .*expected whole numbers from 1"):
+        read_ks(text)
