@@ -45,7 +45,7 @@ def parse() -> argparse.Namespace:
 def port(text: str) -> int:
     """A port that an ordinary user may serve on."""
     if not (text.isdecimal() and 1024 <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; choose one from 1024 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; choose one from 1024 to 65535")
     return int(text)
 
 
@@ -55,8 +55,7 @@ def serve(library: Library, port: int, open_browser: bool) -> None:
     stay_local()
     for problem in library.problems:
         print(f"demo: left out: {problem}", file=sys.stderr)
-    from demo.app import build, launch
-    from demo.layout import notice
+    from demo.app import build, launch, notice
 
     print(notice(library) or f"Results in {library.results}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
@@ -72,7 +71,7 @@ def serve(library: Library, port: int, open_browser: bool) -> None:
 
 
 def stay_local() -> None:
-    """Gradio asks its own server whether it is up; a proxy in the environment must not answer."""
+    """Gradio checks that its own server is up; a proxy in the environment must not answer."""
     for name in ("NO_PROXY", "no_proxy"):
         known = os.environ.get(name)
         os.environ[name] = f"{known},127.0.0.1" if known else "127.0.0.1"

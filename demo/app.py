@@ -1,26 +1,56 @@
-"""Gradio's wiring: which control leads to which address. What is shown is decided in page.py."""
+"""Gradio's wiring: the controls, and which of them leads to which address. `page.py` decides what
+is shown."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from demo.layout import Controls, lay_out
 from demo.library import Library
 from demo.page import Page, show
+from demo.render.browse import render_head
 from demo.routes import picture_route
-from demo.style import HEAD, PUSH, REPLACE, REVEAL
-from demo.view import read_address, to_int
+from demo.style import PUSH, REPLACE, REVEAL, head, static
+from demo.view import NEIGHBORS, read_address, to_int
 
-HOST = "127.0.0.1"  # nobody else on the network can reach it
-OUTPUTS = 10  # components that `outputs` lists and `updates` fills
+HOST = "127.0.0.1"  # no other machine on the network can reach it
+STEPS = {
+    "previous": "Previous",
+    "next": "Next",
+    "random": "Random",
+    "failure": "Random failure",
+}  # step -> label of its button
+NOTHING = [gr.skip()] * 10  # leaves every component of `Controls.outputs` as it is
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What a user changes and what then changes on the page."""
+
+    address: gr.Textbox  # never shown: the page's state, as in the browser's address
+    shelf: gr.Dropdown
+    run: gr.Dropdown
+    tabs: gr.Tabs
+    tab: dict[str, gr.Tab]
+    query: gr.Number
+    steps: dict[str, gr.Button]
+    k: gr.Slider
+    card: gr.HTML
+    grid: gr.HTML
+    results: gr.HTML
+    curves: gr.HTML
+
+    def outputs(self) -> list[Any]:
+        """The components that `updates` fills, in its order."""
+        first = [self.address, self.shelf, self.run, self.query, self.k, self.tabs]
+        return [*first, self.card, self.grid, self.results, self.curves]
 
 
 def build(library: Library) -> gr.Blocks:
-    """The page over an opened library; its state is its address alone."""
+    """The page over an opened library; its address is its only state."""
     with gr.Blocks(title="Retrieval browser", analytics_enabled=False, fill_width=True) as blocks:
-        controls = lay_out(library)
-        wire(blocks, controls, library)
+        wire(blocks, lay_out(library), library)
     return blocks
 
 
@@ -45,9 +75,51 @@ def launch(blocks: gr.Blocks, library: Library, *, port: int, open_browser: bool
         theme=gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
         ),
-        head=HEAD,
+        head=head(),
     )
     return str(address)
+
+
+def notice(library: Library) -> str:
+    """What to know about these results; empty if they are those of the given folder."""
+    if library.fallback is None:
+        return ""
+    return (
+        f"These are the reference results that come with the project ({library.results}): "
+        f"{library.fallback / 'runs'} holds no finished run. `tox -e bench` makes your own."
+    )
+
+
+def lay_out(library: Library) -> Controls:
+    """Create the controls inside the `gr.Blocks` that is open."""
+    html(render_head(notice(library), library.problems), "head")
+    address = gr.Textbox(visible=False)
+    with gr.Row(elem_id="choice"):
+        titles = [(title, key) for key, title in library.titles.items()]
+        shelf = gr.Dropdown(titles, label="Data set", elem_id="ds", min_width=130)
+        run = gr.Dropdown([], label="Run", elem_id="run", min_width=130)
+    tab = {}
+    with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tab("Browse", id="browse") as tab["browse"]:
+            with gr.Row(elem_id="steps"):
+                query = gr.Number(label="Query", precision=0, elem_id="q", min_width=110)
+                k = gr.Slider(1, NEIGHBORS, step=1, label="Neighbours", elem_id="k", min_width=190)
+                steps = {
+                    step: gr.Button(text, elem_id=step, min_width=80, size="md")
+                    for step, text in STEPS.items()
+                }
+            card = html("", "card")
+            grid = html("", "grid", js_on_load=static("grid.js"))
+        with gr.Tab("Results", id="results") as tab["results"]:
+            results = html("", "results")
+        with gr.Tab("Curves", id="curves") as tab["curves"]:
+            curves = html("", "curves")
+    return Controls(address, shelf, run, tabs, tab, query, steps, k, card, grid, results, curves)
+
+
+def html(value: str, name: str, js_on_load: str | None = None) -> gr.HTML:
+    """A part of the page with our own styles."""
+    return gr.HTML(value, elem_id=name, apply_default_css=False, js_on_load=js_on_load)
 
 
 def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
@@ -58,7 +130,7 @@ def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
         return listen(
             handler,
             inputs,
-            outputs(controls),
+            controls.outputs(),
             trigger_mode="always_last",
             show_progress="hidden",
             api_visibility="private",
@@ -109,14 +181,11 @@ def on_pick(library: Library) -> Callable[[str, gr.EventData], list[Any]]:
 def on_change(library: Library, name: str) -> Callable[[str, object], list[Any]]:
     def handler(address: str, value: object) -> list[Any]:
         parameters = read_address(address)
-        # The query's field also says "blur" when a button is pressed: nothing was changed then, and
-        # an answer that came after the button's would take the button's back.
-        if (
-            name == "q"
-            and to_int(value) is not None
-            and to_int(value) == to_int(parameters.get("q"))
-        ):
-            return [gr.skip()] * OUTPUTS
+        # The query's field also sends "blur" when a button is pressed: nothing was changed then,
+        # and an answer that came after the button's would take the button's back.
+        query = to_int(value)
+        if name == "q" and query is not None and query == to_int(parameters.get("q")):
+            return NOTHING
         return updates(library, show(library, parameters | {name: value}))
 
     return handler
@@ -132,35 +201,19 @@ def on_step(library: Library, step: str) -> Callable[[str], list[Any]]:
 def on_tab(library: Library, name: str) -> Callable[[str], list[Any]]:
     def handler(address: str) -> list[Any]:
         parameters = read_address(address)
-        # Gradio also says "select" before the page is loaded and when an address chose the tab.
+        # Gradio also sends "select" before the page is loaded and when an address chose the tab.
         if not address or parameters.get("tab") == name:
-            return [gr.skip()] * OUTPUTS
+            return NOTHING
         return updates(library, show(library, parameters | {"tab": name}))
 
     return handler
 
 
-def outputs(controls: Controls) -> list[Any]:
-    """The components that `updates` fills, in its order."""
-    return [
-        controls.address,
-        controls.shelf,
-        controls.run,
-        controls.query,
-        controls.k,
-        controls.tabs,
-        controls.card,
-        controls.grid,
-        controls.results,
-        controls.curves,
-    ]
-
-
 def updates(library: Library, page: Page, *, select_tab: bool = False) -> list[Any]:
-    """The page as values for `outputs`; a closed tab is left as it is.
+    """The page as values for `Controls.outputs`; a closed tab is left as it is.
 
-    The tab is selected only where an address chose it: a user's click has done so already, and
-    to select it once more while the next click is under way would take that click back.
+    The tab is selected only where an address chose it: a user's click has already selected it, and
+    to select it again while the next click is being handled would take that click back.
     """
     view = page.view
     runs = [(label, name) for name, label in library.shelf(view.shelf).run_labels.items()]

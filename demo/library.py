@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench.reporting.groups import group_id, variant_labels
+from bench.reporting.groups import method_names
 from bench.spec import file_name
 from bench.store.runs import Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
@@ -24,7 +24,7 @@ class Shelf:
 
     @property
     def key(self) -> str:
-        """How addresses name it, e.g. `digits-0f3a5c7e9b1d`."""
+        """Its name in addresses, e.g. `digits-0f3a5c7e9b1d`."""
         return f"{file_name(self.dataset)}-{self.fingerprint[:12]}"
 
     @property
@@ -33,9 +33,10 @@ class Shelf:
 
     @cached_property
     def run_labels(self) -> dict[str, str]:
-        """Run name -> what people read, unique: `Proxy-NCA, seed 0`."""
+        """Run name -> unique label: `Proxy-NCA, seed 0`."""
         labels = {
-            run.name: f"{method}, seed {run.spec['seed']}" for method, run in named(self.runs)
+            run.name: f"{method}, seed {run.spec['seed']}"
+            for run, method in zip(self.runs, method_names(self.runs), strict=True)
         }
         shared = Counter(labels.values())
         return {
@@ -72,8 +73,8 @@ class Shelf:
 class Library:
     """An opened results folder: at least one shelf, and what was wrong with unreadable runs.
 
-    `fallback` is the folder that was asked for, if it holds no finished run and the results that
-    come with the project are shown instead.
+    `fallback` is the given folder, if it holds no finished run and the results that come with the
+    project are shown instead.
     """
 
     results: Path
@@ -87,7 +88,7 @@ class Library:
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """Shelf key -> what people read, unique: `digits (class-disjoint)`."""
+        """Shelf key -> unique title: `digits (class-disjoint)`."""
         shared = Counter(shelf.title for shelf in self.shelves)
         return {
             shelf.key: shelf.title if shared[shelf.title] == 1 else f"{shelf.title} {shelf.key}"
@@ -128,20 +129,3 @@ def shelves(results: Path, runs: Sequence[Run]) -> tuple[Shelf, ...]:
 
 def order(run: Run) -> tuple[str, int, str]:
     return str(run.spec["method"]), int(run.spec["seed"]), run.name
-
-
-def named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
-    """Every run with its method, told apart as in the table of results where specs differ."""
-    methods: dict[str, dict[str, list[Run]]] = {}
-    for run in runs:
-        methods.setdefault(run.spec["method"], {}).setdefault(group_id(run), []).append(run)
-    return [
-        (label, run)
-        for method, groups in methods.items()
-        for label, members in zip(
-            variant_labels(method, [members[0] for members in groups.values()]),
-            groups.values(),
-            strict=True,
-        )
-        for run in members
-    ]

@@ -8,7 +8,7 @@ import numpy as np
 from bench.store.runs import StoredRunError
 from demo.browser import STEPS, neighbors_of, outcome
 from demo.library import Library, Shelf
-from demo.render.query import render_message, render_neighbors, render_picture, render_query
+from demo.render.browse import Picture, render_message, render_neighbors, render_query
 from demo.render.scores import render_curves, render_scores
 from demo.retrieved import Retrieved, open_run
 from demo.routes import picture_address
@@ -61,9 +61,9 @@ def assemble(
     library: Library, view: View, queries: int, kept: int, query: str, neighbors: str
 ) -> Page:
     """The page, with the tables or the curves if their tab is open."""
-    shelf, title = library.shelf(view.shelf), library.titles[view.shelf]
-    results = render_scores(shelf, title) if view.tab == "results" else None
-    curves = render_curves(shelf, title) if view.tab == "curves" else None
+    shelf = library.shelf(view.shelf)
+    results = render_scores(shelf) if view.tab == "results" else None
+    curves = render_curves(shelf) if view.tab == "curves" else None
     return Page(view, write_address(view), queries, kept, query, neighbors, results, curves)
 
 
@@ -80,14 +80,13 @@ def move(
 def render_browse(
     number: int, shelf: Shelf, retrieved: Retrieved, view: View, note: str
 ) -> tuple[str, str]:
-    """Query and neighbours as HTML; `number` is the shelf's place in the library."""
+    """Query and neighbours as HTML; `number` is the shelf's position in the library."""
 
-    def picture(position: int, text: str) -> str:
+    def picture(position: int) -> Picture:
         address = picture_address(number, shelf, position)
-        return render_picture(address, f"{number}-{position}", shelf.pictures.size, text)
+        return Picture(address, f"{number}-{position}", *shelf.pictures.size)
 
     neighbors = neighbors_of(retrieved, view.query, view.neighbors)
-    told = outcome(retrieved, view.query)
-    query = render_query(told, neighbors, picture(view.query, f"Query {view.query}"), note)
-    drawn = [picture(neighbor.position, "") for neighbor in neighbors]
-    return query, render_neighbors(view.query, neighbors, drawn)
+    query = render_query(outcome(retrieved, view.query), neighbors, picture(view.query), note)
+    pictures = [picture(neighbor.position) for neighbor in neighbors]
+    return query, render_neighbors(view.query, neighbors, pictures)

@@ -8,8 +8,8 @@ from rich.console import Console
 from bench.cli.listing import stored_runs
 from bench.cli.progress import print_line
 from bench.reporting.page import write_report
+from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
-from bench.reporting.tables import summarise
 from bench.spec import RunSpec
 
 

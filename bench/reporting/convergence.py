@@ -1,35 +1,40 @@
-"""How fast a method learns: costs to reach a score on the validation classes, and mean curves.
+"""How fast a method learns: the cost to reach a score on the validation images.
 
-Definitions (they stand in the report too). *Final score* of a run: mean of its last three
-validations. *Cost to reach a score*: steps, images or seconds at the first crossing, linearly
-interpolated between validations; there is none if the score is never reached. *95 % of the own
-plateau*: untrained score + 0.95 x (final score - untrained score), so that a network that starts
-well is not credited with what it had before training.
+Definitions, which the report repeats. *Final score* of a run: mean of its last three validations.
+*Cost to reach a score*: steps, images or seconds at the first crossing, interpolated linearly
+between validations; there is none if the score is never reached. *95 % of the own plateau*:
+untrained score + 0.95 x (final score - untrained score), so that a network that starts well gets no
+credit for what it had before training.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.reporting.groups import Group
 from bench.reporting.stats import Interval, mean_interval
+from bench.results import curves
 from bench.store.runs import Run
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 AXES = ("step", "images", "seconds")
-METRICS = ("recall@1", "map@r")
+SCORES = ("recall@1", "map@r")
 LAST = 3  # validations whose mean is the final score
 SHARE = 0.95  # of the way from the untrained to the final score
-ROUNDING = 1e-12  # the mean of three equal scores may lie above them by a last bit
-GRID = 60  # points of a curve averaged over seeds that were not validated at the same costs
-
-Curve = Mapping[str, np.ndarray]  # column of `AXES` or `METRICS` -> one value per validation
+ROUNDING = 1e-12  # the mean of three equal scores may exceed them in the last bit
+GRID = 60  # points of a curve averaged over seeds that were validated at different costs
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost to reach a score over seeds: `mean` only if every seed reached it, for a mean over
-    those that did would flatter a method that often fails."""
+    """Cost to reach a score over seeds.
+
+    `mean` is None unless every seed reached it: a mean over those that did would flatter a method
+    that often fails.
+    """
 
     mean: Interval | None
     reached: int
@@ -53,39 +58,47 @@ class Speed:
     shared: Mapping[str, Cost]
 
 
-@dataclass(frozen=True)
-class Band:
-    """Mean curve over seeds: costs, mean and half-width of its 95 % t interval (None, one seed)."""
+def read_curves(
+    runs: Sequence[Run], methods: Mapping[str, str]
+) -> tuple["pd.DataFrame", list[str]]:
+    """`bench.results.curves` of the runs that have one, and what was wrong with the others.
 
-    costs: np.ndarray
-    mean: np.ndarray
-    half: np.ndarray | None
-
-
-def read_columns(run: Run) -> Curve:
-    """Columns of a run's validation curve, each of one value per validation.
-
-    Raises: ValueError or OSError naming the run if its curve is missing, damaged or has fewer
-    than four validations, the untrained network's included.
+    methods: run name -> unique name of its method. The frame is in order of method and seed.
     """
+    import pandas as pd
+
+    found, problems = [pd.DataFrame(columns=["dataset", "split", "method", "seed"])], []
+    for run in runs:
+        try:
+            found.append(read_curve(run).assign(method=methods[run.name]))
+        except (ValueError, OSError) as error:
+            problems.append(f"{run.name} is left out of the convergence numbers: {error}")
+    table = pd.concat(found[1:] or found, ignore_index=True)
+    return table.sort_values(["method", "seed"], kind="stable", ignore_index=True), problems
+
+
+def read_curve(run: Run) -> "pd.DataFrame":
+    """The validations of one run.
+
+    Raises: ValueError or OSError naming the file if it is missing, damaged or has fewer than four
+    validations, that of the untrained network included.
+    """
+    path = run.directory / "curve.jsonl"
     try:
-        columns = {
-            key: np.array([point[key] for point in run.curve], dtype=np.float64)
-            for key in (*AXES, *METRICS)
-        }
+        curve = curves([run]).astype(dict.fromkeys((*AXES, *SCORES), np.float64))
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{run.directory / 'curve.jsonl'} cannot be read ({error!r})") from error
-    if len(run.curve) <= LAST:
+        raise ValueError(f"{path} cannot be read ({error!r})") from error
+    if len(curve) <= LAST:
         raise ValueError(
-            f"{run.directory / 'curve.jsonl'} has {len(run.curve)} validations, convergence needs "
-            f"at least {LAST + 1}; lower `evaluate_every`"
+            f"{path} has {len(curve)} validations, convergence needs at least {LAST + 1}; "
+            "lower `evaluate_every`"
         )
-    return columns
+    return curve
 
 
 def final_score(scores: np.ndarray) -> float:
     """Mean of the last three of a run's validations."""
-    return float(scores[-LAST:].mean())
+    return float(np.mean(scores[-LAST:]))
 
 
 def own_target(scores: np.ndarray) -> float | None:
@@ -95,7 +108,7 @@ def own_target(scores: np.ndarray) -> float | None:
 
 
 def first_crossing(costs: np.ndarray, scores: np.ndarray, target: float) -> float | None:
-    """Cost at which the curve first reaches the target, between validations by straight line."""
+    """Cost at which the curve first reaches the target, linear between validations."""
     reached = np.flatnonzero(scores >= target - ROUNDING)
     if not reached.size:
         return None
@@ -114,62 +127,80 @@ def cost_over_seeds(costs: Sequence[float | None]) -> Cost:
     return Cost(mean, len(reached), len(costs))
 
 
-def choose_baseline(curves: Mapping[Group, Sequence[Curve]]) -> Group:
-    """The triplet loss, against which the paper claims its speed, in its variant with the highest
-    final R@1; without one the method with the lowest, which others may be expected to reach."""
-    final = {group: mean_final(members, METRICS[0]) for group, members in curves.items()}
-    triplets = [group for group in curves if group.loss == "triplet"]
-    if triplets:
-        return min(triplets, key=lambda group: (-final[group], group.method))
-    return min(curves, key=lambda group: (final[group], group.method))
-
-
-def mean_final(curves: Sequence[Curve], metric: str) -> float:
-    """Mean final score over the curves of a method's seeds."""
-    return float(np.mean([final_score(curve[metric]) for curve in curves]))
-
-
-def speeds(curves: Mapping[Group, Sequence[Curve]], metric: str) -> list[Speed]:
-    """Convergence of every method of one table, in the order given."""
+def speeds(curves: "pd.DataFrame", metric: str) -> list[Speed]:
+    """Convergence of every method of one data set and split, in order of name."""
+    if curves.empty:
+        return []
     baseline = choose_baseline(curves)
-    target = mean_final(curves[baseline], metric)
-    return [
-        Speed(
-            method=group.method,
-            metric=metric,
-            final=mean_interval([final_score(curve[metric]) for curve in members]),
-            own={
-                axis: reach(members, axis, metric, [own_target(curve[metric]) for curve in members])
-                for axis in AXES
-            },
-            baseline=baseline.method,
-            target=target,
-            shared={axis: reach(members, axis, metric, [target] * len(members)) for axis in AXES},
+    target = float(mean_finals(curves, metric)[baseline])
+    found = []
+    for method, members in curves.groupby("method"):
+        runs = [run for _, run in members.groupby("run", sort=False)]
+        scores = [run[metric].to_numpy() for run in runs]
+        plateaus = [own_target(values) for values in scores]
+        found.append(
+            Speed(
+                method=str(method),
+                metric=metric,
+                final=mean_interval([final_score(values) for values in scores]),
+                own={axis: reach(runs, axis, metric, plateaus) for axis in AXES},
+                baseline=baseline,
+                target=target,
+                shared={axis: reach(runs, axis, metric, [target] * len(runs)) for axis in AXES},
+            )
         )
-        for group, members in curves.items()
-    ]
+    return found
 
 
-def reach(curves: Sequence[Curve], axis: str, metric: str, targets: Sequence[float | None]) -> Cost:
+def choose_baseline(curves: "pd.DataFrame") -> str:
+    """The triplet loss, against which the paper claims its speed, in its variant with the highest
+    final R@1; without one the method with the lowest, which others can be expected to reach."""
+    final = mean_finals(curves, SCORES[0])
+    triplets = curves.loc[curves["loss"] == "triplet", "method"].unique()
+    if len(triplets):
+        return str(min(triplets, key=lambda method: (-final[method], method)))
+    return str(min(final.index, key=lambda method: (final[method], method)))
+
+
+def mean_finals(curves: "pd.DataFrame", metric: str) -> "pd.Series[float]":
+    """Method -> mean final score over its runs."""
+    return curves.groupby(["method", "run"])[metric].agg(final_score).groupby("method").mean()
+
+
+def reach(
+    runs: Sequence["pd.DataFrame"], axis: str, metric: str, targets: Sequence[float | None]
+) -> Cost:
     """Cost over seeds to reach each run's target; a run without target does not reach it."""
     return cost_over_seeds(
         [
-            None if target is None else first_crossing(curve[axis], curve[metric], target)
-            for curve, target in zip(curves, targets, strict=True)
+            None
+            if target is None
+            else first_crossing(run[axis].to_numpy(), run[metric].to_numpy(), target)
+            for run, target in zip(runs, targets, strict=True)
         ]
     )
 
 
-def average(curves: Sequence[Curve], axis: str, metric: str) -> Band:
-    """Mean curve over seeds; where their costs differ (seconds), each is interpolated linearly to
-    a common grid that ends where the first seed ends, so that every point is a mean over all."""
-    costs = [curve[axis] for curve in curves]
-    same = all(np.array_equal(other, costs[0]) for other in costs)
-    end = min(float(cost[-1]) for cost in costs)
-    grid = costs[0] if same else np.linspace(0, end, GRID)
-    values = [np.interp(grid, curve[axis], curve[metric]) for curve in curves]
-    intervals = [mean_interval(list(point)) for point in zip(*values, strict=True)]
-    mean = np.array([interval.mean for interval in intervals])
-    if len(curves) == 1:
-        return Band(grid, mean, None)
-    return Band(grid, mean, np.array([interval.half for interval in intervals], dtype=np.float64))
+def on_common_costs(curves: "pd.DataFrame", axis: str) -> "pd.DataFrame":
+    """Curves with one set of costs per method, so that its runs can be averaged point by point.
+
+    Where the costs of a method's runs differ (seconds), each run is interpolated linearly to a grid
+    that ends where the first run ends: every point is then a mean over all runs.
+    Returns: columns `method`, `run`, `axis` and the validation scores.
+    """
+    import pandas as pd
+
+    columns = ["method", "run", axis, *SCORES]
+    parts = []
+    for _, members in curves.groupby("method"):
+        runs = [run[columns] for _, run in members.groupby("run", sort=False)]
+        costs = [run[axis].to_numpy() for run in runs]
+        if all(np.array_equal(other, costs[0]) for other in costs):
+            parts += runs
+            continue
+        grid = np.linspace(0, min(float(cost[-1]) for cost in costs), GRID)
+        for run, cost in zip(runs, costs, strict=True):
+            fields = {score: np.interp(grid, cost, run[score]) for score in SCORES}
+            first = {"method": run["method"].iloc[0], "run": run["run"].iloc[0], axis: grid}
+            parts.append(pd.DataFrame(first | fields))
+    return pd.concat(parts, ignore_index=True)

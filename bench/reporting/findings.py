@@ -1,14 +1,18 @@
-"""What was seen on one data set, in plain words, from its numbers and no stronger than they are."""
+"""What was found on one data set, in sentences that claim no more than the numbers support."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from bench.reporting.convergence import Speed
-from bench.reporting.groups import Group
 from bench.reporting.stats import Interval, PairedDifference, paired_difference
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COMPARED = ("recall@1", "map@r", "nmi")
+START = "untrained.recall@1"
 FEW = 6  # pairs below which no permutation test can reach p < 0.05
 
 
@@ -24,47 +28,53 @@ class Comparison:
     differences: Mapping[str, PairedDifference]
 
 
-def compare(groups: Sequence[Group]) -> list[Comparison]:
-    """Every pair of methods that have a seed in common, in falling order of mean R@1."""
-    order = sorted(groups, key=lambda group: (-mean(by_seed(group, "recall@1")), group.method))
+def compare(members: "pd.DataFrame") -> list[Comparison]:
+    """Every pair of methods with a common seed, in falling order of mean R@1.
+
+    `members` are the rows of one data set and split of `comparable_frame`.
+    """
+    scores = {key: by_seed(members, key) for key in COMPARED if key in members}
+    means = mean_recalls(members)
+    order = sorted(means, key=lambda method: (-means[method], method))
+    seeds = {method: set(scores["recall@1"].get(method, {})) for method in order}
     return [
         Comparison(
-            first.method,
-            second.method,
+            first,
+            second,
             {
-                metric: paired_difference(by_seed(first, metric), by_seed(second, metric))
-                for metric in COMPARED
-                if by_seed(first, metric) and by_seed(second, metric)
+                key: paired_difference(found[first], found[second])
+                for key, found in scores.items()
+                if first in found and second in found
             },
         )
         for first, second in combinations(order, 2)
-        if set(first.seeds) & set(second.seeds)
+        if seeds[first] & seeds[second]
     ]
 
 
-def by_seed(group: Group, metric: str) -> dict[int, float]:
-    """Seed -> test score; empty if the group's protocol does not have it."""
+def by_seed(members: "pd.DataFrame", key: str) -> dict[str, dict[int, float]]:
+    """Method -> seed -> test score, without the runs that do not have it."""
     return {
-        seed: run.scores[metric]
-        for seed, run in zip(group.seeds, group.runs, strict=True)
-        if metric in run.scores
+        str(method): {int(run["seed"]): float(run[key]) for _, run in runs.iterrows()}
+        for method, runs in members.dropna(subset=[key]).groupby("method")
     }
 
 
-def mean(values: Mapping[int, float]) -> float:
-    return sum(values.values()) / len(values)
+def mean_recalls(members: "pd.DataFrame") -> dict[str, float]:
+    """Method -> mean R@1 on the test split."""
+    return {str(k): float(v) for k, v in members.groupby("method")["recall@1"].mean().items()}
 
 
-def sentences(groups: Sequence[Group], speeds: Sequence[Speed]) -> list[str]:
-    """What was seen: best mean R@1, what paired differences support it, who is first, caution."""
-    best = best_methods(groups)
-    lead = [item for item in compare(groups) if [item.first] == best]
-    found = [best_sentence(groups, best), *lead_sentences(lead), *untrained_sentences(groups)]
+def sentences(members: "pd.DataFrame", speeds: Sequence[Speed]) -> list[str]:
+    """Best mean R@1, which paired differences support it, who converges first, and cautions."""
+    means = mean_recalls(members)
+    best = [method for method in means if means[method] == max(means.values())]
+    lead = [item for item in compare(members) if [item.first] == best]
+    found = [best_sentence(members, best), *lead_sentences(lead), *untrained_sentences(members)]
     found += speed_sentences(speeds)
-    fewest = min((len(group.seeds) for group in groups), default=0)
     pairs = [item.differences["recall@1"].interval.n for item in lead]
-    if fewest == 1:
-        found.append("One seed says nothing about chance.")
+    if members.groupby("method").size().min() == 1:
+        found.append("One seed does not show how much is due to chance.")
     elif pairs and min(pairs) < FEW:
         found.append(
             f"With {min(pairs)} seeds this is an indication, not a proof: below {FEW} "
@@ -73,25 +83,19 @@ def sentences(groups: Sequence[Group], speeds: Sequence[Speed]) -> list[str]:
     return found
 
 
-def best_methods(groups: Sequence[Group]) -> list[str]:
-    """The method, or methods, with the highest mean R@1 on the test split."""
-    means = {group.method: mean(by_seed(group, "recall@1")) for group in groups}
-    return [method for method in means if means[method] == max(means.values())]
-
-
-def best_sentence(groups: Sequence[Group], best: Sequence[str]) -> str:
-    """Names them with their mean; a lone method is not called the best."""
-    group = next(group for group in groups if group.method == best[0])
-    score = f"{100 * mean(by_seed(group, 'recall@1')):.1f} %"
-    over = "in one run" if len(group.runs) == 1 else f"as a mean over {len(group.runs)} seeds"
-    if len(groups) == 1:
+def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
+    """The methods with the highest mean; a single method is not called the best."""
+    runs = members[members["method"] == best[0]]
+    score = f"{100 * runs['recall@1'].mean():.1f} %"
+    over = "in one run" if len(runs) == 1 else f"as a mean over {len(runs)} seeds"
+    if members["method"].nunique() == 1:
         return f"{best[0]} reaches R@1 {score} on the test split {over}."
     verb = "has" if len(best) == 1 else "share"
     return f"{' and '.join(best)} {verb} the highest R@1 on the test split, {score} {over}."
 
 
 def lead_sentences(lead: Sequence[Comparison]) -> list[str]:
-    """Over whom the paired difference of the best method excludes 0, and over whom not."""
+    """Over which methods the interval of the best one's lead excludes 0, and over which not."""
     tested = [item for item in lead if item.differences["recall@1"].interval.n > 1]
     clear = [item for item in tested if item.differences["recall@1"].interval.excludes_zero()]
     unclear = [item for item in tested if item not in clear]
@@ -103,30 +107,25 @@ def lead_sentences(lead: Sequence[Comparison]) -> list[str]:
     if unclear:
         found.append(
             f"{'For' if clear else 'Paired by seed, for'} its lead over {listed(unclear)} the "
-            "95 % interval includes 0: these runs do not tell them apart."
+            "95 % interval includes 0: these runs do not distinguish them."
         )
     return found
 
 
-def untrained_sentences(groups: Sequence[Group]) -> list[str]:
+def untrained_sentences(members: "pd.DataFrame") -> list[str]:
     """Which methods end no better than the network was before training, if any does."""
-    before = {
-        group.method: sum(run.record["untrained"]["recall@1"] for run in group.runs)
-        / len(group.runs)
-        for group in groups
-        if all("recall@1" in run.record.get("untrained", {}) for run in group.runs)
-    }
-    worse = [
-        group.method
-        for group in groups
-        if group.method in before and mean(by_seed(group, "recall@1")) <= before[group.method]
-    ]
-    if not worse:
+    if START not in members:
         return []
-    start = f"{100 * min(before[method] for method in worse):.1f} %"
-    who = " and ".join(worse) if len(worse) < 4 else f"{len(worse)} of {len(groups)} methods"
-    who = "No method" if len(worse) == len(groups) else who
-    verb = "ends above" if len(worse) == len(groups) else "did not end above"
+    complete = members.groupby("method").filter(lambda runs: runs[START].notna().all())
+    means = complete.groupby("method")[["recall@1", START]].mean()
+    worse = means[means["recall@1"] <= means[START]]
+    if worse.empty:
+        return []
+    methods = members["method"].nunique()
+    start = f"{100 * worse[START].min():.1f} %"
+    who = " and ".join(worse.index) if len(worse) < 4 else f"{len(worse)} of {methods} methods"
+    who = "No method" if len(worse) == methods else who
+    verb = "ends above" if len(worse) == methods else "did not end above"
     return [
         f"{who} {verb} the untrained network (R@1 {start}): on these classes training did not "
         "help retrieval of unseen ones."
@@ -134,7 +133,7 @@ def untrained_sentences(groups: Sequence[Group]) -> list[str]:
 
 
 def listed(items: Sequence[Comparison]) -> str:
-    """`A (2.1 ± 0.5 points) and B (...)`; from four on only how many."""
+    """`A (2.1 ± 0.5 points) and B (...)`; only their number if there are four or more."""
     if len(items) > 3:
         return f"{len(items)} other methods (see the differences below)"
     return " and ".join(
@@ -149,13 +148,13 @@ def points(interval: Interval) -> str:
 
 
 def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
-    """Who first reaches the baseline's final R@1; if nobody else does, who first nears its own."""
+    """Who first reaches the baseline's final R@1; if no one else does, who first nears its own."""
     rated = [speed for speed in speeds if speed.metric == "recall@1"]
     shared = {speed.method: speed.shared["step"].mean for speed in rated}
     own = {speed.method: speed.own["step"].mean for speed in rated}
     costs = {method: cost.mean for method, cost in shared.items() if cost}
     others = sorted((cost, name) for name, cost in costs.items() if name != rated[0].baseline)
-    if others and others[0][0] == 0:  # before any training: no speed to speak of
+    if others and others[0][0] == 0:  # reached before any training: not a speed
         return []
     if others:
         baseline = rated[0].baseline
@@ -169,6 +168,6 @@ def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
     if len(plateaus) < 2:
         return []
     return [
-        f"On the validation part, {plateaus[0][1]} is the first to come to 95 % of its own final "
+        f"On the validation part, {plateaus[0][1]} is the first to reach 95 % of its own final "
         f"R@1, after {plateaus[0][0]:.0f} steps on average, but plateaus differ in height."
     ]

@@ -1,93 +1,51 @@
-"""Which runs may be averaged, and under which name: same specification but for the seed."""
+"""Which runs may be averaged, and under which name: those that differ in nothing but the seed."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
+from bench.results import frame
 from bench.spec import digest
 from bench.store.runs import Run
 
-
-@dataclass(frozen=True, eq=False)  # two groups are the same only if they are one object
-class Group:
-    """Runs that differ in their seed only, in order of seed; `method` is unique in its table."""
-
-    dataset: str
-    split: str
-    method: str
-    loss: str
-    runs: tuple[Run, ...]
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        return tuple(int(run.spec["seed"]) for run in self.runs)
-
-    @property
-    def table(self) -> tuple[str, str]:
-        """The table it belongs to: data set and split."""
-        return self.dataset, self.split
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """Groups in order of data set, split and method.
+def comparable_frame(runs: Sequence[Run]) -> "pd.DataFrame":
+    """`bench.results.frame` in order of data set, split, method and seed.
 
-    Two specifications under one method name become two groups told apart by what differs, e.g.
-    "Proxy-NCA (scale 12)" and "Proxy-NCA (scale 32)".
+    Within a data set and split, one `method` is one specification: two specifications under one
+    name become "Proxy-NCA (scale 12)" and "Proxy-NCA (scale 32)", as `method_names` has it.
     Raises: ValueError naming two runs if those of one data set and split were not scored on the
     same split, data and protocol, or if one seed of a specification is there twice.
     """
     tables: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.name, str(run.directory))):
         tables.setdefault((run.spec["dataset"], run.spec["split"]), []).append(run)
-    return [group for key in sorted(tables) for group in table_groups(tables[key])]
-
-
-def table_groups(runs: Sequence[Run]) -> list[Group]:
-    """Groups of the runs on one data set and split, in order of method."""
-    check_comparable(runs)
-    methods: dict[str, dict[str, list[Run]]] = {}
-    for run in runs:
-        methods.setdefault(run.spec["method"], {}).setdefault(group_id(run), []).append(run)
-    groups = [
-        make_group(label, members)
-        for method in sorted(methods)
-        for label, members in zip(
-            variant_labels(method, [members[0] for members in methods[method].values()]),
-            methods[method].values(),
-            strict=True,
-        )
-    ]
-    return unique_names(sorted(groups, key=lambda group: group.method))
-
-
-def make_group(method: str, runs: Sequence[Run]) -> Group:
-    """Runs of one specification in order of seed; refuses a seed that is there twice."""
-    ordered = sorted(runs, key=lambda run: int(run.spec["seed"]))
-    for before, run in pairwise(ordered):
-        if before.spec["seed"] == run.spec["seed"]:
-            raise ValueError(
-                f"{before.directory} and {run.directory} hold the same run (seed "
-                f"{run.spec['seed']}); counted twice it would narrow the interval, delete one"
-            )
-    spec = ordered[0].spec
-    return Group(spec["dataset"], spec["split"], method, spec["loss"], tuple(ordered))
+    for members in tables.values():
+        check_comparable(members)
+        check_seeds(members)
+    table = frame([run for members in tables.values() for run in members])
+    table["method"] = [name for members in tables.values() for name in method_names(members)]
+    return table.sort_values(["dataset", "split", "method", "seed"], ignore_index=True)
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
     """Refuse runs that were not scored on the same test, whatever their method."""
     first = identity(runs[0])
     for run in runs[1:]:
-        for what, value in identity(run).items():
-            if value != first[what]:
+        for field, value in identity(run).items():
+            if value != first[field]:
                 raise ValueError(
-                    f"{runs[0].name} and {run.name} differ in {what} ({first[what]} and {value}) "
-                    "and cannot stand in one table; keep them in separate results folders "
+                    f"{runs[0].name} and {run.name} differ in {field} ({first[field]} and {value}) "
+                    "and cannot be in one table; keep them in separate results folders "
                     "or run one of them again"
                 )
 
 
 def identity(run: Run) -> dict[str, str]:
-    """What must agree before two runs are compared at all."""
+    """What must be equal before two runs are compared at all."""
     return {
         "protocol version": str(run.spec["protocol"]),
         "split fingerprint": str(run.record["split"]["fingerprint"]),
@@ -95,18 +53,49 @@ def identity(run: Run) -> dict[str, str]:
     }
 
 
+def check_seeds(runs: Sequence[Run]) -> None:
+    """Refuse a seed of a specification that is there twice."""
+    found: dict[tuple[str, str, int], Run] = {}
+    for run in runs:
+        key = (run.spec["method"], group_id(run), int(run.spec["seed"]))
+        if key in found:
+            raise ValueError(
+                f"{found[key].directory} and {run.directory} hold the same run (seed "
+                f"{run.spec['seed']}); counted twice it would narrow the interval, delete one"
+            )
+        found[key] = run
+
+
 def group_id(run: Run) -> str:
     """`RunSpec.group_id`, from the stored fields: those of an older version need not validate."""
     return digest({key: run.spec[key] for key in run.spec if key not in ("method", "seed")})
 
 
-def variant_labels(method: str, runs: Sequence[Run]) -> list[str]:
-    """Names for one run of each specification under a method name: what differs, in brackets."""
+def method_names(runs: Sequence[Run]) -> list[str]:
+    """Each run's method; where several specifications share it, with what differs in brackets.
+
+    A method may be named like the variant of another; both then carry their digest as well.
+    """
+    methods: dict[str, dict[str, Run]] = {}
+    for run in runs:
+        methods.setdefault(run.spec["method"], {}).setdefault(group_id(run), run)
+    names = {
+        (method, group): name
+        for method, groups in methods.items()
+        for group, name in zip(groups, variant_names(method, list(groups.values())), strict=True)
+    }
+    shared = Counter(names.values())
+    keys = [(run.spec["method"], group_id(run)) for run in runs]
+    return [names[k] if shared[names[k]] == 1 else f"{names[k]} [{k[1]}]" for k in keys]
+
+
+def variant_names(method: str, runs: Sequence[Run]) -> list[str]:
+    """One name for a run of each specification; hyper-parameters come before other fields."""
     if len(runs) == 1:
         return [method]
     own = [in_words(run.spec["loss_args"]) for run in runs]
     fields = [in_words(run.spec) | args for run, args in zip(runs, own, strict=True)]
-    keys = dict.fromkeys(key for part in (*own, *fields) for key in part)  # the loss's own first
+    keys = dict.fromkeys(key for part in (*own, *fields) for key in part)
     hidden = {"method", "seed", "loss args"}
     differing = [
         key for key in keys if key not in hidden and len({str(f.get(key)) for f in fields}) > 1
@@ -123,20 +112,9 @@ def in_words(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def show(value: object) -> str:
-    """A field's value for people: `12`, `on`, `not set`."""
-    if value is None:
+    """A field's value for readers: `12`, `on`, `not set`; a frame's NaN is not set."""
+    if value is None or value != value:
         return "not set"
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def unique_names(groups: Sequence[Group]) -> list[Group]:
-    """A method may be called what the variant of another is; then both carry their digest."""
-    names = [group.method for group in groups]
-    return [
-        group
-        if names.count(group.method) == 1
-        else replace(group, method=f"{group.method} [{group_id(group.runs[0])}]")
-        for group in groups
-    ]

@@ -1,17 +1,27 @@
 """The report: a table as Markdown and CSV, figures, and one HTML page that needs no network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.reporting.budget import provenance
-from bench.reporting.figures.strokes import assign
-from bench.reporting.findings import COMPARED
-from bench.reporting.groups import Group, group_runs
-from bench.reporting.rows import HEADINGS, rows_of
-from bench.reporting.sections import Section, draw, make_section, read_curves
-from bench.reporting.tables import BOLD, PLUS_MINUS, csv, markdown, plain
+from bench.metrics import definitions, describe
+from bench.reporting import provenance
+from bench.reporting.convergence import AXES, SCORES, Cost, Speed, read_curves, speeds
+from bench.reporting.figures import plots
+from bench.reporting.figures.style import Stroke, assign, inlined, rc_params, save_figure, svg_text
+from bench.reporting.findings import COMPARED, FEW, Comparison, compare, points, sentences
+from bench.reporting.groups import comparable_frame
+from bench.reporting.rows import PLUS_MINUS, Row, ScoreTable, mean_text, score_tables, summarise
+from bench.reporting.tables import csv, markdown, plain, templates
+from bench.spec import slug
 from bench.store.runs import Run, atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+MOST_PAIRS = 28  # of eight methods; 26 methods have 325
 
 
 @dataclass(frozen=True)
@@ -25,21 +35,48 @@ class Report:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in its files and as an element of the page."""
+
+    files: tuple[Path, Path]
+    element: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one data set and split."""
+
+    name: str
+    anchor: str
+    sentences: list[str]
+    split: str
+    machine: str
+    budget: list[tuple[str, str]]
+    unequal: list[str]
+    methods: list[tuple[str, ...]]
+    scores: list[ScoreTable]
+    figures: list[Drawn]
+    speeds: list[Speed]
+    pairs: list[Comparison]
+    shown_pairs: int  # the first so many; the page folds the others
+
+
 def write_report(
     runs: Sequence[Run], directory: Path, *, title: str, problems: Sequence[str] = ()
 ) -> Report:
     """Write `report.html`, `table.csv`, `table.md` and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
-    versions of matplotlib and seaborn). `problems` stand at the top of the page.
+    versions of matplotlib and seaborn). The page begins with `problems`.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
-    groups = group_runs(runs)
-    rows = rows_of(groups)
-    sections, found = make_sections(groups, directory / "figures")
+    table, rows = comparable_frame(runs), summarise(runs)
+    sections, found = make_sections(table, rows, runs, directory / "figures")
     report = Report(
         directory / "report.html",
         directory / "table.csv",
@@ -49,51 +86,156 @@ def write_report(
     )
     write(report.table_csv, csv(rows))
     write(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}")
-    write(report.html, render(title, groups, sections, [*problems, *found]))
+    write(report.html, render(title, table, sections, [*problems, *found]))
     return report
 
 
-def make_sections(groups: Sequence[Group], folder: Path) -> tuple[list[Section], list[str]]:
+def make_sections(
+    table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path
+) -> tuple[list[Section], list[str]]:
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
 
-    from bench.reporting.figures.drawing import style
-
-    strokes = assign(groups)
-    sections, problems = [], []
-    with matplotlib.rc_context(style()):
-        for table in dict.fromkeys(group.table for group in groups):
-            members = [group for group in groups if group.table == table]
-            curves, found = read_curves(members)
-            problems += found
-            sections.append(make_section(members, curves, draw(members, curves, strokes, folder)))
+    strokes = assign(dict(zip(table["method"], table["loss"], strict=True)))
+    curves, problems = read_curves(runs, dict(zip(table["run"], table["method"], strict=True)))
+    sections = []
+    with matplotlib.rc_context(rc_params()):
+        for (dataset, split), members in table.groupby(["dataset", "split"]):
+            own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
+            figures = draw(members, own, runs, strokes, folder)
+            tables = score_tables([r for r in rows if (r.dataset, r.split) == (dataset, split)])
+            sections.append(make_section(members, own, tables, figures))
     return sections, problems
 
 
+def make_section(
+    members: "pd.DataFrame",
+    curves: "pd.DataFrame",
+    tables: list[ScoreTable],
+    figures: list[Drawn],
+) -> Section:
+    """The section of one data set and split; `curves` are those that could be read."""
+    found = [speed for metric in SCORES for speed in speeds(curves, metric)]
+    pairs = compare(members)
+    few = len(pairs) <= MOST_PAIRS
+    lines, unequal = provenance.budget(members)
+    return Section(
+        name=plots.origin(members),
+        anchor=anchor(members),
+        sentences=sentences(members, found),
+        split=provenance.split_sentence(members),
+        machine=provenance.machine_sentence(members),
+        budget=lines,
+        unequal=unequal,
+        methods=provenance.method_lines(members),
+        scores=tables,
+        figures=figures,
+        speeds=found,
+        pairs=pairs,
+        shown_pairs=len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
+    )
+
+
+def anchor(members: "pd.DataFrame") -> str:
+    """Name of a section's anchor and of its figures' files."""
+    return f"{slug(members['dataset'].iloc[0])}-{slug(members['split'].iloc[0])}"
+
+
+def draw(
+    members: "pd.DataFrame",
+    curves: "pd.DataFrame",
+    runs: Sequence[Run],
+    strokes: Mapping[str, Stroke],
+    folder: Path,
+) -> list[Drawn]:
+    """Draw and save the figures of one data set and split."""
+    made: dict[str, tuple[Figure | None, str, str]] = {
+        "scores": (
+            plots.scores_figure(members, strokes),
+            "Scores on the test split",
+            "Large mark: mean over seeds. Bar: its t-based 95 % confidence interval. Small dots "
+            "below: the seeds. Each panel has its own range.",
+        ),
+        "roc": (
+            plots.roc_figure(members, runs, strokes),
+            "Verification on the test split",
+            "Line: mean over seeds of the share of same-class pairs that are accepted, at the "
+            "threshold that accepts the given share of the other pairs.",
+        ),
+        "convergence": (
+            None if curves.empty else plots.convergence_figure(curves, strokes),
+            "Convergence on the validation part",
+            convergence_caption(curves),
+        ),
+    }
+    return [
+        keep(
+            figure,
+            folder / f"{anchor(members)}-{name}",
+            f"{title} of {plots.origin(members)}.",
+            explanation,
+        )
+        for name, (figure, title, explanation) in made.items()
+        if figure is not None
+    ]
+
+
+def convergence_caption(curves: "pd.DataFrame") -> str:
+    """What the lines and bands are, and how seconds are averaged."""
+    return (
+        f"{plots.band_note(curves['method'].nunique())} For training time, each seed's curve is "
+        "interpolated linearly to a common grid that ends where the first seed ends."
+    )
+
+
+def keep(figure: "Figure", stem: Path, title: str, explanation: str) -> Drawn:
+    """Save a figure and make its element; the tables hold the numbers behind it."""
+    description = f"{title} The numbers are in the tables of this section."
+    element = inlined(svg_text(figure), stem.name, description)
+    return Drawn(save_figure(figure, stem), element, f"{title} {explanation}")
+
+
 def render(
-    title: str, groups: Sequence[Group], sections: Sequence[Section], problems: Sequence[str]
+    title: str, table: "pd.DataFrame", sections: Sequence[Section], problems: Sequence[str]
 ) -> str:
     """The page; everything but our own SVG is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environments, lines = provenance(groups)
-    template = Environment(
-        loader=PackageLoader("bench.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("page.html")
-    return template.render(
-        title=title,
-        sections=sections,
-        problems=problems,
-        compared=[HEADINGS[key] for key in COMPARED],
-        plus_minus=PLUS_MINUS,
-        bold=BOLD,
-        environments=environments,
-        lines=lines,
+    environments, numbers = provenance.environments(table)
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            title=title,
+            sections=sections,
+            problems=problems,
+            compared=COMPARED,
+            few=FEW,
+            axes=AXES,
+            plus_minus=PLUS_MINUS,
+            definitions=definitions(map(str, table)),
+            environments=environments,
+            run_headings=provenance.RUN_HEADINGS,
+            runs=provenance.run_lines(table, numbers),
+            heading=lambda key: describe(key).heading,
+            cost=cost_cell,
+            points=points,
+            p_value=p_value,
+            mean=mean_text,
+        )
     )
+
+
+def cost_cell(cost: Cost) -> str:
+    """`49 ± 6`; where not every seed reached the score, how many did."""
+    if cost.mean is None:
+        return f"{cost.reached} of {cost.n} seeds" if cost.reached else "not reached"
+    mean, half = cost.mean.mean, cost.mean.half
+    digits = 0 if mean >= 100 else 1 if mean >= 10 else 2  # about three in all
+    return f"{mean:,.{digits}f}" + ("" if half is None else f" ± {half:,.{digits}f}")
+
+
+def p_value(p: float | None) -> str:
+    """Three digits after the point."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def write(path: Path, text: str) -> None:

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.reporting.tables import markdown, summarise
+from bench.reporting.rows import summarise
+from bench.reporting.tables import markdown
 from bench.store.runs import Run, atomic, scan
 
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"

@@ -1,62 +1,30 @@
-"""Rows of result tables: per method and data set, every score as a mean over seeds."""
+"""Score tables: one row per method with means over seeds, as data and as cells of text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.reporting.groups import Group, group_runs
+from bench.metrics import describe, families, ordered, printed
+from bench.reporting.groups import comparable_frame
 from bench.reporting.stats import Interval, mean_interval
 from bench.store.runs import Run
 
-HEADINGS = {
-    "recall@1": "R@1",
-    "recall@2": "R@2",
-    "recall@4": "R@4",
-    "recall@8": "R@8",
-    "map@r": "MAP@R",
-    "nmi": "NMI",
-    "ami": "AMI",
-    "r_precision": "R-Precision",
-    "coarse_recall@1": "R@1, super-class",
-    "recall@5": "R@5",
-    "recall@10": "R@10",
-    "map": "mAP",
-    "map_trapezoidal": "mAP, trapezoidal",
-    "accuracy_neighbor": "Nearest neighbour",
-    "accuracy_mean": "Class mean",
-    "accuracy_proxy": "Proxy or center",
-    "tar@0.01": "TAR at FAR 1e-2",
-    "tar@0.001": "TAR at FAR 1e-3",
-    "tar@0.0001": "TAR at FAR 1e-4",
-    "eer": "EER",
-    "5-way 1-shot": "5-way 1-shot",
-    "5-way 5-shot": "5-way 5-shot",
-    "20-way 1-shot": "20-way 1-shot",
-    "20-way 5-shot": "20-way 5-shot",
-    "one_shot_error": "Error in Lake's runs",
-}  # score -> how it is called
-LOWER = ("eer", "one_shot_error")  # scores of which less is better
-RETRIEVAL = ("recall@1", "recall@2", "recall@4", "recall@8", "map@r", "nmi")
-# Tables of a data set by title; those of which its protocol has no score are left out.
-FAMILIES = {
-    "Retrieval": RETRIEVAL,
-    "Re-identification": ("recall@1", "recall@5", "recall@10", "map", "map_trapezoidal", "map@r"),
-    "Classification": ("accuracy_neighbor", "accuracy_mean", "accuracy_proxy"),
-    "Super-classes": ("coarse_recall@1",),
-    "Verification": ("tar@0.01", "tar@0.001", "tar@0.0001", "eer"),
-    "Few-shot episodes": (
-        "5-way 1-shot",
-        "5-way 5-shot",
-        "20-way 1-shot",
-        "20-way 5-shot",
-        "one_shot_error",
-    ),
-}
+if TYPE_CHECKING:
+    import pandas as pd
+
 UNTRAINED = "Untrained network"
+REQUIRED = "Retrieval"  # family whose scores all seeds of a method must have
+PLUS_MINUS = (
+    "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
+    "no interval for one seed"
+)
+BOLD = "Bold: best mean of the trained methods, which need not be significant."
+NOTE = f"Percent; {PLUS_MINUS}. {BOLD}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: scores (metric -> Interval of fractions 0..1) of a method over seeds.
+    """Scores of one method over seeds: key -> Interval, for the scores that every seed has.
 
     `loss` is the loss's name, or None for the network before training.
     """
@@ -66,97 +34,151 @@ class Row:
     method: str
     loss: str | None
     seeds: tuple[int, ...]
-    scores: Mapping[str, Interval]
+    scores: dict[str, Interval]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table for readers: (text, whether it is the best) per column.
+
+    `trained` is False for the network before training; `link` is the address of one run.
+    """
+
+    name: str
+    cells: tuple[tuple[str, bool], ...]
+    trained: bool = True
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """One table for readers; console, Markdown, report and browser print this."""
+
+    dataset: str
+    split: str
+    title: str
+    note: str
+    headings: tuple[str, ...]  # the first is that of the names
+    lines: tuple[Line, ...]
 
 
 def summarise(runs: Sequence[Run]) -> list[Row]:
     """Rows by data set and split: the methods in order of name, then the untrained network.
 
-    Raises: ValueError naming two runs that must not be averaged or compared, or a run that lacks
-    a score which another run of its group has.
+    Raises: ValueError naming two runs that must not be averaged or compared, or a run without a
+    retrieval score that another seed of its method has.
     """
-    return rows_of(group_runs(runs))
-
-
-def rows_of(groups: Sequence[Group]) -> list[Row]:
-    """As `summarise`, from groups."""
-    tables: dict[tuple[str, str], list[Group]] = {}
-    for group in groups:
-        tables.setdefault(group.table, []).append(group)
+    keys = ordered(key for run in runs for key in run.scores)
     return [
         row
-        for members in tables.values()
-        for row in [method_row(group) for group in members] + untrained_rows(members)
+        for _, members in comparable_frame(runs).groupby(["dataset", "split"])
+        for row in [*trained_rows(members, keys), *untrained_rows(members, keys)]
     ]
 
 
-def method_row(group: Group) -> Row:
-    by_seed = {seed: run.scores for seed, run in zip(group.seeds, group.runs, strict=True)}
-    metrics = [key for key in RETRIEVAL if any(key in run.scores for run in group.runs)]
-    for run in group.runs:
-        if missing := [key for key in metrics if key not in run.scores]:
+def trained_rows(members: "pd.DataFrame", keys: Sequence[str]) -> list[Row]:
+    """One row per method of one data set and split."""
+    rows = []
+    for method, runs in members.groupby("method"):
+        check_complete(runs, keys)
+        rows.append(make_row(runs, str(method), str(runs["loss"].iloc[0]), keys))
+    return rows
+
+
+def check_complete(runs: "pd.DataFrame", keys: Sequence[str]) -> None:
+    """Refuse a run that lost a retrieval score."""
+    required = [key for key in keys if describe(key).family == REQUIRED and runs[key].notna().any()]
+    for _, run in runs.iterrows():
+        if missing := [key for key in required if run.isna()[key]]:
             raise ValueError(
-                f"{run.directory} lacks {', '.join(missing)}, which other seeds of "
-                f"{group.method} have; delete it to run it again"
+                f"{run['run']} has no {', '.join(missing)}, which other seeds of "
+                f"{run['method']} have; delete its folder to run it again"
             )
-    return make_row(group, group.method, group.loss, by_seed)
 
 
-def untrained_rows(groups: Sequence[Group]) -> list[Row]:
-    """One row per network of a table (nearly always one).
+def untrained_rows(members: "pd.DataFrame", keys: Sequence[str]) -> list[Row]:
+    """One row per network of a data set and split (nearly always one).
 
-    Runs of one seed start from the same weights, so their scores count once: they are averaged
-    within the seed before the interval is taken over seeds.
+    Runs of one seed start from the same weights, so they count once: they are averaged within the
+    seed before the interval is taken over seeds.
     """
-    networks: dict[str, dict[int, list[Mapping[str, float]]]] = {}
-    for run in [run for group in groups for run in group.runs if run.record.get("untrained")]:
-        network = f"{run.spec['backbone']}, {run.spec['embedding_dim']} dimensions"
-        seeds = networks.setdefault(network, {})
-        seeds.setdefault(int(run.spec["seed"]), []).append(run.record["untrained"])
+    before = {f"untrained.{key}": key for key in keys if f"untrained.{key}" in members}
+    stored = members[members[list(before)].notna().any(axis=1)].drop(columns=list(keys))
+    networks = stored.rename(columns=before).groupby(["backbone", "embedding_dim"])
+    rows = []
+    for (backbone, size), runs in networks:
+        name = "" if len(networks) == 1 else f" ({backbone}, {size} dimensions)"
+        complete = [key for key in before.values() if runs[key].notna().all()]
+        means = runs.groupby(["seed", "dataset", "split"])[complete].mean().reset_index()
+        rows.append(make_row(means, UNTRAINED + name, None, complete))
+    return rows
+
+
+def make_row(runs: "pd.DataFrame", method: str, loss: str | None, keys: Sequence[str]) -> Row:
+    """The row of one method; `runs` has one line per seed."""
+    return Row(
+        str(runs["dataset"].iloc[0]),
+        str(runs["split"].iloc[0]),
+        method,
+        loss,
+        tuple(int(seed) for seed in runs["seed"]),
+        {key: mean_interval(list(runs[key])) for key in keys if runs[key].notna().all()},
+    )
+
+
+def score_tables(rows: Sequence[Row]) -> list[ScoreTable]:
+    """The tables of each data set and split, one per family of scores."""
+    members: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        members.setdefault((row.dataset, row.split), []).append(row)
     return [
-        make_row(
-            groups[0],
-            UNTRAINED if len(networks) == 1 else f"{UNTRAINED} ({network})",
-            None,
-            {seed: average(scores) for seed, scores in sorted(seeds.items())},
-        )
-        for network, seeds in sorted(networks.items())
+        family_table(group, family, keys)
+        for group in members.values()
+        for family, keys in families(key for row in group for key in row.scores).items()
     ]
 
 
-def make_row(
-    group: Group, method: str, loss: str | None, by_seed: Mapping[int, Mapping[str, float]]
-) -> Row:
-    """A row of the scores that every seed has."""
-    scores = {
-        key: mean_interval([scores[key] for scores in by_seed.values()])
-        for key in HEADINGS
-        if all(key in scores for scores in by_seed.values())
-    }
-    return Row(group.dataset, group.split, method, loss, tuple(by_seed), scores)
+def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> ScoreTable:
+    """One family of scores of the rows of one data set and split."""
+    best = {key: best_mean(rows, key) for key in keys}
+    return ScoreTable(
+        rows[0].dataset,
+        rows[0].split,
+        family,
+        NOTE,
+        ("Method", *(describe(key).heading for key in keys), "n"),
+        tuple(
+            Line(
+                row.method,
+                (
+                    *(mean_cell(row, key, best[key]) for key in keys),
+                    (str(len(row.seeds)), False),
+                ),
+                trained=row.loss is not None,
+            )
+            for row in rows
+        ),
+    )
 
 
-def average(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean of each score that all have."""
-    shared = [key for key in HEADINGS if all(key in score for score in scores)]
-    return {key: sum(score[key] for score in scores) / len(scores) for key in shared}
+def best_mean(rows: Sequence[Row], key: str) -> str | None:
+    """The best printed mean among several trained methods; None for counts."""
+    means = [printed(key, row.scores[key].mean) for row in rows if row.loss and key in row.scores]
+    several = sum(row.loss is not None for row in rows) > 1
+    if not (several and means and describe(key).percent):
+        return None
+    return (min if describe(key).lower_is_better else max)(means, key=float)
 
 
-def split_tables(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows of each (data set, split)."""
-    tables: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        tables.setdefault((row.dataset, row.split), []).append(row)
-    return tables
+def mean_cell(row: Row, key: str, best: str | None) -> tuple[str, bool]:
+    """The text of a score, and whether it is the best; a dash without a score."""
+    interval = row.scores.get(key)
+    if interval is None:
+        return "–", False
+    return mean_text(interval, key), row.loss is not None and printed(key, interval.mean) == best
 
 
-def families(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
-    """Titles and scores of the tables that rows of one data set fill: re-identification in place of
-    plain retrieval, and otherwise those with a score of their own."""
-    known = {key for row in rows for key in row.scores}
-    first = "Re-identification" if "map" in known else "Retrieval"
-    tables = {first: FAMILIES[first]}
-    for title in ("Classification", "Super-classes", "Verification", "Few-shot episodes"):
-        if keys := tuple(key for key in FAMILIES[title] if key in known):
-            tables[title] = keys
-    return tables
+def mean_text(interval: Interval, key: str) -> str:
+    """`74.1 ± 0.5`; no ± for one seed."""
+    half = "" if interval.half is None else f" ± {printed(key, interval.half)}"
+    return printed(key, interval.mean) + half

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.reporting.groups import group_runs
-from bench.reporting.rows import FAMILIES, HEADINGS, RETRIEVAL, UNTRAINED, families
-from bench.reporting.tables import best_cells, console, csv, markdown, summarise
+from bench.metrics import METRICS
+from bench.reporting.groups import comparable_frame
+from bench.reporting.rows import UNTRAINED, Row, score_tables, summarise
+from bench.reporting.tables import console, csv, markdown
 from bench.store.runs import Run, scan
 from tests.support.fabricated import METHODS, make_record, make_spec, write_results
 
-SCORES = {key: 0.1 + 0.05 * place for place, key in enumerate(RETRIEVAL)}
+RETRIEVAL = ("recall@1", "recall@2", "recall@4", "recall@8", "map@r", "nmi")
+SCORES = {key: 0.1 + 0.05 * position for position, key in enumerate(RETRIEVAL)}
 
 
 def make_run(method: str, seed: int, *, name: str = "", change: float = 0, **spec: Any) -> Run:
@@ -78,7 +80,7 @@ def test_a_method_called_like_a_variant_keeps_a_row_of_its_own() -> None:
         make_run("Proxy-NCA", 0, loss_args={"scale": 32}),
         make_run("Proxy-NCA (scale 12)", 0, name="other"),
     ]
-    methods = [group.method for group in group_runs(runs)]
+    methods = list(comparable_frame(runs)["method"])
     assert len(set(methods)) == 3
     assert sum(method.startswith("Proxy-NCA (scale 12) [") for method in methods) == 2
 
@@ -118,7 +120,7 @@ def test_one_seed_counted_twice_is_refused() -> None:
 def test_a_lost_score_is_not_averaged_away() -> None:
     run = make_run("Proxy-NCA", 1)
     scores = {key: value for key, value in run.scores.items() if key != "nmi"}
-    with pytest.raises(ValueError, match="altered lacks nmi, which other seeds of Proxy-NCA have"):
+    with pytest.raises(ValueError, match="altered has no nmi, which other seeds of Proxy-NCA have"):
         summarise([make_run("Proxy-NCA", 0), altered(run, scores=scores)])
 
 
@@ -143,10 +145,19 @@ def test_csv_holds_fractions_with_six_digits_and_every_score(runs: list[Run]) ->
     for row, line in zip(rows, lines, strict=True):
         assert (line["method"], line["seeds"], line["n"]) == (row.method, "0 1 2", "3")
         assert {"ami", "r_precision", *RETRIEVAL} <= row.scores.keys()
-        for metric in HEADINGS:
+        assert {"nmi_min_mean", "nmi_max_mean", "queries_without_relevant_mean"} <= line.keys()
+        for metric in METRICS:
             score = row.scores.get(metric)
             assert line[f"{metric}_mean"] == (f"{score.mean:.6g}" if score else "")
             assert line[f"{metric}_half_width"] == (f"{score.half:.6g}" if score else "")
+
+
+def printed_tables(rows: list[Row]) -> str:
+    """What a terminal of 80 columns shows."""
+    terminal = Console(width=80, record=True, file=io.StringIO())
+    for table in console(rows):
+        terminal.print(table)
+    return terminal.export_text()
 
 
 def scored(scores: dict[str, float], method: str = "A") -> Run:
@@ -157,27 +168,34 @@ def scored(scores: dict[str, float], method: str = "A") -> Run:
 def test_a_protocol_has_the_tables_that_its_scores_fill() -> None:
     more = {"accuracy_neighbor": 0.5, "eer": 0.2, "one_shot_error": 0.3, "coarse_recall@1": 0.9}
     rows = summarise([scored(SCORES | more)])
-    assert families(rows) == {
-        "Retrieval": RETRIEVAL,
-        "Classification": ("accuracy_neighbor",),
-        "Super-classes": ("coarse_recall@1",),
-        "Verification": ("eer",),
-        "Few-shot episodes": ("one_shot_error",),
-    }
+    expected = ["Retrieval", "Classification", "Super-classes", "Verification"]
+    assert [table.title for table in score_tables(rows)] == [*expected, "Few-shot episodes"]
     text = markdown(rows)
     assert "test: classification\n\n| Method | Nearest neighbour | n |" in text
     assert "classification" not in markdown(rows, every=False)
     assert len(console(rows)) == 5
-    people = {"recall@1": 0.7, "recall@5": 0.8, "recall@10": 0.9, "map": 0.4, "map@r": 0.3}
-    assert list(families(summarise([scored(people)]))) == ["Re-identification"]
 
 
-def test_of_errors_the_least_is_best() -> None:
-    rows = summarise(
-        [scored({"eer": 0.3, "recall@1": 0.3}, "A"), scored({"eer": 0.2, "recall@1": 0.2}, "B")]
-    )
-    assert best_cells(rows) == {("B", "eer"), ("A", "recall@1")}
-    assert all(key in HEADINGS for keys in FAMILIES.values() for key in keys)
+def test_a_score_without_a_row_in_the_metrics_is_shown_under_its_key() -> None:
+    rows = summarise([scored(SCORES | {"new_score": 2.5})])
+    assert rows[0].scores["new_score"].mean == 2.5
+    assert "new_score_mean" in csv(rows).splitlines()[0]
+    for text in (markdown(rows), printed_tables(rows)):
+        assert "new_score" in text.replace("\\", "")
+        assert "2.5" in text
+
+
+def test_the_lowest_error_is_best() -> None:
+    errors = [{"eer": 0.3, "recall@1": 0.3}, {"eer": 0.2, "recall@1": 0.2}]
+    rows = summarise([scored(scores, name) for scores, name in zip(errors, "AB", strict=True)])
+    best = {
+        (line.name, heading)
+        for table in score_tables(rows)
+        for line in table.lines
+        for heading, (_, best) in zip(table.headings[1:], line.cells, strict=True)
+        if best
+    }
+    assert best == {("B", "EER"), ("A", "R@1")}
 
 
 def test_one_seed_is_printed_without_plus_minus() -> None:
@@ -197,11 +215,8 @@ def test_markdown_escapes_names_and_marks_the_best() -> None:
 
 def test_console_fits_80_columns_and_takes_no_markup_from_names(runs: list[Run]) -> None:
     rows = summarise([*runs, make_run("[red]Method[/red]", 0)])
-    terminal = Console(width=80, record=True, file=io.StringIO())
-    for table in console(rows):
-        terminal.print(table)
-    text = terminal.export_text()
-    assert "[red]" in text  # the rest of the name may stand on the next line
+    text = printed_tables(rows)
+    assert "[red]" in text  # the rest of the name may be on the next line
     assert "…" not in text
     assert "no interval for one seed" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= 80

@@ -1,0 +1,59 @@
+"""Stored runs as pandas frames, for notebooks and for the report.
+
+    from bench.results import curves, frame
+    from bench.store.runs import scan
+
+    runs, problems = scan(Path("results/reference"))
+    frame(runs)[["dataset", "method", "seed", "recall@1"]]
+
+A mean over rows is meant only where nothing but the seed differs;
+`bench.reporting.groups.comparable_frame` checks that.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.store.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNPREFIXED = ("spec.", "scores.")  # parts of `run.json` whose fields are columns by their own name
+CURVE_FIELDS = ("dataset", "split", "method", "loss", "seed")  # of the specification
+
+
+def frame(runs: Sequence[Run]) -> "pd.DataFrame":
+    """One row per run, in the order given.
+
+    Columns: `run`, the name of the run's directory; the fields of `RunSpec` (`dataset`, `seed`) and
+    the test scores in 0..1 (`recall@1`) under their own names; everything else in `run.json` with
+    its section in front: `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`,
+    `split.fingerprint`, `environment.cpu`. NaN: this run does not have the field.
+    """
+    import pandas as pd
+
+    table = pd.json_normalize([dict(run.record) for run in runs])
+    for prefix in UNPREFIXED:
+        table.columns = table.columns.str.removeprefix(prefix)
+    table.insert(0, "run", [run.name for run in runs])
+    return table
+
+
+def curves(runs: Sequence[Run]) -> "pd.DataFrame":
+    """One row per validation of each run, in order of step; the first is before training.
+
+    Columns: `run`, `dataset`, `split`, `method`, `loss`, `seed`; `step`, `epoch`, `images`,
+    `seconds`, `training_loss`, and the scores on the validation images in 0..1.
+    Raises: ValueError or OSError if a curve cannot be read.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {"run": run.name}
+            | {field: run.spec[field] for field in CURVE_FIELDS}
+            | {"training_loss" if key == "loss" else key: value for key, value in point.items()}
+            for run in runs
+            for point in run.curve
+        ]
+    )
