@@ -130,7 +130,7 @@ def test_curves_and_bands_are_means_and_intervals_over_seeds(
     expected = mean_interval(list(100 * at_end))
     line = np.asarray(panel.lines[0].get_xydata())
     assert line[-1].tolist() == pytest.approx([100, expected.mean])
-    vertices = panel.collections[0].get_paths()[0].vertices
+    vertices = np.asarray(panel.collections[0].get_paths()[0].vertices)
     heights = vertices[vertices[:, 0] == 100, 1]
     assert expected.half is not None
     low, high = max(expected.mean - expected.half, 0), min(expected.mean + expected.half, 100)
