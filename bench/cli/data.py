@@ -39,7 +39,7 @@ def download(name: DatasetName, data_root: Root = None) -> None:
     with show_work(console) as report:
         paths = fetch(name, data_root, report)
     for path in paths:
-        console.print(f"in place: {path}", markup=False, emoji=False, soft_wrap=True)
+        console.print(f"found: {path}", markup=False, emoji=False, soft_wrap=True)
     check(console, name, data_root)
 
 
@@ -82,4 +82,4 @@ def check(console: Console, name: str, data_root: Path | None) -> None:
         raise typer.Exit(1)
     for line in parts_of(name, data_root):
         console.print(line, markup=False, emoji=False, highlight=False)
-    console.print(f"{name}: everything is as it should be", markup=False, emoji=False)
+    console.print(f"{name}: no problems", markup=False, emoji=False)

@@ -68,7 +68,7 @@ def run(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show
             )
     except KeyboardInterrupt:
-        console.print("\nStopped. What was trained is kept; the same command goes on from there.")
+        console.print("\nStopped with checkpoints; the same command resumes.")
         raise typer.Exit(130) from None
     if not finish(suite, name, chosen.title, specs, results, state.failed):
         raise typer.Exit(1)

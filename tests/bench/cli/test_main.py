@@ -1,15 +1,18 @@
-"""What a person types and sees; mistakes are one message and a non-zero exit, never a traceback."""
+"""The command line: what is printed, and mistakes, which are one message and an exit code."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.cli import main as command_line
 from bench.suites.arguments import declared_losses
 from tests.support.fabricated import write_results
 
@@ -35,21 +38,37 @@ loss_learning_rate = 0.01
 loss = "triplet"
 """
 
+Command = Callable[..., str]
 
-def cli(*arguments: object, code: int = 0, columns: int = 200) -> str:
-    """Run the command in a process of its own; returns what it printed on both streams."""
-    environment = os.environ | {"COLUMNS": str(columns), "NO_COLOR": "1"}
-    environment.pop("PROXY_BENCH_DATA", None)
-    result = subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    output = result.stdout + result.stderr
-    assert result.returncode == code, output
-    assert "Traceback" not in output
-    return output
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment() -> Iterator[None]:
+    """No data root, no colors, and the signal handlers as they were."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_COLOR", "1")
+        patch.delenv("PROXY_BENCH_DATA", raising=False)
+        yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process; returns the text of both streams."""
+
+    def run(*arguments: object, code: int = 0, columns: int = 200) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COLUMNS", str(columns))
+            patch.setattr(sys, "argv", ["proxy-bench", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                command_line.main()
+        captured = capfd.readouterr()
+        output = captured.out + captured.err
+        assert (ended.value.code or 0) == code, output
+        return output
+
+    return run
 
 
 def write_suite(folder: Path, *, steps: int = 2, loss: str = PROXY) -> Path:
@@ -58,9 +77,29 @@ def write_suite(folder: Path, *, steps: int = 2, loss: str = PROXY) -> Path:
     return path
 
 
-def test_run_ends_with_a_table_and_where_to_look_and_a_rerun_does_nothing(tmp_path: Path) -> None:
-    suite, results = write_suite(tmp_path), tmp_path / "results"
-    output = cli("run", suite, "--results", results)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the suite, its results, and the output of the command that made them."""
+    folder = tmp_path_factory.mktemp("trained")
+    arguments = ["run", str(write_suite(folder)), "--results", str(folder / "results")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        made = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments], capture_output=True, text=True
+        )
+    assert made.returncode == 0, made.stderr
+    return folder, made.stdout + made.stderr
+
+
+@pytest.fixture
+def results(trained: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the trained results, beside their suite."""
+    write_suite(tmp_path)
+    return Path(shutil.copytree(trained[0] / "results", tmp_path / "results"))
+
+
+def test_run_ends_with_a_table_and_the_paths_of_the_report(trained: tuple[Path, str]) -> None:
+    _, output = trained
     assert "2 runs, 0 stored already" in output
     assert "[2/2]" in output
     for word in ("Proxy-NCA", "Triplet", "R@1", "MAP@R", "NMI", "tox -e demo"):
@@ -68,43 +107,52 @@ def test_run_ends_with_a_table_and_where_to_look_and_a_rerun_does_nothing(tmp_pa
     paths = re.findall(r"^(?:report|table|figure) +(\S+)$", output, re.MULTILINE)
     assert len(paths) >= 3
     assert all(Path(path).stat().st_size > 100 for path in paths)
+
+
+def test_stored_runs_are_not_run_again_but_shown(results: Path, command: Command) -> None:
+    suite = results.parent / "quick.toml"
     stamps = {path: path.stat().st_mtime_ns for path in results.glob("runs/*/*")}
-    again = cli("run", suite, "--results", results)
-    assert "2 runs, 2 stored already" in again
+    assert "2 runs, 2 stored already" in command("run", suite, "--results", results)
     assert {path: path.stat().st_mtime_ns for path in results.glob("runs/*/*")} == stamps
-    status = cli("status", suite, "--results", results)
+    status = command("status", suite, "--results", results)
     assert status.count("finished, R@1 0.") == 2
     name = next(results.glob("runs/digits-proxy*")).name
-    shown = cli("show", "digits-proxy", "--results", results)
+    shown = command("show", "digits-proxy", "--results", results)
     assert name in shown
     assert "spec.learning_rate" in shown
     assert "environment.cpu" in shown
 
 
-def test_one_failed_run_is_told_and_the_rest_is_reported(tmp_path: Path) -> None:
-    suite, results = write_suite(tmp_path, steps=40, loss=DIVERGING), tmp_path / "results"
-    output = cli("run", suite, "--results", results, code=1)
+def test_a_failed_run_is_reported_beside_the_others(results: Path, command: Command) -> None:
+    suite = write_suite(results.parent, loss=DIVERGING)
+    shutil.rmtree(results / "reports")
+    output = command("run", suite, "--results", results, code=1)
+    assert "2 runs, 1 stored already" in output
     assert "FAILED: the loss became" in output
     assert "Triplet" in output
     assert (results / "reports" / "quick" / "report.html").exists()
-    assert "failed: the loss became" in cli("status", suite, "--results", results)
+    assert "failed: the loss became" in command("status", suite, "--results", results)
 
 
-def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
+    tmp_path: Path, command: Command
+) -> None:
     suite, results = write_suite(tmp_path, steps=100_000), tmp_path / "results"
-    command = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list(results.glob("runs/*/progress.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    arguments = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results)]
+    with subprocess.Popen(
+        [*arguments, "--jobs", "1"], stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(results.glob("runs/*/progress.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in output
+    assert "the same command resumes" in output
     assert list(results.glob("runs/*/checkpoint.pt"))
     assert not list(results.glob("runs/*/progress.json"))
-    assert "interrupted" in cli("status", suite, "--results", results)
+    assert "interrupted" in command("status", suite, "--results", results)
 
 
 @pytest.mark.parametrize(
@@ -122,45 +170,47 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
         (["data", "verify", "omniglott"], 1, "did you mean 'omniglot'?"),
         (["data", "verify", "omniglot"], 1, "proxy-bench data download omniglot"),
         (["data", "download", "omniglott"], 1, "did you mean 'omniglot'?"),
+        (["score", "nowhere.npy", "labels.csv"], 1, "nowhere.npy cannot be read"),
+        (["score", "e.npy", "--gallery-labels", "g.csv"], 2, "--gallery-labels needs --gallery"),
     ],
 )
 def test_a_mistake_is_one_message(
-    arguments: list[str], code: int, expected: str, tmp_path: Path
+    arguments: list[str], code: int, expected: str, tmp_path: Path, command: Command
 ) -> None:
     if arguments[0] in ("run", "show", "report"):
         arguments = [*arguments, "--results", str(tmp_path)]
-    output = re.sub(r"[│╭╮╰╯─\s]+", " ", cli(*arguments, code=code))
+    output = re.sub(r"[│╭╮╰╯─\s]+", " ", command(*arguments, code=code))
     assert expected in output
 
 
-def test_missing_data_is_told_before_any_run_starts(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path)
+def test_missing_data_is_reported_before_any_run_starts(tmp_path: Path, command: Command) -> None:
+    suite, results = write_suite(tmp_path), tmp_path / "results"
     suite.write_text(suite.read_text().replace("digits", "omniglot"))
-    output = cli("run", suite, "--data-root", tmp_path, "--results", tmp_path / "results", code=1)
+    output = command("run", suite, "--data-root", tmp_path, "--results", results, code=1)
     assert str(tmp_path) in output
     assert "proxy-bench data download omniglot" in output
     assert not list(tmp_path.glob("results/runs/*"))
 
 
-def test_a_folder_that_is_not_writable_is_told(tmp_path: Path) -> None:
-    (tmp_path / "results").write_text("a file where the folder should be")
-    output = cli("run", write_suite(tmp_path), "--results", tmp_path / "results", code=1)
+def test_results_that_are_not_a_folder_are_refused(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "results").write_text("a file instead of a folder")
+    output = command("run", write_suite(tmp_path), "--results", tmp_path / "results", code=1)
     assert "cannot be written to" in output
     assert "--results" in output
 
 
-def test_list_shows_everything_there_is() -> None:
-    output = cli("list")
+def test_list_shows_suites_losses_and_data_sets(command: Command) -> None:
+    output = command("list")
     for word in ("default", "search", "proxy_nca", "triplet", "center", "digits", "omniglot"):
         assert word in output
     assert "https://arxiv.org/abs/1703.07464" in output
-    assert "proxy_nca" not in cli("list", "datasets")
-    assert "embedded" in cli("data", "list")
+    assert "proxy_nca" not in command("list", "datasets")
+    assert "embedded" in command("data", "list")
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_list_losses_cuts_nothing_and_keeps_addresses_whole(columns: int) -> None:
-    output = cli("list", "losses", columns=columns)
+def test_list_losses_cuts_nothing_and_keeps_addresses_whole(command: Command, columns: int) -> None:
+    output = command("list", "losses", columns=columns)
     blocks = re.split(r"\n(?=  \w|\n)", output)  # one for each loss, and the families' titles
     for name, loss in declared_losses().items():
         assert any(block.strip() == loss.title for block in blocks)
@@ -172,26 +222,27 @@ def test_list_losses_cuts_nothing_and_keeps_addresses_whole(columns: int) -> Non
     assert all(len(line) <= columns for line in output.splitlines() if "https://" not in line)
 
 
-def test_show_refuses_an_ambiguous_name(tmp_path: Path) -> None:
+def test_show_refuses_an_ambiguous_name(tmp_path: Path, command: Command) -> None:
     write_results(tmp_path, ("digits",))
-    output = cli("show", "digits-center", "--results", tmp_path, code=1)
+    output = command("show", "digits-center", "--results", tmp_path, code=1)
     assert "several runs match 'digits-center'" in output
     assert output.count("digits-center-softmax-s") == 3
 
 
-def test_embedded_data_verify_as_good() -> None:
-    assert "everything is as it should be" in cli("data", "verify", "digits")
+def test_embedded_data_verify_as_good(command: Command) -> None:
+    assert "no problems" in command("data", "verify", "digits")
 
 
-def test_a_run_of_another_schema_is_told_and_left_alone(tmp_path: Path) -> None:
-    suite, results = write_suite(tmp_path), tmp_path / "results"
-    cli("run", suite, "--results", results)
+def test_a_run_of_another_schema_is_refused_and_not_changed(
+    results: Path, command: Command
+) -> None:
+    suite = results.parent / "quick.toml"
     record = next(results.glob("runs/digits-triplet*/run.json"))
     record.write_text(record.read_text().replace('"schema": 2', '"schema": 7'))
     before = record.read_bytes()
-    for command in ("run", "report"):
-        output = cli(command, suite, "--results", results, code=1)
+    for name in ("run", "report"):
+        output = command(name, suite, "--results", results, code=1)
         assert "has schema 7, this version reads schema 2" in output
-        assert record.read_bytes() == before
-    assert "unreadable" in cli("status", suite, "--results", results)
-    assert "has schema 7" in cli("show", "digits-triplet", "--results", results, code=1)
+    assert record.read_bytes() == before
+    assert "unreadable" in command("status", suite, "--results", results)
+    assert "has schema 7" in command("show", "digits-triplet", "--results", results, code=1)

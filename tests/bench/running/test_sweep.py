@@ -82,19 +82,16 @@ def test_a_run_that_another_process_works_on_is_left_alone(tmp_path: Path) -> No
     assert {path.name: path.read_bytes() for path in files.path.iterdir()} == before
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError("the reader is gone"), KeyboardInterrupt()])
-def test_an_interrupt_or_an_error_of_the_display_ends_processes_with_a_checkpoint(
-    error: BaseException, tmp_path: Path
-) -> None:
+def test_an_error_of_the_display_ends_processes_with_a_checkpoint(tmp_path: Path) -> None:
     spec = spec_for(steps=100_000, evaluate_every=100_000)
     processes: list[subprocess.Popen[bytes]] = []
 
     def show(state: Sweep) -> None:
         if state.active and state.active[0].step > 5:
             processes.extend(active.process for active in state.active)
-            raise error
+            raise BrokenPipeError("the reader is gone")
 
-    with pytest.raises(type(error)):
+    with pytest.raises(BrokenPipeError):
         sweep([spec], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
     assert [process.poll() for process in processes] == [INTERRUPTED]
     assert RunDir.of(tmp_path, spec).state == "interrupted"
