@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from bench.cli.data import data
-from bench.datasets.files.cores import cores
+from bench.datasets.files.work import cores
 
 if TYPE_CHECKING:
     from bench.spec import RunSpec

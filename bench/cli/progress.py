@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bench.datasets.files.progress import Report
+from bench.datasets.files.work import Report
 from bench.running.sweep import ActiveRun, Sweep
 from bench.spec import RunSpec
 

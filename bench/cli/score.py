@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from bench.datasets.files.progress import Report
+from bench.datasets.files.work import Report
 from bench.evaluation.score_test import KMEANS_SEEDS
 from proxy_core.metrics.clustering import cluster_scores
 from proxy_core.metrics.retrieval import Metric, rank, summary

@@ -1,4 +1,4 @@
-"""Data sets: one file each and one line each in DATASETS; load, verify, download by name."""
+"""Data sets: one file or folder each and one line each in DATASETS; load, verify, download."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from bench.datasets.cars196.dataset import CARS196
 from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
 from bench.datasets.files.download import fetch
-from bench.datasets.files.places import DATA_VARIABLE, data_root
-from bench.datasets.files.progress import Progress, Report
 from bench.datasets.files.unpack import settle
+from bench.datasets.files.verify import DATA_VARIABLE, data_root
+from bench.datasets.files.work import Progress, Report
 from bench.datasets.folder.dataset import FOLDER, PREFIX, folder_source
 from bench.datasets.glyphs.dataset import GLYPHS
 from bench.datasets.grocery_store import GROCERY_STORE
@@ -52,9 +52,9 @@ DATASETS: dict[str, Source] = {
 
 
 def find(name: str) -> Source:
-    """The data set of that name, a user's own ``folder:NAME`` among them.
+    """The data set with a name, including a user's own ``folder:NAME``.
 
-    Raises ValueError with the nearest and all names where there is none.
+    Raises: ValueError with the most similar and all names if there is none.
     """
     if name.startswith(PREFIX):
         return folder_source(name)
@@ -66,16 +66,17 @@ def find(name: str) -> Source:
 def load(name: str, root: Path | None, protocol: str) -> Dataset:
     """Load a data set under a protocol and check that its split is the pinned one.
 
-    ``root`` is the data root; where it is None the environment variable PROXY_BENCH_DATA is used,
-    and embedded data sets need neither. Raises ValueError for an unknown name or protocol, for
-    damaged files and for a split which is not the pinned one; FileNotFoundError for missing data.
-    A user's own images have no pinned split.
+    ``root`` is the data root, or None for the environment variable PROXY_BENCH_DATA; embedded data
+    sets need neither. A user's own images have no pinned split.
+
+    Raises: ValueError for an unknown name or protocol, damaged files and another split than the
+    pinned one; FileNotFoundError for missing data.
     """
     source = find(name)
     if protocol not in source.protocols:
         raise ValueError(unknown(f"protocol of {name}", protocol, source.protocols))
     dataset = source.load(root, protocol)
-    expected = source.fingerprints.get(protocol)
+    expected = source.fingerprints[protocol]
     if expected is not None and dataset.fingerprint != expected:
         raise ValueError(
             f"the {protocol} split of {name} is not the pinned one: found fingerprint "
@@ -85,29 +86,32 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
 
 
 def verify(name: str, root: Path | None, report: Progress) -> list[str]:
-    """Check every image and pinned split of a data set; returns problems in words, none if good.
+    """Check every image and pinned split of a data set.
 
-    Missing data is a problem like any other. Raises ValueError for an unknown name.
+    Returns: the problems, one sentence each; missing data is one of them. Raises: ValueError for
+    an unknown name.
     """
     source = find(name)
     try:
         problems = source.check(root, report)
         if not problems:
-            for protocol in source.fingerprints:
-                load(name, root, protocol)
+            for protocol, pinned in source.fingerprints.items():
+                if pinned is not None:
+                    load(name, root, protocol)
     except (FileNotFoundError, ValueError) as error:
         return [str(error)]
     return problems
 
 
 def download(name: str, root: Path | None, report: Report) -> list[Path]:
-    """Fetch a data set's official archives; verify and unpack those that are brought by hand.
+    """Download a data set's official archives, or verify and unpack those that users get by hand.
 
-    Nothing for an embedded one (no files, no paths). What is there and verified, or unpacked,
-    stays. Raises what ``fetch`` and ``settle`` raise, ValueError for an unknown name,
-    FileNotFoundError without a data root and for what must be brought by hand, with what is wrong
-    with a copy that is there, and what to get from whom and where to put it. Show the Source's
-    licence before.
+    What is complete stays as it is. Show the Source's licence before. Returns: the files and
+    folders, none for an embedded data set.
+
+    Raises: what ``fetch`` and ``settle`` raise; ValueError for an unknown name; FileNotFoundError
+    without a data root, and for what users have to get by hand, with what is wrong with an existing
+    copy, what to get from whom, and where to put it.
     """
     source = find(name)
     if source.embedded:
@@ -118,7 +122,7 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
         raise FileNotFoundError(f"{error}. {source.by_hand}".rstrip()) from error
     if not source.by_hand:
         return [fetch(file, folder, report) for file in source.files]
-    wrong = lack(source, root)
+    wrong = _incomplete(source, root)
     if wrong is None:
         return []
     advice = "\n".join([*wrong, source.by_hand.replace("DATA_ROOT", str(folder))])
@@ -127,15 +131,12 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
     return [settle(archive, folder, advice, report) for archive in source.archives]
 
 
-def lack(source: Source, root: Path | None) -> list[str] | None:
-    """None where a data set's lists and pictures are in their place, good or not.
-
-    Else what is wrong with the copy that is there, in words; no words where there is none.
-    """
+def _incomplete(source: Source, root: Path | None) -> list[str] | None:
+    """None if all lists and photographs exist; else what is wrong with an existing copy."""
     try:
         images = source.load(root, source.protocols[0]).images
     except FileNotFoundError:
-        return []  # its words send to the download
+        return []  # its message recommends this very download
     except ValueError as error:
         return [str(error)]
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.work import Progress
 from bench.datasets.images import ArrayImages
 from bench.datasets.source import Source
-from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.splits import Split, class_disjoint, split_by_masks
 from bench.datasets.types import Dataset
 
 COUNT = 1797
@@ -23,8 +23,8 @@ def load_digits(root: Path | None, protocol: str) -> Dataset:
 
     Images (1797, 8, 8) uint8, white ink on black; the source's 0..16 counts of inked pixels become
     0..255. ``root`` is not used: the images are inside scikit-learn. Under "class-disjoint" the
-    first half of the classes trains, as in the literature; of so few classes the last two of that
-    half validate. Under "official" classes are shared: see ``within_classes``.
+    first half of the classes trains, as in the literature, and the last two of that half validate.
+    Under "official" classes are shared: see ``within_classes``.
     """
     from sklearn import datasets
 
@@ -47,24 +47,17 @@ def load_digits(root: Path | None, protocol: str) -> Dataset:
 def within_classes(labels: np.ndarray) -> Split:
     """Of every five images of a class, in order, the fourth validates and the fifth tests.
 
-    labels (N,) int64. UCI publishes no split of these images: this one is the suite's own.
+    labels: (N,) int64. UCI publishes no split of these images: this one is the suite's own.
     """
     fifth = np.zeros(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         fifth[own] = np.arange(len(own)) % 5
-    test = np.flatnonzero(fifth == 4)
-    return Split(
-        protocol="official",
-        train=np.flatnonzero(fifth < 3),
-        validation=np.flatnonzero(fifth == 3),
-        query=test,
-        gallery=test,
-    )
+    return split_by_masks("official", validation=fifth == 3, test=fifth == 4)
 
 
 def check_digits(root: Path | None, report: Progress) -> list[str]:
-    """Compare the installed scikit-learn's digits with the pinned pixels; problems in words."""
+    """Compare the installed scikit-learn's digits with the pinned pixels."""
     dataset = load_digits(root, "class-disjoint")
     report(len(dataset.items), COUNT)
     if dataset.checksum == CONTENT:
@@ -78,13 +71,11 @@ DIGITS = Source(
     licence="CC BY 4.0",
     citation="E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998",
     homepage="https://archive.ics.uci.edu/dataset/80",
-    embedded=True,
-    protocols=("class-disjoint", "official"),
     fingerprints={
         "class-disjoint": "77c3fca9be398b8d1ff626edfb0591f7914ccdcb3c0dd5472d577fab5eac0001",
         "official": "eee6ff8043d95a3f5db89186a077c06585f9cac8def96a56f570dfa40bfb1bf8",
     },
-    files=(),
     load=load_digits,
     check=check_digits,
+    embedded=True,
 )

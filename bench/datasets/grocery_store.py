@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.places import data_root, find_place
-from bench.datasets.files.progress import Progress
-from bench.datasets.files.verify import broken, surplus
+from bench.datasets.files.verify import examine, find_place
+from bench.datasets.files.work import Progress
 from bench.datasets.source import Source
-from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.splits import class_disjoint, split_by_masks
 from bench.datasets.types import Dataset
 
 REPOSITORY = "GroceryStoreDataset-master"
@@ -21,7 +20,7 @@ PLACES = tuple(
     f"grocery_store/{name}" for name in (f"{REPOSITORY}.zip", REPOSITORY, "GroceryStoreDataset")
 )
 PARTS = ("train", "val", "test")
-LISTS = {  # SHA-256 with the line ends of Unix: git may have changed them
+LISTS = {  # SHA-256 (hex) with the line ends of Unix: git may have changed them
     "train.txt": "b6d6a4d25fc2a7604f4bbd4e8010516f3bb643f727fc60ef5fca042edd01294f",
     "val.txt": "a2a2bdf8ce34196c1a1dd554bd67e780793aab9363dd40d6cf50fe2d168a78b6",
     "test.txt": "9a464934780665c0024db405571c0dd2d149488a245f476557de7f1c31cf8a93",
@@ -33,43 +32,35 @@ TRAINED = 41  # of 81 classes, in order of label, under the class-disjoint proto
 def load_grocery_store(root: Path | None, protocol: str) -> Dataset:
     """Load the photographs' names, their 81 classes and the 43 coarse classes above them.
 
-    official: the repository's lists, 2,640 images train, 296 (of 60 classes) validate, 2,485 ask
-    and answer. class-disjoint: over the images of all three lists the first 41 classes in order of
-    label train, of which every fifth validates, and the other 40 test; the authors have no such
-    split. Reads the repository's zip archive in ``<root>/grocery_store``, or the repository cloned
-    or unpacked there. Raises FileNotFoundError where there is neither, ValueError for a list which
-    is not the published one.
+    official: the repository's lists; 2,640 images train, 296 (of 60 classes) validate, 2,485 are
+    query and gallery. class-disjoint, a split of the suite's own: of the images of all three lists,
+    the first 41 classes in order of label train, every fifth of them validates, and the other 40
+    test. Reads the repository's zip archive in ``<root>/grocery_store``, or the repository cloned
+    or unpacked there.
+
+    Raises: FileNotFoundError without either; ValueError for a list that is not the published one.
     """
     photographs, lists = _open(root)
     rows = [line.split(", ") for part in PARTS for line in lists[f"{part}.txt"].splitlines()]
     labels = np.array([int(label) for _, label, _ in rows], dtype=np.int64)
     classes = list(csv.DictReader(io.StringIO(lists["classes.csv"])))
+    parts = np.array([name.split("/")[0] for name in photographs.names])
     return Dataset(
         name="grocery_store",
         images=photographs,
         labels=labels,
         class_names=tuple(row["Class Name (str)"] for row in classes),
         items=photographs.names,
-        split=_official(photographs.names) if protocol == "official" else _class_disjoint(labels),
+        split=split_by_masks("official", validation=parts == "val", test=parts == "test")
+        if protocol == "official"
+        else class_disjoint(labels, np.arange(TRAINED)[4::5], np.arange(TRAINED, len(classes))),
         coarse=tuple(row["Coarse Class Name (str)"] for row in classes),
     )
 
 
-def _official(names: tuple[str, ...]) -> Split:
-    train, validation, test = (
-        np.flatnonzero([name.startswith(f"{part}/") for name in names]) for part in PARTS
-    )
-    return Split("official", train, validation, query=test, gallery=test)
-
-
-def _class_disjoint(labels: np.ndarray) -> Split:
-    seen = np.arange(TRAINED)
-    return class_disjoint(labels, validation=seen[4::5], test=np.arange(TRAINED, labels.max() + 1))
-
-
 def _open(root: Path | None) -> tuple[Photographs, Mapping[str, str]]:
-    """The photographs that the lists name, and the lists by name, checked to be the published."""
-    place = find_place("grocery_store", data_root("grocery_store", root), PLACES)
+    """The photographs that the lists name, and the lists by name, which must be those published."""
+    place = find_place("grocery_store", root, *PLACES)
     inside = "dataset" if place.is_dir() else f"{REPOSITORY}/dataset"
     with Photographs(place, (), inside=inside).opened() as opened:
         lists = {name: opened.read(name).replace(b"\r\n", b"\n") for name in LISTS}
@@ -86,16 +77,12 @@ def _open(root: Path | None) -> tuple[Photographs, Mapping[str, str]]:
 
 
 def check_grocery_store(root: Path | None, report: Progress) -> list[str]:
-    """Decode every listed photograph and look for others; problems in words.
+    """Decode every listed photograph and look for others.
 
-    What the photographs show is not compared: only their lists are pinned.
+    Only the lists are pinned, not the photographs' content.
     """
     photographs, _ = _open(root)
-    problems = broken(photographs, report)
-    for part in PARTS:
-        known = (name.removeprefix(f"{part}/") for name in photographs.names)
-        problems += surplus(photographs.place, known, f"{photographs.inside}/{part}")
-    return problems
+    return examine(photographs, PARTS, report)
 
 
 GROCERY_STORE = Source(
@@ -105,13 +92,10 @@ GROCERY_STORE = Source(
     citation="M. Klasson, C. Zhang, H. Kjellström, A Hierarchical Grocery Store Image Dataset with "
     "Visual and Semantic Labels, WACV 2019, https://arxiv.org/abs/1901.00711",
     homepage="https://github.com/marcusklasson/GroceryStoreDataset",
-    embedded=False,
-    protocols=("official", "class-disjoint"),
     fingerprints={
         "official": "791db13f2e2590e900ca8912814b955b0084ec581ae4fbe903b5aafb245ef7bd",
         "class-disjoint": "de339fb64df3debad2942b67141d7f546ed606eca6f3319ce838961f0786319a",
     },
-    files=(),
     load=load_grocery_store,
     check=check_grocery_store,
     photographs=True,
@@ -120,5 +104,5 @@ GROCERY_STORE = Source(
     "GroceryStoreDataset`. Or save "
     "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip as "
     "DATA_ROOT/grocery_store/GroceryStoreDataset-master.zip; it is read as it is, and has no "
-    "checksum since such archives are made when asked for.",
+    "checksum because GitHub packs it for every request.",
 )

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from bench.datasets.files.pixels import Part
-from bench.datasets.files.progress import Report
+from bench.datasets.files.work import Report
 
 THUMBNAIL_SIDE = 128  # pixels of a photograph's thumbnail, at most
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.files.listed import changed, examine, read_rows, require
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.places import data_root, find_place
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.verify import changed, examine, find_place, read_rows, require
+from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import class_disjoint
 from bench.datasets.types import Dataset
@@ -36,20 +35,20 @@ LISTS = {
     "Ebay_test.txt": "63d559dc1ca1e03671224c58a26b18985bbff22ae20344d41dabcfe3873cc276",
 }
 _HEADER = ["image_id", "class_id", "super_class_id", "path"]
-_ASK = "get the official archive: `proxy-bench data download sop` says where"
+_ADVICE = "get the official archive: `proxy-bench data download sop` says where"
 
 
 def load_sop(root: Path | None, protocol: str) -> Dataset:
-    """Load Stanford Online Products from its lists; no photograph is opened.
+    """Load Stanford Online Products from its lists, without opening photographs.
 
     N = 120,053 in order of image id, items as in the lists. The official lists are class-disjoint:
-    Ebay_train.txt trains (59,551 images of 11,318 products), of which every tenth product
-    validates; Ebay_test.txt tests (60,502 of 11,316). coarse holds each product's kind. Raises
-    FileNotFoundError naming the lists that are missing, ValueError for lists that are not as
-    published and for re-packed copies, which it names.
+    Ebay_train.txt trains (59,551 images of 11,318 products), and every tenth product of it
+    validates; Ebay_test.txt tests (60,502 of 11,316). coarse holds each product's kind.
+
+    Raises: FileNotFoundError with the missing lists; ValueError for lists that are not as published
+    and for re-packed copies.
     """
-    folder = _find(root)
-    rows = read_lists(folder)
+    folder, rows = _read_lists(root)
     products = np.array([int(row[1]) for row in rows])
     classes, first, labels = np.unique(products, return_index=True, return_inverse=True)
     kinds = [_kind(rows[position][3]) for position in first]
@@ -69,22 +68,19 @@ def load_sop(root: Path | None, protocol: str) -> Dataset:
 
 
 def check_sop(root: Path | None, report: Progress) -> list[str]:
-    """Compare lists and names with the published ones, decode every photograph."""
-    folder = _find(root)
-    rows = read_lists(folder)
-    problems = changed(folder, LISTS) + mislabelled(rows)
+    """Compare lists and names with the published ones; decode every photograph."""
+    folder, rows = _read_lists(root)
+    problems = changed(folder, LISTS) + _mislabelled(rows)
     photographs = Photographs(folder, tuple(row[3] for row in rows))
     return problems + examine(photographs, [f"{kind}_final" for kind in KINDS], report)
 
 
-def read_lists(folder: Path) -> list[list[str]]:
-    """The rows of both lists: image, product and kind (numbers from 1) and the photograph's path.
-
-    Raises FileNotFoundError and ValueError as ``load_sop`` does.
-    """
+def _read_lists(root: Path | None) -> tuple[Path, list[list[str]]]:
+    """The folder, and the rows of both lists: image, product and kind (numbers from 1), path."""
+    folder = find_place("sop", root, "sop/Stanford_Online_Products", "sop")
     if (folder / "Info_Files").is_dir():
         raise ValueError(
-            f"{folder} is a re-packed copy: lists in Info_Files/, photographs in images/; {_ASK}"
+            f"{folder} is a re-packed copy: lists in Info_Files/, photographs in images/; {_ADVICE}"
         )
     require("sop", folder, LISTS)
     rows: list[list[str]] = []
@@ -95,19 +91,19 @@ def read_lists(folder: Path) -> list[list[str]]:
         if len(listed) != count:
             raise ValueError(
                 f"{folder / file} lists {len(listed):,} photographs, published are {count:,}: a "
-                f"trimmed or extended copy; {_ASK}"
+                f"trimmed or extended copy; {_ADVICE}"
             )
         if odd := [row for row in listed if not row[1].isdecimal()]:
             raise ValueError(f"{folder / file}: class_id must be a number, found {odd[0][1]!r}")
         rows += listed
-    return rows
+    return folder, rows
 
 
-def mislabelled(rows: list[list[str]]) -> list[str]:
-    """In words, the photographs of another product than their paths say.
+def _mislabelled(rows: list[list[str]]) -> list[str]:
+    """Problems: photographs of another product than that of their paths.
 
     In the lists a product is one eBay item, whose number begins the file's name, and its
-    photographs stand together.
+    photographs follow each other.
     """
     problems = []
     for (_, other, _, before), (image, product, _, path) in pairwise(rows):
@@ -115,11 +111,6 @@ def mislabelled(rows: list[list[str]]) -> list[str]:
             listed = "the product of" if other == product else "another product than"
             problems.append(f"image {image}: {path} is listed under {listed} {before}")
     return problems
-
-
-def _find(root: Path | None) -> Path:
-    places = ("sop/Stanford_Online_Products", "sop")
-    return find_place("sop", data_root("sop", root), places)
 
 
 def _kind(path: str) -> str:
@@ -138,12 +129,9 @@ SOP = Source(
     citation="H. Oh Song, Y. Xiang, S. Jegelka, S. Savarese, Deep Metric Learning via Lifted "
     "Structured Feature Embedding, CVPR 2016, https://arxiv.org/abs/1511.06452",
     homepage="https://cvgl.stanford.edu/projects/lifted_struct/",
-    embedded=False,
-    protocols=("class-disjoint",),
     fingerprints={
         "class-disjoint": "fe384e01076222705c81707babec922df8c4c6626d1d3ff1fa9df99ace8e2744",
     },
-    files=(),
     load=load_sop,
     check=check_sop,
     photographs=True,

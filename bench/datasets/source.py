@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.work import Progress
 from bench.datasets.types import Dataset
 
 
 @dataclass(frozen=True)
 class Download:
-    """One official archive: its address, its place under the data root, and how to know it again.
+    """One official archive that the suite downloads.
 
-    ``checksum`` is "md5:<hex>" or "sha256:<hex>"; ``size`` is in bytes.
+    ``path`` is relative to the data root, ``checksum`` is "md5:<hex>" or "sha256:<hex>", ``size``
+    is in bytes.
     """
 
     url: str
@@ -23,11 +24,11 @@ class Download:
 
 @dataclass(frozen=True)
 class Archive:
-    """One official archive that its user gets by hand: where to put it, and where it is unpacked.
+    """One official archive that users get by hand.
 
-    ``path`` and the folder ``into``, which has the name of the archive's main folder, are under the
-    data root; a file that is no archive has its own path for ``into``. ``checksum`` as that of a
-    Download, None where none is published.
+    ``path`` and the folder ``into``, which has the name of the archive's main folder, are relative
+    to the data root. For a file that is not an archive, ``into`` is its own path. ``checksum`` is
+    that of a Download, or None if none is published.
     """
 
     path: str
@@ -39,13 +40,13 @@ class Archive:
 class Source:
     """A data set's papers, loader and check.
 
-    ``load`` takes the data root (not used by an embedded set) and a protocol. ``check`` takes the
-    data root and a Progress, and returns what is wrong, in words. ``fingerprints`` pins, per
-    protocol, what Dataset.fingerprint must be; a user's own images have none. ``files`` are the
-    official archives that ``data download`` fetches. Where that needs consent or the official
-    address is dead, ``by_hand`` says what to get from whom and where to put it, and ``archives``
-    are what it then verifies and unpacks. ``photographs``: the images are decoded at a size that
-    the suite states.
+    load: from a data root (not used by an embedded set) and a protocol to the data set.
+    check: from a data root and a progress callback to the problems found, one sentence each.
+    fingerprints: by protocol, the pinned Dataset.fingerprint; None for a user's own images.
+    files: the official archives that `data download` fetches.
+    by_hand: if consent is needed or the official address is dead, what to get from whom and where
+    to put it; ``archives`` are then verified and unpacked.
+    photographs: whether images are decoded at a size that the suite states.
     """
 
     title: str
@@ -53,12 +54,16 @@ class Source:
     licence: str
     citation: str
     homepage: str
-    embedded: bool
-    protocols: tuple[str, ...]
-    fingerprints: Mapping[str, str]
-    files: tuple[Download, ...]
+    fingerprints: Mapping[str, str | None]
     load: Callable[[Path | None, str], Dataset]
     check: Callable[[Path | None, Progress], list[str]]
+    embedded: bool = False
     photographs: bool = False
+    files: tuple[Download, ...] = ()
     by_hand: str = ""
     archives: tuple[Archive, ...] = ()
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Names of the protocols, the data set's main one first."""
+        return tuple(self.fingerprints)

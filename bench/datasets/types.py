@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.progress import Report
+from bench.datasets.files.work import Report
 from bench.datasets.images import ArrayImages, DecodedPhotographs
 from bench.datasets.splits import JUNK, OneShot, Split
 from bench.suggest import first_names

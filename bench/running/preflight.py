@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from bench.datasets import find, load
-from bench.datasets.files.progress import Report
+from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import LossArgument, RunSpec
 from bench.store.runs import Run, scan

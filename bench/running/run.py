@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bench.datasets import load
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
 from bench.evaluation.validate import validate
 from bench.running.save_result import store_result

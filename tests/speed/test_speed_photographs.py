@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
 from bench.training.inputs import RATIO, SHARE, training_batch

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets.files.photographs import OpenPlace, Photographs
-from bench.datasets.files.progress import Report, quiet
+from bench.datasets.files.work import Report, quiet
 from bench.datasets.images import DecodedPhotographs
 
 NAMES = tuple(f"{i // 4}/größe {i}.png" for i in range(11))

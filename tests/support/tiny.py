@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.datasets.files import listed
+from bench.datasets.files import verify
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.progress import Progress
-from bench.datasets.files.verify import broken
+from bench.datasets.files.work import Progress
 
 
 def jpeg(width: int = 4, height: int = 3) -> bytes:
@@ -43,15 +42,15 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def decode_only(names: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let checks decode these photographs only, where all of them would take many seconds."""
-    chosen = set(names)
+    """Let checks decode these photographs only, because all of them would take many seconds."""
+    chosen, broken = set(names), verify.broken
 
     def some(photographs: Photographs, report: Progress) -> list[str]:
         few = [i for i, name in enumerate(photographs.names) if name in chosen]
         return broken(photographs.only(few), report)
 
-    monkeypatch.setattr(listed, "broken", some)
+    monkeypatch.setattr(verify, "broken", some)
 
 
 def quiet(done: int, total: int) -> None:
-    """A Progress that tells nobody."""
+    """A progress callback that shows nothing."""

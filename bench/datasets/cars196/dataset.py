@@ -4,37 +4,36 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.cars196.reading import CONTENT, Lists, read_lists
-from bench.datasets.files.listed import changed, examine
+from bench.datasets.cars196.annotations import CONTENT, Lists, read_lists
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.places import data_root, find_place
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.verify import changed, examine
+from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import Split, class_disjoint, official
 from bench.datasets.types import Dataset
 
 
 def load_cars196(root: Path | None, protocol: str) -> Dataset:
-    """Load Cars196 from its annotations; no photograph is opened.
+    """Load Cars196 from its annotations, without opening photographs.
 
     N = 16,185 in order of the number in car_ims/, which is also the item, in both layouts: car_ims/
     with cars_annos.mat, and cars_train/ with cars_test/ and devkit/. Protocol "class-disjoint":
-    classes 1 to 98 train (8,054 images), of which every fifth validates; 99 to 196 test (8,131).
-    Protocol "official": the two halves (8,144 / 8,041), of whose first every fifth image of each
-    class validates. Classes are numbered as published, which is not quite alphabetical. Raises
-    FileNotFoundError naming the lists that are missing, ValueError for lists that are not as
-    published and for re-packed copies, which it names.
+    classes 1 to 98 train (8,054 images), every fifth of them validates; 99 to 196 test (8,131).
+    Protocol "official": the two halves (8,144 / 8,041); every fifth image of each class of the
+    first validates. Classes are numbered as published, which is not quite alphabetical.
+
+    Raises: FileNotFoundError with the missing lists; ValueError for lists that are not as published
+    and for re-packed copies.
     """
-    folder = find_place("cars196", data_root("cars196", root), ("cars196",))
-    lists = read_lists(folder)
+    lists = read_lists(root)
     if lists.content != CONTENT:
         raise ValueError(
-            f"the annotations in {folder} are not those published: a class, a box or a part "
+            f"the annotations in {lists.folder} are not those published: a class, a box or a part "
             "differs; `proxy-bench data verify cars196` says which file"
         )
     return Dataset(
         name="cars196",
-        images=Photographs(folder, lists.files),
+        images=Photographs(lists.folder, lists.files),
         labels=lists.labels,
         class_names=lists.class_names,
         items=lists.items,
@@ -43,25 +42,23 @@ def load_cars196(root: Path | None, protocol: str) -> Dataset:
 
 
 def check_cars196(root: Path | None, report: Progress) -> list[str]:
-    """Compare annotations and names with the published ones, decode every photograph."""
-    folder = find_place("cars196", data_root("cars196", root), ("cars196",))
-    lists = read_lists(folder)
-    problems = changed(folder, lists.published) + _mislabelled(lists)
-    folders = sorted({name.split("/")[0] for name in lists.files})
-    return problems + examine(Photographs(folder, lists.files), folders, report)
+    """Compare annotations and names with the published ones; decode every photograph."""
+    lists = read_lists(root)
+    problems = changed(lists.folder, lists.published) + _mislabelled(lists)
+    folders = {name.split("/")[0] for name in lists.files}
+    return problems + examine(Photographs(lists.folder, lists.files), folders, report)
 
 
 def _mislabelled(lists: Lists) -> list[str]:
-    """In words, images of another class than the ones before and after, which agree.
+    """Problems: images of another class than the ones before and after, which agree.
 
-    The numbers in car_ims/ run through one class after the other. (Photographs of the other layout
-    are in that order by their classes, so that nothing can stand out.)
+    The numbers in car_ims/ run through one class after the other.
     """
     before, label, after = lists.labels[:-2], lists.labels[1:-1], lists.labels[2:]
     found = 1 + np.flatnonzero((before == after) & (label != before))
     return [
-        f"cars_annos.mat: {lists.items[i]} is labelled {lists.labels[i] + 1} among images of class "
-        f"{lists.labels[i - 1] + 1}"
+        f"image {lists.items[i]} of car_ims/ is labelled {lists.labels[i] + 1} among images "
+        f"of class {lists.labels[i - 1] + 1}"
         for i in found
     ]
 
@@ -80,13 +77,10 @@ CARS196 = Source(
     citation="J. Krause, M. Stark, J. Deng, L. Fei-Fei, 3D Object Representations for Fine-Grained "
     "Categorization, 3dRR workshop at ICCV 2013, https://doi.org/10.1109/ICCVW.2013.77",
     homepage="https://ai.stanford.edu/~jkrause/cars/car_dataset.html",
-    embedded=False,
-    protocols=("class-disjoint", "official"),
     fingerprints={
         "class-disjoint": "72219d77f99d23531d5d0977bc8c4b2f43ead8a9bdbf0d60eff40ec5410e8ffb",
         "official": "55c5964687048ee38534cdcb06abab2831b2db61beed0a42df86d91aa7a9d236",
     },
-    files=(),
     load=load_cars196,
     check=check_cars196,
     photographs=True,

@@ -1,37 +1,38 @@
-"""Arrays that take seconds to make, kept in files: found again by key, checked, safe to share."""
+"""The cache folder: arrays that take seconds to compute, and a lock for decoded photographs."""
 
+import errno
 import hashlib
 import io
 import json
 import os
-import sys
+import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from bench.datasets.files.work import Report
 
 CACHE_VARIABLE = "PROXY_BENCH_CACHE"
 _DIGEST_BYTES = 32
 
 
 def cache_folder() -> Path:
-    """Where arrays are kept: $PROXY_BENCH_CACHE, or proxy-bench in the platform's cache folder."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ["LOCALAPPDATA"]) / "proxy-bench" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "proxy-bench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "proxy-bench"
+    """The cache folder: $PROXY_BENCH_CACHE, or proxy-bench in the platform's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen) if chosen else user_cache_path("proxy-bench", appauthor=False)
 
 
 def cached(name: str, settings: Mapping[str, object], make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The array that ``make`` gives, from its file where an undamaged one is there.
+    """Read the array from the cache, or compute it with ``make`` and store it.
 
     ``settings`` must hold everything that can change a bit of the array, as JSON values. A damaged
-    file is made anew. A folder which cannot be written costs the time of ``make``, with a warning.
+    file is replaced. If the folder cannot be written, a warning says so and the array is returned.
     """
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     path = cache_folder() / f"{name}-{key[:20]}.npy.sha256"
@@ -43,7 +44,7 @@ def cached(name: str, settings: Mapping[str, object], make: Callable[[], np.ndar
         _write(path, array)
     except OSError as error:
         warnings.warn(
-            f"{name} could not be kept in {path.parent} ({error}) and will be made again "
+            f"{name} could not be stored in {path.parent} ({error}) and will be computed again "
             f"next time; set {CACHE_VARIABLE} to a folder that can be written",
             stacklevel=2,
         )
@@ -54,7 +55,7 @@ def _read(path: Path) -> np.ndarray | None:
     try:
         stored = path.read_bytes()
     except OSError:
-        return None  # not made yet, or not readable: making it anew is right in both cases
+        return None  # missing or unreadable: compute it in both cases
     digest, payload = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != digest:
         return None
@@ -67,7 +68,7 @@ def _write(path: Path, array: np.ndarray) -> None:
     np.save(buffer, array, allow_pickle=False)
     payload = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A file of its own for each process, renamed when whole: two may write at once, none sees half.
+    # Each process writes its own file and renames it, so two may write at the same time.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -76,3 +77,46 @@ def _write(path: Path, array: np.ndarray) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(folder: Path, report: Report) -> Iterator[None]:
+    """Wait until no other process decodes into the folder; remove what a killed process left."""
+    lock = FileLock(folder / "lock")
+    with naming_cache(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            acquired = lock.acquire(blocking=False)
+        except Timeout:
+            report("waiting for another process", 0, None)
+            acquired = lock.acquire()
+    with acquired:
+        with naming_cache(folder):
+            for partial in folder.glob("*.partial"):
+                partial.unlink()
+        yield
+
+
+@contextmanager
+def naming_cache(folder: Path) -> Iterator[None]:
+    """Add the folder and the way out to every OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"decoded photographs cannot be stored in {folder} ({error.strerror}); set "
+            f"{CACHE_VARIABLE} to a folder that can be written and has enough space",
+        ) from error
+
+
+def require_cache_space(folder: Path, count: int, side: int) -> None:
+    """Raise OSError if ``count`` photographs of 4:3 with this shorter side would fill the disk."""
+    needed, free = count * side * side * 3 * 4 // 3, shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{count:,} photographs decoded at a side of {side} cannot be stored in {folder} "
+            f"(about {needed:,} bytes needed, {free:,} free); set {CACHE_VARIABLE} to a folder on "
+            "another disk",
+        )

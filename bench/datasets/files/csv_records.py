@@ -1,16 +1,16 @@
-"""Text in CSV that someone brings, read so that every mistake is told by its line."""
+"""CSV text of users, read so that every mistake is reported with its line."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-QUOTE = "what holds a comma stands between double quotes"
-_SHOWN = 5  # mistakes that a message spells out
+QUOTE = "put double quotes around a value with a comma"
+_SHOWN = 5  # mistakes that a message lists
 
 
 def mistakes(place: Path, found: Iterable[str]) -> None:
-    """Raise ValueError with the first five mistakes and how many more there are, if any."""
+    """Raise ValueError with the first five mistakes and the number of the others, if any."""
     lines = list(found)
     if not lines:
         return
@@ -20,9 +20,9 @@ def mistakes(place: Path, found: Iterable[str]) -> None:
 
 
 def records(place: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line, from 1, and the stripped fields of each record of a file; none of an empty line.
+    """The line, from 1, and the stripped fields of each record of a CSV file; none if it is empty.
 
-    Raises ValueError with the line where the file is not UTF-8 or not CSV.
+    Raises: ValueError with the line if the file is not UTF-8 or not CSV.
     """
     content = place.read_bytes()
     try:
@@ -40,7 +40,7 @@ def records(place: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def uneven(line: int, fields: list[str], columns: list[str]) -> str:
-    """The mistake of a record whose fields are not as many as the columns."""
+    """The mistake of a record with more or fewer fields than columns."""
     named = f"{len(columns)} columns" if len(columns) > 1 else "a single column"
     found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
     return f"line {line}: {found} under {named}; {QUOTE}"

@@ -21,10 +21,9 @@ from PIL import Image
 
 from bench.datasets.files import decode as decoding
 from bench.datasets.files.cache import cache_folder, cached
-from bench.datasets.files.cores import cores
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.pixels import PART, decode_missing, parts_in
-from bench.datasets.files.progress import Report, quiet
+from bench.datasets.files.work import Report, cores, quiet
 from bench.datasets.images import DecodedPhotographs
 from bench.spec import file_name
 from bench.suggest import first_names

@@ -16,9 +16,8 @@ from threading import Event
 
 import numpy as np
 
-from bench.datasets.files.cores import cores
-from bench.datasets.files.keeping import alone, kept_in, require_room
-from bench.datasets.files.progress import Report
+from bench.datasets.files.cache import locked, naming_cache, require_cache_space
+from bench.datasets.files.work import Report, cores
 
 PART = 64  # photographs in a file: what a thread holds in memory, and what a kill costs
 
@@ -64,7 +63,7 @@ class Part:
     def write(self, images: list[np.ndarray]) -> None:
         """Write the file under another name and rename it; OSError names the cache folder."""
         temporary = self.path.with_suffix(".partial")
-        with kept_in(self.path.parent):
+        with naming_cache(self.path.parent):
             try:
                 with temporary.open("wb") as file:
                     sizes = [image.shape[:2] for image in images]
@@ -96,10 +95,10 @@ def decode_missing(
     Raises OSError where the cache folder cannot be written or has too little space.
     """
     folder = parts[0].path.parent
-    with alone(folder, report):
+    with locked(folder, report):
         missing = [part for part in parts if not part.complete]
         total = sum(part.count for part in missing)
-        require_room(folder, total, side)
+        require_cache_space(folder, total, side)
         stop, done = Event(), list[int]()
         report("decoding", 0, total)
         with ThreadPoolExecutor(cores()) as threads:

@@ -1,6 +1,5 @@
-"""Archives that their user brings: known again by checksum, unpacked whole or not at all."""
+"""Archives of data sets: read into memory, or verified and unpacked completely or not at all."""
 
-import errno
 import filecmp
 import gzip
 import lzma
@@ -10,18 +9,16 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
 
-from bench.datasets.files.archives import is_litter
-from bench.datasets.files.download import checksum
-from bench.datasets.files.progress import Report
+from bench.datasets.files.download import checksum, require_space
+from bench.datasets.files.work import Report
 from bench.datasets.source import Archive
 
-_DAMAGE = (
+_LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db")  # left by file managers, never part of a data set
+_UNREADABLE = (NotImplementedError, RuntimeError)  # unknown compression, encryption
+_DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -31,38 +28,29 @@ _DAMAGE = (
 )
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One entry of an archive; ``content`` is None for a folder."""
-
-    name: str
-    size: int
-    content: IO[bytes] | None
-    done: int  # bytes of the archive that were read so far
-
-
 def settle(archive: Archive, root: Path, advice: str, report: Report) -> Path:
-    """Verify an archive that was put under the data root, and unpack it.
+    """Verify an archive that the user put under the data root, and unpack it.
 
-    It is for a data set that is not complete. So FileExistsError is raised where the folder is
-    there already: nothing of the user's is deleted. Raises FileNotFoundError where the archive is
-    not there, ValueError where it is not the official one, and what ``unpack`` raises. ``advice``
-    says what is wrong and how to get the archive.
+    Call it for a data set that is not complete: an existing folder is the user's and is not
+    deleted. ``advice`` says what is wrong and how to get the archive.
+
+    Raises: FileExistsError if the folder exists; FileNotFoundError if the archive is missing;
+    ValueError if it is not the official one; what ``unpack`` raises.
     """
     path, into = root / archive.path, root / archive.into
     packed = archive.into != archive.path
     if packed and into.is_dir():
         then = "" if path.is_file() else f", put the archive at {path}"
         raise FileExistsError(
-            f"{into} is there but is not the whole data set; delete or rename it{then} and give "
-            f"the same command again. {advice}"
+            f"{into} exists but is not the whole data set; delete or rename it{then} and run the "
+            f"same command again. {advice}"
         )
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there and must be brought by hand. {advice}")
+        raise FileNotFoundError(f"{path} is missing, and you have to get it by hand. {advice}")
     if archive.checksum and (found := checksum(path, archive.checksum)) != archive.checksum:
         raise ValueError(
             f"{path} is not the official archive: found {found}, expected {archive.checksum}; it "
-            "may be incomplete or packed anew: get it again"
+            "may be incomplete or packed again by somebody else: get the official one"
         )
     if packed:
         unpack(path, into, report)
@@ -70,114 +58,98 @@ def settle(archive: Archive, root: Path, advice: str, report: Report) -> Path:
 
 
 def unpack(archive: Path, into: Path, report: Report) -> None:
-    """Unpack a .tgz or .zip archive whose main folder is called as ``into``.
+    """Unpack a .tgz or .zip archive whose main folder has the name of ``into``.
 
-    Its entries come to lie beside ``into``, the main folder last: where that is, all is. Until then
-    they lie in ``<into>.unpacking``, which is removed when anything goes wrong, and by the next
-    call if the process was killed. Nothing is written outside of it. Links, devices, names that
-    lead out and entries that would replace another file are refused. Raises ValueError naming the
-    entry, or the archive where it is damaged or has no such folder; OSError where the disk is full.
+    Entries are unpacked to ``<into>.unpacking``, which is removed if anything goes wrong, and then
+    moved beside ``into``, the main folder last: if it exists, everything does.
+
+    Raises: ValueError for a damaged archive, one without the main folder, and for links, devices,
+    names outside the folder, repeated names and entries that would replace another file, each
+    named; OSError if the disk is full.
     """
     aside = into.with_name(f"{into.name}.unpacking")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        total = archive.stat().st_size
-        with closing(_entries(archive, aside)) as entries:
-            for entry in entries:
-                _write(entry, aside, archive)
-                report(f"unpacking {archive.name}", entry.done, total)
+        (_unpack_tar if archive.suffix == ".tgz" else _unpack_zip)(archive, aside, report)
         _move(aside, into, archive)
-    except _DAMAGE as error:
+    except _DAMAGED as error:
         raise ValueError(f"{archive} is damaged ({error}); get it again") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    report(f"unpacking {archive.name}", total, total)
 
 
-def _entries(archive: Path, aside: Path) -> Generator[_Entry, None, None]:
-    return _tar_entries(archive) if archive.suffix == ".tgz" else _zip_entries(archive, aside)
+def _unpack_tar(archive: Path, aside: Path, report: Report) -> None:
+    total = archive.stat().st_size
+    names: set[str] = set()
 
+    def checked(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+        _check_entry(archive, member.name, member.isreg() or member.isdir())
+        if is_litter(member.name):
+            return None
+        if member.isreg():
+            _check_new(archive, member.name, names)
+            require_space(aside, member.size)
+        report(f"unpacking {archive.name}", raw.tell(), total)
+        return tarfile.data_filter(member, folder)
 
-def _tar_entries(archive: Path) -> Generator[_Entry, None, None]:
     with (
         archive.open("rb") as raw,
         gzip.GzipFile(fileobj=raw) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r|") as tar,
     ):
-        for member in tar:
-            if not (member.isreg() or member.isdir()):
-                raise ValueError(
-                    f"{archive}: {member.name} is a link or a device; nothing was unpacked"
-                )
-            content = tar.extractfile(member)
-            yield _Entry(member.name, member.size, content, raw.tell())
+        tar.extractall(aside, filter=checked)
         while unzipped.read(1 << 20):
-            pass  # to the end, where gzip's own checksum is
+            pass  # to the end, which holds the checksum of gzip
+    report(f"unpacking {archive.name}", total, total)
 
 
-def _zip_entries(archive: Path, aside: Path) -> Generator[_Entry, None, None]:
-    done = 0
+def _unpack_zip(archive: Path, aside: Path, report: Report) -> None:
+    done, total = 0, archive.stat().st_size
+    names: set[str] = set()
     with zipfile.ZipFile(archive) as file:
-        _require_room(aside, sum(info.file_size for info in file.infolist()))
-        for info in file.infolist():
-            done += info.compress_size
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ValueError(
-                    f"{archive}: {info.filename} is a link or a device; nothing was unpacked"
-                )
-            if info.is_dir():
-                yield _Entry(info.filename, 0, None, done)
+        require_space(aside, sum(entry.file_size for entry in file.infolist()))
+        for entry in file.infolist():
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            _check_entry(archive, entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            if is_litter(entry.filename):
                 continue
+            if not entry.is_dir():
+                _check_new(archive, entry.filename, names)
             try:
-                with file.open(info) as content:
-                    yield _Entry(info.filename, info.file_size, content, done)
-            except (NotImplementedError, RuntimeError) as error:  # unknown compression, encryption
-                raise ValueError(f"{archive}: {info.filename} cannot be read ({error})") from error
+                file.extract(entry, aside)
+            except _UNREADABLE as error:
+                raise ValueError(f"{archive}: cannot read {entry.filename} ({error})") from error
+            done += entry.compress_size
+            report(f"unpacking {archive.name}", done, total)
+    report(f"unpacking {archive.name}", total, total)
 
 
-def _write(entry: _Entry, aside: Path, archive: Path) -> None:
-    name = PurePosixPath(entry.name)
-    if name.is_absolute() or ".." in name.parts or "\\" in entry.name or ":" in entry.name:
-        raise ValueError(
-            f"{archive}: {entry.name} leads out of the archive's folder; nothing was unpacked"
-        )
-    if is_litter(entry.name):
-        return
-    target = aside / name
-    if entry.content is None:
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    _require_room(aside, entry.size)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with target.open("xb") as file:
-            shutil.copyfileobj(entry.content, file, 1 << 20)
-    except FileExistsError as error:
-        raise ValueError(f"{archive}: {entry.name} occurs more than once") from error
+def _check_entry(archive: Path, name: str, plain: bool) -> None:
+    """Raise ValueError for an entry that is no file or folder, or has a name outside the folder."""
+    if not plain:
+        raise ValueError(f"{archive}: {name} is a link or a device; nothing was unpacked")
+    if _leads_out(name):
+        raise ValueError(f"{archive}: {name} is outside the archive's folder; nothing was unpacked")
 
 
-def _require_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"cannot unpack into {folder} ({needed:,} bytes needed, {free:,} free); free some "
-            "space, or name another folder with --data-root, and run the same command again",
-        )
+def _check_new(archive: Path, name: str, names: set[str]) -> None:
+    """Raise ValueError for a file name that came before; else remember it."""
+    if (path := PurePosixPath(name).as_posix()) in names:
+        raise ValueError(f"{archive}: {name} occurs more than once")
+    names.add(path)
 
 
 def _move(aside: Path, into: Path, archive: Path) -> None:
-    """Move what was unpacked beside ``into``, which comes last."""
+    """Move what was unpacked beside ``into``, the main folder last."""
     if not (aside / into.name).is_dir():
         raise ValueError(f"{archive} has no folder {into.name}: it is not the official archive")
     beside = [path for path in sorted(aside.iterdir()) if path.name != into.name]
     for path in beside:
-        place = into.with_name(path.name)
-        if os.path.lexists(place) and not _same(path, place):
+        target = into.with_name(path.name)
+        if os.path.lexists(target) and not _same(path, target):
             raise ValueError(
-                f"{archive}: {path.name} would replace {place}, which is another; rename that one; "
+                f"{archive}: {path.name} would replace another file, {target}; rename that one; "
                 "nothing was unpacked"
             )
     for path in beside:
@@ -188,3 +160,78 @@ def _move(aside: Path, into: Path, archive: Path) -> None:
 def _same(one: Path, other: Path) -> bool:
     """Whether both are files of one content, as after a call that was killed while it moved."""
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def read_entries(place: Path, largest: int) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Read every file of a zip archive or of a folder into memory.
+
+    Names are POSIX style and begin with the folder's own name, as in the zip of that folder.
+    Entries of more than ``largest`` bytes are not read.
+
+    Returns: contents by name, and problems by name: unreadable or large entries, repeated names
+    and names outside the folder. An archive that cannot be opened is the problem of name "".
+    """
+    contents: dict[str, bytes] = {}
+    problems: dict[str, str] = {}
+    entries = _folder_entries(place, largest) if place.is_dir() else _zip_entries(place, largest)
+    for name, found in entries:
+        if isinstance(found, str):
+            problems[name] = f"{place}: {found}"
+        elif name in contents:
+            problems[name] = f"{place}: {name} occurs more than once"
+        else:
+            contents[name] = found
+    return contents, problems
+
+
+def _folder_entries(folder: Path, largest: int) -> Iterator[tuple[str, bytes | str]]:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder.parent).as_posix()
+        if is_litter(name):
+            continue
+        try:
+            too_large = path.stat().st_size > largest
+            yield name, _too_large(name, largest) if too_large else path.read_bytes()
+        except OSError as error:
+            yield name, f"{name} cannot be read ({error.strerror})"
+
+
+def _zip_entries(archive: Path, largest: int) -> Iterator[tuple[str, bytes | str]]:
+    try:
+        file = zipfile.ZipFile(archive)
+    except (zipfile.BadZipFile, OSError) as error:
+        yield "", f"not a complete zip archive ({error}); delete it and download it again"
+        return
+    with file:
+        for entry in file.infolist():
+            if not entry.is_dir() and not is_litter(entry.filename):
+                yield entry.filename, _read_entry(file, entry, largest)
+
+
+def _read_entry(file: zipfile.ZipFile, entry: zipfile.ZipInfo, largest: int) -> bytes | str:
+    name = entry.filename
+    if _leads_out(name):
+        return f"{name} is outside the archive's folder; it was not read"
+    if entry.file_size > largest:
+        return _too_large(name, largest)
+    try:
+        return file.read(entry)
+    except (*_DAMAGED, OSError) as error:
+        return f"{name} is damaged ({error})"
+    except _UNREADABLE as error:
+        return f"{name} cannot be unpacked ({error})"
+
+
+def _too_large(name: str, largest: int) -> str:
+    return f"{name} is larger than {largest:,} bytes; it was not read"
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a name could be outside the folder on any system."""
+    return name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file manager left this file."""
+    parts = PurePosixPath(name).parts
+    return any(part in _LITTER or part.startswith("._") for part in parts)

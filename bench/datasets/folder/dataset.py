@@ -1,17 +1,14 @@
 """A user's own images: `folder` is the data root itself, `folder:NAME` the folder NAME in it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.places import data_root
-from bench.datasets.files.progress import Progress
-from bench.datasets.files.verify import broken
-from bench.datasets.folder.files import read_classes, unused
-from bench.datasets.folder.image_list import NAME, Row, read_list
-from bench.datasets.folder.splits import RULES, given
+from bench.datasets.files.verify import broken, data_root
+from bench.datasets.files.work import Progress
+from bench.datasets.folder.rows import read_images, unused
+from bench.datasets.folder.splits import RULES, intended
 from bench.datasets.source import Source
 from bench.datasets.types import Dataset
 
@@ -21,24 +18,25 @@ PREFIX = "folder:"
 def load_folder(name: str, root: Path | None, protocol: str) -> Dataset:
     """Load a user's images, from a list or from a folder per class.
 
-    Where the folder holds images.csv, its rows are the images: columns path (from the folder),
-    label, and if wanted split (train, val, test, query, gallery) and camera (whole numbers). Else
-    every folder in it is a class, with the images in and below it; what is hidden is left out.
-    The protocols are the functions in ``RULES``; nothing is pinned. Raises FileNotFoundError
-    where there is no such folder, ValueError with every mistake of the list, or with what the
-    protocol lacks.
+    If the folder holds images.csv, its rows are the images: columns path (from the folder), label,
+    and optionally split (train, val, test, query, gallery) and camera (whole numbers). Else every
+    folder in it is a class, with the images in and below it, without hidden ones.
+    The protocols are the functions in ``RULES``; nothing is pinned.
+
+    Raises: FileNotFoundError without the folder; ValueError with every mistake of the list, or with
+    what the protocol lacks.
     """
-    folder = _place(name, root)
-    return RULES[protocol](name, folder, _rows(folder))
+    folder = _find(name, root)
+    return RULES[protocol](name, folder, read_images(folder))
 
 
 def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
-    """Decode every image, list what is not used, and try the splits; problems in words."""
-    folder = _place(name, root)
-    rows = _rows(folder)
+    """Decode every image, list files that are not used, and try the splits."""
+    folder = _find(name, root)
+    rows = read_images(folder)
     problems = broken(Photographs(folder, tuple(row.path for row in rows)), report)
     problems += unused(folder, rows)
-    for protocol in given(rows):
+    for protocol in intended(rows):
         try:
             RULES[protocol](name, folder, rows)
         except ValueError as error:
@@ -46,31 +44,23 @@ def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
     return list(dict.fromkeys(problems))  # both protocols of a list may lack the same
 
 
-def _rows(folder: Path) -> Sequence[Row]:
-    place = folder / NAME
-    return read_list(place) if place.is_file() else read_classes(folder)
-
-
-def _place(name: str, root: Path | None) -> Path:
+def _find(name: str, root: Path | None) -> Path:
     folder = data_root(name, root) / name[len(PREFIX) :]
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{name} is to be the folder {folder}, which is not there; name the folder that it is "
-            "in with --data-root"
+            f"{name} is the folder {folder}, which does not exist; name the folder that holds it "
+            "with --data-root"
         )
     return folder
 
 
 def folder_source(name: str) -> Source:
-    """The Source of ``folder:NAME``.
-
-    Raises ValueError where NAME is not the name of a folder in the data root.
-    """
+    """The Source of ``folder:NAME``; ValueError unless NAME is a possible name of a folder."""
     place = name.removeprefix(PREFIX)
     if place.strip() in ("", ".", "..") or set(place) & set("/\\:\0") or not place.isprintable():
         raise ValueError(
-            f"{name!r} names no folder: after {PREFIX!r} stands the name of a folder in the data "
-            "root, without / and .."
+            f"{name!r} names no folder: write the name of a folder in the data root after "
+            f"{PREFIX!r}, without / and .."
         )
     return replace(
         FOLDER,
@@ -87,10 +77,7 @@ FOLDER = Source(
     licence="as you have them",
     citation="nothing to cite",
     homepage="none",
-    embedded=False,
-    protocols=tuple(RULES),
-    fingerprints={},
-    files=(),
+    fingerprints=dict.fromkeys(RULES),
     load=partial(load_folder, "folder"),
     check=partial(check_folder, "folder"),
     photographs=True,

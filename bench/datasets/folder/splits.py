@@ -1,4 +1,4 @@
-"""How a user's own images are split: by a fixed rule over classes, or as images.csv says."""
+"""How a user's own images are split: by a fixed rule over classes, or by images.csv."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +10,25 @@ import numpy as np
 
 from bench.datasets.files.csv_records import mistakes
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.folder.image_list import NAME, NO_CAMERA, Row
+from bench.datasets.folder.rows import NAME, NO_CAMERA, Row
 from bench.datasets.splits import JUNK, Split
 from bench.datasets.types import Dataset
 from bench.suggest import first_names
 
-LEAST = 2  # classes of a part: with one, every answer is right and nothing can be learned
+LEAST = 2  # classes of a part: with one, every neighbor is a hit and nothing can be learned
 LEAST_CLASSES = 3 * LEAST
-ASKED = (("val", "val"), ("test", "test"), ("query", "gallery"))  # who is looked for, and where
+SEARCHES = (("val", "val"), ("test", "test"), ("query", "gallery"))  # splits of query and gallery
 
 
 def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
-    """class-disjoint: the first half of the classes trains, of which every fifth validates.
+    """class-disjoint: the first half of the classes trains, every fifth of them validates.
 
-    Classes are in order of their names, by Unicode code points. The half is rounded up and never
-    below four classes; where it has fewer than ten, its last two validate. The rest tests. A column
-    split is not looked at; junk is left out. Raises ValueError for fewer than six classes, and for
-    images to validate or test that are alone in their class.
+    Classes are in order of their names, by Unicode code points. The half is rounded up and has at
+    least four classes; if it has fewer than ten, its last two validate. The other half tests. A
+    column split is ignored and junk is left out.
+
+    Raises: ValueError for fewer than six classes, and for validation or test images that are the
+    only ones of their class.
     """
     rows = [row for row in rows if not row.junk]
     classes = sorted({row.label for row in rows})
@@ -41,30 +43,32 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     parts = dict.fromkeys(classes, "test") | dict.fromkeys(seen, "train")
     parts |= dict.fromkeys(validating, "val")
     rows = [replace(row, split=parts[row.label]) for row in rows]
-    mistakes(folder / NAME if rows[0].line else folder, _alone(rows))
+    mistakes(folder / NAME if rows[0].line else folder, _without_positive(rows))
     return _dataset(name, folder, rows, "class-disjoint")
 
 
 def by_list(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
-    """official: as the column split says. train and val, and either test, whose images are query
-    and gallery, or query and gallery apart. A column camera is not looked at.
+    """official: by the column split, with train and val, and either test, whose images are both
+    query and gallery, or query and gallery. A column camera is ignored.
 
-    Raises ValueError for a missing part, for an image in none, for queries with nothing to find.
+    Raises: ValueError for a missing part, an image without a split, and queries without a positive.
     """
     place = _list(folder, "official")
-    mistakes(place, list(_part_mistakes(rows)) or _alone(rows))
+    mistakes(place, list(_part_mistakes(rows)) or _without_positive(rows))
     return _dataset(name, folder, rows, "official")
 
 
 def by_cameras(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
-    """re-identification: as ``by_list``, with query and gallery apart, each with its camera.
+    """re-identification: like ``by_list``, with query and gallery, each image with its camera.
 
-    Identities that train, validate and test must be different ones. Raises ValueError also where
-    a camera is missing, and for queries that only their own camera has, of which nothing counts.
+    Identities that train, validate and test must differ.
+
+    Raises: ValueError as ``by_list``, for a missing camera, and for queries whose only positives
+    are of their own camera, which do not count.
     """
     place = _list(folder, "re-identification")
     wrong = [*_part_mistakes(rows), *_camera_mistakes(rows)]
-    mistakes(place, wrong or [*_alone(rows), *_of_one_camera(rows)])
+    mistakes(place, wrong or [*_without_positive(rows), *_of_one_camera(rows)])
     dataset = _dataset(name, folder, rows, "re-identification")
     return replace(dataset, cameras=np.array([row.camera for row in rows], dtype=np.int64))
 
@@ -76,16 +80,16 @@ RULES: dict[str, Callable[[str, Path, Sequence[Row]], Dataset]] = {
 }
 
 
-def given(rows: Sequence[Row]) -> list[str]:
-    """The protocols that the rows are meant for: the fixed rule where they name no split."""
+def intended(rows: Sequence[Row]) -> list[str]:
+    """The protocols that the rows are meant for: the fixed rule if they name no split."""
     if not any(row.split for row in rows):
         return ["class-disjoint"]
-    asked = any(row.split == "query" and row.camera != NO_CAMERA for row in rows)
-    return ["official", "re-identification"] if asked else ["official"]
+    cameras = any(row.split == "query" and row.camera != NO_CAMERA for row in rows)
+    return ["official", "re-identification"] if cameras else ["official"]
 
 
 def _list(folder: Path, protocol: str) -> Path:
-    """The folder's list; ValueError, saying how to make one, where there is none."""
+    """The folder's list; ValueError with how to make one if it is missing."""
     place = folder / NAME
     if not place.is_file():
         raise ValueError(
@@ -106,7 +110,7 @@ def _part_mistakes(rows: Sequence[Row]) -> Iterator[str]:
     if "val" not in used:
         yield "no image has the split val: give it to some that train now, two or more of a class"
     if "test" in used and used & {"query", "gallery"}:
-        yield "test stands beside query or gallery: use test, whose images are both, or those two"
+        yield "test and query or gallery are mixed: use test, whose images are both, or those two"
     elif "test" not in used and not {"query", "gallery"} <= used:
         lost = {"query", "gallery"} - used
         part = "test (or query and gallery)" if len(lost) == 2 else lost.pop()
@@ -127,22 +131,22 @@ def _camera_mistakes(rows: Sequence[Row]) -> Iterator[str]:
     yield from (f"{row.where} has no camera; give its number in the column camera" for row in lost)
 
 
-def _alone(rows: Sequence[Row]) -> list[str]:
-    """Images to be looked for, of whose class there is no other to be found."""
+def _without_positive(rows: Sequence[Row]) -> list[str]:
+    """Queries without another image of their class in the gallery."""
     found = []
-    for asking, answering in ASKED:
-        there = Counter(row.label for row in rows if row.split == answering)
+    for query, gallery in SEARCHES:
+        images = Counter(row.label for row in rows if row.split == gallery)
         found += [
-            f"{row.where} finds no other image of {row.label!r} in {answering}; add images of this "
-            "class or take it out"
+            f"{row.where} finds no other image of {row.label!r} in {gallery}; add images of this "
+            "class or remove it"
             for row in rows
-            if row.split == asking and there[row.label] <= (asking == answering)
+            if row.split == query and images[row.label] <= (query == gallery)
         ]
     return found
 
 
 def _of_one_camera(rows: Sequence[Row]) -> Iterator[str]:
-    """Queries whose class is in the gallery by their own camera only, which does not count."""
+    """Queries whose only positives are of their own camera, which do not count."""
     cameras: dict[str, set[int]] = {}
     for row in rows:
         if row.split == "gallery":
@@ -151,7 +155,7 @@ def _of_one_camera(rows: Sequence[Row]) -> Iterator[str]:
         if row.split == "query" and cameras.get(row.label) == {row.camera}:
             yield (
                 f"{row.where} finds {row.label!r} in gallery by its own camera {row.camera} only; "
-                "add images of this class by another camera or take it out"
+                "add images of this class by another camera or remove it"
             )
 
 

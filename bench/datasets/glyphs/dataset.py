@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.files.cache import cached
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.work import Progress
 from bench.datasets.glyphs import rendering
 from bench.datasets.images import ArrayImages
 from bench.datasets.source import Source
-from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.splits import Split, class_disjoint, split_by_masks
 from bench.datasets.types import Dataset
 
 FACES = (
@@ -40,7 +40,8 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
 
     Images (33072, 28, 28) uint8, white ink on black; 1,378 classes of 24 images, of which 1,071
     train and 307 test. Every fifth training class, by code point, validates. Under "official" whole
-    typefaces test instead, see ``faces_apart``. ``root`` is not used.
+    typefaces test instead, see ``_by_faces``. ``root`` is not used.
+
     A class is a code point, not a shape: about 70 test letters look like a training letter
     (Cyrillic and Latin A) and up to five groups of test letters look alike, so no score reaches 1.
     Pixels may differ between versions of Pillow and FreeType; the split does not.
@@ -61,11 +62,11 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
         labels=labels,
         class_names=tuple(f"{chr(c)} {name}" for c, name in zip(code_points, names, strict=True)),
         items=items,
-        split=faces_apart(len(labels)) if protocol == "official" else scripts_apart(labels, names),
+        split=_by_faces(len(labels)) if protocol == "official" else _by_scripts(labels, names),
     )
 
 
-def scripts_apart(labels: np.ndarray, names: list[str]) -> Split:
+def _by_scripts(labels: np.ndarray, names: list[str]) -> Split:
     """Split by scripts: labels (N,) int64, names C names of letters."""
     is_test = np.array([name.startswith(TEST_SCRIPTS) for name in names])
     return class_disjoint(
@@ -75,29 +76,22 @@ def scripts_apart(labels: np.ndarray, names: list[str]) -> Split:
     )
 
 
-def faces_apart(count: int) -> Split:
-    """Split N images by typefaces: all letters are in every part, each in faces not trained on.
+def _by_faces(count: int) -> Split:
+    """Split N images by typefaces: all letters are in every part, each in faces of its own.
 
     Seven faces train, the bold oblique monospaced one validates, the four with serifs test. The
     fonts come without a split: this one is the suite's own.
     """
     faces = np.array(FACES)[np.arange(count) // RENDERINGS % len(FACES)]
-    test = np.flatnonzero(np.isin(faces, TEST_FACES))
-    return Split(
-        protocol="official",
-        train=np.flatnonzero(~np.isin(faces, VALIDATION_FACES + TEST_FACES)),
-        validation=np.flatnonzero(np.isin(faces, VALIDATION_FACES)),
-        query=test,
-        gallery=test,
-    )
+    return split_by_masks("official", np.isin(faces, VALIDATION_FACES), np.isin(faces, TEST_FACES))
 
 
 def letters() -> list[int]:
-    """The code points, in order, that all twelve faces draw and that are letters of the scripts.
+    """Code points, in order, of the letters of the scripts that all twelve faces draw.
 
-    A letter of a script has Unicode category L* and a name which begins with the script's name.
+    A letter of a script has Unicode category L* and a name that begins with the script's name.
     DejaVu 2.37 predates the Unicode of every supported Python, and names never change, so the
-    answer does not depend on the version of Python.
+    result does not depend on the version of Python.
     """
     from matplotlib.ft2font import FT2Font
 
@@ -122,7 +116,7 @@ def render(code_points: list[int]) -> np.ndarray:
 
 
 def check_glyphs(root: Path | None, report: Progress) -> list[str]:
-    """Draw everything anew and compare with what is loaded; returns problems in words."""
+    """Render every letter again and compare with the loaded images."""
     dataset = load_glyphs(root, "class-disjoint")
     report(0, len(dataset.items))
     fresh = render(letters())
@@ -157,13 +151,11 @@ GLYPHS = Source(
     licence="DejaVu fonts: Bitstream Vera licence, changes in the public domain",
     citation="DejaVu fonts 2.37, https://dejavu-fonts.github.io",
     homepage="https://dejavu-fonts.github.io",
-    embedded=True,
-    protocols=("class-disjoint", "official"),
     fingerprints={
         "class-disjoint": "7b2b84eb5b52757fcfdb64737331af9b2c581f6b3bdc7b5a9bfb825688573ea6",
         "official": "25c7a89a156842366a118e673165ef4b272653202ade9404f518f6c81c495610",
     },
-    files=(),
     load=load_glyphs,
     check=check_glyphs,
+    embedded=True,
 )

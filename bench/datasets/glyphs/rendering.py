@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 SIZE = 28  # pixels of a finished picture, each way
 _FINE = 2 * SIZE  # drawn and jittered at twice the size, then averaged 2x2: antialiased once more
 _EM = 44  # font size on the fine canvas: capitals about 16 of 28 pixels high
-_ROOM = _FINE - 4  # ink keeps a margin of one finished pixel
-_SHIFT = 0.4  # part of the free room that shifts use: letters stay near the middle
+_WIDEST = _FINE - 4  # ink keeps a margin of one finished pixel
+_SHIFT = 0.4  # part of the free margin that shifts use: letters stay near the middle
 _SHEET, _ORIGIN = 192, 48  # the canvas a letter is first drawn on, large enough for the widest
 
 
@@ -28,10 +28,10 @@ class Jitter(NamedTuple):
 
 
 def jitter(code_point: int, face: str, rendering: int) -> Jitter:
-    """Draw a rendering's jitter, a pure function of its arguments.
+    """A rendering's jitter, a pure function of its arguments.
 
     Angle within 20 degrees, shear within 0.2, scale 0.8 to 1.15, all uniform; shift in -1..1 of the
-    room there is. Drawn from a hash, not from a NumPy generator, whose streams may change.
+    free margin. Computed from a hash, not by a NumPy generator, whose streams may change.
     """
     digest = hashlib.sha256(f"{code_point}/{face}/{rendering}".encode()).digest()
     draws = [int.from_bytes(digest[4 * i : 4 * i + 4], "big") / 2**32 for i in range(5)]
@@ -49,8 +49,9 @@ def render_face(
 ) -> Iterator[np.ndarray]:
     """Render every letter ``renderings`` times in one face; (28, 28) uint8 each, letter by letter.
 
-    ``path`` is the face's TrueType file and ``face`` the name that seeds the jitter. Raises
-    ValueError, naming the letter, where a face draws nothing or more than its sheet holds.
+    path: the face's TrueType file. face: the name that seeds the jitter.
+
+    Raises: ValueError with the letter if a face draws nothing, or more than the sheet holds.
     """
     font = ImageFont.truetype(path, _EM, layout_engine=ImageFont.Layout.BASIC)
     for code_point in code_points:
@@ -74,8 +75,8 @@ def _place(ink: Image.Image, drawn: Jitter) -> np.ndarray:
     # Rotation times shear: x' = cos x + (cos shear - sin) y, y' = sin x + (sin shear + cos) y.
     matrix = np.array([[cos, cos * drawn.shear - sin], [sin, sin * drawn.shear + cos]])
     extent = np.abs(matrix) @ np.array(ink.size)
-    scale = min(drawn.scale, float(_ROOM / extent.max()))  # wide letters shrink to fit
-    free = (_ROOM - scale * extent) / 2
+    scale = min(drawn.scale, float(_WIDEST / extent.max()))  # wide letters shrink to fit
+    free = (_WIDEST - scale * extent) / 2
     centre = _FINE / 2 + free * (drawn.shift_x, drawn.shift_y) * _SHIFT
     inverse = np.linalg.inv(scale * matrix)
     offset = np.array(ink.size) / 2 - inverse @ centre

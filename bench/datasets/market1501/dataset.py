@@ -1,68 +1,160 @@
 """Market-1501: 36,036 pictures of 1,501 pedestrians, taken by six cameras."""
 
+import csv
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.files.listed import examine
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.places import data_root, find_place
-from bench.datasets.files.progress import Progress
-from bench.datasets.market1501.contents import FOLDERS, IDENTITIES
-from bench.datasets.market1501.reading import differences, identity_and_camera, read_names
+from bench.datasets.files.verify import examine, find_place, require_published
+from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
 
+IDENTITIES = 1501  # numbered from 1; 0 are distractors, -1 is junk
+NAMES = {  # of each folder, SHA-256 (hex) of the photographs' sorted names, one on a line
+    "bounding_box_train": "6665d2f686d98426d2253ab9acc5c60a3abd81ce7207726c72b49ab40178d4d6",
+    "query": "6981ba13f71377071831b5f258dbe603ced4fd90e4cfed179918ca3842e4f470",
+    "bounding_box_test": "234d677d2896ea6522b9d9a7a12d4e21767fffed21a731d305e2b065e7a38568",
+}
+# Identity and camera in a name such as 0002_c1s1_000451_03.jpg; 24 of those published end twice.
+_NAME = re.compile(r"(-1|\d{4})_c([1-6])s\d_\d{6}_\d{2}\.jpg(?:\.jpg)?")
+_ADVICE = "get the official archive: `proxy-bench data download market1501` says where"
+
+Names = dict[str, list[str]]  # of photographs, by folder
+
 
 def load_market1501(root: Path | None, protocol: str) -> Dataset:
-    """Load Market-1501 from the names in its folders; no photograph is opened.
+    """Load Market-1501 from the names in its folders, without opening photographs.
 
-    N = 36,036: bounding_box_train (12,936 of 751 identities, of which every tenth validates), query
-    (3,368 of 750) and the gallery, bounding_box_test (19,732: 13,115 of those 750, 2,798 of the
-    class "distractors", and 3,819 junk, label -1). Labels are the identities' numbers, 0 for
-    distractors; cameras, 1 to 6, are in the names. Raises FileNotFoundError naming the folders that
-    are missing, ValueError for photographs that are not those published.
+    N = 36,036: bounding_box_train (12,936 of 751 identities, every tenth validates), query (3,368
+    of 750) and the gallery, bounding_box_test (19,732: 13,115 of those 750, 2,798 of the class
+    "distractors", and 3,819 junk, label -1). Labels are the identities' numbers, 0 for distractors;
+    cameras, 1 to 6, are in the names.
+
+    Raises: FileNotFoundError with the missing folders; ValueError for photographs that are not
+    those published.
     """
-    folder = _find(root)
-    names, others = read_names(folder)
-    if problems := others + differences(folder, names):
-        more = f" (and {len(problems) - 1:,} more problems)" if len(problems) > 1 else ""
-        raise ValueError(
-            f"market1501 is not as published: {problems[0]}{more}; "
-            "`proxy-bench data verify market1501` lists everything"
-        )
-    parsed = [identity_and_camera(name) for part in FOLDERS for name in names[part]]
-    labels, cameras = np.array(parsed, dtype=np.int64).T.copy()
-    files = tuple(f"{part}/{name}" for part in FOLDERS for name in names[part])
+    folder, names, others = _read_names(root)
+    require_published(
+        "market1501 is",
+        others + differences(folder, names),
+        "`proxy-bench data verify market1501` lists everything",
+    )
+    files = _files(names)
+    labels, cameras = np.array([identity_and_camera(file) for file in files]).T.copy()
     return Dataset(
         name="market1501",
         images=Photographs(folder, files),
         labels=labels,
         class_names=("distractors", *(f"{number:04d}" for number in range(1, IDENTITIES + 1))),
         items=files,
-        split=_split(protocol, labels, [len(names[part]) for part in FOLDERS]),
+        split=_split(protocol, labels, [len(listed) for listed in names.values()]),
         cameras=cameras,
     )
-
-
-def check_market1501(root: Path | None, report: Progress) -> list[str]:
-    """Compare the names in the folders with the published ones, decode every photograph."""
-    folder = _find(root)
-    names, _ = read_names(folder)
-    files = tuple(f"{part}/{name}" for part in FOLDERS for name in names[part])
-    return differences(folder, names) + examine(Photographs(folder, files), FOLDERS, report)
-
-
-def _find(root: Path | None) -> Path:
-    places = ("market1501/Market-1501-v15.09.15", "market1501")
-    return find_place("market1501", data_root("market1501", root), places)
 
 
 def _split(protocol: str, labels: np.ndarray, counts: list[int]) -> Split:
     training, query, gallery = np.split(np.arange(len(labels)), np.cumsum(counts)[:2])
     validating = np.isin(labels[training], np.unique(labels[training])[9::10])
     return Split(protocol, training[~validating], training[validating], query, gallery)
+
+
+def check_market1501(root: Path | None, report: Progress) -> list[str]:
+    """Compare the names in the folders with the published ones; decode every photograph."""
+    folder, names, _ = _read_names(root)
+    return differences(folder, names) + examine(Photographs(folder, _files(names)), NAMES, report)
+
+
+def _read_names(root: Path | None) -> tuple[Path, Names, list[str]]:
+    """The folder, its photographs sorted by name, and problems: other files that end in .jpg."""
+    folder = find_place("market1501", root, "market1501/Market-1501-v15.09.15", "market1501")
+    absent = [part for part in NAMES if not (folder / part).is_dir()]
+    if absent and (folder / "pytorch").is_dir():
+        raise ValueError(
+            f"{folder} is a re-packed copy: photographs sorted by identity in pytorch/; {_ADVICE}"
+        )
+    if absent:
+        raise FileNotFoundError(
+            f"market1501 is not complete: {', '.join(absent)} missing from {folder}; {_ADVICE}"
+        )
+    names: Names = {}
+    others = []
+    for part in NAMES:
+        found = sorted(name for name in os.listdir(folder / part) if name.endswith(".jpg"))
+        names[part] = [name for name in found if _NAME.fullmatch(name)]
+        odd = [name for name in found if not _NAME.fullmatch(name)]
+        others += [f"{folder}: {part}/{name} does not belong here" for name in odd]
+    return folder, names, others
+
+
+def _files(names: Names) -> tuple[str, ...]:
+    return tuple(f"{part}/{name}" for part, listed in names.items() for name in listed)
+
+
+def identity_and_camera(file: str) -> tuple[int, int]:
+    """Identity (-1 junk, 0 distractors, 1 to 1501) and camera (1 to 6) of a photograph."""
+    found = _NAME.fullmatch(file.rpartition("/")[2])
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def differences(folder: Path, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """Problems: where the photographs are not those published, by identity.
+
+    The 36,036 names are too many to store. Counts tell whose photograph is missing, and digests
+    whether the names are the published ones.
+    """
+    problems = []
+    for part, expected in _published().items():
+        found = Counter(identity_and_camera(name)[0] for name in names[part])
+        digest = hashlib.sha256("\n".join(names[part]).encode()).hexdigest()
+        counted = [
+            f"{folder / part}: photographs of {_called(identity)}: {found[identity]:,}, published "
+            f"are {count:,}"
+            for identity, count in sorted((dict.fromkeys(found, 0) | expected).items())
+            if found[identity] != count
+        ]
+        problems += _trimmed(folder / part, found, expected) or counted
+        if not counted and digest != NAMES[part]:
+            problems.append(f"{folder / part}: names are not those published{_hint(names[part])}")
+    return problems
+
+
+def _published() -> dict[str, dict[int, int]]:
+    """The published number of photographs of each identity, by folder."""
+    with Path(__file__).with_name("photographs_per_identity.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {part: {int(row["identity"]): int(row[part]) for row in rows} for part in NAMES}
+
+
+def _trimmed(folder: Path, found: Counter[int], expected: Mapping[int, int]) -> list[str]:
+    """One problem for an empty folder, or one without any distractors or junk."""
+    gone = [identity for identity in (-1, 0) if expected[identity] and not found[identity]]
+    if not found:
+        what = "holds no photograph"
+    elif gone:
+        what = f"is a trimmed copy without its {' and '.join(map(_called, gone))}"
+    else:
+        return []
+    published = sum(expected.values())
+    counted = f"{found.total():,} photographs, published are {published:,}"
+    return [f"{folder} {what}: {counted}; {_ADVICE}"]
+
+
+def _called(identity: int) -> str:
+    return {-1: "junk (-1)", 0: "distractors (0000)"}.get(identity, f"identity {identity:04d}")
+
+
+def _hint(names: Sequence[str]) -> str:
+    twice = any(name.endswith(".jpg.jpg") for name in names)
+    return "" if twice else "; some of those end in .jpg.jpg and may have been renamed"
 
 
 MARKET1501 = Source(
@@ -72,12 +164,9 @@ MARKET1501 = Source(
     citation="L. Zheng, L. Shen, L. Tian, S. Wang, J. Wang, Q. Tian, Scalable Person "
     "Re-identification: A Benchmark, ICCV 2015, https://doi.org/10.1109/ICCV.2015.133",
     homepage="https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html",
-    embedded=False,
-    protocols=("re-identification",),
     fingerprints={
         "re-identification": "fdf29f139245d929b4c0e4d3d06e12be98d335caa74801cafc31107c1a7dcbe2",
     },
-    files=(),
     load=load_market1501,
     check=check_market1501,
     photographs=True,

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.files.places import data_root
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.verify import data_root, require_published
+from bench.datasets.files.work import Progress
 from bench.datasets.images import ArrayImages
-from bench.datasets.omniglot.contents import DRAWINGS
-from bench.datasets.omniglot.one_shot import PLACE, examine_runs, read_one_shot
-from bench.datasets.omniglot.reading import PARTS, characters, examine, items
-from bench.datasets.omniglot.splits import alphabet_split
-from bench.datasets.omniglot.vinyals import turned
+from bench.datasets.omniglot.protocols import (
+    RUNS,
+    alphabet_split,
+    examine_runs,
+    read_one_shot,
+    rotated,
+)
+from bench.datasets.omniglot.reading import DRAWINGS, PARTS, characters, examine, items
 from bench.datasets.source import Download, Source
 from bench.datasets.types import Dataset
 
@@ -22,23 +25,20 @@ def load_omniglot(root: Path | None, protocol: str) -> Dataset:
     Images (32460, 28, 28) uint8, white ink on black, area-averaged from 105x105 (the few-shot
     literature resizes with filters of its own). Of the background classes, 964 of 30 alphabets
     under "class-disjoint", 136 and 156 of five under "minimal-1" and "minimal-2", those of every
-    fifth alphabet in order of name validate; 659 test. Lake's one-shot runs come along where
-    ``<root>/omniglot/all_runs.zip`` is. Under "vinyals" classes and split are the few-shot
-    literature's, rotations and all: see ``turned``; there are no runs.
+    fifth alphabet in order of name validate; 659 test. Lake's one-shot runs are part of the data
+    set if ``<root>/omniglot/all_runs.zip`` exists. Under "vinyals" classes and split are the
+    few-shot literature's, with rotations and without runs: see ``rotated``.
     Reads ``images_background`` and ``images_evaluation`` in ``<root>/omniglot``: the zip archive
-    where there is one, else the folder it was unpacked to. Raises FileNotFoundError where one is
-    missing, ValueError for anything but the published drawings and runs.
+    if it exists, else the unpacked folder.
+
+    Raises: FileNotFoundError if one is missing; ValueError for anything but the published drawings
+    and runs.
     """
-    place = data_root("omniglot", root)
-    images, problems = examine(place, lambda done, total: None)
-    if problems:
-        more = f" (and {len(problems) - 1:,} more problems)" if len(problems) > 1 else ""
-        raise ValueError(
-            f"omniglot is not as published: {problems[0]}{more}; "
-            "`proxy-bench data verify omniglot` lists everything"
-        )
+    images, problems = examine(root, lambda done, total: None)
+    advice = "`proxy-bench data verify omniglot` lists everything"
+    require_published("omniglot is", problems, advice)
     if protocol == "vinyals":
-        return turned(images)
+        return rotated(images)
     labels = np.repeat(np.arange(len(characters())), DRAWINGS)
     split = alphabet_split(labels, protocol)
     names = tuple(item for drawn in items() for item in drawn)
@@ -49,17 +49,15 @@ def load_omniglot(root: Path | None, protocol: str) -> Dataset:
         class_names=tuple(character.split("/", 1)[1] for character in characters()),
         items=names,
         split=split,
-        one_shot=read_one_shot(place, images, split.query),
+        one_shot=read_one_shot(data_root("omniglot", root), images, split.query),
     )
 
 
 def check_omniglot(root: Path | None, report: Progress) -> list[str]:
-    """Compare every drawing, and the runs if there, with the published ones; problems in words."""
-    place = data_root("omniglot", root)
-    problems = examine(place, report)[1]
-    if (place / PLACE).exists():
-        problems += examine_runs(place / PLACE).problems
-    return problems
+    """Compare every drawing, and the runs if they exist, with the published ones."""
+    problems = examine(root, report)[1]
+    runs = data_root("omniglot", root) / RUNS
+    return problems + (examine_runs(runs).problems if runs.exists() else [])
 
 
 _ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
@@ -71,8 +69,6 @@ OMNIGLOT = Source(
     citation="B. M. Lake, R. Salakhutdinov, J. B. Tenenbaum, Human-level concept learning through "
     "probabilistic program induction, Science 350 (2015), https://doi.org/10.1126/science.aab3050",
     homepage="https://github.com/brendenlake/omniglot",
-    embedded=False,
-    protocols=("class-disjoint", "minimal-1", "minimal-2", "vinyals"),
     fingerprints={
         "class-disjoint": "b4bf676d1ba9b28c4ecb19eee336683e28d11f09c2e97cc624bbdaee40d767e6",
         "minimal-1": "7da8e334c7701e936d60b6e5ebdfe084f5134a4636d04079b3b3dea466ba0199",
@@ -94,7 +90,7 @@ OMNIGLOT = Source(
         ),
         Download(
             url=f"{_ADDRESS}/one-shot-classification/all_runs.zip",
-            path=PLACE,
+            path=RUNS,
             checksum="sha256:437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
             size=352787,
         ),

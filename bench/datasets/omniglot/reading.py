@@ -1,40 +1,43 @@
-"""Omniglot's files against what was published: which are there, which should be, which differ."""
+"""Omniglot's drawings: read, made small, and compared with what was published.
 
+Characters have numbers 1 to 1,623 through all alphabets. The file name of a drawing is the number
+of its character and the number, 1 to 20, of the person who drew it.
+"""
+
+import csv
 import hashlib
+import io
 import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from bench.datasets.files.archives import read_entries
-from bench.datasets.files.places import find_place
-from bench.datasets.files.progress import Progress
-from bench.datasets.omniglot.contents import (
-    ALPHABETS,
-    CHARACTERS,
-    CONTENT,
-    DIGESTS,
-    DRAWINGS,
-    FIRST_EVALUATION,
-)
-from bench.datasets.omniglot.drawings import SIDE, SMALL, decode, shrink
+from bench.datasets.files.unpack import read_entries
+from bench.datasets.files.verify import find_place
+from bench.datasets.files.work import Progress
 
 PARTS = ("images_background", "images_evaluation")
-_DIGITS = 4  # of each character's digest in DIGESTS
+DRAWINGS = 20  # of each character
+SIDE = 105  # pixels of a published drawing, each way
+SMALL = 28
 LARGEST = 65_536  # bytes; a genuine drawing has a few hundred
+
+
+def published(table: str) -> dict[str, str]:
+    """A table of this package: the SHA-256 (hex) of each character or run, by name.
+
+    That of a character is over its 20 drawings, one after the other, each packed to bits.
+    """
+    with Path(__file__).with_name(table).open(newline="") as file:
+        _, *rows = csv.reader(file)
+    return {name: digest for name, digest in rows}
 
 
 def characters() -> list[str]:
     """The 1,623 characters in order of number, as part/alphabet/characterNN."""
-    order = sorted(ALPHABETS, key=ALPHABETS.__getitem__)
-    ends = [*(ALPHABETS[alphabet] for alphabet in order[1:]), CHARACTERS + 1]
-    return [
-        f"{PARTS[number >= FIRST_EVALUATION]}/{alphabet}/character{number - first + 1:02d}"
-        for alphabet, end in zip(order, ends, strict=True)
-        for first in (ALPHABETS[alphabet],)
-        for number in range(first, end)
-    ]
+    return list(published("characters.csv"))
 
 
 def items() -> list[list[str]]:
@@ -45,32 +48,28 @@ def items() -> list[list[str]]:
     ]
 
 
-def examine(root: Path, report: Progress) -> tuple[np.ndarray, list[str]]:
-    """Read every drawing under ``root`` and compare it with what was published.
+def examine(root: Path | None, report: Progress) -> tuple[np.ndarray, list[str]]:
+    """Read every drawing under the data root and compare it with what was published.
 
-    Returns images (32460, 28, 28) uint8, white on black, in order of ``items``, blank where a
-    drawing cannot be had, and the problems in words. Raises FileNotFoundError where an archive or
-    folder is missing.
+    Returns: images (32460, 28, 28) uint8, white on black, in order of ``items``, blank where a
+    drawing is missing or broken; the problems. Raises: FileNotFoundError if an archive or folder is
+    missing.
     """
     places = {
-        part: find_place("omniglot", root, (f"omniglot/{part}.zip", f"omniglot/{part}"))
+        part: find_place("omniglot", root, f"omniglot/{part}.zip", f"omniglot/{part}")
         for part in PARTS
     }
     contents, problems = _read(places)
-    images = np.zeros((CHARACTERS, DRAWINGS, SMALL, SMALL), dtype=np.uint8)
-    content = hashlib.sha256()
-    for label, names in enumerate(items()):
+    digests = published("characters.csv")
+    images = np.zeros((len(digests), DRAWINGS, SMALL, SMALL), dtype=np.uint8)
+    for label, (names, expected) in enumerate(zip(items(), digests.values(), strict=True)):
         drawings, wrong = decode_drawings(names, contents)
-        digest = hashlib.sha256(np.packbits(drawings, axis=1).tobytes())
-        content.update(digest.digest())
-        published = DIGESTS[_DIGITS * label : _DIGITS * (label + 1)]
-        if not wrong and digest.hexdigest()[:_DIGITS] != published and set(names) <= set(contents):
-            wrong = [f"a drawing of {names[0].rsplit('/', 1)[0]} is not the published one"]
+        found = hashlib.sha256(np.packbits(drawings, axis=1).tobytes()).hexdigest()
+        if not wrong and found != expected and set(names) <= set(contents):
+            wrong = [f"a drawing of {posixpath.dirname(names[0])} is not the published one"]
         problems += [f"{places[names[0].split('/')[0]]}: {text}" for text in wrong]
         images[label] = shrink(drawings.reshape(DRAWINGS, SIDE, SIDE))
-        report(DRAWINGS * (label + 1), DRAWINGS * CHARACTERS)
-    if not problems and content.hexdigest() != CONTENT:
-        problems.append(f"omniglot: content checksum {content.hexdigest()}, expected {CONTENT}")
+        report(DRAWINGS * (label + 1), DRAWINGS * len(digests))
     return images.reshape(-1, SMALL, SMALL), problems
 
 
@@ -88,10 +87,9 @@ def _read(places: Mapping[str, Path]) -> tuple[dict[str, bytes], list[str]]:
 
 
 def differences(place: Path, expected: Iterable[list[str]], found: set[str]) -> list[str]:
-    """What is missing from, and what is surplus in, a place, in words.
+    """Problems: names that are missing and names that are surplus.
 
-    ``expected`` are groups of names, each in a folder of its own; a wholly missing group is one
-    problem.
+    ``expected`` are groups of names, each in its own folder; a group without any is one problem.
     """
     problems = []
     known: set[str] = set()
@@ -106,17 +104,50 @@ def differences(place: Path, expected: Iterable[list[str]], found: set[str]) -> 
 def decode_drawings(
     names: list[str], contents: Mapping[str, bytes]
 ) -> tuple[np.ndarray, list[str]]:
-    """Decode (n, 105 * 105) bool, True where white, with white paper for what cannot be had.
+    """Decode drawings: (n, 105 * 105) bool, True where the paper is white.
 
-    Returns also what is not a drawing, in words.
+    A drawing that is missing or broken is white paper. Returns also the problems of broken ones.
     """
     drawings = np.ones((len(names), SIDE * SIDE), dtype=bool)
     problems = []
     for i, name in enumerate(names):
         if name not in contents:
-            continue  # listed already as missing or unreadable
+            continue  # already a problem: missing or unreadable
         try:
             drawings[i] = decode(name, contents[name]).ravel()
         except ValueError as error:
             problems.append(str(error))
     return drawings, problems
+
+
+def decode(name: str, png: bytes) -> np.ndarray:
+    """Decode one drawing: (105, 105) bool, True where the paper is white.
+
+    Raises: ValueError with the name for anything but a 105x105 1-bit PNG.
+    """
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            if (image.size, image.mode) != ((SIDE, SIDE), "1"):
+                width, height = image.size
+                raise ValueError(
+                    f"{name} is {width}x{height} in mode {image.mode}, expected {SIDE}x{SIDE} 1-bit"
+                )
+            drawing: np.ndarray = np.asarray(image)
+            return drawing
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # all of Pillow's ways
+        raise ValueError(f"{name} is not a readable PNG file ({error})") from error
+
+
+def shrink(drawings: np.ndarray) -> np.ndarray:
+    """Shrink (n, 105, 105) bool white paper to (n, 28, 28) uint8 white ink on black.
+
+    Area averaging: a pixel is the exact mean, rounded, of its square of 3.75 x 3.75 drawing pixels.
+    In quarters of a pixel all weights are whole numbers, so float32 is exact in any order of sums.
+    """
+    quarters = 4 * SIDE // SMALL  # 15 to a small pixel's side
+    columns = np.repeat(np.eye(SMALL, dtype=np.float32), quarters, axis=1)
+    weights = columns.reshape(SMALL, SIDE, 4).sum(axis=2)
+    ink = (~drawings).astype(np.float32)
+    sums = (weights @ ink @ weights.T).astype(np.int64)  # 0..225
+    rounded: np.ndarray = (2 * 255 * sums + quarters**2) // (2 * quarters**2)
+    return rounded.astype(np.uint8)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from bench.cli.read_embeddings import read_embeddings, read_sides
 from bench.cli.score import score_embeddings
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from proxy_core.metrics.retrieval import rank, summary
 from tests.support.own_vectors import LABELS, saved, vectors
 

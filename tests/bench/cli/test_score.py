@@ -11,7 +11,7 @@ from bench.cli import score as own_scores
 from bench.cli.main import app, read_ks
 from bench.cli.read_embeddings import read_sides
 from bench.cli.score import lengths_note, notes, score_embeddings
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from proxy_core.metrics.retrieval import rank, summary
 from tests.support.own_vectors import LABELS, saved, vectors
 

@@ -9,8 +9,7 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from bench.datasets import load, verify
-from bench.datasets.cars196 import reading as cars196_reading
-from bench.datasets.cars196.numbering import car_ims_numbers
+from bench.datasets.cars196 import annotations as module
 from bench.datasets.files.photographs import Photographs
 from tests.support.tiny import decode_only, fill, jpeg, quiet, replace
 
@@ -42,26 +41,13 @@ def _annos(root: Path) -> Path:
     return root / "cars196/cars_annos.mat"
 
 
-def _altered(path: Path, row: int, field: str, value: int) -> None:
+def _altered(path: Path, row: int, field: str, value: int | str) -> None:
     """Write the annotations with one value altered."""
     content: dict[str, Any] = {
         key: found for key, found in loadmat(path).items() if not key.startswith("__")
     }
     content["annotations"][0, row][field] = np.array([[value]])
     savemat(path, content)
-
-
-def test_class_disjoint_has_the_published_counts(together: Path) -> None:
-    cars = load("cars196", together, "class-disjoint")
-    parts = cars.split.parts()
-    assert len(parts["train"]) + len(parts["validation"]) == 8054
-    assert len(parts["query"]) == len(parts["gallery"]) == 8131
-    labels = {part: set(cars.labels[positions].tolist()) for part, positions in parts.items()}
-    assert labels["validation"] == set(range(4, 98, 5))
-    assert labels["train"] | labels["validation"] == set(range(98))
-    assert labels["query"] == set(range(98, 196))
-    assert cars.items[0] == "000001.jpg"
-    assert cars.class_names[0] == "AM General Hummer SUV 2000"
 
 
 def test_official_validates_with_every_fifth_training_image_of_a_class(together: Path) -> None:
@@ -90,21 +76,20 @@ def test_both_layouts_are_one_data_set(together: Path, apart: Path, protocol: st
     assert sorted(other.images.names) == sorted(APART)
 
 
-def test_numbers_of_car_ims_follow_from_class_part_and_box(together: Path, apart: Path) -> None:
-    table = loadmat(_annos(together), squeeze_me=True)["annotations"]
-    published: dict[tuple[int, ...], set[int]] = {}
-    for number, row in enumerate(table, start=1):
-        key = (int(row["class"]), int(row["test"]), *(int(row[edge]) for edge in BOX))
-        published.setdefault(key, set()).add(number)
-    assert [numbers for numbers in published.values() if len(numbers) > 1] == [{9765, 10096}]
-    keys: list[tuple[int, ...]] = []
-    for test, file in enumerate(("devkit/cars_train_annos.mat", LABELLED)):
-        for row in loadmat(apart / "cars196" / file, squeeze_me=True)["annotations"]:
-            keys.append((int(row["class"]), test, *(int(row[edge]) for edge in BOX)))
-    rows = np.array(keys)
-    numbers = car_ims_numbers(rows[:, 0] - 1, rows[:, 1] == 1, rows[:, 2:])
-    assert sorted(numbers) == list(range(1, 16186))
-    assert all(n in published[key] for n, key in zip(numbers.tolist(), keys, strict=True))
+def test_both_layouts_have_one_content_in_the_order_of_car_ims(together: Path, apart: Path) -> None:
+    """Class, part and box of every image agree, so its number in car_ims/ is right."""
+    one, other = module.read_lists(together), module.read_lists(apart)
+    for field in ("labels", "testing", "boxes"):
+        np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
+    rows = np.column_stack((one.labels, one.testing, one.boxes))
+    _, inverse, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    assert np.flatnonzero(counts[inverse] > 1).tolist() == [9764, 10095]  # the only equal ones
+
+
+def test_other_files_than_those_of_the_devkit_are_refused(apart: Path) -> None:
+    _altered(apart / "cars196/devkit/cars_train_annos.mat", 70, "fname", "8145.jpg")
+    with pytest.raises(ValueError, match=r"does not list the published files 00001\.jpg and so on"):
+        load("cars196", apart, "official")
 
 
 def test_tiny_pictures_in_both_layouts_verify(
@@ -137,14 +122,13 @@ def test_every_damage_is_named(together: Path, monkeypatch: pytest.MonkeyPatch) 
     _altered(_annos(together), 999, "class", 3)
     problems = verify("cars196", together, quiet)
     assert problems[0].startswith(f"{_annos(together)} is not the published file: SHA-256 ")
-    assert problems[1] == "cars_annos.mat: 001000.jpg is labelled 3 among images of class 13"
+    assert problems[1] == "image 001000.jpg of car_ims/ is labelled 3 among images of class 13"
     assert problems[2] == f"{folder}: car_ims/000100.jpg is missing"
     assert problems[3].startswith("car_ims/000001.jpg is damaged and cannot be decoded")
-    assert problems[4:] == [f"{folder}/car_ims: 016186.jpg does not belong here"]
+    assert problems[4:] == [f"{folder}: car_ims/016186.jpg does not belong here"]
 
 
 def test_altered_annotations_of_the_devkit_are_refused(apart: Path) -> None:
-    """They give the numbers in car_ims/, so that the fingerprint alone would not tell."""
     file = "devkit/cars_train_annos.mat"
     _altered(apart / "cars196" / file, 70, "class", 101)
     with pytest.raises(ValueError, match="are not those published: a class, a box or a part diff"):
@@ -154,7 +138,7 @@ def test_altered_annotations_of_the_devkit_are_refused(apart: Path) -> None:
 
 def test_unusable_annotations_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("CLASSES", 2), ("TRAINING", 3), ("TESTING", 1)):
-        monkeypatch.setattr(cars196_reading, name, value)
+        monkeypatch.setattr(module, name, value)
     path = tmp_path / "cars196/cars_annos.mat"
     path.parent.mkdir()
     names = np.array(["Aston Martin V8", "Ford GT"], dtype=object)

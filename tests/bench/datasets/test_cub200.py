@@ -1,4 +1,4 @@
-"""CUB-200-2011: splits of the genuine lists, boxes, attributes, damage and re-packed copies."""
+"""CUB-200-2011: splits of the genuine lists, boxes, damage and re-packed copies."""
 
 import shutil
 from collections import Counter
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.datasets import load, verify
-from bench.datasets.cub200_attributes import read_attributes, wrong_attributes
+from bench.datasets.cub200 import LISTS
 from bench.datasets.files.photographs import Photographs
 from tests.support.tiny import decode_only, fill, jpeg, quiet, replace
 
@@ -20,9 +20,9 @@ THIRD = "images/001.Black_footed_Albatross/Black_Footed_Albatross_0002_55.jpg"
 def folder(data_root: Path, tmp_path: Path) -> Path:
     """A copy of the genuine lists, which may be damaged; no pictures."""
     copy = tmp_path / "cub200_2011"
-    shutil.copytree(data_root / "cub200_2011", copy, copy_function=shutil.copyfile)
-    for path in (copy, copy / "attributes"):
-        path.chmod(0o755)
+    copy.mkdir()
+    for name in LISTS:
+        shutil.copyfile(data_root / "cub200_2011" / name, copy / name)
     return copy
 
 
@@ -35,20 +35,6 @@ def _rewrite(path: Path, line: int, text: str) -> None:
     lines = path.read_text().splitlines()
     lines[line - 1 : line] = [text] if text else []
     path.write_text("\n".join(lines) + "\n")
-
-
-def test_class_disjoint_has_the_published_counts(folder: Path, tmp_path: Path) -> None:
-    cub = load("cub200", tmp_path, "class-disjoint")
-    parts = cub.split.parts()
-    sizes = {part: len(positions) for part, positions in parts.items()}
-    assert sizes["train"] + sizes["validation"] == 5864
-    assert sizes["query"] == sizes["gallery"] == 5924
-    numbers = {part: {cub.class_of(i)[:3] for i in parts[part]} for part in parts}
-    assert numbers["validation"] == {f"{number:03d}" for number in range(5, 101, 5)}
-    assert numbers["train"] | numbers["validation"] == {f"{n:03d}" for n in range(1, 101)}
-    assert numbers["query"] == {f"{n:03d}" for n in range(101, 201)}
-    assert len(cub.items) == 11788
-    assert cub.class_names[199] == "200.Common_Yellowthroat"
 
 
 def test_official_validates_with_every_fifth_training_image_of_a_class(
@@ -95,37 +81,6 @@ def test_boxes_are_compared_with_their_photographs(
     assert verify("cub200", tmp_path, quiet) == [place]
 
 
-def test_attributes_are_read_in_both_layouts(folder: Path) -> None:
-    names, values = read_attributes(folder)
-    assert (len(names), values.shape) == (312, (200, 312))
-    assert names[0] == "has_bill_shape::curved_(up_or_down)"
-    assert values[0, 1] == 2.9197080292
-    assert (values.min(), values.max()) == (0, 100)
-    shutil.move(folder / "attributes/attributes.txt", folder.parent / "attributes.txt")
-    assert read_attributes(folder)[0] == names
-    (folder.parent / "attributes.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"attributes\.txt is missing, which the official"):
-        read_attributes(folder)
-
-
-def test_wrong_attributes_are_told(folder: Path) -> None:
-    path = folder / "attributes/class_attribute_labels_continuous.txt"
-    first, *others = path.read_text().splitlines()
-    for text, expected in (
-        ("\n".join(others), "has 199 lines, expected one for each class"),
-        ("\n".join([first.replace("0.0", "-1", 1), *others]), "must be percentages in 0..100"),
-        ("\n".join([first.replace("0.0", "101", 1), *others]), "must be percentages in 0..100"),
-        ("\n".join([first.replace("0.0", "x", 1), *others]), "could not convert string to float"),
-        ("\n".join([first[4:], *others]), "line 1: expected 312 values, found 311"),
-        ("\n".join([first.replace("0.0", "0.1", 1), *others]), "is not the published file"),
-    ):
-        path.write_text(text)
-        (problem,) = wrong_attributes(folder)
-        assert expected in problem
-    path.unlink()
-    assert "labels_continuous.txt is missing" in wrong_attributes(folder)[0]
-
-
 def test_tiny_pictures_under_the_genuine_names_verify(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,28 +110,18 @@ def test_every_damage_is_named(
     birds = "images/033.Yellow_billed_Cuckoo is missing (59 photographs)"
     assert problems[2:4] == [f"{folder}: {birds}", f"{folder}: {THIRD} is missing"]
     assert problems[4].startswith(f"{FIRST} is damaged and cannot be decoded")
-    assert problems[5:] == [f"{folder}/images: one_more.png does not belong here"]
+    assert problems[5:] == [f"{folder}: images/one_more.png does not belong here"]
     with pytest.raises(ValueError, match=r"class-disjoint split of cub200 is not the pinned one"):
         load("cub200", tmp_path, "class-disjoint")
-
-
-def test_without_pictures_there_is_one_problem(folder: Path, tmp_path: Path) -> None:
-    (problem,) = verify("cub200", tmp_path, quiet)
-    assert problem.startswith(f"{folder}: all 11,788 photographs are missing, as {THIRD[:20]}")
 
 
 @pytest.mark.parametrize(
     ("file", "line", "text", "message"),
     [
-        ("images.txt", 7, "", r"images\.txt, line 7: is numbered 8; a line was lost or moved"),
-        (
-            "images.txt",
-            11788,
-            "",
-            r"11,787 lines, published are 11,788: a trimmed or",
-        ),
+        ("images.txt", 7, "", r"images\.txt, line 7: has number 8; a line is lost or moved"),
+        ("images.txt", 11788, "", r"11,787 lines, published are 11,788: a trimmed or"),
         ("classes.txt", 3, "3", r"classes\.txt, line 3: expected 2 values, found 1: '3'"),
-        ("image_class_labels.txt", 9, "9 201", r"line 9: classes are numbered 1 to 200"),
+        ("image_class_labels.txt", 9, "9 201", r"line 9: classes have numbers 1 to 200"),
         ("bounding_boxes.txt", 1, "1 2 3 x 4", r"bounding_boxes\.txt cannot be used: could not"),
     ],
 )

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bench.datasets import Dataset, class_disjoint
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from bench.datasets.images import ArrayImages, DecodedPhotographs
 from bench.datasets.types import Images
 from tests.support.photographs import NAMES, decoded, write_pictures

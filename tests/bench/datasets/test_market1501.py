@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.datasets import load, verify
-from bench.datasets.market1501.contents import FOLDERS
-from bench.datasets.market1501.reading import Names, differences, identity_and_camera
+from bench.datasets.market1501.dataset import NAMES, Names, differences, identity_and_camera
 from tests.support.tiny import decode_only, fill, jpeg, quiet, replace
 
 LISTS = {"bounding_box_train": "train", "query": "query", "bounding_box_test": "test"}
@@ -33,7 +32,7 @@ def folder(names: Names, tmp_path: Path) -> Path:
 
 
 def test_genuine_names_have_the_published_counts(folder: Path, tmp_path: Path) -> None:
-    for part in FOLDERS:
+    for part in NAMES:
         (folder / part / "Thumbs.db").touch()
     market = load("market1501", tmp_path, "re-identification")
     parts = market.split.parts()
@@ -50,7 +49,7 @@ def test_genuine_names_have_the_published_counts(folder: Path, tmp_path: Path) -
     assert market.cameras is not None
     assert set(market.cameras.tolist()) == set(range(1, 7))
     for item, label, camera in zip(market.items, market.labels, market.cameras, strict=True):
-        assert item.startswith(tuple(FOLDERS))
+        assert item.startswith(tuple(NAMES))
         identity, _, rest = item.rsplit("/", 1)[1].partition("_c")
         assert (label, camera) == (int(identity), int(rest[0]))
     assert market.class_names[:3] == ("distractors", "0001", "0002")
@@ -71,8 +70,8 @@ def test_every_damage_is_named(
     assert problems[0] == f"{folder}/query: {counted}"
     assert problems[1].startswith(f"{ONE} is damaged and cannot be decoded")
     assert problems[2:] == [
-        f"{folder}/query: 0003_c1s6_015971_00.png does not belong here",
-        f"{folder}/bounding_box_test: me.jpg does not belong here",
+        f"{folder}: bounding_box_test/me.jpg does not belong here",
+        f"{folder}: query/0003_c1s6_015971_00.png does not belong here",
     ]
     with pytest.raises(ValueError, match=r"not as published: .*me\.jpg .* \(and 1 more problems\)"):
         load("market1501", tmp_path, "re-identification")
@@ -115,7 +114,7 @@ def test_missing_folders_and_re_packed_copies_are_named(tmp_path: Path) -> None:
     message = "bounding_box_train, bounding_box_test missing from .*v15.09.15; get the official"
     with pytest.raises(FileNotFoundError, match=message):
         load("market1501", tmp_path, "re-identification")
-    for part in FOLDERS:
+    for part in NAMES:
         (place / part).mkdir(exist_ok=True)
     message = r"bounding_box_train holds no .*: 0 photographs, published are 12,936; .* \(and 751 m"
     with pytest.raises(ValueError, match=message):

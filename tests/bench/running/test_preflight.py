@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from bench.running.preflight import check_data, check_hyper_parameters, check_loss
 from proxy_core.losses import LOSSES
 from tests.bench.running.test_run import spec_for

@@ -52,8 +52,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None:
     """Let the data set be found under its name."""
     source = replace(
         DATASETS["digits"],
-        protocols=(dataset.split.protocol,),
-        fingerprints={},
+        fingerprints={dataset.split.protocol: None},
         load=lambda root, protocol: dataset,
         photographs=True,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.datasets import load
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from bench.running.preflight import check_data, check_same_images
 from bench.spec import RunSpec
 from tests.support.fabricated import make_spec, write_run

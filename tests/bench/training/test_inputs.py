@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import RandomResizedCrop
 from torchvision.transforms.v2.functional import resized_crop
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.progress import quiet
+from bench.datasets.files.work import quiet
 from bench.datasets.images import ArrayImages, DecodedPhotographs
 from bench.training.inputs import (
     RATIO,

@@ -1,4 +1,4 @@
-"""`data download` of what is brought by hand: wrong and half copies are told, with the way out."""
+"""`data download` of archives that users get by hand: wrong and partial copies, and what to do."""
 
 import dataclasses
 import hashlib
@@ -10,14 +10,11 @@ import pytest
 
 from bench.datasets import DATASETS, Archive, Dataset, class_disjoint, download
 from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.work import quiet
 from tests.support.photographs import write_pictures
 
 NAMES = tuple(f"{label}/{i}.png" for label in "abc" for i in range(2))
 REPACKED = "is a re-packed copy: photographs sorted into train/"
-
-
-def _quiet(name: str, done: int, total: int | None) -> None:
-    return None
 
 
 def _load(root: Path | None, protocol: str) -> Dataset:
@@ -48,8 +45,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def _bring(root: Path) -> None:
-    """The official archive, put in its place."""
+def _put_archive(root: Path) -> None:
+    """Put the official archive under the data root."""
     write_pictures(root.parent / "zoo", NAMES)
     with zipfile.ZipFile(root / "zoo.zip", "w") as archive:
         archive.writestr("zoo/list.txt", "")
@@ -57,29 +54,29 @@ def _bring(root: Path) -> None:
             archive.write(root.parent / "zoo" / name, f"zoo/{name}")
 
 
-def test_what_is_whole_stays_with_and_without_its_archive(root: Path) -> None:
-    _bring(root)
-    assert download("zoo", root, _quiet) == [root / "zoo"]
-    assert download("zoo", root, _quiet) == []
+def test_a_complete_data_set_stays_with_and_without_its_archive(root: Path) -> None:
+    _put_archive(root)
+    assert download("zoo", root, quiet) == [root / "zoo"]
+    assert download("zoo", root, quiet) == []
     (root / "zoo.zip").unlink()
-    assert download("zoo", root, _quiet) == []
+    assert download("zoo", root, quiet) == []
 
 
-def test_without_anything_there_is_said_what_to_bring_and_no_more(root: Path) -> None:
+def test_without_any_copy_only_the_archive_is_requested(root: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
-        download("zoo", root, _quiet)
-    told = f"{root}/zoo.zip is not there and must be brought by hand. Ask the keeper."
-    assert str(caught.value) == told
+        download("zoo", root, quiet)
+    expected = f"{root}/zoo.zip is missing, and you have to get it by hand. Ask the keeper."
+    assert str(caught.value) == expected
 
 
-def test_of_a_re_packed_copy_the_way_to_the_official_one_is_told(root: Path) -> None:
+def test_a_re_packed_copy_is_named_with_the_way_to_the_official_one(root: Path) -> None:
     (root / "train").mkdir()
-    message = f"zoo.zip is not there .*{root} {REPACKED}\nAsk the keeper"
+    message = f"zoo.zip is missing, .*{root} {REPACKED}\nAsk the keeper"
     with pytest.raises(FileNotFoundError, match=message):
-        download("zoo", root, _quiet)
-    _bring(root)  # what it says leads out
-    assert download("zoo", root, _quiet) == [root / "zoo"]
-    assert download("zoo", root, _quiet) == []
+        download("zoo", root, quiet)
+    _put_archive(root)  # what it says leads out
+    assert download("zoo", root, quiet) == [root / "zoo"]
+    assert download("zoo", root, quiet) == []
 
 
 @pytest.mark.parametrize("brought", [True, False])
@@ -91,11 +88,11 @@ def test_of_a_re_packed_copy_the_way_to_the_official_one_is_told(root: Path) -> 
         ("train", f"{REPACKED}\n"),
     ],
 )
-def test_a_half_folder_is_told_and_left_to_its_user(
+def test_a_partial_folder_is_named_and_stays_as_it_is(
     root: Path, brought: bool, name: str, wrong: str
 ) -> None:
-    _bring(root)
-    download("zoo", root, _quiet)
+    _put_archive(root)
+    download("zoo", root, quiet)
     if name == "train":
         (root / "zoo" / "train").mkdir()
     else:
@@ -104,29 +101,29 @@ def test_a_half_folder_is_told_and_left_to_its_user(
         (root / "zoo.zip").unlink()
     before = sorted(root.rglob("*"))
     with pytest.raises(FileExistsError) as caught:
-        download("zoo", root, _quiet)
+        download("zoo", root, quiet)
     put = "" if brought else f", put the archive at {root}/zoo.zip"
-    start = f"{root}/zoo is there but is not the whole data set; delete or rename it{put} and give"
+    start = f"{root}/zoo exists but is not the whole data set; delete or rename it{put} and run"
     assert str(caught.value).startswith(start)
     assert str(caught.value).endswith(f"{wrong}Ask the keeper.")
     assert sorted(root.rglob("*")) == before
     (root / "zoo").rename(root / "old")
     if brought:
-        assert download("zoo", root, _quiet) == [root / "zoo"]
+        assert download("zoo", root, quiet) == [root / "zoo"]
 
 
-def test_of_an_empty_clone_the_lack_and_the_way_out_are_told(tmp_path: Path) -> None:
+def test_an_empty_clone_is_named_with_what_to_do(tmp_path: Path) -> None:
     clone = tmp_path / "grocery_store" / "GroceryStoreDataset"
     with pytest.raises(FileNotFoundError, match=f"^Clone the .* {clone}") as caught:
-        download("grocery_store", tmp_path, _quiet)
+        download("grocery_store", tmp_path, quiet)
     assert "DATA_ROOT" not in str(caught.value)
     clone.mkdir(parents=True)
     message = f"^train.txt is missing from {clone}\nClone the .* {clone}"
     with pytest.raises(FileNotFoundError, match=message):
-        download("grocery_store", tmp_path, _quiet)
+        download("grocery_store", tmp_path, quiet)
 
 
-def test_download_verifies_and_unpacks_what_was_brought(
+def test_download_verifies_and_unpacks_archives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "zoo").mkdir()
@@ -140,23 +137,23 @@ def test_download_verifies_and_unpacks_what_was_brought(
     )
     source = dataclasses.replace(DATASETS["cars196"], archives=archives, by_hand="Ask the keeper.")
     monkeypatch.setitem(DATASETS, "cars196", source)
-    with pytest.raises(FileNotFoundError, match=f"{notes} is not there .* by hand. Ask the keeper"):
-        download("cars196", tmp_path, _quiet)
+    with pytest.raises(FileNotFoundError, match=f"{notes} is missing, .* by hand. Ask the keeper"):
+        download("cars196", tmp_path, quiet)
     assert not (tmp_path / "zoo/zoo").exists()
     notes.write_bytes(b"other")
     with pytest.raises(ValueError, match=r"notes\.mat is not the official archive: found md5:\w+,"):
-        download("cars196", tmp_path, _quiet)
+        download("cars196", tmp_path, quiet)
     notes.write_bytes(b"notes")
-    assert download("cars196", tmp_path, _quiet) == [notes, tmp_path / "zoo/zoo"]
+    assert download("cars196", tmp_path, quiet) == [notes, tmp_path / "zoo/zoo"]
     assert (tmp_path / "zoo/zoo/a/1.jpg").read_bytes() == b"one"
 
 
 @pytest.mark.parametrize("name", ["cub200", "cub200_boxes", "cars196", "sop", "market1501"])
-def test_what_must_be_brought_is_told(name: str, tmp_path: Path) -> None:
+def test_what_to_get_by_hand_is_named(name: str, tmp_path: Path) -> None:
     source = DATASETS[name]
-    message = f"{tmp_path / source.archives[0].path} is not there and must be brought by hand"
+    message = f"{tmp_path / source.archives[0].path} is missing, and you have to get it by hand"
     with pytest.raises(FileNotFoundError, match=message) as error:
-        download(name, tmp_path, _quiet)
+        download(name, tmp_path, quiet)
     assert "https://" in str(error.value)
     for archive in source.archives:
         assert archive.path in str(error.value)

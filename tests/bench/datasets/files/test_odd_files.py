@@ -1,4 +1,4 @@
-"""Files that may not be read: pipes, sockets, broken links, and such as are far too large."""
+"""Files that must not be read: pipes, sockets, broken links, and files that are far too large."""
 
 import os
 import socket
@@ -10,12 +10,12 @@ import pytest
 from bench.datasets import load, verify
 from bench.datasets.files import photographs
 from bench.datasets.files.photographs import LARGEST_FILE, Photographs
-from bench.datasets.files.verify import broken, surplus
+from bench.datasets.files.verify import broken, examine
 from tests.support.photographs import picture, write_pictures
 from tests.support.tiny import quiet
 
 NAMES = [f"{label}/{i}.png" for label in "abcdef" for i in range(2)]
-ODD = "is a broken link, pipe or device; take it out"
+ODD = "is a broken link, pipe or device; remove it"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_pipes_in_a_data_set_are_named_and_not_read(zoo: Path) -> None:
     os.mkfifo(zoo / "a" / "pipe.png")
     problems = broken(Photographs(zoo, ("a/0.png", "a/pipe.png")), quiet)
     assert problems == [f"a/pipe.png in {zoo} is not a file; take it out"]
-    assert surplus(zoo, NAMES) == []
+    assert examine(Photographs(zoo, tuple(NAMES)), "abcdef", quiet) == []
 
 
 def test_a_file_that_is_too_large_is_named_before_it_is_read(

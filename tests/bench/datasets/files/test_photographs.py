@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from PIL import ExifTags, Image
 from bench.datasets.files import photographs as module
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.photographs import OpenPlace, Photographs, on_all_cores
-from bench.datasets.files.progress import quiet
-from bench.datasets.files.verify import broken, is_image, surplus
+from bench.datasets.files.verify import broken, examine, is_image
+from bench.datasets.files.work import quiet
 from tests.support.photographs import pack, picture, write_pictures
+from tests.support.tiny import quiet as ignore
 
 NAMES = ("cat/a.png", "cat/größe 鳥.png", "dog/c.png", "dog/d.png")
 
@@ -170,13 +172,17 @@ def test_what_is_no_archive_or_a_damaged_one_is_named(tmp_path: Path) -> None:
     assert problem.startswith(f"dog/d.png in {archive} cannot be read (Bad CRC-32")
 
 
-def test_surplus_images_are_listed_where_they_do_not_belong(photographs: Photographs) -> None:
+def test_missing_and_surplus_images_are_problems(photographs: Photographs) -> None:
     place, inside = photographs.place, photographs.inside
     start = f"{inside}/" if inside else ""
-    assert surplus(place, NAMES, inside) == []
-    assert surplus(place, NAMES[1:], inside) == [f"{place}: {start}cat/a.png does not belong here"]
-    assert surplus(place, ("c.png", "d.png"), f"{start}dog") == []
-    assert surplus(place.parent / "nowhere", ()) == []
+    fewer = photographs.only([1, 2, 3])
+    more = replace(photographs, names=(*NAMES, "dog/e.png"))
+    surplus = f"{place}: {start}cat/a.png does not belong here"
+    missing = f"{place}: {start}dog/e.png is missing"
+    assert examine(photographs, ["cat", "dog"], ignore) == []
+    assert examine(fewer, ["cat", "dog"], ignore) == [surplus]
+    assert examine(fewer, ["dog"], ignore) == []
+    assert examine(more, ["cat", "dog"], ignore) == [missing]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_second_call_decodes_nothing_and_needs_no_lock(
     progress = [done for what, done, total in reports if what == "decoding" and total == 11]
     assert [progress[0], progress[-1]] == [0, 11]
     assert progress == sorted(progress)
-    monkeypatch.setattr(pixels, "alone", None)
+    monkeypatch.setattr(pixels, "locked", None)
     decoded(Photographs(photographs.place, NAMES), 6)
     assert len(worked) == 11
     check_decoded(photographs, 6)
@@ -247,14 +247,14 @@ def test_a_missing_photograph_is_named(photographs: Photographs) -> None:
         decoded(photographs, 6)
 
 
-@pytest.mark.filterwarnings("ignore:digests could not be kept")
+@pytest.mark.filterwarnings("ignore:digests could not be stored")
 def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(
     photographs: Photographs, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.mkdir()
     (cache / "file").write_text("in the way")
     monkeypatch.setenv("PROXY_BENCH_CACHE", str(cache / "file"))
-    message = rf"cannot be kept in {cache}/file/zoo-6-.*; set PROXY_BENCH_CACHE to a folder that"
+    message = rf"cannot be stored in {cache}/file/zoo-6-.*; set PROXY_BENCH_CACHE to a folder that"
     with pytest.raises(OSError, match=message):
         decoded(photographs, 6)
 
@@ -266,7 +266,7 @@ def test_a_full_disk_is_reported_with_the_folder(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=rf"kept in {cache}/zoo-6-.*No space left") as caught:
+    with pytest.raises(OSError, match=rf"stored in {cache}/zoo-6-.*No space left") as caught:
         decoded(photographs, 6)
     assert caught.value.errno == errno.ENOSPC
     assert not list(cache.rglob("*.partial"))
@@ -280,8 +280,8 @@ def test_too_little_space_is_reported_before_anything_is_decoded(
     worked = count_work(monkeypatch)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=575))
     message = (
-        rf"4 photographs decoded at a side of 6 cannot be kept in {cache}/zoo-6-\w* \(about 576 "
-        r"bytes needed, 575 free\); set PROXY_BENCH_CACHE to a folder with room"
+        rf"4 photographs decoded at a side of 6 cannot be stored in {cache}/zoo-6-\w* \(about 576 "
+        r"bytes needed, 575 free\); set PROXY_BENCH_CACHE to a folder on another disk"
     )
     with pytest.raises(OSError, match=message) as caught:
         decoded(photographs, 6)

@@ -1,4 +1,4 @@
-"""Archives brought by hand: verified, unpacked whole or not at all, never outside their folder."""
+"""Archives: unpacked completely or not at all, never outside their folder; entries read."""
 
 import gzip
 import io
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from bench.datasets import Archive
-from bench.datasets.files.unpack import settle, unpack
+from bench.datasets.files.unpack import read_entries, settle, unpack
+from bench.datasets.files.work import quiet
 
 FILES = {"zoo/a/1.jpg": b"one" * 99, "zoo/b.txt": b"two", "names.txt": b"beside"}
 Pack = Callable[[Path, dict[str, bytes]], Path]
@@ -35,10 +37,6 @@ def _zip(folder: Path, files: dict[str, bytes]) -> Path:
     return folder / "zoo.zip"
 
 
-def _quiet(name: str, done: int, total: int | None) -> None:
-    return None
-
-
 def _found(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -48,7 +46,7 @@ def _found(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("pack", [_tgz, _zip])
-def test_everything_comes_to_lie_beside_the_main_folder(pack: Pack, tmp_path: Path) -> None:
+def test_entries_are_unpacked_beside_the_main_folder(pack: Pack, tmp_path: Path) -> None:
     litter = {"__MACOSX/zoo/._b.txt": b"x", "zoo/Thumbs.db": b"x"}
     archive = pack(tmp_path, {**FILES, **litter})
     left = tmp_path / "zoo.unpacking"
@@ -68,20 +66,20 @@ def test_everything_comes_to_lie_beside_the_main_folder(pack: Pack, tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("../outside.txt", r"\.\./outside\.txt leads out of the archive's folder; nothing was"),
-        ("zoo/../../outside.txt", "leads out of"),
-        ("/tmp/outside.txt", "/tmp/outside.txt leads out of"),
-        ("zoo\\..\\..\\outside.txt", "leads out of"),
-        ("C:outside.txt", "C:outside.txt leads out of"),
+        ("../outside.txt", r"\.\./outside\.txt is outside the archive's folder; nothing was"),
+        ("zoo/../../outside.txt", "is outside"),
+        ("/tmp/outside.txt", "/tmp/outside.txt is outside"),
+        ("zoo\\..\\..\\outside.txt", "is outside"),
+        ("C:outside.txt", "C:outside.txt is outside"),
         ("./zoo/b.txt", r"\./zoo/b\.txt occurs more than once"),
     ],
 )
-def test_names_that_lead_out_are_refused(
+def test_names_outside_the_folder_are_refused(
     pack: Pack, name: str, message: str, tmp_path: Path
 ) -> None:
     archive = pack(tmp_path, {**FILES, name: b"evil"})
     with pytest.raises(ValueError, match=f"{archive}: .*{message}"):
-        unpack(archive, tmp_path / "zoo", _quiet)
+        unpack(archive, tmp_path / "zoo", quiet)
     assert [path.name for path in tmp_path.iterdir()] == [archive.name]
     assert not (tmp_path.parent / "outside.txt").exists()
 
@@ -94,7 +92,7 @@ def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path) -> 
         entry.type, entry.linkname = kind, "/etc/passwd"
         tar.addfile(entry)
     with pytest.raises(ValueError, match=r"zoo\.tgz: zoo/odd is a link or a device; nothing was"):
-        unpack(tmp_path / "zoo.tgz", tmp_path / "zoo", _quiet)
+        unpack(tmp_path / "zoo.tgz", tmp_path / "zoo", quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["zoo.tgz"]
 
 
@@ -104,7 +102,7 @@ def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "zoo.zip", "w") as archive:
         archive.writestr(entry, "/etc/passwd")
     with pytest.raises(ValueError, match=r"zoo\.zip: zoo/odd is a link or a device; nothing was"):
-        unpack(tmp_path / "zoo.zip", tmp_path / "zoo", _quiet)
+        unpack(tmp_path / "zoo.zip", tmp_path / "zoo", quiet)
 
 
 def _cut(data: bytes) -> bytes:
@@ -147,7 +145,7 @@ def test_damaged_archives_leave_nothing(
     archive = pack(tmp_path, FILES)
     archive.write_bytes(damage(archive.read_bytes()))
     with pytest.raises(ValueError, match=rf"{archive} is damaged \(.*\); get it again"):
-        unpack(archive, tmp_path / "zoo", _quiet)
+        unpack(archive, tmp_path / "zoo", quiet)
     assert [path.name for path in tmp_path.iterdir()] == [archive.name]
 
 
@@ -159,12 +157,12 @@ def test_a_damaged_lzma_archive_leaves_nothing(tmp_path: Path) -> None:
     content[30 + len("zoo/b.txt") + 4] = 255  # the stream's properties, after the entry's header
     archive.write_bytes(content)
     with pytest.raises(ValueError, match=rf"{archive} is damaged \(.*\); get it again"):
-        unpack(archive, tmp_path / "zoo", _quiet)
+        unpack(archive, tmp_path / "zoo", quiet)
     assert [path.name for path in tmp_path.iterdir()] == [archive.name]
 
 
 @pytest.mark.parametrize("pack", [_tgz, _zip])
-def test_nothing_that_is_there_is_replaced(pack: Pack, tmp_path: Path) -> None:
+def test_no_existing_file_is_replaced(pack: Pack, tmp_path: Path) -> None:
     for name in ("names.txt", "folder", pack(tmp_path, {}).name):
         root = tmp_path / f"with {name}"
         (root / "folder").mkdir(parents=True)
@@ -172,22 +170,24 @@ def test_nothing_that_is_there_is_replaced(pack: Pack, tmp_path: Path) -> None:
         files = {"a.txt": b"first", "zoo/b.txt": b"two", name: b"another"}
         archive = pack(root, files)
         before = {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
-        with pytest.raises(ValueError, match=f"{archive}: {name} would replace {root / name}, whi"):
-            unpack(archive, root / "zoo", _quiet)
+        with pytest.raises(
+            ValueError, match=f"{archive}: {name} would replace another file, {root / name}; ren"
+        ):
+            unpack(archive, root / "zoo", quiet)
         assert {path: path.is_file() and path.read_bytes() for path in root.rglob("*")} == before
 
 
-def test_what_a_killed_call_moved_already_is_no_hindrance(tmp_path: Path) -> None:
+def test_files_that_a_killed_call_moved_are_accepted(tmp_path: Path) -> None:
     archive = _tgz(tmp_path, FILES)
     (tmp_path / "names.txt").write_bytes(FILES["names.txt"])
-    unpack(archive, tmp_path / "zoo", _quiet)
+    unpack(archive, tmp_path / "zoo", quiet)
     assert _found(tmp_path) == FILES
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     archive = _zip(tmp_path, {"house/b.txt": b"two"})
     with pytest.raises(ValueError, match="has no folder zoo: it is not the official archive"):
-        unpack(archive, tmp_path / "zoo", _quiet)
+        unpack(archive, tmp_path / "zoo", quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["zoo.zip"]
 
 
@@ -197,18 +197,18 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(mark) + offset] |= 1
     archive.write_bytes(data)
-    with pytest.raises(ValueError, match=r"zoo/a/1\.jpg cannot be read \(.*encrypted"):
-        unpack(archive, tmp_path / "zoo", _quiet)
+    with pytest.raises(ValueError, match=r"cannot read zoo/a/1\.jpg \(.*encrypted"):
+        unpack(archive, tmp_path / "zoo", quiet)
 
 
 @pytest.mark.parametrize("pack", [_tgz, _zip])
-def test_a_full_disk_is_told_before_it_is_full(
+def test_a_full_disk_is_reported_before_it_is_full(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = pack(tmp_path, FILES)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=8))
     with pytest.raises(OSError, match=r"bytes needed, 8 free\); free some space, or name another"):
-        unpack(archive, tmp_path / "zoo", _quiet)
+        unpack(archive, tmp_path / "zoo", quiet)
     assert [path.name for path in tmp_path.iterdir()] == [archive.name]
 
 
@@ -223,7 +223,73 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["zoo.tgz"]
 
 
-def test_an_archive_without_a_published_checksum_is_taken(tmp_path: Path) -> None:
+def test_an_archive_without_a_published_checksum_is_unpacked(tmp_path: Path) -> None:
     _zip(tmp_path, FILES)
-    assert settle(Archive("zoo.zip", None, "zoo"), tmp_path, "", _quiet) == tmp_path / "zoo"
+    assert settle(Archive("zoo.zip", None, "zoo"), tmp_path, "", quiet) == tmp_path / "zoo"
     assert (tmp_path / "zoo/b.txt").read_bytes() == b"two"
+
+
+RANDOM = np.random.default_rng(11)
+CONTENTS = {
+    f"zoo/{name}.png": RANDOM.bytes(size) for name, size in (("a", 90), ("b", 70), ("c", 0))
+}
+
+
+def test_zip_and_folder_hold_the_same_entries(tmp_path: Path) -> None:
+    litter = {"__MACOSX/zoo/._a.png": b"x", "zoo/.DS_Store": b"y", "zoo/sub/Thumbs.db": b"z"}
+    archive = _zip(tmp_path, {"zoo/": b"", **CONTENTS, **litter})
+    for name, data in {**CONTENTS, **litter}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    for place in (archive, tmp_path / "zoo"):
+        assert read_entries(place, 100) == (CONTENTS, {})
+        contents, problems = read_entries(place, 89)
+        assert "zoo/a.png" not in contents
+        expected = f"{place}: zoo/a.png is larger than 89 bytes; it was not read"
+        assert problems == {"zoo/a.png": expected}
+
+
+@pytest.mark.parametrize("kept", [0, 30, 200, -1])
+def test_a_truncated_archive_is_one_problem(tmp_path: Path, kept: int) -> None:
+    path = _zip(tmp_path, CONTENTS)
+    path.write_bytes(path.read_bytes()[:kept])
+    contents, problems = read_entries(path, 100)
+    assert contents == {}
+    assert list(problems) == [""]
+    assert problems[""].startswith(f"{path}: not a complete zip archive (")
+
+
+def test_a_changed_byte_is_a_problem_and_other_entries_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "zoo.zip", "w") as archive:
+        for name, data in CONTENTS.items():
+            archive.writestr(name, data)
+    stored = (tmp_path / "zoo.zip").read_bytes()
+    changed = stored.index(CONTENTS["zoo/b.png"]) + 7
+    flipped = bytes([stored[changed] ^ 4])
+    (tmp_path / "zoo.zip").write_bytes(stored[:changed] + flipped + stored[changed + 1 :])
+    contents, problems = read_entries(tmp_path / "zoo.zip", 100)
+    assert contents == {name: CONTENTS[name] for name in ("zoo/a.png", "zoo/c.png")}
+    assert list(problems) == ["zoo/b.png"]
+    assert problems["zoo/b.png"].startswith(f"{tmp_path}/zoo.zip: zoo/b.png is damaged (Bad CRC")
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.png", "zoo/../../a.png", "/etc/a.png", "zoo\\a.png", "C:a.png"]
+)
+def test_entries_outside_the_folder_are_not_read(tmp_path: Path, name: str) -> None:
+    path = _zip(tmp_path, {name: b"x", **CONTENTS})
+    contents, problems = read_entries(path, 100)
+    assert contents == CONTENTS
+    assert problems == {name: f"{path}: {name} is outside the archive's folder; it was not read"}
+
+
+def test_a_repeated_entry_is_a_problem(tmp_path: Path) -> None:
+    path = _zip(tmp_path, CONTENTS)
+    with (
+        pytest.warns(UserWarning, match="Duplicate name"),
+        zipfile.ZipFile(path, "a") as file,
+    ):
+        file.writestr("zoo/a.png", b"other")
+    contents, problems = read_entries(path, 100)
+    assert contents == CONTENTS
+    assert problems == {"zoo/a.png": f"{path}: zoo/a.png occurs more than once"}

@@ -61,19 +61,19 @@ ROWS: list[tuple[dict[str, list[str]], str]] = [
     ({"label": _with(LABELS, line_3=" ")}, "line 3: the label is empty; name the image's class"),
     (
         {"path": _with(NAMES, line_4="b/größe.png")},
-        "line 4: b/größe.png is no file in {zoo}; correct the path or take the line out",
+        "line 4: b/größe.png is no file in {zoo}; correct the path or remove the line",
     ),
     (
         {"path": _with(NAMES, line_4="a")},
-        "line 4: a is no file in {zoo}; correct the path or take the line out",
+        "line 4: a is no file in {zoo}; correct the path or remove the line",
     ),
     (
         {"path": _with(NAMES, line_4="../zoo/a/2.png")},
-        "line 4: ../zoo/a/2.png leads out of {zoo}; begin at the folder of the list, without '..'",
+        "line 4: ../zoo/a/2.png is outside {zoo}; begin at the folder of the list, without '..'",
     ),
     (
         {"path": _with(NAMES, line_4="a/../a/2.png")},
-        "line 4: a/../a/2.png leads out of {zoo}; begin at the folder of the list, without '..'",
+        "line 4: a/../a/2.png is outside {zoo}; begin at the folder of the list, without '..'",
     ),
     (
         {"path": _with(NAMES, line_4="/etc/passwd")},
@@ -86,7 +86,7 @@ ROWS: list[tuple[dict[str, list[str]], str]] = [
     ({"path": _with(NAMES, line_4="a\\2.png")}, "line 4: a\\2.png has backslashes; write /"),
     (
         {"path": _with(NAMES, line_4="./a//1.png")},
-        "line 4: a/1.png is in line 3 already; take one of them out",
+        "line 4: a/1.png is in line 3 already; remove one of them",
     ),
     (
         {"camera": _with([""] * 12, line_9="1.5")},
@@ -102,11 +102,11 @@ ROWS: list[tuple[dict[str, list[str]], str]] = [
     ),
     (
         {"label": _with(LABELS, line_13="c,x")},
-        "line 13: 4 fields under 3 columns; what holds a comma stands between double quotes",
+        "line 13: 4 fields under 3 columns; put double quotes around a value with a comma",
     ),
     (
         {"label": _with(LABELS, line_13="c\0\0"), "path": _with(NAMES, line_13="d/2.png\0")},
-        "line 13: d/2.png\0 is no file in {zoo}; correct the path or take the line out",
+        "line 13: d/2.png\0 is no file in {zoo}; correct the path or remove the line",
     ),
     ({"label": _with(LABELS, line_13='"c')}, "line 13: this is not CSV (unexpected end of data)"),
 ]
@@ -126,7 +126,7 @@ def test_each_wrong_row_is_one_mistake_with_its_line(
     [
         ("path,label,spilt", ["unknown column 'spilt'; did you mean 'split'? (known: path,"]),
         ("file,label,split", ["unknown column 'file' (known: path", "column 'path' is missing;"]),
-        ("path,label,label", ["the column 'label' is there more than once"]),
+        ("path,label,label", ["the column 'label' occurs more than once"]),
         ("path;label;split", ["found one column, 'path;label;split'; separate path and label"]),
         ("path", ["the column 'label' is missing; the first line names the columns"]),
     ],
@@ -144,7 +144,7 @@ def test_an_empty_list(zoo: Path) -> None:
     (zoo / "images.csv").write_text("\n\n")
     assert len(_mistakes(zoo)) == 2
     (zoo / "images.csv").write_text("path,label\n\n,,\n\n")
-    assert _mistakes(zoo) == ["there is no image in it; add a line for each"]
+    assert _mistakes(zoo) == ["it lists no image; add a line for each"]
 
 
 def test_text_that_is_not_utf_8_is_told_with_its_line(zoo: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bench.datasets import Dataset, download, find, load, verify
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.folder.image_list import Row
+from bench.datasets.files.work import quiet
+from bench.datasets.folder.rows import Row
 from bench.datasets.folder.splits import by_classes
 from bench.spec import file_name
 from bench.store.thumbnails import thumbnails_path
@@ -200,11 +201,11 @@ def test_names_of_folders(root: Path) -> None:
     assert known_dataset("folder:zoo") == "folder:zoo"
     assert "official" in find("folder:zoo").protocols
     assert "DATA_ROOT/zoo/images.csv" in find("folder:zoo").by_hand
-    assert download("folder:zoo", root, lambda name, done, total: None) == []
+    assert download("folder:zoo", root, quiet) == []
     for name in ("", " ", "..", ".", "a/b", "a\\b", "/etc", "C:", "a\n"):
-        with pytest.raises(ValueError, match=r"^'folder:.*' names no folder: after 'folder:'"):
+        with pytest.raises(ValueError, match=r"^'folder:.*' names no folder: write the name"):
             known_dataset(f"folder:{name}")
-    with pytest.raises(FileNotFoundError, match=f"folder:no is to be the folder {root}/no, which"):
+    with pytest.raises(FileNotFoundError, match=f"folder:no is the folder {root}/no, which"):
         load("folder:no", root, "class-disjoint")
 
 

@@ -58,7 +58,7 @@ PARTS: list[tuple[list[str], str]] = [
     (["train"] * 6 + ["val"] * 8, "no image has the split test (or query and gallery)"),
     ([*SPLITS[:9], *["query"] * 5], "no image has the split gallery"),
     ([*SPLITS[:9], *["gallery"] * 5], "no image has the split query"),
-    (_at(15, "gallery", SPLITS), "test stands beside query or gallery: use test, whose"),
+    (_at(15, "gallery", SPLITS), "test and query or gallery are mixed: use test, whose"),
 ]
 
 
@@ -113,7 +113,7 @@ def test_an_image_alone_in_its_class_is_told(
     zoo: Path, splits: list[str], labels: list[str], expected: str
 ) -> None:
     _write(zoo, splits, labels)
-    advice = "; add images of this class or take it out"
+    advice = "; add images of this class or remove it"
     assert _mistakes(zoo, "official") == [expected + advice]
     (problem,) = _verify(zoo)
     assert expected in problem
@@ -124,8 +124,8 @@ def test_by_class_an_image_alone_in_its_class_is_told(zoo: Path) -> None:
         (zoo / name).unlink()
     expected = [
         f"{zoo} has 2 mistakes:",
-        "  c/0.png finds no other image of 'c' in val; add images of this class or take it out",
-        "  f/1.png finds no other image of 'f' in test; add images of this class or take it out",
+        "  c/0.png finds no other image of 'c' in val; add images of this class or remove it",
+        "  f/1.png finds no other image of 'f' in test; add images of this class or remove it",
     ]
     assert _refused(zoo, "class-disjoint").splitlines() == expected
     assert _verify(zoo) == ["\n".join(expected)]
@@ -163,7 +163,7 @@ def test_classes_may_be_too_few(zoo: Path) -> None:
             "-" * 9 + "12122",
             [
                 "line 12: f/0.png finds 'e' in gallery by its own camera 2 only; add images of "
-                "this class by another camera or take it out"
+                "this class by another camera or remove it"
             ],
         ),
         (SEARCH, "1" * 14, ["line 11: e/1.png finds 'd' in", "line 12: f/0.png finds 'e' in"]),
@@ -228,7 +228,7 @@ def test_links_are_followed_but_not_twice(zoo: Path) -> None:
     dataset = load("folder:zoo", zoo.parent, "class-disjoint")
     assert dataset.class_of(dataset.items.index("a/more/x.png")) == "a"
     (zoo / "a" / "circle").symlink_to(zoo)
-    assert _refused(zoo, "class-disjoint").endswith("are the same folder; take the link out")
+    assert _refused(zoo, "class-disjoint").endswith("are the same folder; remove the link")
 
 
 def test_a_name_that_is_not_text_is_told(zoo: Path) -> None:

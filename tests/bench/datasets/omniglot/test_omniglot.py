@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from bench.datasets import load, verify
-from bench.datasets.files.progress import Progress
+from bench.datasets.files.work import Progress
 from bench.datasets.omniglot import dataset as omniglot
-from bench.datasets.omniglot.drawings import decode, shrink
-from bench.datasets.omniglot.reading import characters, examine, items
+from bench.datasets.omniglot.reading import characters, decode, examine, items, shrink
 
 
 def _png(size: tuple[int, int] = (105, 105), mode: str = "1") -> bytes:

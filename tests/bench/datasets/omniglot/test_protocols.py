@@ -8,10 +8,8 @@ from PIL import Image
 
 from bench.datasets.omniglot import dataset as omniglot
 from bench.datasets.omniglot.dataset import OMNIGLOT, load_omniglot
-from bench.datasets.omniglot.drawings import SMALL
-from bench.datasets.omniglot.reading import characters, items
-from bench.datasets.omniglot.splits import MINIMAL
-from bench.datasets.omniglot.vinyals import ROTATIONS, class_names, part_of
+from bench.datasets.omniglot.protocols import MINIMAL, ROTATIONS, class_names, part_of
+from bench.datasets.omniglot.reading import SMALL, characters, items
 from bench.datasets.types import Dataset
 
 EVALUATION = {name.split("/")[1] for name in characters() if name.startswith("images_evaluation")}

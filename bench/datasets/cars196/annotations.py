@@ -1,4 +1,4 @@
-"""Cars196's annotations in both published layouts: read, brought to one order, re-packs named."""
+"""Cars196's annotations in both published layouts, read and brought to one order."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.cars196.numbering import car_ims_numbers
-from bench.datasets.files.listed import require
+from bench.datasets.files.verify import find_place, require
 
 CLASSES = 196
 TRAINING, TESTING = 8_144, 8_041  # images of the official halves
@@ -29,18 +28,19 @@ DEVKIT = {
 LABELLED_DIGEST = "790f75be8ea34eeded134cc559332baf23e30e91367e9ddca97d26ed9b895f05"
 
 _BOX = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
-_ASK = "`proxy-bench data download cars196` says what to get from where"
+_ADVICE = "`proxy-bench data download cars196` says what to get from where"
 
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """What the annotations say, in order of the images' numbers in car_ims/.
+    """The annotations in order of the images' numbers in car_ims/, and their folder.
 
-    files: N photographs, from the data set's folder; items: N, as car_ims/ names them; labels (N,)
+    files: N photographs, relative to the folder; items: N, as car_ims/ names them; labels (N,)
     int64; testing (N,) bool; boxes (N, 4) int64, x1, y1, x2, y2 in pixels; class_names: C;
-    published: SHA-256 (hex) that the lists read should have.
+    published: SHA-256 (hex) of the published lists.
     """
 
+    folder: Path
     files: tuple[str, ...]
     items: tuple[str, ...]
     labels: np.ndarray
@@ -56,13 +56,14 @@ class Lists:
         return hashlib.sha256(rows.tobytes() + "\n".join(self.class_names).encode()).hexdigest()
 
 
-def read_lists(folder: Path) -> Lists:
-    """Read the annotations of the layout that is there.
+def read_lists(root: Path | None) -> Lists:
+    """Read the annotations of the layout under the data root.
 
-    Raises FileNotFoundError naming the lists that are missing, ValueError for lists that cannot be
-    read or were trimmed, and for re-packed copies, which it names.
+    Raises: FileNotFoundError with the missing lists; ValueError for lists that cannot be read or
+    were trimmed, and for re-packed copies.
     """
-    if found := repacked(folder):
+    folder = find_place("cars196", root, "cars196")
+    if found := _repacked(folder):
         raise ValueError(found)
     apart = (folder / "cars_train").is_dir() and not (folder / "car_ims").is_dir()
     if (folder / "cars_annos.mat").is_file() and not apart:
@@ -72,25 +73,25 @@ def read_lists(folder: Path) -> Lists:
     raise FileNotFoundError(
         f"cars196 is not complete: {folder} lacks the annotations: cars_annos.mat for car_ims/, or "
         "devkit/ for cars_train/ and cars_test/ (each numbers the photographs in its own way); "
-        f"{_ASK}"
+        f"{_ADVICE}"
     )
 
 
-def repacked(folder: Path) -> str:
-    """What a copy that is not the official one is, in words; nothing for what may be official."""
+def _repacked(folder: Path) -> str:
+    """What a copy is that is not the official one; empty if it may be official."""
     own = (folder / "car_ims").is_dir() or (folder / "cars_train").is_dir()
     for place in (folder, folder / "car_data", folder / "car_data" / "car_data"):
         if (place / "train").is_dir() and not own:
             return (
                 f"{place} is a re-packed copy: photographs sorted into train/ and test/ by class, "
                 "without the official annotations (as stanford-car-dataset-by-classes-folder); "
-                f"{_ASK}"
+                f"{_ADVICE}"
             )
     if (folder / "cars_train" / "cars_train").is_dir():
         return (
             f"{folder} is a re-packed copy (as stanford-cars-dataset): cars_train/ lies inside "
             "cars_train/, and its cars_annos.mat numbers the photographs of car_ims/, not these; "
-            f"move them up one folder and add the official devkit/; {_ASK}"
+            f"move them up one folder and add the official devkit/; {_ADVICE}"
         )
     return ""
 
@@ -102,6 +103,7 @@ def _read_together(folder: Path) -> Lists:
     files = _column(path, table, "relative_im_path", str)
     order = np.argsort(files)
     return Lists(
+        folder=folder,
         files=tuple(files[order].tolist()),
         items=tuple(name.rsplit("/", 1)[-1] for name in files[order].tolist()),
         labels=_labels(path, table)[order],
@@ -123,9 +125,10 @@ def _read_apart(folder: Path) -> Lists:
     labels = np.concatenate((_labels(first, one), _labels(second, two)))
     boxes = np.concatenate((_boxes(first, one), _boxes(second, two)))
     testing = np.arange(len(labels)) >= TRAINING
-    numbers = car_ims_numbers(labels, testing, boxes)
+    numbers = _car_ims_numbers(files)
     order = np.argsort(numbers)
     return Lists(
+        folder=folder,
         files=tuple(files[position] for position in order),
         items=tuple(f"{number:06d}.jpg" for number in numbers[order]),
         labels=labels[order],
@@ -136,14 +139,31 @@ def _read_apart(folder: Path) -> Lists:
     )
 
 
+def _car_ims_numbers(files: list[str]) -> np.ndarray:
+    """The number (N,) from 1 that each photograph of cars_train/ and cars_test/ has in car_ims/.
+
+    Class, part and box of the published annotations identify an image in both layouts, except for
+    two test images of class 119 that share them, so that it does not matter which is which.
+    """
+    table = np.load(Path(__file__).with_name("car_ims_numbers.npy"))  # in order of ``names``
+    names = [f"cars_train/{number:05d}.jpg" for number in range(1, TRAINING + 1)]
+    names += [f"cars_test/{number:05d}.jpg" for number in range(1, TESTING + 1)]
+    if sorted(files) != sorted(names):
+        raise ValueError(
+            f"devkit/ does not list the published files 00001.jpg and so on; {_ADVICE}"
+        )
+    known = dict(zip(names, table.tolist(), strict=True))
+    return np.array([known[file] for file in files])
+
+
 def _labelled(folder: Path) -> str:
-    """Where the labelled test list lies: it was published beside the devkit."""
+    """Path of the labelled test list, which was published beside the devkit."""
     for place in (LABELLED, f"devkit/{LABELLED}"):
         if (folder / place).is_file():
             return place
     raise FileNotFoundError(
         f"cars196 is not complete: {LABELLED} is missing from {folder}; cars_test_annos.mat of the "
-        f"devkit has no classes and does not replace it; {_ASK}"
+        f"devkit has no classes and does not replace it; {_ADVICE}"
     )
 
 
@@ -158,7 +178,7 @@ def _read(path: Path, variable: str, count: int) -> np.ndarray:
     if found.shape != (count,):
         raise ValueError(
             f"{path} has {found.size:,} {variable}, published are {count:,}: a trimmed or extended "
-            f"copy; {_ASK}"
+            f"copy; {_ADVICE}"
         )
     return found
 

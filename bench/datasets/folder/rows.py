@@ -1,0 +1,188 @@
+"""Which images a user's folder holds: from its list images.csv, or from a folder per class."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from unicodedata import normalize
+
+from bench.datasets.files.csv_records import mistakes, records, uneven
+from bench.datasets.files.verify import is_image
+from bench.suggest import first_names, unknown
+
+NAME = "images.csv"
+COLUMNS = ("path", "label", "split", "camera")
+REQUIRED = COLUMNS[:2]
+SPLITS = ("train", "val", "test", "query", "gallery")
+JUNK_LABEL = "-1"
+NO_CAMERA = -1
+_LITTER = (NAME, "Thumbs.db", "desktop.ini")  # the list, and files of file managers
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a user: its path from the folder and what is known about it.
+
+    ``label`` is normalised (NFC), so one word is one class however it was typed. ``line`` is that
+    of images.csv, or 0 without a list.
+    """
+
+    path: str
+    label: str
+    split: str = ""
+    camera: int = NO_CAMERA
+    line: int = 0
+
+    @property
+    def junk(self) -> bool:
+        """Whether the image is in the gallery as neither positive nor negative."""
+        return self.label == JUNK_LABEL and self.split == "gallery"
+
+    @property
+    def where(self) -> str:
+        """The image as messages name it."""
+        return f"line {self.line}: {self.path}" if self.line else self.path
+
+
+def read_images(folder: Path) -> Sequence[Row]:
+    """The images of a folder: the rows of images.csv if it exists, else those of its folders."""
+    place = folder / NAME
+    return read_list(place) if place.is_file() else read_classes(folder)
+
+
+def read_list(place: Path) -> list[Row]:
+    """The rows of an images.csv, with paths relative to its folder.
+
+    Raises: ValueError with the line of every mistake: text that is not UTF-8, unknown or missing
+    columns, empty or repeated paths, paths outside the folder or without a file, empty labels,
+    unknown splits, cameras that are not whole numbers.
+    """
+    filled = ((line, fields) for line, fields in records(place) if any(fields))
+    _, columns = next(filled, (1, []))
+    mistakes(place, _header_mistakes(columns))
+    rows: dict[str, Row] = {}
+    found: list[str] = []
+    for line, fields in filled:
+        if len(fields) != len(columns):
+            found.append(uneven(line, fields, columns))
+            continue
+        values = dict(zip(columns, fields, strict=True))
+        row = _row(line, values)
+        wrong = list(_row_mistakes(values, row, place.parent, rows.get(row.path)))
+        found += [f"line {line}: {text}" for text in wrong]
+        rows.setdefault(row.path, row)
+    mistakes(place, found or ([] if rows else ["it lists no image; add a line for each"]))
+    return list(rows.values())
+
+
+def _header_mistakes(columns: list[str]) -> Iterator[str]:
+    if len(columns) == 1 and columns[0] not in COLUMNS:
+        yield f"line 1: found one column, {columns[0]!r}; separate path and label by a comma"
+        return
+    for name in dict.fromkeys(columns):
+        if name not in COLUMNS:
+            yield f"line 1: {unknown('column', name, COLUMNS)}"
+        elif columns.count(name) > 1:
+            yield f"line 1: the column {name!r} occurs more than once"
+    for name in REQUIRED:
+        if name not in columns:
+            yield f"line 1: the column {name!r} is missing; the first line names the columns"
+
+
+def _row(line: int, values: Mapping[str, str]) -> Row:
+    camera = values.get("camera", "")
+    return Row(
+        path=PurePosixPath(values["path"]).as_posix(),
+        label=normalize("NFC", values["label"]),
+        split=values.get("split", ""),
+        camera=int(camera) if _whole(camera) else NO_CAMERA,
+        line=line,
+    )
+
+
+def _whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _row_mistakes(
+    values: Mapping[str, str], row: Row, folder: Path, before: Row | None
+) -> Iterator[str]:
+    if not values["path"]:
+        yield "the path is empty; name the image's file"
+    elif problem := _path_problem(row.path, folder):
+        yield f"{values['path']} {problem}"
+    elif before:
+        yield f"{row.path} is in line {before.line} already; remove one of them"
+    if not row.label:
+        yield "the label is empty; name the image's class"
+    if row.split and row.split not in SPLITS:
+        yield unknown("split", row.split, SPLITS)
+    if row.label == JUNK_LABEL and not row.junk:
+        yield f"the label {JUNK_LABEL} means junk, which only split gallery may hold"
+    if values.get("camera") and row.camera == NO_CAMERA:
+        yield f"the camera {values['camera']!r} is not a whole number; number the cameras"
+
+
+def _path_problem(path: str, folder: Path) -> str:
+    if path.startswith("/") or path[1:3] in (":\\", ":/"):
+        return "is an absolute path; begin at the folder of the list"
+    if ".." in path.split("/"):
+        return f"is outside {folder}; begin at the folder of the list, without '..'"
+    if os.path.isfile(os.path.join(folder, path)):
+        return ""
+    if "\\" in path:
+        return "has backslashes; write /"
+    return f"is no file in {folder}; correct the path or remove the line"
+
+
+def read_classes(folder: Path) -> list[Row]:
+    """The images in the folders of a folder; each folder is a class with everything below it.
+
+    Raises: ValueError without any image, and for an image name that is not a file: reading a pipe
+    would never end.
+    """
+    images = [path for path in files(folder) if "/" in path and is_image(path)]
+    odd = (path for path in images if not os.path.isfile(os.path.join(folder, path)))
+    mistakes(folder, (f"{path} is a broken link, pipe or device; remove it" for path in odd))
+    if not images:
+        raise ValueError(
+            f"{folder} holds no images: make a folder in it for each class and put its images "
+            f"there, {folder}/CLASS/IMAGE.jpg, or list them in {folder / NAME}"
+        )
+    return [Row(path, normalize("NFC", path.split("/")[0])) for path in images]
+
+
+def unused(folder: Path, rows: Iterable[Row]) -> list[str]:
+    """One problem for the files in the folder that no row names."""
+    known = {row.path for row in rows}
+    found = (path for path in files(folder) if os.path.basename(path) not in _LITTER)
+    extra = [path for path in found if path not in known]
+    if not extra:
+        return []
+    return [f"{folder}: files not used as images of a class ({len(extra):,}): {first_names(extra)}"]
+
+
+def files(folder: Path) -> list[str]:
+    """Paths of every file in a folder and below, sorted, without hidden ones.
+
+    Links are followed. Raises: ValueError for a folder that is reached twice, by links or in a
+    circle, and for names that are not text; OSError for a folder that cannot be read.
+    """
+    found: list[str] = []
+    seen: dict[str, str] = {}
+    for path, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
+        other = seen.setdefault(os.path.realpath(path), path)
+        if other != path:
+            raise ValueError(f"{path} and {other} are the same folder; remove the link")
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(path, name) for name in names if not name.startswith(".")]
+    start = os.path.join(folder, "")
+    paths = [path.removeprefix(start).replace(os.sep, "/") for path in found]
+    odd = (path for path in paths if any("\ud800" <= sign <= "\udfff" for sign in path))
+    # Names in bytes that are not UTF-8, which Python keeps as halves of surrogate pairs.
+    mistakes(folder, (f"{path!r}: this name is not text; rename it" for path in odd))
+    return sorted(paths)
+
+
+def _raise(error: OSError) -> None:
+    raise error
