@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.verify import changed, examine, find_place, read_rows, require
 from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
-from bench.datasets.splits import Split, class_disjoint, official
+from bench.datasets.splits import class_disjoint, official
 from bench.datasets.types import Dataset
 
 IMAGES = 11_788
@@ -24,30 +23,10 @@ LISTS = {  # SHA-256 (hex)
     "classes.txt": "66a884364a73edde6c71eeb7fd5d8bb791e80979b64759bd6a5d5d209bdc02ba",
     "bounding_boxes.txt": "c19d9f096c15564793408e5ba054b8d715a6805819d98f037c977f369ef4abd3",
 }
+PLACES = ("cub200_2011/CUB_200_2011", "cub200_2011")
 _FIRST = "001.Black_footed_Albatross"
 _FLICKR = re.compile(r"_\d{7,}\.jpg$")  # numbers in names of 2010; those of 2011 have six digits
 _ADVICE = "get the official archive: `proxy-bench data download cub200` says where"
-
-
-@dataclass(frozen=True, eq=False)
-class Lists:
-    """The lists in order of image id, and the folder that holds them.
-
-    paths: N, from images/; labels (N,) int64; training (N,) bool; boxes (N, 4) float64, left, top,
-    width, height in pixels; class_names: C.
-    """
-
-    folder: Path
-    paths: tuple[str, ...]
-    labels: np.ndarray
-    training: np.ndarray
-    boxes: np.ndarray
-    class_names: tuple[str, ...]
-
-    def photographs(self, cut: bool) -> Photographs:
-        """The photographs, cut to their boxes or whole."""
-        names = tuple(f"images/{path}" for path in self.paths)
-        return Photographs(self.folder, names, self.boxes if cut else None)
 
 
 def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Dataset:
@@ -61,53 +40,39 @@ def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Datas
     Raises: FileNotFoundError with the missing lists; ValueError for lists that are not as published
     and for re-packed copies.
     """
-    lists = _read_lists(name, root)
+    folder = find_place(name, root, *PLACES)
+    if found := _repacked(folder):
+        raise ValueError(found)
+    require(name, folder, LISTS)
+    labels = _labels(folder / "image_class_labels.txt")
+    training = _numbers(folder / "train_test_split.txt", 1)[:, 0] == 1
+    boxes = _numbers(folder / "bounding_boxes.txt", 4)
+    paths = tuple(path for (path,) in _values(folder / "images.txt", IMAGES, 1))
     return Dataset(
         name=name,
-        images=lists.photographs(cut),
-        labels=lists.labels,
-        class_names=lists.class_names,
-        items=lists.paths,
-        split=_split(lists, protocol),
+        images=Photographs(
+            folder, tuple(f"images/{path}" for path in paths), boxes if cut else None
+        ),
+        labels=labels,
+        class_names=tuple(name for (name,) in _values(folder / "classes.txt", CLASSES, 1)),
+        items=paths,
+        split=official(labels, training)
+        if protocol == "official"
+        else class_disjoint(labels, validation=np.arange(4, 100, 5), test=np.arange(100, 200)),
     )
-
-
-def _split(lists: Lists, protocol: str) -> Split:
-    if protocol == "official":
-        return official(lists.labels, lists.training)
-    return class_disjoint(lists.labels, validation=np.arange(4, 100, 5), test=np.arange(100, 200))
 
 
 def check_cub200(name: str, cut: bool, root: Path | None, report: Progress) -> list[str]:
     """Compare lists and names with the published ones; decode every photograph, or its box."""
-    lists = _read_lists(name, root)
-    problems = changed(lists.folder, LISTS) + _mislabelled(lists)
-    return problems + examine(lists.photographs(cut), ["images"], report)
-
-
-def _mislabelled(lists: Lists) -> list[str]:
-    """Problems: lines with another class than that of the image's folder."""
-    file = lists.folder / "image_class_labels.txt"
-    return [
-        f"{file}, line {i + 1}: {path} is labelled {lists.labels[i] + 1}"
-        for i, path in enumerate(lists.paths)
-        if path.split("/")[0] != lists.class_names[lists.labels[i]]
+    dataset = load_cub200(name, cut, root, "official")
+    assert isinstance(dataset.images, Photographs)
+    folder = dataset.images.place
+    mislabelled = [
+        f"{folder}/image_class_labels.txt, line {i + 1}: {path} is labelled {label + 1}"
+        for i, (path, label) in enumerate(zip(dataset.items, dataset.labels, strict=True))
+        if path.split("/")[0] != dataset.class_names[label]
     ]
-
-
-def _read_lists(name: str, root: Path | None) -> Lists:
-    folder = find_place(name, root, "cub200_2011/CUB_200_2011", "cub200_2011")
-    if found := _repacked(folder):
-        raise ValueError(found)
-    require(name, folder, LISTS)
-    return Lists(
-        folder=folder,
-        paths=tuple(path for (path,) in _values(folder / "images.txt", IMAGES, 1)),
-        labels=_labels(folder / "image_class_labels.txt"),
-        training=_numbers(folder / "train_test_split.txt", 1)[:, 0] == 1,
-        boxes=_numbers(folder / "bounding_boxes.txt", 4),
-        class_names=tuple(name for (name,) in _values(folder / "classes.txt", CLASSES, 1)),
-    )
+    return changed(folder, LISTS) + mislabelled + examine(dataset.images, ["images"], report)
 
 
 def _repacked(folder: Path) -> str:

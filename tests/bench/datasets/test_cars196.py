@@ -9,7 +9,7 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from bench.datasets import load, verify
-from bench.datasets.cars196 import annotations as module
+from bench.datasets.cars196 import dataset as module
 from bench.datasets.files.photographs import Photographs
 from tests.support.tiny import decode_only, fill, jpeg, quiet, replace
 
