@@ -1,4 +1,4 @@
-"""What a protocol refuses of a user's images, though list and folder can be read."""
+"""What is refused of a user's folder or list, with file, line and what to do."""
 
 import os
 from pathlib import Path
@@ -36,9 +36,10 @@ def _refused(zoo: Path, protocol: str) -> str:
 
 
 def _mistakes(zoo: Path, protocol: str) -> list[str]:
+    """The lines after the first, which must name the list and the number of mistakes."""
     first, *lines = _refused(zoo, protocol).splitlines()
-    assert first.startswith(f"{zoo}/images.csv has ")
-    return [line.strip() for line in lines]
+    assert first in {f"{zoo}/images.csv has {n}:" for n in ("a mistake", f"{len(lines)} mistakes")}
+    return [line.removeprefix("  ") for line in lines]
 
 
 def _verify(zoo: Path) -> list[str]:
@@ -48,6 +49,95 @@ def _verify(zoo: Path) -> list[str]:
 def _at(line: int, value: str, column: list[str]) -> list[str]:
     """A column with another value on one line."""
     return [*column[: line - 2], value, *column[line - 1 :]]
+
+
+UNKNOWN = "unknown split 'tset'; did you mean 'test'? (known: train, val, test, query, gallery)"
+NO_FILE = "is no file in {zoo}; correct the path or remove the line"
+OUTSIDE = "is outside {zoo}; begin at the folder of the list, without '..'"
+ABSOLUTE = "is an absolute path; begin at the folder of the list"
+NUMBER = "is not a whole number; number the cameras"
+COMMA = "5 fields under 4 columns; put double quotes around a value with a comma"
+
+
+@pytest.mark.parametrize(
+    ("column", "line", "value", "expected"),
+    [
+        ("split", 13, "tset", UNKNOWN),
+        ("path", 3, "", "the path is empty; name the image's file"),
+        ("label", 3, " ", "the label is empty; name the image's class"),
+        ("path", 4, "b/größe.png", f"b/größe.png {NO_FILE}"),
+        ("path", 4, "a", f"a {NO_FILE}"),
+        ("path", 4, "../zoo/b/0.png", f"../zoo/b/0.png {OUTSIDE}"),
+        ("path", 4, "a/../b/0.png", f"a/../b/0.png {OUTSIDE}"),
+        ("path", 4, "/etc/passwd", f"/etc/passwd {ABSOLUTE}"),
+        ("path", 4, "C:\\a.png", f"C:\\a.png {ABSOLUTE}"),
+        ("path", 4, "b\\0.png", "b\\0.png has backslashes; write /"),
+        ("path", 4, "./a//1.png", "a/1.png is in line 3 already; remove one of them"),
+        ("path", 4, "b/0.png\0", f"b/0.png\0 {NO_FILE}"),
+        ("camera", 9, "1.5", f"the camera '1.5' {NUMBER}"),
+        ("camera", 9, "9" * 20, f"the camera '{'9' * 20}' {NUMBER}"),
+        ("label", 13, "-1", "the label -1 means junk, which only split gallery may hold"),
+        ("label", 13, "c,x", COMMA),
+        ("label", 15, '"c', "this is not CSV (unexpected end of data)"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["official", "class-disjoint"])
+def test_each_wrong_row_is_one_mistake_with_its_line(
+    zoo: Path, column: str, line: int, value: str, expected: str, protocol: str
+) -> None:
+    columns = {"path": NAMES, "label": LABELS, "split": SPLITS, "camera": [""] * 14}
+    columns[column] = _at(line, value, columns[column])
+    rows = [columns.keys(), *zip(*columns.values(), strict=True)]
+    (zoo / "images.csv").write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+    assert _mistakes(zoo, protocol) == [f"line {line}: {expected.format(zoo=zoo)}"]
+    assert _verify(zoo) == [_refused(zoo, protocol)]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("path,label,spilt", ["unknown column 'spilt'; did you mean 'split'? (known: path,"]),
+        (
+            "file,label,split",
+            ["unknown column 'file' (known: path", "the column 'path' is missing"],
+        ),
+        ("path,label,label", ["the column 'label' occurs more than once"]),
+        ("path;label;split", ["found one column, 'path;label;split'; separate path and label"]),
+        ("path", ["the column 'label' is missing; the first line names the columns"]),
+        ("", ["the column 'path' is missing", "the column 'label' is missing"]),
+    ],
+)
+def test_wrong_columns_are_named(zoo: Path, header: str, expected: list[str]) -> None:
+    (zoo / "images.csv").write_text(f"{header}\na/0.png,a,train\n" if header else "\n\n")
+    found = _mistakes(zoo, "official")
+    assert len(found) == len(expected)
+    starts = zip(found, expected, strict=True)
+    assert all(line.startswith(f"line 1: {text}") for line, text in starts)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"path,label\n\n,,\n\n", "it lists no image; add a line for each"),
+        ("path,label\na/0.png,a\na/1.png,größe\n".encode("latin-1"), "line 3: this is not UTF-8;"),
+        ("path,label\na/0.png,a\n".encode("utf-16"), "line 1: this is not UTF-8; save the file as"),
+    ],
+)
+def test_an_unreadable_list_is_one_mistake(zoo: Path, content: bytes, expected: str) -> None:
+    (zoo / "images.csv").write_bytes(content)
+    (found,) = _mistakes(zoo, "official")
+    assert found.startswith(expected)
+
+
+def test_all_mistakes_are_counted_and_five_are_listed(zoo: Path) -> None:
+    _write(zoo, _at(2, "tset", _at(4, "tset", SPLITS)), _at(4, "", _at(8, "", LABELS)))
+    lines = [line.split(":")[0] for line in _mistakes(zoo, "official")]
+    assert lines == ["line 2", "line 4", "line 4", "line 8"]
+    _write(zoo, ["x"] * 14, _at(4, "", LABELS))
+    first, *shown = _refused(zoo, "official").splitlines()
+    assert first == f"{zoo}/images.csv has 15 mistakes:"
+    assert len(shown) == 6
+    assert shown[-1] == "  and 10 more"
 
 
 PARTS: list[tuple[list[str], str]] = [
@@ -63,7 +153,7 @@ PARTS: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(("splits", "expected"), PARTS)
-def test_each_missing_part_is_told(zoo: Path, splits: list[str], expected: str) -> None:
+def test_each_missing_part_is_named(zoo: Path, splits: list[str], expected: str) -> None:
     _write(zoo, splits)
     (found,) = _mistakes(zoo, "official")
     assert found.startswith(expected)
@@ -78,17 +168,19 @@ def test_each_missing_part_is_told(zoo: Path, splits: list[str], expected: str) 
         (SEARCH, "aabbcccffdddde", "query", "d"),
     ],
 )
-def test_a_part_of_one_class_is_told(
+def test_a_part_of_one_class_is_named(
     zoo: Path, splits: list[str], labels: str, part: str, label: str
 ) -> None:
     _write(zoo, splits, [*labels], CAMERAS)
-    told = f"all images of the split {part} are of the class '{label}'; give it two classes or more"
-    assert _mistakes(zoo, "official") == [told]
+    expected = (
+        f"all images of the split {part} are of the class '{label}'; give it two "
+    )
+    assert _mistakes(zoo, "official") == [expected]
     (problem,) = _verify(zoo)
-    assert told in problem
+    assert expected in problem
 
 
-def test_without_a_list_only_class_disjoint_is_there(zoo: Path) -> None:
+def test_without_a_list_only_class_disjoint_is_possible(zoo: Path) -> None:
     for protocol in ("official", "re-identification"):
         assert _refused(zoo, protocol) == (
             f"the split {protocol} needs a list {zoo}/images.csv with the columns path, label and "
@@ -109,7 +201,7 @@ def test_without_a_list_only_class_disjoint_is_there(zoo: Path) -> None:
         (SEARCH, _at(11, "x", LABELS), "line 11: e/1.png finds no other image of 'x' in gallery"),
     ],
 )
-def test_an_image_alone_in_its_class_is_told(
+def test_a_query_without_positive_is_named(
     zoo: Path, splits: list[str], labels: list[str], expected: str
 ) -> None:
     _write(zoo, splits, labels)
@@ -119,7 +211,7 @@ def test_an_image_alone_in_its_class_is_told(
     assert expected in problem
 
 
-def test_by_class_an_image_alone_in_its_class_is_told(zoo: Path) -> None:
+def test_class_disjoint_names_queries_without_positive(zoo: Path) -> None:
     for name in ("c/1.png", "f/0.png"):
         (zoo / name).unlink()
     expected = [
@@ -131,7 +223,7 @@ def test_by_class_an_image_alone_in_its_class_is_told(zoo: Path) -> None:
     assert _verify(zoo) == ["\n".join(expected)]
 
 
-def test_of_a_list_the_line_is_told_by_class_too(zoo: Path) -> None:
+def test_class_disjoint_names_the_line_of_a_list(zoo: Path) -> None:
     _write(zoo, [""] * 14, [*"aabbccddeeeffg"])
     (found,) = _mistakes(zoo, "class-disjoint")
     assert found.startswith("line 15: g/1.png finds no other image of 'g' in test")
@@ -178,7 +270,7 @@ def test_what_re_identification_refuses(
     assert all(line.startswith(text) for line, text in zip(found, expected, strict=True))
 
 
-def test_what_both_protocols_of_a_list_refuse_is_told_once(zoo: Path) -> None:
+def test_what_both_protocols_of_a_list_refuse_is_one_problem(zoo: Path) -> None:
     _write(zoo, SEARCH, _at(11, "x", LABELS), CAMERAS)
     text = "line 11: e/1.png finds no other image of 'x' in gallery; add images of this class or"
     for protocol in ("official", "re-identification"):
@@ -188,7 +280,7 @@ def test_what_both_protocols_of_a_list_refuse_is_told_once(zoo: Path) -> None:
     assert text in problem
 
 
-def test_identities_that_are_trained_must_not_be_tested(zoo: Path) -> None:
+def test_training_identities_must_not_be_tested(zoo: Path) -> None:
     _write(zoo, SEARCH, [*"aabbcccffaeaae"], CAMERAS)
     assert "share the classes a, which the re-identification protocol forbids" in _refused(
         zoo, "re-identification"
@@ -207,7 +299,7 @@ def test_a_folder_without_images(zoo: Path) -> None:
     assert _verify(zoo)[0].startswith(message)
 
 
-def test_broken_images_and_what_is_not_used_are_listed(zoo: Path) -> None:
+def test_broken_and_unused_files_are_listed(zoo: Path) -> None:
     (zoo / "a" / "0.png").write_bytes(b"a note")
     for name in ("readme.txt", "top.png", "b/film.mp4"):
         (zoo / name).write_bytes(b"x")
@@ -231,7 +323,7 @@ def test_links_are_followed_but_not_twice(zoo: Path) -> None:
     assert _refused(zoo, "class-disjoint").endswith("are the same folder; remove the link")
 
 
-def test_a_name_that_is_not_text_is_told(zoo: Path) -> None:
+def test_a_name_that_is_not_text_is_named(zoo: Path) -> None:
     name = os.fsencode(zoo / "a") + b"/\xff.png"
     try:
         Path(os.fsdecode(name)).write_bytes(b"x")
