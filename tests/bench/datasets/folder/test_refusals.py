@@ -173,7 +173,7 @@ def test_a_part_of_one_class_is_named(
 ) -> None:
     _write(zoo, splits, [*labels], CAMERAS)
     expected = (
-        f"all images of the split {part} are of the class '{label}'; give it two "
+        f"all images of the split {part} are of the class '{label}'; give it two classes or more"
     )
     assert _mistakes(zoo, "official") == [expected]
     (problem,) = _verify(zoo)
