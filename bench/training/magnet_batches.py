@@ -1,6 +1,5 @@
 """Clusters of the training images and, for Magnet loss, batches that are neighbourhoods of them."""
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from bench.training.sampling import derive
 from proxy_core.losses.magnet import directions, variance
+from proxy_core.metrics.kmeans import k_means
 
 BLOCK = 128  # clusters or images at a time, so that memory grows with their number only
 
@@ -52,24 +52,19 @@ def find_clusters(
     of_image = torch.empty_like(labels)
     for label in range(int(labels.max()) + 1):
         members = labels == label
-        of_image[members] = label * per_class + k_means(points[members], per_class, generator)
+        of_image[members] = label * per_class + class_clusters(
+            points[members], per_class, generator
+        )
     centroids = means(points, of_image, (int(labels.max()) + 1) * per_class)
     unrated = torch.zeros(len(centroids), dtype=points.dtype)
     clusters = Clusters(of_image, centroids, unrated, per_class)
     return replace(clusters, losses=mean_losses(clusters, points, groups=groups, alpha=alpha))
 
 
-def k_means(points: Tensor, count: int, generator: np.random.Generator) -> Tensor:
-    """Cluster (N,) in 0..count-1 of each row (N, D): scikit-learn's KMeans, one k-means++ start."""
-    # Imported here because scikit-learn takes seconds to load and no other loss needs it.
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
+def class_clusters(points: Tensor, count: int, generator: np.random.Generator) -> Tensor:
+    """Cluster (N,) in 0..count-1 of each of a class's images (N, D), by k-means."""
     seed = int(generator.integers(2**32))
-    model = KMeans(min(count, len(points)), init="k-means++", n_init=1, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told when images coincide
-        return torch.from_numpy(model.fit_predict(points.numpy())).long()
+    return k_means(points, min(count, len(points)), seed=seed).of_point
 
 
 def means(points: Tensor, clusters: Tensor, count: int) -> Tensor:

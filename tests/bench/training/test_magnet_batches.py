@@ -10,13 +10,14 @@ from torch import Tensor
 
 from bench.training.magnet_batches import (
     Clusters,
+    class_clusters,
     draw_seed,
     find_clusters,
-    k_means,
     nearest_impostors,
     neighbourhood,
 )
 from bench.training.sampling import derive
+from proxy_core.metrics.kmeans import k_means
 
 K = 3
 
@@ -138,16 +139,12 @@ def test_small_classes_and_equal_images_get_fewer_clusters() -> None:
     assert clusters.losses.isfinite().all()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_k_means_is_that_of_scikit_learn_from_one_start(seed: int) -> None:
-    from sklearn.cluster import KMeans
-
+def test_clusters_of_a_class_are_those_of_k_means_with_a_drawn_seed() -> None:
     points = torch.randn(90, 3, generator=torch.Generator().manual_seed(0)).double()
-    found = k_means(points, 7, derive(seed, "clusters", 0))
-    state = int(derive(seed, "clusters", 0).integers(2**32))
-    theirs = KMeans(7, init="k-means++", n_init=1, random_state=state).fit_predict(points.numpy())
-    assert found.dtype == torch.int64
-    np.testing.assert_array_equal(found.numpy(), theirs)
+    found = class_clusters(points, 7, derive(1, "clusters", 0))
+    seed = int(derive(1, "clusters", 0).integers(2**32))
+    assert torch.equal(found, k_means(points, 7, seed=seed).of_point)
+    assert len(set(class_clusters(points[:4], 7, derive(1, "clusters", 0)).tolist())) == 4
 
 
 def batch(

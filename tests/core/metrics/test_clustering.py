@@ -1,14 +1,23 @@
-"""Clustering scores: formulas in plain Python, chance, perfection, and the seeds."""
+"""NMI and AMI against counts and scikit-learn; scores by chance, perfection and seeds."""
 
+import itertools
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from proxy_core.distances import unit
-from proxy_core.metrics.clustering import cluster_scores
+from proxy_core.metrics.clustering import (
+    adjusted_mutual_information,
+    cluster_scores,
+    expected_information,
+    normalized_mutual_information,
+)
 from proxy_core.metrics.kmeans import k_means
 
 
@@ -19,33 +28,29 @@ def clouds(noise: float, classes: int = 5, size: int = 60) -> tuple[Tensor, Tens
     return centers[labels] + noise * torch.randn(size, 6, generator=generator), labels
 
 
-def plain_nmi(left: list[int], right: list[int]) -> float:
-    """2 I / (H + H), from counts."""
-    size = len(left)
+groupings = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), min_size=2, max_size=40)
 
-    def entropy(counts: Counter[int]) -> float:
-        return -sum(n / size * math.log(n / size) for n in counts.values())
 
-    ones, others = Counter(left), Counter(right)
+def information(left: tuple[int, ...], right: tuple[int, ...]) -> float:
+    """Mutual information in nats, from counts."""
+    size, ones, others = len(left), Counter(left), Counter(right)
     both = Counter(zip(left, right, strict=True))
-    shared = sum(
-        n / size * math.log(n * size / (ones[a] * others[b])) for (a, b), n in both.items()
-    )
-    return 2 * shared / (entropy(ones) + entropy(others))
+    return sum(n / size * math.log(n * size / (ones[a] * others[b])) for (a, b), n in both.items())
 
 
 def test_nmi_is_that_of_counts_with_k_the_number_of_classes() -> None:
     embeddings, labels = clouds(noise=1.0)
     found = k_means(unit(embeddings.double()), 5, seed=3).of_point
     assert len(set(found.tolist())) == 5
-    expected = plain_nmi(labels.tolist(), found.tolist())
+    sides = tuple(labels.tolist()), tuple(found.tolist())
+    expected = 2 * information(*sides) / sum(information(side, side) for side in sides)
     scores = cluster_scores(embeddings, labels, seeds=[3])
     assert scores["nmi"] == pytest.approx(expected, rel=1e-9)
     assert 0.05 < scores["ami"] < scores["nmi"] < 0.95
 
 
 def test_separated_classes_score_one() -> None:
-    scores = cluster_scores(*clouds(noise=0.01), seeds=[0, 1], n_init=5)
+    scores = cluster_scores(*clouds(noise=0.01), seeds=[0, 1])
     assert all(value == pytest.approx(1.0) for value in scores.values())
 
 
@@ -87,7 +92,7 @@ def test_label_numbers_do_not_matter() -> None:
 
 def test_a_collapsed_embedding_scores_nothing() -> None:
     _, labels = clouds(noise=1.0)
-    scores = cluster_scores(torch.ones(60, 6), labels, seeds=[0, 1], n_init=2)
+    scores = cluster_scores(torch.ones(60, 6), labels, seeds=[0, 1])
     assert all(value == pytest.approx(0.0, abs=1e-12) for value in scores.values())
 
 
@@ -103,22 +108,57 @@ def test_bad_input_is_refused() -> None:
         cluster_scores(embeddings, labels[1:], seeds=[0])
     with pytest.raises(ValueError, match="labels hold 1 distinct classes"):
         cluster_scores(embeddings, labels * 0, seeds=[0])
-    with pytest.raises(ValueError, match=r"seeds are \[\], n_init is 1"):
+    with pytest.raises(ValueError, match="seeds are empty"):
         cluster_scores(embeddings, labels, seeds=[])
-    with pytest.raises(ValueError, match="n_init is 0"):
-        cluster_scores(embeddings, labels, seeds=[0], n_init=0)
     with pytest.raises(ValueError, match="NaN or infinity"):
         cluster_scores(embeddings * torch.nan, labels, seeds=[0])
 
 
-@pytest.mark.parametrize("classes", [5, 300])  # centers one by one, and several at a time
-def test_progress_rises_to_all(classes: int) -> None:
-    told: list[tuple[int, int]] = []
-    sides = clouds(noise=1.0, classes=classes, size=900)
-    cluster_scores(*sides, seeds=[0, 1], progress=lambda *step: told.append(step))
-    done = [step[0] for step in told]
+def test_progress_rises_to_all() -> None:
+    steps: list[tuple[int, int]] = []
+    sides = clouds(noise=1.0, classes=30, size=900)
+    cluster_scores(*sides, seeds=[0, 1], progress=lambda *step: steps.append(step))
+    done = [step[0] for step in steps]
     assert done == sorted(done)
-    assert {total for _, total in told} == {1800}
-    assert done[-1] == 1800
-    assert sum(0 < step < 450 for step in done) > 1, "while starts are chosen"
-    assert sum(450 < step < 900 for step in done) > 1, "while centers move"
+    assert {total for _, total in steps} == {1800}
+    assert {450, 900, 1350, 1800} < set(done)  # after each start and each clustering
+
+
+def test_the_expectation_is_the_mean_over_all_permutations() -> None:
+    left, right = (0, 0, 0, 1, 1, 2, 3), (0, 0, 1, 1, 1, 1, 2)
+    values = [information(left, order) for order in itertools.permutations(right)]
+    found = expected_information(np.array([3, 2, 1, 1]), np.array([2, 4, 1]))
+    assert found == pytest.approx(sum(values) / len(values), rel=1e-12)
+
+
+@settings(deadline=None)  # the first example loads scikit-learn
+@given(groupings)
+def test_both_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
+
+    left, right = np.array(pairs).T
+    found = normalized_mutual_information(left, right)
+    assert found == pytest.approx(normalized_mutual_info_score(left, right), abs=1e-9)
+    if len(set(left)) < len(left) or len(set(right)) < len(right):  # else there is no room
+        expected = adjusted_mutual_info_score(left, right)
+        assert adjusted_mutual_information(left, right) == pytest.approx(expected, abs=1e-9)
+
+
+def test_many_small_groups_agree_with_scikit_learn() -> None:
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    generator = np.random.default_rng(0)
+    left = generator.integers(0, 700, 3000)
+    right = np.where(generator.random(3000) < 0.5, left, generator.permutation(left))
+    found = adjusted_mutual_information(left, right)
+    assert 0.2 < found < 0.6
+    assert found == pytest.approx(adjusted_mutual_info_score(left, right), abs=1e-9)
+
+
+def test_groupings_without_a_choice() -> None:
+    single, whole = np.arange(5), np.zeros(5, dtype=np.int64)
+    assert adjusted_mutual_information(single, single) == 1.0
+    assert adjusted_mutual_information(whole, whole) == 1.0
+    assert adjusted_mutual_information(single, whole) == pytest.approx(0.0, abs=1e-12)
+    assert normalized_mutual_information(single, whole) == 0.0
+    assert adjusted_mutual_information(single, np.array([0, 1, 2, 3, 3])) == pytest.approx(0.0)
