@@ -5,15 +5,15 @@ from torch import Tensor
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """The same tensor in float32 if it holds half precision, unchanged otherwise."""
+    """The tensor in float32 if it has half precision, otherwise unchanged."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def unit(vectors: Tensor) -> Tensor:
     """Rows (N, D) scaled to length one; a zero row stays zero.
 
-    `torch.nn.functional.normalize` multiplies the gradient of a zero row by 1e12; here such a row
-    is divided by one instead, so its gradient stays as large as the one that arrives.
+    `torch.nn.functional.normalize` multiplies the gradient of a zero row by 1e12. Here such a row
+    is divided by one, so its gradient is unchanged.
     """
     lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return vectors / lengths.masked_fill(lengths == 0, 1.0)
@@ -22,7 +22,7 @@ def unit(vectors: Tensor) -> Tensor:
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
     """Products (B, P) of rows (B, D) with rows (P, D), never in half precision.
 
-    Automatic mixed precision is switched off inside: a product in bfloat16 is off by up to 2**-9,
+    Automatic mixed precision is switched off: a product in bfloat16 has an error of up to 2**-9,
     which a scale of 18 turns into a visible error of the loss.
     """
     dtype = torch.promote_types(full_precision(left).dtype, full_precision(right).dtype)
@@ -39,8 +39,8 @@ def cosine_similarity(left: Tensor, right: Tensor) -> Tensor:
 def squared_distances(vectors: Tensor) -> Tensor:
     """Squared Euclidean distances (B, B) in [0, 4] between the directions of rows (B, D).
 
-    Of unit vectors u and v it is |u - v|^2 = 2 - 2 cos(u, v). Rounding can make it negative, which
-    is cut to 0; a zero row counts as being at right angles to every row.
+    For unit vectors u and v, |u - v|^2 = 2 - 2 cos(u, v). Rounding can make it negative, which is
+    cut to 0. A zero row is at a right angle to every row.
     """
     return (2.0 - 2.0 * cosine_similarity(vectors, vectors)).clamp(min=0.0)
 

@@ -1,4 +1,4 @@
-"""What must be kept to go on as if nothing had happened: parameters, optimiser and counters."""
+"""Checkpoints: parameters, optimizer, batches and counters, from which a run resumes exactly."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +15,12 @@ from bench.training.batches import Batches
 
 @dataclass
 class Progress:
-    """Counters of a run: steps done, seconds spent training, losses since the last validation, and
-    the length of the curve file at the time, beyond which a killed process may have written."""
+    """Counters of a run.
+
+    Attributes: step, steps done; seconds, time spent training; loss_sum and loss_count, of the
+    losses since the last validation; curve_bytes, the length of the curve file at the checkpoint,
+    beyond which a killed process may have written.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -33,7 +37,7 @@ def save_checkpoint(
     batches: Batches,
     progress: Progress,
 ) -> None:
-    """Write everything, by renaming, so that a kill leaves the previous checkpoint."""
+    """Write a checkpoint and rename it into place, so that a kill leaves the previous one."""
     content = {
         "model": model.state_dict(),
         "loss": loss.state_dict(),
@@ -58,7 +62,7 @@ def load_checkpoint(
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except (RuntimeError, UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} is damaged; delete it to start this run anew") from error
+        raise ValueError(f"{path} is damaged; delete it to start this run again") from error
     model.load_state_dict(content["model"])
     loss.load_state_dict(content["loss"])
     optimizer.load_state_dict(content["optimizer"])

@@ -33,7 +33,7 @@ def deterministic() -> Iterator[None]:
 
 
 def make_optimizer(spec: RunSpec, model: nn.Module, loss: nn.Module) -> Optimizer:
-    """AdamW over the network and, at its own rate and without decay, the loss's parameters."""
+    """AdamW over the network and, at their own rate and without decay, the loss's parameters."""
     groups = [
         {
             "params": list(model.parameters()),
@@ -54,14 +54,14 @@ def train(
     progress: Progress,
     device: torch.device,
 ) -> Iterator[None]:
-    """Take the steps that are left, counting them in `progress`, and yield after each.
+    """Take the remaining steps, count them in `progress`, and yield after each.
 
-    Raises: FloatingPointError naming the step when the loss is not finite, since from there on
-    every parameter would be lost.
+    Raises: FloatingPointError naming the step if the loss is not finite, because the next step
+    would make every parameter NaN.
     """
     while progress.step < spec.steps:
         started = time.perf_counter()
-        batches.refresh(model, progress.step)  # a part of what the method costs, so it is timed too
+        batches.refresh(model, progress.step)  # a cost of the method, so it is timed too
         images, targets = batches.load(progress.step)
         targets = tuple(target.to(device) for target in targets)
         value = train_step(model, loss, optimizer, images.to(device), targets)

@@ -1,4 +1,4 @@
-"""Clusters of the training images and, for Magnet loss, batches that are neighbourhoods of them."""
+"""Batches of clusters that lie near each other, for losses with the hook `ClusteredBatches`."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ BLOCK = 128  # clusters or images at a time, so that memory grows with their num
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Where the N training images lay at the last refresh, in C K clusters.
+    """The C K clusters of the N training images at the last refresh.
 
     Attributes: of_image (N,) int64, each image's cluster, which is k of 0..K-1 plus K times its
     class; centroids (C K, D) float64, zero for a cluster without images; losses (C K,) float64, the
@@ -44,9 +44,10 @@ def find_clusters(
 ) -> Clusters:
     """Cluster each class's images and rate the clusters by the loss of their images.
 
-    embeddings (N, D) of any length, taken as Magnet loss takes them; labels (N,) in 0..C-1, every
-    class present; `per_class` clusters for each class, or one for each image where there are fewer;
-    `groups`, the clusters of a batch. Images that coincide may leave some clusters empty.
+    embeddings (N, D) of any length; labels (N,) in 0..C-1, every class present; per_class, the
+    number of clusters of each class, at most one for each image; groups, the number of clusters in
+    a batch; alpha, the gap of the loss. Distances are those of Magnet loss. Images that coincide
+    may leave some clusters empty.
     """
     points = directions(embeddings)
     of_image = torch.empty_like(labels)
@@ -74,10 +75,11 @@ def means(points: Tensor, clusters: Tensor, count: int) -> Tensor:
 
 
 def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float) -> Tensor:
-    """Mean loss (C K,) of the images (N, D) of each cluster in the batch that it would seed.
+    """Mean Magnet loss (C K,) of the images (N, D) of each cluster in the batch that it would seed.
 
-    Its impostors are those of that batch, since among thousands of others the nearest would hardly
-    count; its variance is that of all N images, which puts dense and sparse regions on one scale.
+    Its impostors are those of that batch, because among thousands of others the nearest would
+    hardly count. Its variance is that of all N images, which puts dense and sparse regions on one
+    scale.
     """
     own = (points - clusters.centroids[clusters.of_image]).square().sum(dim=1)
     twice = 2 * variance(own)
@@ -85,7 +87,7 @@ def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float
     losses = torch.zeros_like(clusters.losses)
     for rows in torch.split(torch.arange(len(points)), BLOCK):
         cluster = clusters.of_image[rows]
-        # By differences instead of inner products, so that nothing is lost to cancellation.
+        # Differences, because inner products would lose digits by cancellation.
         gaps = points[rows][:, None] - clusters.centroids[impostors[cluster]]  # (rows, I, D)
         nearness = -gaps.square().sum(dim=2) / twice
         nearness.masked_fill_(far[cluster] == torch.inf, -torch.inf)
@@ -95,9 +97,10 @@ def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float
 
 
 def ranked_impostors(clusters: Clusters, count: int) -> tuple[Tensor, Tensor]:
-    """For every cluster the distances to, and the numbers of, its `count` nearest impostors.
+    """For every cluster the distances to its `count` nearest impostors, and their numbers.
 
-    Both (C K, I), nearest first, of equally near ones the first; infinite where there is none.
+    Impostors are clusters of other classes. Both (C K, I), nearest first, of equally near ones the
+    first; infinite where there is none.
     """
     parts = [
         impostor_distances(clusters, part).sort(dim=1, stable=True)
@@ -109,16 +112,18 @@ def ranked_impostors(clusters: Clusters, count: int) -> tuple[Tensor, Tensor]:
 
 def nearest_impostors(clusters: Clusters, cluster: int, count: int) -> Tensor:
     """The `count` clusters of other classes whose centroids are nearest to a cluster's, nearest
-    first, of equally near ones the first; all of them if there are fewer."""
+    first, of equally near ones the first; all of them if there are fewer.
+    """
     distances, numbers = impostor_distances(clusters, torch.tensor([cluster])).sort(stable=True)
     return numbers[distances < torch.inf][:count]
 
 
 def impostor_distances(clusters: Clusters, chosen: Tensor) -> Tensor:
-    """Distances (M, C K) of the centroids of chosen clusters (M,) to all others'; infinite to those
-    of the own class and to those without images."""
+    """Distances (M, C K) of the centroids of chosen clusters (M,) to all others; infinite to those
+    of the own class and to those without images.
+    """
     classes = torch.arange(len(clusters.centroids)) // clusters.per_class
-    # By differences, so that centroids at one place are exactly equally far.
+    # Differences, so that centroids that coincide are exactly equally far.
     distances = torch.cdist(
         clusters.centroids[chosen], clusters.centroids, compute_mode="donot_use_mm_for_euclid_dist"
     )
@@ -133,23 +138,23 @@ def neighbourhood(
     """Rows (B,) among the training images of batch `step`: a drawn cluster, then its nearest
     impostors, `samples_per_class` images of each.
 
-    With fewer impostors than the batch asks for, the clusters are gone round again in the same
-    order. Images of a cluster are drawn without replacement, unless it has too few.
+    If there are too few impostors for the batch, the clusters are used again in the same order.
+    Images of a cluster are drawn without replacement, unless it has too few.
     """
     generator = derive(seed, "batch", step)
     groups = batch_size // samples_per_class
     first = draw_seed(clusters, generator)
     ring = [first, *nearest_impostors(clusters, first, groups - 1).tolist()]
     drawn = []
-    for place, cluster in enumerate(ring):
+    for index, cluster in enumerate(ring):
         members = np.flatnonzero(clusters.of_image.numpy() == cluster)
-        wanted = len(range(place, groups, len(ring))) * samples_per_class
-        drawn.append(generator.choice(members, wanted, replace=len(members) < wanted))
+        needed = len(range(index, groups, len(ring))) * samples_per_class
+        drawn.append(generator.choice(members, needed, replace=len(members) < needed))
     return np.concatenate(drawn)
 
 
 def draw_seed(clusters: Clusters, generator: np.random.Generator) -> int:
-    """A cluster with a probability proportional to its loss; any cluster alike if all are 0."""
+    """A cluster, drawn with probability proportional to its loss; uniformly if all losses are 0."""
     weights = clusters.losses if clusters.losses.any() else clusters.filled.double()
     shares = (weights / weights.sum()).numpy()
     return int(generator.choice(len(shares), p=shares))

@@ -1,4 +1,4 @@
-"""Batches as a pure function of (seed, step): nothing is consumed, so nothing must be replayed."""
+"""Batches as a pure function of (seed, step), so that a resumed run draws the same batches."""
 
 from collections.abc import Mapping, Sequence
 from zlib import crc32
@@ -9,7 +9,7 @@ import numpy as np
 def derive(seed: int, purpose: str, *ids: int) -> np.random.Generator:
     """A generator for one purpose and its indices, e.g. `derive(seed, "batch", step)`.
 
-    Draws for one purpose never move those of another, whatever is added later.
+    Draws for one purpose never change those for another.
     """
     return np.random.default_rng([seed, crc32(purpose.encode()), *ids])
 
@@ -31,17 +31,16 @@ def batch_positions(
 ) -> np.ndarray:
     """Positions (B,) of the images of batch `step`: B / samples_per_class classes, equally filled.
 
-    Classes are drawn without replacement; only when there are fewer than the batch asks for are
-    they gone through again. Images of a class are drawn without replacement, unless the class has
-    fewer than are asked for.
+    Classes are drawn without replacement; if the batch needs more than there are, they are used
+    again. Images of a class are drawn without replacement, unless the class has too few.
     """
     generator = derive(seed, "batch", step)
     groups = batch_size // samples_per_class
     drawn = []
     for label, times in class_counts(list(by_class), groups, generator).items():
         members = by_class[label]
-        wanted = times * samples_per_class
-        drawn.append(generator.choice(members, wanted, replace=len(members) < wanted))
+        needed = times * samples_per_class
+        drawn.append(generator.choice(members, needed, replace=len(members) < needed))
     return np.concatenate(drawn)
 
 
@@ -52,6 +51,6 @@ def class_counts(
     rounds, rest = divmod(groups, len(classes))
     extra = generator.permutation(len(classes))[:rest]
     counts = dict.fromkeys(classes, rounds)
-    for place in extra:
-        counts[classes[place]] += 1
+    for index in extra:
+        counts[classes[index]] += 1
     return {label: times for label, times in counts.items() if times}

@@ -1,4 +1,4 @@
-"""Center loss: a classifier, and a pull of every embedding towards the center of its class."""
+"""Center loss: a classifier, and a pull of each embedding towards the center of its class."""
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +11,11 @@ from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 
 
 def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    """Half the mean over the batch of the squared distance |x - c_y|^2 to the own center.
+    """Half the mean over the batch of the squared distance |x - c_y|^2 to the center of the own
+    class.
 
-    embeddings (B, D) and centers (C, D) in the same unit, not normalised; labels (B,) in 0..C-1.
+    embeddings (B, D) and centers (C, D) in the same unit, not normalised; labels (B,) in 0..C-1 ->
+    scalar.
     """
     differences = full_precision(embeddings) - centers[labels]
     return 0.5 * differences.square().sum(dim=1).mean()
@@ -21,10 +23,10 @@ def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
 
 @torch.no_grad()
 def move_centers(embeddings: Tensor, labels: Tensor, centers: Tensor, *, rate: float) -> None:
-    """Move centers (C, D) in place by one batch: c - rate * (sum of c - x over its n) / (1 + n).
+    """Move centers in place by one batch: c - rate * (sum of c - x over its n images) / (1 + n).
 
-    Shapes as in `center_pull`, rate in [0, 1]. Touches only the centers of classes in the batch, as
-    the table is large where classes are many.
+    embeddings (B, D), labels (B,) in 0..C-1, centers (C, D), rate in [0, 1]. Only the centers of
+    classes in the batch are read and written, because the table is large when classes are many.
     """
     counts = same_class(labels).sum(dim=1, keepdim=True)  # (B, 1): n of the own class
     steps = (embeddings.to(centers.dtype) - centers[labels]) * (rate / (1 + counts))
@@ -37,23 +39,21 @@ class Center(nn.Module):
     Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016,
     https://doi.org/10.1007/978-3-319-46478-7_31 (not on arXiv): cross-entropy of a linear layer
     plus weight / 2 times the squared distance to the center of the class, on raw embeddings.
-    With `update` "paper" the centers are not learned by gradient but moved after each batch in
-    training mode, with alpha = `center_rate`: c - alpha * (sum of c - x) / (1 + count). The loss of
-    a batch uses the centers from before it, and evaluation mode leaves them alone, as with running
-    statistics. With "gradient" they are a parameter that the optimiser moves by the gradient of the
-    loss, weight / B * (sum of c - x), without the (1 + count); `center_rate` is not used then.
 
-    Differs from the paper: both terms are means over the batch, there sums, so `weight` (the
+    With `update` "paper" the centers are a buffer, moved after each batch in training mode with
+    alpha = `center_rate`: c - alpha * (sum of c - x) / (1 + count). The loss of a batch uses the
+    centers from before it, and evaluation mode leaves them unchanged, like running statistics. With
+    "gradient" the centers are a parameter with the gradient of the loss, weight / B * (sum of c -
+    x), without the (1 + count); `center_rate` is not used.
+
+    Differs from the paper: both terms are means over the batch instead of sums, so `weight` (the
     paper's lambda) means the same and the whole is divided by B. Differs from common PyTorch code,
-    https://github.com/KaiyangZhou/pytorch-center-loss, which lacks the 1/2 and starts from random
-    centers. It is of the kind "gradient" and divides the gradient of the centers by the weight
-    (its issue 2); here it is left as it is, which the optimiser's rate can make up for and Adam,
-    whose steps do not depend on the size of gradients, hardly notices. Centers start at zero; the
-    linear layer has a bias and PyTorch's initialisation.
+    https://github.com/KaiyangZhou/pytorch-center-loss, which lacks the 1/2, starts from random
+    centers, and divides their gradient by the weight (its issue 2). Here the gradient is not
+    divided: the optimizer's rate can make up for that, and Adam's steps hardly depend on the size
+    of gradients. Centers start at zero; the linear layer has a bias and PyTorch's initialisation.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, weight outside [0, inf), center_rate outside
-    [0, 1] or an unknown update.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     centers: Tensor
@@ -82,7 +82,7 @@ class Center(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, *self.centers.shape)
         logits = inner_products(embeddings, self.head.weight) + self.head.bias
-        # The graph holds a copy of the rows of the centers, which may be moved before the backward.
+        # `centers[labels]` is a copy: centers may move before the backward pass.
         pull = center_pull(embeddings, labels, self.centers)
         if self.training and self.update == "paper":
             move_centers(embeddings, labels, self.centers, rate=self.center_rate)

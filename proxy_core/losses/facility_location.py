@@ -1,4 +1,4 @@
-"""Structured clustering loss: the labels against the clustering that speaks most against them."""
+"""Structured clustering loss: the labels against the clustering that violates them most."""
 
 from typing import Annotated
 
@@ -13,12 +13,12 @@ from proxy_core.losses.parts.medoids import worst_medoids
 
 
 def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, passes: int) -> Tensor:
-    """Mean over the batch of d(x, medoid of its class) - d(x, nearest medoid in S), plus
-    margin * (1 - NMI of the clusters around S with the labels).
+    """Mean over the batch of d(x, medoid of its class) - d(x, nearest medoid in S), plus margin *
+    (1 - NMI of the clusters around S with the labels).
 
-    embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
-    >= 0 in that unit. S is what `worst_medoids` finds with `passes` >= 0 passes of swaps; the
-    gradient flows through the distances to it and not through the choice.
+    embeddings (B, D) of any length, labels (B,), margin >= 0 in the unit of d, the distance of unit
+    vectors in [0, 2] -> scalar. `worst_medoids` finds S with `passes` >= 0 passes of swaps. The
+    gradient flows through the distances to S but not through the choice of S.
     """
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     distances = plain_distances(embeddings).masked_fill(itself, 0.0)
@@ -34,34 +34,32 @@ def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, pass
 
 
 class FacilityLocation(nn.Module):
-    """Structured clustering loss: the labels are to beat any other clustering by 1 - its NMI.
+    """Structured clustering loss: the labels must beat any other clustering by 1 - its NMI.
 
     Song et al., Deep Metric Learning via Facility Location, CVPR 2017,
     https://arxiv.org/abs/1612.01213, section 3. The score of a set S of images is minus the mean
-    distance from the images of the batch to the nearest one in S. The loss is the maximum over
-    all S, as many images as the batch has classes, of score + margin * (1 - NMI of the clusters
+    distance from the images of the batch to the nearest one in S. The loss is the maximum, over all
+    sets S of as many images as the batch has classes, of score + margin * (1 - NMI of the clusters
     around S with the labels), minus the score with each image at the best medoid of its class.
 
     That maximum is NP-hard. As in the paper, S is built greedily and then refined by swaps of
-    medoids within their clusters (PAM), here in at most `passes` passes. What is found need not be
+    medoids within their clusters (PAM), here in at most `passes` passes. The S found need not be
     the best, so the value is a lower bound of the exact loss. The medoids of the classes compete
-    with the S found. Their score is no less than what is subtracted, so the loss is at least 0 up
-    to rounding, as the exact one is, and the paper's hinge would do nothing: it is left out.
+    with S. Their score is at least the score that is subtracted, so the loss is at least 0 up to
+    rounding, as the exact loss is; the paper's hinge would have no effect and is left out.
 
     Differs from the paper, whose score is a sum: here the whole is divided by B, and the paper's
     gamma is margin * B, so that a margin means the same for every size of batch. Differs from
-    TensorFlow 1's `cluster_loss`, which has 5 passes too but judges a swap by the distances within
-    the old cluster: here by the whole score, so no swap lowers it. NMI is I over the geometric mean
-    of both entropies, as in that code (by way of scikit-learn before 0.22) and in descriptions of
-    the paper, not over the arithmetic mean as in this project's evaluation. With one class, or
-    with one image of each, loss and gradient are 0. Images at the same place or mirroring each
-    other can make the value depend on the order of the batch; images of equal score otherwise do
-    not.
+    TensorFlow 1's `cluster_loss`, which also has 5 passes but judges a swap by the distances within
+    the old cluster: here the whole score decides, so no swap lowers it. NMI is I over the geometric
+    mean of both entropies, as in that code (through scikit-learn before 0.22) and in descriptions
+    of the paper; the evaluation of this project uses the arithmetic mean. With one class, or with
+    one image of each class, loss and gradient are 0. Images that coincide or mirror each other can
+    make the value depend on the order of the batch.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. The search runs on the CPU, in O(B^2) memory and, for C classes in the batch, in time
-    C * B^2. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1 or margin or passes outside [0, inf).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. The search runs on the CPU, in
+    O(B^2) memory and, for C classes in the batch, in time C * B^2. No parameters; C and D serve to
+    check the batch.
     """
 
     @checked

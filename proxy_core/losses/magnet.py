@@ -1,4 +1,4 @@
-"""Magnet loss: images are pulled to the mean of their cluster and away from other classes'."""
+"""Magnet loss: images are pulled to the mean of their cluster and away from other classes."""
 
 import torch
 from torch import Tensor, nn
@@ -8,17 +8,17 @@ from proxy_core.distances import full_precision, same_class, unit
 from proxy_core.hyper_parameters import Count, CountPerClass, NonNegative, checked
 from proxy_core.losses.parts.masked_sums import log_sum_exp
 
-LEAST_VARIANCE = 1e-12  # of unit vectors; below it the rounding of float32 embeddings shows
+LEAST_VARIANCE = 1e-12  # of unit vectors; below it rounding of float32 embeddings dominates
 
 
 def magnet(embeddings: Tensor, labels: Tensor, clusters: Tensor, *, alpha: float) -> Tensor:
     """Mean over the batch of [alpha + |r - mu(r)|^2 / 2v + log sum over m of e^{-|r - m|^2 / 2v}]_+
     with m the means of all clusters of other classes and v = sum of |r - mu(r)|^2 / (B - 1).
 
-    embeddings (B, D) of any length, r their directions; labels (B,) and clusters (B,) of any
-    integers, a cluster within one class; mu(r) is the mean over the batch's images of r's cluster.
-    alpha is in units of 2v. Nothing is larger than (B, B): there, column j is the cluster of image
-    j, so a cluster of n images is there n times over with a weight of 1 / n.
+    embeddings (B, D) of any length, r their directions; labels (B,) and clusters (B,), any
+    integers, a cluster within one class -> scalar. mu(r) is the mean of the batch's images in r's
+    cluster. alpha is in units of 2v. No tensor is larger than (B, B): its column j is the cluster
+    of image j, so a cluster of n images occurs n times, each with a weight of 1 / n.
     """
     points = directions(embeddings)
     same = same_class(clusters)
@@ -34,11 +34,11 @@ def magnet(embeddings: Tensor, labels: Tensor, clusters: Tensor, *, alpha: float
 
 
 def directions(embeddings: Tensor) -> Tensor:
-    """Rows (N, D) at unit length in float64; rows of length zero stay as they are.
+    """Rows (N, D) at unit length in float64; rows of length zero are unchanged.
 
-    Clusters may be thousands of times smaller than the distances between them, and the distances
-    are inner products whose rounding must be small beside the variance. Zero is what the type of
-    the embeddings cannot tell from it, as the gradient must have a place in that type.
+    Clusters may be thousands of times smaller than the distances between them. These distances come
+    from inner products, whose rounding must be small beside the variance. A row counts as zero if
+    its own type cannot tell it from zero, because the gradient must be finite in that type.
     """
     rows = full_precision(embeddings)
     zero = torch.linalg.vector_norm(rows, dim=1, keepdim=True) == 0
@@ -48,8 +48,8 @@ def directions(embeddings: Tensor) -> Tensor:
 def variance(squared: Tensor) -> Tensor:
     """Sum of squared distances (N,) to the own mean by N - 1, at least `LEAST_VARIANCE` -> scalar.
 
-    With the least value, images that all lie on their means have a loss of 0, as in the limit,
-    unless they lie on the mean of another class too.
+    With this minimum, images that all coincide with their means have a loss of 0, as in the limit,
+    unless they coincide with the mean of another class too.
     """
     return (squared.sum() / max(len(squared) - 1, 1)).clamp(min=LEAST_VARIANCE)
 
@@ -58,25 +58,24 @@ class Magnet(nn.Module):
     """Magnet loss: clusters of a class are pulled together and away from those of other classes.
 
     Rippel et al., Metric Learning with Adaptive Density Discrimination, ICLR 2016,
-    https://arxiv.org/abs/1511.05939, equation 4 over a batch, as in section 3.2: means of clusters
-    and the one variance are those of the batch, and gradients flow through both. The variance makes
-    the loss blind to the scale of the embeddings. The paper draws a batch as a neighbourhood: a
-    cluster, its nearest ones of other classes, and some images of each; k-means finds the clusters
-    anew every `refresh_every` steps, `clusters_per_class` for each class. These two say how batches
-    are to be drawn, which is not done here; only `alpha`, the gap between clusters in units of
-    twice the variance, is a part of the formula.
+    https://arxiv.org/abs/1511.05939, equation 4 over a batch, as in section 3.2: the means of
+    clusters and the variance are those of the batch, and gradients flow through both. The variance
+    makes the loss independent of the scale of the embeddings. `alpha` is the gap between clusters
+    in units of twice the variance.
+
+    The paper draws a batch as a neighborhood: a cluster, its nearest clusters of other classes, and
+    some images of each. The training loop does this (hook `ClusteredBatches`): k-means finds
+    `clusters_per_class` clusters of each class every `refresh_every` steps.
 
     Differs from the paper, whose formula does not normalise: here distances are those of unit
-    vectors, as retrieval ranks by cosine. Differs from common code, where the variance is squared
-    once more or other clusters of the own class stand in the denominator. A batch whose images all
-    lie on the means of their clusters has a loss of 0, as in the limit, unless clusters of two
-    classes coincide: the variance counts as at least 1e-12. Without a second class the loss is 0.
+    vectors, because retrieval ranks by cosine. Differs from common code, which squares the variance
+    once more or has other clusters of the own class in the denominator. A batch whose images all
+    coincide with the means of their clusters has a loss of 0, as in the limit, unless clusters of
+    two classes coincide: the variance is at least 1e-12. Without a second class the loss is 0.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 and clusters (B,), any int64 numbers, without
-    which each class is one cluster -> scalar >= 0; ValueError for any other batch, or for a cluster
-    with images of two classes. Learns nothing itself: C and D serve to check the batch. ValueError
-    when built with C < 1, D < 1, alpha outside [0, inf), clusters_per_class outside [1, 1000]
-    or refresh_every < 1.
+    forward: embeddings (B, D), labels (B,) in 0..C-1, clusters (B,) int64, by default the labels ->
+    scalar >= 0. ValueError for a cluster with images of two classes. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked
@@ -119,5 +118,5 @@ def check_clusters(clusters: Tensor, labels: Tensor) -> None:
         classes = sorted(set(labels[clusters == cluster].tolist()))
         raise ValueError(
             f"cluster {cluster} holds images of the classes {classes}: "
-            "number the clusters of each class apart"
+            "give the clusters of each class numbers of their own"
         )

@@ -26,10 +26,10 @@ def margin_loss(
     """Sum of [margin + d(a, p) - b]_+ and [margin - d(a, n) + b]_+ over distance-weighted triplets,
     divided by the number of these terms that are not zero, plus nu times the triplets' mean b.
 
-    embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
-    > 0 and boundaries (C,) in that unit; b is the boundary of the anchor's class. uniforms (B, B)
-    in [0, 1), by which `draw_negatives` draws in the canonical order of the batch. 0 without any
-    triplet.
+    embeddings (B, D) of any length, labels (B,); boundaries (C,), of which b is that of the
+    anchor's class, and margin > 0 in the unit of d, the distance of unit vectors in [0, 2];
+    uniforms (B, B) in [0, 1), with which `draw_negatives` draws in the canonical order of the batch
+    -> scalar, 0 without any triplet.
     """
     order = canonical_order(embeddings, labels)
     embeddings, labels = embeddings[order], labels[order]
@@ -40,7 +40,7 @@ def margin_loss(
     terms = margin + torch.cat([distances[a, p] - boundary, boundary - distances[a, n]])
     active = terms > 0
     spread = (terms * active).sum() / active.sum().clamp(min=1)
-    # Broken embeddings must not go unseen because no triplet holds them.
+    # NaN in an embedding must give NaN, also if no triplet contains it.
     unbroken = 0.0 * distances.detach().sum()
     return spread + nu * boundary.sum() / max(len(a), 1) + unbroken
 
@@ -51,23 +51,23 @@ class Margin(nn.Module):
     Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017,
     https://arxiv.org/abs/1706.07567, section 4: [alpha + (d(a, p) - beta)]_+ for positive pairs and
     [alpha - (d(a, n) - beta)]_+ for negative ones, alpha = `margin`, d the distance of unit
-    vectors, not squared. The boundary beta is learned: `boundaries` has one for all images or one
-    for each class, that of the anchor; all start at `beta`. For each positive pair one negative is
-    drawn with the paper's weights (`draws.distance_weights`, which says what is not drawn).
+    vectors, not squared. The boundary beta is learned: `boundaries` selects one for all images or
+    one for each class, that of the anchor; all start at `beta`. For each positive pair one negative
+    is drawn with the paper's weights (`distance_weights`, which describes the negatives that are
+    left out).
 
     The sum is divided by the number of terms that are not zero. `nu` weighs the mean boundary of
-    the triplets: beta rests where the positive pairs among these terms outnumber the negative ones
-    by nu times all of them. Without any triplet loss and gradients are exactly 0. Draws as in
-    `Triplet`: from buffers, whatever the order of the batch.
+    the triplets: beta is in balance where, among these terms, positive pairs exceed negative pairs
+    by nu times their total number. Without any triplet loss and gradients are exactly 0. Draws come
+    from buffers, as in `Triplet`, and do not depend on the order of the batch.
 
     Differs from the paper: no boundary for each image. Equals pytorch-metric-learning 2.9 on the
-    same triplets, but for `nu` with one boundary for each class, which there sums over the triplets
-    and divides by the terms that are not zero, and for the draws, where it draws the positives,
-    too, and drops anchors whose weights underflow beside another anchor's.
+    same triplets, except for `nu` with one boundary for each class, which there sums over the
+    triplets and divides by the number of terms that are not zero. That library also draws the
+    positives, and drops anchors whose weights underflow beside those of another anchor.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar, >= 0 if nu is 0; ValueError for any
-    other batch. Learns the boundaries (1,) or (C,). ValueError when built with a margin or a beta
-    outside (0, 2] (2 is the largest distance), nu outside [0, inf), or unknown `boundaries`.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar, >= 0 if nu is 0. Learns `beta`,
+    (1,) or (C,).
     """
 
     @checked

@@ -12,8 +12,8 @@ from proxy_core.losses.parts.masked_sums import log_sum_exp, mean_over
 def contrastive(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
     """Mean of d^2 / 2 over positive pairs plus mean of [margin - d]_+^2 / 2 over negative pairs.
 
-    embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
-    > 0 in that unit. A mean over no pairs is 0. Each pair counts once in each direction.
+    embeddings (B, D) of any length, labels (B,), margin > 0 in the unit of d, the distance of unit
+    vectors in [0, 2] -> scalar. A mean over no pairs is 0. Each pair counts once in each direction.
     """
     distances = plain_distances(embeddings)
     positive, negative = pair_masks(labels)
@@ -23,11 +23,12 @@ def contrastive(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
 
 
 def lifted_structure(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
-    """Half the mean over positive pairs (i, j) of [J]_+^2, 0 without any, where J = d(i, j) +
-    log(sum over negatives k of i of e^{margin - d(i, k)} + the same sum over negatives of j).
+    """Half the mean over positive pairs (i, j) of [J]_+^2, where J = d(i, j) + log(sum over
+    negatives k of i of e^{margin - d(i, k)} + the same sum over negatives of j).
 
-    embeddings (B, D) of any length, labels (B,), d the distance of unit vectors in [0, 2], margin
-    in that unit. Without negatives J = -inf, so the loss is 0.
+    embeddings (B, D) of any length, labels (B,), margin in the unit of d, the distance of unit
+    vectors in [0, 2] -> scalar, 0 without a positive pair. Without negatives J = -inf, so the loss
+    is 0.
     """
     distances = plain_distances(embeddings)
     positive, negative = pair_masks(labels)
@@ -37,10 +38,11 @@ def lifted_structure(embeddings: Tensor, labels: Tensor, *, margin: float) -> Te
 
 
 def generalized_lifted(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
-    """Mean over anchors of [log sum_p e^{d(a, p)} + log sum_n e^{margin - d(a, n)}]_+.
+    """Mean over anchors a of [log sum_p e^{d(a, p)} + log sum_n e^{margin - d(a, n)}]_+ over all
+    positives p and all negatives n of a in the batch.
 
-    Over all positives p and all negatives n of the batch; anchors that lack either do not count,
-    and without any anchor the loss is 0. Shapes and units as in `lifted_structure`.
+    Shapes and units as in `lifted_structure`. An anchor without a positive or without a negative
+    does not count; without any anchor the loss is 0.
     """
     distances = plain_distances(embeddings)
     positive, negative = pair_masks(labels)
@@ -54,19 +56,19 @@ class Contrastive(nn.Module):
     """Contrastive loss: positive pairs are pulled together, negative ones pushed to a margin.
 
     Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006,
-    https://doi.org/10.1109/CVPR.2006.100, equation 4: d^2 / 2 for a similar pair and
-    [margin - d]_+^2 / 2 for a dissimilar one. All pairs of the batch take part.
+    https://doi.org/10.1109/CVPR.2006.100, equation 4: d^2 / 2 for a similar pair and [margin -
+    d]_+^2 / 2 for a dissimilar one. All pairs of the batch take part.
 
     Differs from the paper, which sums over given pairs and does not normalise: here d is the
-    distance of unit vectors, as retrieval ranks by cosine, and positive and negative pairs are
-    averaged apart, as otherwise the many negatives would leave the positives no weight. Without a
-    positive pair only the push is left, without a negative pair only the pull, and with neither the
-    loss is 0. Differs from pytorch-metric-learning 2.9, whose pull is d and whose push
-    [margin - d]_+, neither squared nor halved, averaged over the pairs where they are not zero.
+    distance of unit vectors, because retrieval ranks by cosine. Positive and negative pairs have
+    separate means, because the many negatives would otherwise leave the positives no weight.
+    Without a positive pair only the push remains, without a negative pair only the pull, and
+    without both the loss is 0. Differs from pytorch-metric-learning 2.9, whose pull is d and whose
+    push is [margin - d]_+, neither squared nor halved, averaged over the pairs where they are not
+    zero.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1 or a margin outside (0, 2] (2 is the largest distance).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked
@@ -86,17 +88,17 @@ class LiftedStructure(nn.Module):
 
     Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016,
     https://arxiv.org/abs/1511.06452, in the smooth upper bound that the paper trains with: half the
-    mean over positive pairs of [J]_+^2.
+    mean over positive pairs of [J]_+^2. The margin has no upper end: above 2, the largest distance,
+    it still has an effect.
 
     Differs from the paper, whose embeddings are not normalised: here d is the distance of unit
-    vectors, as retrieval ranks by cosine. All positive pairs of the batch take part. Without a
+    vectors, because retrieval ranks by cosine. All positive pairs of the batch take part. Without a
     positive or without a negative pair loss and gradient are exactly 0. Equals
-    pytorch-metric-learning 2.9, which holds a matrix of all positive by all negative pairs for it;
-    here nothing is larger than (B, B).
+    pytorch-metric-learning 2.9, which needs a matrix of all positive by all negative pairs; here no
+    tensor is larger than (B, B).
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1 or a margin outside (0, inf): above 2, the largest distance, it still acts.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked
@@ -120,13 +122,12 @@ class GeneralizedLifted(nn.Module):
 
     Differs from the paper, which sums over anchors and does not normalise: here the loss is a mean
     over anchors, and d the distance of unit vectors. Anchors without a positive or without a
-    negative do not count; without any other, loss and gradient are exactly 0. Differs from
+    negative do not count; if none counts, loss and gradient are exactly 0. Differs from
     pytorch-metric-learning 2.9 only for such anchors: it takes the log of their empty sum as 0 and
     counts them in the mean.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1 or a margin outside (0, inf).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked
@@ -152,7 +153,9 @@ def plain_distances(vectors: Tensor) -> Tensor:
 
 
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks (B, B) of the positive and of the negative pairs; no item is paired with itself."""
+    """Masks (B, B) of the positive and the negative pairs of labels (B,); the diagonal is in
+    neither.
+    """
     same = same_class(labels)
     negative = ~same
     return same.fill_diagonal_(False), negative

@@ -17,7 +17,8 @@ def n_pairs(embeddings: Tensor, labels: Tensor, *, norm_weight: float) -> Tensor
     """Mean over positive pairs (a, p) of log(1 + sum over other classes c of the mean over the
     images n of c of e^{a.n - a.p}), plus norm_weight times the mean of |x|^2.
 
-    embeddings (B, D), not normalised: their inner products count; labels (B,); norm_weight >= 0.
+    embeddings (B, D), not normalised: their inner products count; labels (B,); norm_weight >= 0 ->
+    scalar.
     """
     vectors = full_precision(embeddings)
     products = inner_products(vectors, vectors)
@@ -37,11 +38,11 @@ def multi_similarity(
     base: float,
     epsilon: float,
 ) -> Tensor:
-    """Mean over the batch of log(1 + sum_p e^{-alpha (cos(a, p) - base)}) / alpha
-    + log(1 + sum_n e^{beta (cos(a, n) - base)}) / beta over the pairs that `informative` leaves.
+    """Mean over the batch of log(1 + sum_p e^{-alpha (cos(a, p) - base)}) / alpha + log(1 + sum_n
+    e^{beta (cos(a, n) - base)}) / beta over the pairs that `informative` keeps.
 
     embeddings (B, D) of any length, labels (B,); alpha, beta > 0 in units of 1/cosine, base and
-    epsilon >= 0 cosines. An anchor without a positive or without a negative counts as 0.
+    epsilon >= 0 cosines -> scalar. An anchor without a positive or without a negative counts as 0.
     """
     cosines = cosine_similarity(embeddings, embeddings)
     positive, negative = informative(cosines.detach(), labels, epsilon=epsilon)
@@ -54,14 +55,14 @@ def multi_similarity(
 def informative(cosines: Tensor, labels: Tensor, *, epsilon: float) -> tuple[Tensor, Tensor]:
     """Masks (B, B) of the positive and of the negative pairs that multi-similarity loss mines.
 
-    From cosines (B, B) and labels (B,). A positive stays if its cosine is less than that of the
-    anchor's hardest negative plus epsilon, a negative if its cosine is more than that of the
-    hardest positive minus epsilon; so nothing stays for an anchor that lacks either.
+    cosines (B, B), labels (B,), epsilon >= 0 a cosine. A positive is kept if its cosine is less
+    than that of the anchor's hardest negative plus epsilon, a negative if its cosine is more than
+    that of the hardest positive minus epsilon; so an anchor without either keeps no pair.
     """
     positive, negative = pair_masks(labels)
     hardest_negative = cosines.masked_fill(~negative, -torch.inf).amax(dim=1, keepdim=True)
     hardest_positive = cosines.masked_fill(~positive, torch.inf).amin(dim=1, keepdim=True)
-    # Easy pairs are dropped rather than hard ones kept: a pair that is not a number stays seen.
+    # Drop easy pairs instead of keeping hard ones: a NaN compares as false and stays.
     easy_positive = cosines >= hardest_negative + epsilon
     easy_negative = cosines <= hardest_positive - epsilon
     return positive & ~easy_positive, negative & ~easy_negative
@@ -69,9 +70,10 @@ def informative(cosines: Tensor, labels: Tensor, *, epsilon: float) -> tuple[Ten
 
 def nt_xent(embeddings: Tensor, labels: Tensor, *, temperature: float) -> Tensor:
     """Mean over positive pairs (a, p) of -log(e^{cos(a, p) / T} / (e^{cos(a, p) / T} + sum over
-    negatives n of e^{cos(a, n) / T})), 0 without any.
+    negatives n of e^{cos(a, n) / T})).
 
-    embeddings (B, D) of any length, labels (B,), temperature T > 0 in units of the cosine.
+    embeddings (B, D) of any length, labels (B,), temperature T > 0 in units of the cosine ->
+    scalar, 0 without a positive pair.
     """
     logits = cosine_similarity(embeddings, embeddings) / temperature
     positive, negative = pair_masks(labels)
@@ -90,16 +92,14 @@ class NPairs(nn.Module):
 
     Differs from the paper, whose batch is one pair (a, p) of each class with the p of the others as
     negatives: here a batch may hold any number of images of a class. All positive pairs take part,
-    in both directions, and each other class counts as much as one negative, by the mean of its
-    images' exponentials. Classes of one image serve as negatives. Differs from
-    pytorch-metric-learning 2.9, which takes the first pair of each class in the order of the batch
-    and, as a default, no penalty. `norm_weight` 0.001 is TensorFlow's reg_lambda 0.002, as its
-    penalty is 1/4 of the sum of two means. Without a positive or without a negative pair only the
-    penalty is left.
+    in both directions, and each other class counts as one negative, by the mean of its images'
+    exponentials. Classes of one image serve as negatives. Differs from pytorch-metric-learning 2.9,
+    which takes the first pair of each class in the order of the batch and has no penalty by
+    default. `norm_weight` 0.001 is TensorFlow's reg_lambda 0.002, whose penalty is 1/4 of the sum
+    of two means. Without a positive or without a negative pair only the penalty remains.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1 or norm_weight outside [0, inf).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked
@@ -119,22 +119,21 @@ class NPairs(nn.Module):
 class MultiSimilarity(nn.Module):
     """Multi-similarity loss: mined pairs of each anchor in two soft maxima, with its pair mining.
 
-    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning,
-    CVPR 2019, https://arxiv.org/abs/1904.06627, on the pairs that its mining with `epsilon` leaves:
-    a positive whose cosine is less than that of the anchor's hardest negative plus epsilon, a
+    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, CVPR
+    2019, https://arxiv.org/abs/1904.06627, on the pairs that its mining with `epsilon` keeps: a
+    positive whose cosine is less than that of the anchor's hardest negative plus epsilon, a
     negative whose cosine is more than that of the hardest positive minus epsilon. `base` is the
-    paper's lambda, alpha and beta weigh the pairs. An epsilon above 2 switches the mining off
-    for all anchors that have both a positive and a negative.
+    paper's lambda; alpha and beta weigh the pairs. An epsilon above 2 switches the mining off for
+    all anchors that have both a positive and a negative.
 
-    Anchors without a positive or without a negative count as 0 in the mean, so a batch without
-    either has exactly zero loss and gradient. Differs from the authors' code, whose base 0.5 and
+    Anchors without a positive or without a negative count as 0 in the mean, so a batch without such
+    pairs has exactly zero loss and gradient. Differs from the authors' code, whose base 0.5 and
     epsilon 0.1 are the defaults here: its beta is 40, and it drops positives of cosine 1 and
     anchors without a mined pair of each kind. Equals pytorch-metric-learning 2.9 with its
     `MultiSimilarityMiner`, whose epsilon has the same default.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1, alpha or beta outside (0, inf), base outside [-1, 1] or epsilon outside [0, 4].
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked
@@ -162,19 +161,18 @@ class NTXent(nn.Module):
     """NT-Xent, the contrastive loss of SimCLR, with classes instead of views of one image.
 
     Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020,
-    https://arxiv.org/abs/2002.05709, equation 1: softmax cross-entropy of each positive pair
-    among the pairs of its anchor, on cosines over a temperature.
+    https://arxiv.org/abs/2002.05709, equation 1: softmax cross-entropy of each positive pair among
+    the pairs of its anchor, on cosines over a temperature.
 
-    Differs from the paper, where an anchor has one positive and everything else is a negative: here
-    an anchor has as many positive pairs as other images of its class, the loss is a mean over all
-    of them, and the denominator holds one positive and the negatives, not the other positives (as
-    it does in SupCon, https://arxiv.org/abs/2004.11362). Without a positive or without a negative
-    pair loss and gradient are exactly 0. Equals pytorch-metric-learning 2.9 as long as no
-    probability underflows: there such a pair loses its gradient, here it keeps it.
+    Differs from the paper, where an anchor has one positive and all other images are negatives:
+    here an anchor has a positive pair with each other image of its class, the loss is a mean over
+    all of them, and the denominator holds one positive and the negatives, not the other positives
+    (as in SupCon, https://arxiv.org/abs/2004.11362). Without a positive or without a negative pair
+    loss and gradient are exactly 0. Equals pytorch-metric-learning 2.9 unless a probability
+    underflows: there such a pair loses its gradient, here it keeps it.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with
-    C < 1, D < 1 or a temperature outside (0, inf).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     @checked

@@ -1,4 +1,4 @@
-"""Proxy-NCA: learned vectors stand for the images that others are compared with."""
+"""Proxy-NCA: learned vectors, the proxies, replace the images that an image is compared with."""
 
 from typing import Annotated
 
@@ -17,9 +17,9 @@ from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
     """Mean over images x of -log(e^{s cos(x, p)} / sum over negatives q of e^{s cos(x, q)}).
 
-    cosines (B, P) of images and proxies; p is the positive proxy of x, or each of several in its
-    share; scale s > 0 in units of 1/cosine. `ProxyNCA` says how s relates to squared distances.
-    The mean leaves out what has no negatives, and is 0 if there is nothing else.
+    cosines (B, P) of images and proxies; p is the positive proxy of x, or each of several with its
+    weight; scale s > 0 in units of 1/cosine -> scalar. `ProxyNCA` relates s to squared distances.
+    The mean leaves out pairs without negatives; if no other pair exists it is 0.
     """
     gaps = nca_gaps(cosines, assignment, scale=scale)
     left_out = gaps == -torch.inf
@@ -30,8 +30,8 @@ def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tenso
 def proxy_nca_softmax(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
     """Mean over images x of -log(e^{s cos(x, p)} / sum over p and negatives q of e^{s cos(x, q)}).
 
-    Arguments as in `proxy_nca`, of whose value for one image and proxy this is log(1 + e^value).
-    An image without negatives counts as 0.
+    Arguments as in `proxy_nca`. For one image and proxy this is log(1 + e^v), with v the value of
+    `proxy_nca`. An image without negatives counts as 0.
     """
     losses = log_one_plus(nca_gaps(cosines, assignment, scale=scale))
     return (losses * assignment.weight).sum() / len(cosines)
@@ -54,10 +54,11 @@ def nca_gaps(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor
 def without_own(
     cosines: Tensor, assignment: Assignment, rivals: Tensor, near: Tensor, scale: float
 ) -> Tensor:
-    """The rivals (L,) of pairs whose positive proxy is one of them, less this one's term.
+    """Log-sums (L,) over negatives with the pair's positive proxy, which is one of them, taken out.
 
-    rivals and near, logarithms, as in `nca_gaps`. Only where it is the largest term of its sum
-    would taking it out cancel digits: there the sum is taken anew. Other pairs get any value.
+    rivals: the log-sums (L,) with it; near: scale times the cosine (L,) of each pair. The
+    subtraction loses digits only if the positive proxy is the largest term; there the sum is
+    computed again without it. The value for any other pair has no meaning.
     """
     image, proxy, _, negative = assignment
     top = cosines.masked_fill(~negative, -torch.inf).argmax(dim=1, keepdim=True)
@@ -72,20 +73,19 @@ class ProxyNCA(nn.Module):
     """Proxy-NCA as published: the own proxy is not in the denominator.
 
     Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
-    https://arxiv.org/abs/1703.07464. Embeddings and proxies are normalised to unit length by the
-    loss. `assignment` and `proxies_per_class` choose among the paper's rules, of which one proxy
-    for each class is the default: `proxy_core.losses.parts.assignment` defines them.
+    https://arxiv.org/abs/1703.07464. The loss normalises embeddings and proxies to unit length.
+    `assignment` and `proxies_per_class` select among the paper's rules, which
+    `proxy_core.losses.parts.assignment` defines; the default is one proxy for each class.
 
-    Differs from the paper: squared distances of unit vectors are 2 - 2 cos, and constants cancel
-    in the ratio, so the formula is written with cosines and one `scale` s. The paper's unit
-    vectors have s = 2. Code that stretches embeddings to length a and proxies to length b has
-    |a x - b p|^2 = a^2 + b^2 - 2 a b cos, hence s = 2 a b: the common (3, 3) is s = 18. Differs
-    from common code, which sums over all proxies: see `ProxyNCASoftmax`. This form does not
-    saturate, and negative values are right. Proxies start as random directions of length about 1.
+    Differs from the paper: squared distances of unit vectors are 2 - 2 cos, and constants cancel in
+    the ratio, so the formula is written with cosines and one `scale` s. The paper's unit vectors
+    have s = 2. Code that scales embeddings to length a and proxies to length b has |a x - b p|^2 =
+    a^2 + b^2 - 2 a b cos, hence s = 2 a b: the common (3, 3) is s = 18. Differs from common code,
+    which sums over all proxies: see `ProxyNCASoftmax`. This form does not saturate, and its values
+    may be negative. Proxies start as random directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar; ValueError for any other batch.
-    ValueError when built with C < 2, D < 1, a scale outside (0, inf) or an assignment
-    that `Assigner` refuses.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar. ValueError when built with an
+    assignment that `Assigner` refuses.
     """
 
     @checked
@@ -113,20 +113,19 @@ class ProxyNCA(nn.Module):
 
 
 class ProxyNCASoftmax(nn.Module):
-    """Proxy-NCA as most code has it: a softmax over all proxies, the own one included.
+    """Proxy-NCA as most code has it: a softmax over all proxies, with the own one among them.
 
-    The formula of Movshovitz-Attias et al., ICCV 2017, https://arxiv.org/abs/1703.07464, but for
-    its denominator; `ProxyNCAPlusPlus` is the same number, written with a temperature. What
-    `ProxyNCA` says of the scale and of the assignment holds here too.
+    The formula of Movshovitz-Attias et al., ICCV 2017, https://arxiv.org/abs/1703.07464, except for
+    its denominator. `ProxyNCAPlusPlus` is the same loss, written with a temperature. Scale and
+    assignment are those of `ProxyNCA`.
 
-    Differs from pytorch-metric-learning 2.9, which drops samples whose probability underflows;
-    here they keep their loss and gradient. With more than one proxy per class the softmax is over
-    the nearest one of the own class and all of the others. Proxies start as random directions of
-    length about 1.
+    Differs from pytorch-metric-learning 2.9, which drops samples whose probability underflows; here
+    they keep their loss and gradient. With more than one proxy per class the softmax is over the
+    nearest one of the own class and all proxies of the other classes. Proxies start as random
+    directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or an assignment that
-    `Assigner` refuses.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. ValueError when built with an
+    assignment that `Assigner` refuses.
     """
 
     @checked
@@ -156,19 +155,18 @@ class ProxyNCASoftmax(nn.Module):
 class ProxyNCAPlusPlus(nn.Module):
     """ProxyNCA++: the probability of the own proxy among all, at a low temperature.
 
-    Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis,
-    ECCV 2020, https://arxiv.org/abs/2004.01113: the proxy assignment probability, a softmax of
-    -|x - p|^2 / T over unit vectors, with its T = 1/9. That is `proxy_nca_softmax` at
-    scale = 2 / T, so 18 for the default.
+    Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis, ECCV
+    2020, https://arxiv.org/abs/2004.01113: the proxy assignment probability, a softmax of -|x -
+    p|^2 / T over unit vectors, with its T = 1/9. That is `proxy_nca_softmax` at scale = 2 / T,
+    which is 18 for the default.
 
-    Differs from the paper: only the loss is taken. Its pooling and layer normalisation belong to
-    the network, which the data set fixes here, its sampling is `samples_per_class` and its fast
-    proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` are not of that paper,
-    see `ProxyNCA`. Proxies start as random directions of length about 1.
+    Differs from the paper, of which this is the loss only. Its pooling and layer normalisation
+    belong to the network, which the data set fixes here; its sampling is `samples_per_class`, and
+    its fast proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` come from the
+    paper of `ProxyNCA`. Proxies start as random directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a temperature outside (0, inf) or an assignment
-    that `Assigner` refuses.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. ValueError when built with an
+    assignment that `Assigner` refuses.
     """
 
     @checked

@@ -1,4 +1,4 @@
-"""Proxy-Anchor: every proxy is an anchor that meets the whole batch at once."""
+"""Proxy-Anchor: every proxy is an anchor that is compared with the whole batch at once."""
 
 from torch import Tensor, nn
 
@@ -22,8 +22,9 @@ def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margi
     """Mean over occupied proxies p of log(1 + sum over own x of e^{-s (cos(x, p) - m)}), plus mean
     over all p of log(1 + sum over the x that have p as a negative of e^{s (cos(x, p) + m)}).
 
-    cosines (B, P) of images and proxies, scale s > 0 in units of 1/cosine, margin m in [0, 1], a
-    cosine. A proxy is occupied if it is the positive one of an image, which counts by its share.
+    cosines (B, P), scale s > 0 in units of 1/cosine, margin m in [0, 1], a cosine -> scalar. A
+    proxy is occupied if it is the positive one of an image; the image counts by the weight of the
+    pair.
     """
     pairs = (assignment.image, assignment.proxy)
     pull = pull_terms(scale * (margin - cosines[pairs]), assignment, num_proxies=cosines.shape[1])
@@ -36,8 +37,8 @@ def proxy_anchor(cosines: Tensor, assignment: Assignment, *, scale: float, margi
 def pull_terms(logits: Tensor, assignment: Assignment, *, num_proxies: int) -> Tensor:
     """Mean over the occupied of P proxies of log(1 + sum over its pairs of weight e^logit).
 
-    logits (L,) of the positive pairs. The largest term of each proxy, the 1 among them, is taken
-    out of its sum, which therefore neither overflows nor vanishes.
+    logits (L,) of the positive pairs -> scalar. The largest term of each proxy, the 1 included, is
+    factored out of its sum, which therefore neither overflows nor vanishes.
     """
     proxy, zeros = assignment.proxy, logits.new_zeros(num_proxies)
     largest = zeros.scatter_reduce(0, proxy, logits.detach(), "amax")  # (P,), 0 for the 1
@@ -52,23 +53,21 @@ class ProxyAnchor(nn.Module):
 
     Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020,
     https://arxiv.org/abs/2003.13911, equation 4 with its alpha = 32 (`scale`) and delta = 0.1
-    (`margin`). The pull is a mean over the classes in the batch, the push one over all C classes;
-    an image's share therefore depends on the rest of the batch, and the loss of a batch is no mean
-    over its images.
+    (`margin`). The pull is a mean over the classes in the batch, the push a mean over all C
+    classes. The weight of an image therefore depends on the rest of the batch, and the loss of a
+    batch is not a mean over its images.
 
-    `assignment` and `proxies_per_class` are not of that paper; `ProxyNCA` says where they are from.
-    With them the first mean is over the occupied proxies, the second over all of them. Here an
-    image is not pushed from any proxy that it is pulled to.
+    `assignment` and `proxies_per_class` come from the paper of `ProxyNCA`. With them the first mean
+    is over the occupied proxies, the second over all proxies. An image is not pushed from a proxy
+    that it is pulled to.
 
-    Differs from the authors' code, which sums the exponentials as they are: beyond half precision
-    at scale 32, and with one-hot targets that have a single column for two classes. Here both
-    sums are taken as logarithms. The authors' loss is the same otherwise, as is that of
-    pytorch-metric-learning 2.9. Proxies start as random directions of length about 1, there of
-    length about sqrt(2 D / C).
+    Differs from the authors' code, which sums the exponentials directly: that overflows half
+    precision at scale 32, and its one-hot targets have a single column for two classes. Here both
+    sums are taken as logarithms. Otherwise the loss equals that code and pytorch-metric-learning
+    2.9. Proxies start as random directions of length about 1, there of length about sqrt(2 D / C).
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf), a margin outside
-    [0, 1] or an assignment that `Assigner` refuses.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. ValueError when built with an
+    assignment that `Assigner` refuses.
     """
 
     @checked

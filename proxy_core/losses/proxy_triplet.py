@@ -23,9 +23,9 @@ def proxy_triplet(
 ) -> Tensor:
     """Mean over images x of the sum or mean over negatives q of [d(x, p) - d(x, q) + M]_+.
 
-    cosines (B, P) of images and proxies, d = 2 - 2 cos the squared distance of unit vectors in
-    [0, 4], margin M > 0 in that unit; p is the positive proxy of x, or each of several in its
-    share. An image without negatives counts as 0.
+    cosines (B, P) of images and proxies; margin M > 0 in the unit of d = 2 - 2 cos, the squared
+    distance of unit vectors in [0, 4]; p is the positive proxy of x, or each of several with its
+    weight -> scalar. An image without negatives counts as 0.
     """
     weight = assignment.weight / len(cosines)
     if over == "mean":
@@ -42,11 +42,11 @@ def violations(
 ) -> tuple[Tensor, Tensor]:
     """Signed weights (B, P) of all hinges that are not zero, and the sum of their weights.
 
-    weight (L,) of each positive pair. Within these the hinge is linear, so that the sum over them
-    is a sum over signed weight * cosine, without a term of its own for each pair and negative.
+    weight (L,) of each positive pair. These hinges are linear, so their sum is a sum of signed
+    weight times cosine, and needs no term for each pair and negative.
     """
     signed, total = torch.zeros_like(cosines), torch.zeros_like(weight[0])
-    size = len(cosines)  # pairs at a time, so that a mask has the size of the cosines
+    size = len(cosines)  # pairs at a time: a mask has the size of the cosines
     parts = [torch.split(part, size) for part in (assignment.image, assignment.proxy, weight)]
     for image, proxy, share in zip(*parts, strict=True):
         gaps = 2.0 * (cosines[image] - cosines[image, proxy][:, None]) + margin
@@ -60,22 +60,22 @@ def violations(
 
 
 class ProxyTriplet(nn.Module):
-    """Proxy-Triplet: the triplet loss with proxies in place of the positive and the negatives.
+    """Proxy-Triplet: the triplet loss with proxies instead of the positive and the negatives.
 
     Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
-    https://arxiv.org/abs/1703.07464, the margin surrogate of its ranking loss over proxies, which
-    has a row of its own in the table of Cars196. Every negative proxy takes part, without mining;
-    `over` says whether their hinges are summed or averaged. Rules of assignment as in `ProxyNCA`.
+    https://arxiv.org/abs/1703.07464: the margin surrogate of its ranking loss over proxies, which
+    has its own row in the paper's table of Cars196. Every negative proxy takes part, without
+    mining; `over` selects the sum or the mean of their hinges. Rules of assignment as in
+    `ProxyNCA`.
 
-    We could not read the paper's margin and reduction. The default margin is larger than FaceNet's
-    0.2, at which most hinges were zero early and validation scores lower in a trial on `glyphs`.
-    The mean over negatives is the default because its size does not grow with the number of
-    classes; with one proxy per class the two differ by the factor C - 1. Proxies start as random
-    directions of length about 1.
+    The authors of this code could not read the paper's margin and reduction. The default margin is
+    larger than FaceNet's 0.2: with 0.2, in a trial on `glyphs`, most hinges were zero early and
+    validation scores lower. The mean over negatives is the default because its size does not grow
+    with the number of classes; with one proxy per class, sum and mean differ by the factor C - 1.
+    Proxies start as random directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0 up to rounding; ValueError
-    for any other batch. ValueError when built with C < 1, D < 1, a margin outside (0, 4] (4 is the
-    largest squared distance), an unknown `over` or an assignment that `Assigner` refuses.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0 up to rounding. ValueError when
+    built with an assignment that `Assigner` refuses.
     """
 
     @checked

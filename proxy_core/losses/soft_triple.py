@@ -29,10 +29,10 @@ def soft_triple(
 ) -> Tensor:
     """Mean over the batch of the softmax loss on s S_c, where the own class has s (S_y - m).
 
-    S_c is the mean of cos(x, w_ck) over the K centers of class c under the weights
-    softmax over k of cos(x, w_ck) / T. embeddings (B, D) and centers (C, K, D) of any length,
-    labels (B,) in 0..C-1, scale s > 0 in units of 1/cosine, margin m in [0, 1] and temperature
-    T > 0 as cosines.
+    S_c is the mean of cos(x, w_ck) over the K centers of class c under the weights softmax over k
+    of cos(x, w_ck) / T. embeddings (B, D) and centers (C, K, D) of any length, labels (B,) in
+    0..C-1, scale s > 0 in units of 1/cosine, margin m in [0, 1] and temperature T > 0 as cosines ->
+    scalar.
     """
     cosines = proxy_cosines(embeddings, centers.flatten(0, 1))  # (B, C K)
     cosines = cosines.reshape(-1, *centers.shape[:2])  # (B, C, K)
@@ -45,7 +45,7 @@ def soft_triple(
 def center_spread(centers: Tensor) -> Tensor:
     """Half the mean distance |w_s - w_t| between the directions of two centers of one class.
 
-    centers (C, K, D) of any length -> scalar in [0, 1]; the mean runs over all pairs s < t of all
+    centers (C, K, D) of any length -> scalar in [0, 1]; the mean is over all pairs s < t of all
     classes, and is 0 for K = 1. Centers that coincide have gradient 0.
     """
     classes, count, dim = centers.shape
@@ -66,19 +66,16 @@ class SoftTriple(nn.Module):
     Qian et al., SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, ICCV 2019,
     https://arxiv.org/abs/1909.05235, with its lambda = 20 (`scale`), delta = 0.01 (`margin`),
     gamma = 0.1 (`temperature`), K = 10 and tau = 0.2 (`spread_weight`). The regulariser is
-    tau / (C K (K - 1)) times the sum of sqrt(2 - 2 w_s w_t) over the pairs s < t of each class,
-    hence tau / 2 times the mean distance; with K = 1 there is none, and the loss is `cosface`.
+    tau / (C K (K-1)) times the sum of sqrt(2 - 2 w_s w_t) over the pairs s < t of each class, hence
+    tau / 2 times the mean distance. With K = 1 it is 0, and the loss is `cosface`.
 
     Differs from the authors' code, which adds 1e-5 under the root against the infinite gradient
     where two centers have merged; here the root is exact and such a pair has gradient 0. Differs
-    from pytorch-metric-learning 2.9, where the regulariser is an argument and off by default.
-    Embeddings are normalised by the loss. Centers start as in the authors' code, each number
-    uniform within 1 / sqrt(C K) of 0.
+    from pytorch-metric-learning 2.9, where the regulariser is an argument and off by default. The
+    loss normalises the embeddings. Centers start as in the authors' code, each number uniform
+    within 1 / sqrt(C K) of 0.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a scale or temperature outside (0, inf), a
-    margin outside [0, 1], centers_per_class outside
-    [1, 1000] or spread_weight outside [0, inf).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked

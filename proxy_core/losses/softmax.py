@@ -19,8 +19,8 @@ def softmax(
 ) -> Tensor:
     """Mean over the batch of -log(e^{w_y x + b_y} / sum over all c of e^{w_c x + b_c}).
 
-    embeddings (B, D) and weight (C, D) as they are, bias (C,), labels (B,) in 0..C-1. With
-    label_smoothing e in [0, 1] the target is 1 - e on the own class plus e / C on every class.
+    embeddings (B, D) and weight (C, D), not normalised, bias (C,), labels (B,) in 0..C-1 -> scalar.
+    With label_smoothing e in [0, 1] the target is 1 - e on the own class plus e / C on every class.
     """
     logits = inner_products(embeddings, weight) + bias  # (B, C)
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
@@ -32,7 +32,7 @@ def normalized_softmax(
     """Mean over the batch of -log(e^{cos(x, p_y) / T} / sum over all c of e^{cos(x, p_c) / T}).
 
     embeddings (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, temperature T > 0 in
-    units of the cosine.
+    units of the cosine -> scalar.
     """
     return F.cross_entropy(proxy_cosines(embeddings, proxies, 1 / temperature), labels)
 
@@ -44,7 +44,7 @@ def arcface(
 
     g(theta) = cos(theta + m) up to theta = pi - m, and cos(theta) - m sin(m) beyond it. embeddings
     (B, D) and proxies (C, D) of any length, labels (B,) in 0..C-1, scale s > 0 in units of
-    1/cosine, margin m in radians in [0, pi / 2].
+    1/cosine, margin m in radians in [0, pi / 2] -> scalar.
     """
     cosines = proxy_cosines(embeddings, proxies)  # (B, C)
     own = cosines.gather(1, labels[:, None])
@@ -56,7 +56,7 @@ def arcface(
 def sine(cosines: Tensor) -> Tensor:
     """sin(theta) >= 0 from cos(theta), of any shape, with gradient 0 where cos(theta) is +-1.
 
-    The true gradient is infinite there, and would turn to NaN in the embedding.
+    The true gradient is infinite there, and would become NaN in the embedding.
     """
     squares = 1.0 - cosines.square()
     flat = squares <= 0  # below 0 by rounding only
@@ -68,7 +68,7 @@ def cosface(
 ) -> Tensor:
     """Mean over the batch of the softmax loss on s cos(x, p_c), the own class at s (cos - m).
 
-    Shapes, scale s and range of the labels as in `arcface`; margin m in [0, 2], a cosine.
+    Shapes, scale s and range of the labels as in `arcface`; margin m in [0, 2], a cosine -> scalar.
     """
     cosines = proxy_cosines(embeddings, proxies)  # (B, C)
     lowered = cosines.gather(1, labels[:, None]) - margin
@@ -80,15 +80,14 @@ class Softmax(nn.Module):
 
     Horiguchi et al., Significance of Softmax-based Features in Comparison to Distance Metric
     Learning-based Features, TPAMI 2020, https://arxiv.org/abs/1712.10151, who find the layer before
-    the classifier as good an embedding as those of losses made for it. The layer has a bias and
-    PyTorch's initialisation. Of the losses here only this one, `Center` and `NPairs` use the
-    length of an embedding.
+    the classifier as good an embedding as those of metric losses. The layer has a bias and
+    PyTorch's initialisation. Only this loss, `Center` and `NPairs` depend on the length of an
+    embedding.
 
-    Differs from the paper: `label_smoothing` (Szegedy et al. 2016, 0 by default, so off) is there
-    because published comparisons of proxy losses often train with 0.1 without saying so.
+    Differs from the paper: `label_smoothing` (Szegedy et al. 2016, default 0, which is off) exists
+    because published comparisons of proxy losses often train with 0.1 without reporting it.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1 or label_smoothing outside [0, 1].
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -112,14 +111,13 @@ class NormalizedSoftmax(nn.Module):
     """Softmax classifier on cosines, divided by a temperature.
 
     Zhai and Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019,
-    https://arxiv.org/abs/1811.12649. The same number as `proxy_nca_softmax` with
-    scale = 1 / temperature: the two differ in their defaults (20 here, 18 there) only.
+    https://arxiv.org/abs/1811.12649. Equals `proxy_nca_softmax` with scale = 1 / temperature; only
+    the defaults differ (20 here, 18 there).
 
-    Differs from the paper: only the loss is taken, not its layer normalisation and its sampling.
-    Proxies, the rows of the classifier, start as random directions of length about 1.
+    Differs from the paper, of which this is the loss only, without layer normalisation and
+    sampling. Proxies, the rows of the classifier, start as random directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1 or a temperature outside (0, inf).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -142,18 +140,17 @@ class ArcFace(nn.Module):
     """ArcFace: softmax on cosines, the angle to the own class widened by a margin.
 
     Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, CVPR 2019,
-    https://arxiv.org/abs/1801.07698, equation 3 with its s = 64 and m = 0.5 radians.
+    https://arxiv.org/abs/1801.07698, equation 3 with its s = 64 and m = 0.5 radians. The margin
+    ends at pi / 2, as in the authors' code.
 
-    Differs from the paper's formula where theta + m passes pi and cos(theta + m) would rise again,
-    so that a worse embedding cost less: from there on the logit is cos(theta) - m sin(m), which
-    falls further. It jumps down by cos(m) + m sin(m) - 1 at theta = pi - m (0.12 at m = 0.5). The
-    authors' code and pytorch-metric-learning 2.9 do the same; there the margin may be in degrees
-    (28.6). At theta = 0 and pi, where its derivative by the cosine is infinite, the margin has
-    gradient 0. Proxies start as random directions of length about 1.
+    Differs from the paper's formula where theta + m passes pi: there cos(theta + m) would rise
+    again, and a worse embedding would cost less. From there on the logit is cos(theta) - m sin(m),
+    which falls further. It jumps down by cos(m) + m sin(m) - 1 at theta = pi - m (0.12 at m = 0.5).
+    The authors' code and pytorch-metric-learning 2.9 do the same; the latter takes the margin in
+    degrees (28.6). At theta = 0 and pi, where its derivative by the cosine is infinite, the margin
+    has gradient 0. Proxies start as random directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or a margin outside
-    [0, pi / 2], the range that the authors' code allows.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -182,12 +179,10 @@ class CosFace(nn.Module):
     """CosFace: softmax on cosines, the cosine to the own class lowered by a margin.
 
     Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018,
-    https://arxiv.org/abs/1801.09414, equation 4 with its s = 64 and m = 0.35. Nothing differs from
-    the paper but that proxies start as random directions of length about 1.
+    https://arxiv.org/abs/1801.09414, equation 4 with its s = 64 and m = 0.35. The only difference
+    from the paper: proxies start as random directions of length about 1.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. ValueError when built with C < 1, D < 1, a scale outside (0, inf) or a margin outside
-    [0, 2] (2 is the largest difference of cosines).
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked

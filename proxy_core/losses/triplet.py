@@ -1,4 +1,4 @@
-"""Triplet loss: two surrogates over the triplets that a mining rule picks from the batch."""
+"""Triplet loss: two surrogates over the triplets that a mining rule selects from the batch."""
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +21,10 @@ from proxy_core.losses.parts.negative_sampling import (
 def triplet(
     embeddings: Tensor, labels: Tensor, *, margin: float, mining: Mining, surrogate: Surrogate
 ) -> Tensor:
-    """Mean of a surrogate over the triplets of 'all', 'semi-hard' or 'hard'; 0 without any.
+    """Mean of a surrogate over the triplets of "all", "semi-hard" or "hard" mining; 0 without any.
 
-    embeddings (B, D) of any length, labels (B,), d the squared distance of unit vectors in [0, 4],
-    margin > 0 in that unit. Surrogates and rules as in `Triplet`.
+    embeddings (B, D) of any length, labels (B,), margin > 0 in the unit of d, the squared distance
+    of unit vectors in [0, 4] -> scalar. Surrogates and mining rules as in `Triplet`.
     """
     distances = squared_distances(embeddings)
     if mining == "hard":
@@ -48,8 +48,8 @@ def drawn_triplet(
 ) -> Tensor:
     """Mean of a surrogate over one triplet for each positive pair; 0 without any.
 
-    The negative is drawn by 'random' or 'distance-weighted' mining, in the canonical order of the
-    batch, with uniforms (B, B) in [0, 1) as in `draw_negatives`; all else as in `triplet`.
+    The negative is drawn by "random" or "distance-weighted" mining, in the canonical order of the
+    batch, with uniforms (B, B) in [0, 1) as in `draw_negatives`; the rest as in `triplet`.
     """
     order = canonical_order(embeddings, labels)
     embeddings, labels = embeddings[order], labels[order]
@@ -84,12 +84,12 @@ def mean_nca(distances: Tensor, labels: Tensor, *, margin: float, semi_hard: boo
 
 
 class WithSlopes(torch.autograd.Function):
-    """A value (scalar) computed apart, with its derivatives (B, B) by the distances (B, B)."""
+    """A given value (scalar) with given derivatives (B, B) by the distances (B, B)."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, distances: Tensor, value: Tensor, slopes: Tensor) -> Tensor:
         ctx.save_for_backward(slopes)
-        return value + 0.0 * distances.sum()  # broken distances must not go unseen
+        return value + 0.0 * distances.sum()  # NaN distances must give NaN
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
@@ -101,9 +101,10 @@ class WithSlopes(torch.autograd.Function):
 def mean_of_listed(
     distances: Tensor, near: Tensor, far: Tensor, *, margin: float, surrogate: Surrogate
 ) -> Tensor:
-    """Mean of a surrogate over listed triplets (T,): of the hinge over those where it is not 0.
+    """Mean of a surrogate over listed triplets (T,); the hinge only over triplets where it is not
+    0.
 
-    NaN if any distance (B, B) is, in a triplet or not: broken embeddings must not go unseen.
+    NaN if any distance (B, B) is NaN, in a triplet or not, so that broken embeddings are noticed.
     """
     unbroken = 0.0 * distances.detach().sum()
     if surrogate == "nca":
@@ -114,42 +115,43 @@ def mean_of_listed(
 
 
 class Triplet(nn.Module):
-    """Triplet loss: a hinge or an NCA over the triplets that a mining rule picks from a batch.
+    """Triplet loss: a hinge or an NCA over the triplets that a mining rule selects from a batch.
 
     Schroff et al., FaceNet, CVPR 2015, https://arxiv.org/abs/1503.03832, section 3, on the squared
     distance d of unit vectors. `surrogate`, of anchor, positive and negative (a, p, n):
+
     - margin: [d(a, p) - d(a, n) + margin]_+, averaged over the mined triplets where it is not zero;
     - nca: log(1 + e^{d(a, p) - d(a, n)}), averaged over all mined triplets. This is the NCA
       -log(e^{-d(a, p)} / (e^{-d(a, p)} + e^{-d(a, n)})) of the positive and one negative, and the
       soft margin of Hermans et al., https://arxiv.org/abs/1703.07737. The NCA of the proxy paper,
       https://arxiv.org/abs/1703.07464, sums the negatives within one log and leaves the positive
-      out of that sum; with the positive in it, it is `NTXent` at temperature 1/2, as d = 2 - 2 cos.
-      Here `margin` only serves semi-hard mining.
+      out of that sum; with the positive in it, it is `NTXent` at temperature 1/2, because d = 2 - 2
+      cos. `margin` has an effect only with semi-hard mining.
 
     `mining`, from all pairs a != p of one class and all n of other classes:
-    - all: every triplet; with the margin it is Hermans et al.'s batch all, averaged as said;
+
+    - all: every triplet; with the margin it is Hermans et al.'s batch all, averaged as described;
     - semi-hard: d(a, p) < d(a, n) < d(a, p) + margin, both strictly (FaceNet, section 3.2);
-    - hard: of each anchor the farthest positive and the nearest negative (Hermans et al.'s batch
+    - hard: the farthest positive and the nearest negative of each anchor (Hermans et al.'s batch
       hard); equally far ones share the gradient;
     - random: for each positive pair one negative, all equally likely;
-    - distance-weighted: for each positive pair one negative by `draws.distance_weights` (Wu et al.,
+    - distance-weighted: for each positive pair one negative by `distance_weights` (Wu et al.,
       https://arxiv.org/abs/1706.07567); without a negative nearer than 1.4, which is d = 1.96, an
       anchor has no triplet.
 
     Without any triplet loss and gradient are exactly 0. Draws depend on a seed, taken from torch's
-    generator when built, and on the number of batches seen in training mode; both are buffers, and
-    the order of the batch does not matter.
+    generator when the loss is built, and on the number of batches seen in training mode; both are
+    buffers. The order of the batch has no effect on the draws.
 
-    Differs from FaceNet, which picks from batches of some 1,800 faces, sums, and leaves open what
-    is done without a semi-hard negative, and from Hermans et al., whose distances are not squared
+    Differs from FaceNet, which selects from batches of some 1,800 faces, sums, and does not define
+    the case without a semi-hard negative, and from Hermans et al., whose distances are not squared
     and whose vectors are not normalised. Differs from common code: TensorFlow's semi-hard takes one
     negative for each positive pair, the nearest one beyond the positive, and otherwise the farthest
-    one; pytorch-metric-learning 2.9 uses plain instead of squared distances unless told otherwise,
-    adds the margin to its smooth loss, and where it draws negatives it draws the positives, too.
+    one; pytorch-metric-learning 2.9 uses plain instead of squared distances by default, adds the
+    margin to its smooth loss, and where it draws negatives it also draws the positives.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0; ValueError for any other
-    batch. Learns nothing itself: C and D serve to check the batch. ValueError when built with a
-    margin outside (0, 4] (4 is the largest squared distance), or an unknown rule or surrogate.
+    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
+    to check the batch.
     """
 
     draws: Draws | None

@@ -13,8 +13,8 @@ class Conv4(nn.Module):
     """Four blocks of 3x3 convolution, batch normalisation and ReLU, then the mean over the map.
 
     forward: images (B, channels, H, W) -> (B, 64). A block halves the map if its sides are 4 or
-    more, so that 28x28 ends as 3x3 and 8x8 as 2x2; the usual four halvings would leave nothing of
-    8x8. The few-shot literature's network of the same name flattens its last map instead.
+    more, so 28x28 ends as 3x3 and 8x8 as 2x2; the usual four halvings would leave nothing of 8x8.
+    The network of the same name in the few-shot literature flattens its last map instead.
     """
 
     def __init__(self, channels: int) -> None:
@@ -71,9 +71,9 @@ def resnet50(channels: int) -> tuple[nn.Module, int]:
 def googlenet(channels: int) -> tuple[nn.Module, int]:
     """torchvision's GoogLeNet without classifiers and dropout, and its 1,024 features.
 
-    The dropout belongs to the classifier that is cut off: embeddings of one image must not differ.
-    Weights start as in PyTorch's layers: torchvision's own start is so small that, before training,
-    all images get the same embedding in evaluation mode.
+    The dropout belongs to the removed classifier: two embeddings of one image must not differ.
+    Weights start as in PyTorch's layers: torchvision's own initial weights are so small that,
+    before training, all images get the same embedding in evaluation mode.
     """
     from torchvision.models import googlenet as build
 

@@ -1,8 +1,9 @@
-"""Proxy assignment: which proxy stands for which image, statically or dynamically.
+"""Proxy assignment: the proxies that represent an image, statically or dynamically.
 
 Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
-https://arxiv.org/abs/1703.07464, section 3. A proxy loss compares an image with the proxies that
-stand for it and with those that stand for images of other classes; these rules say which.
+https://arxiv.org/abs/1703.07464, section 3. A proxy loss compares an image with its positive
+proxies and with negative ones, which represent images of other classes; a rule of assignment
+selects both.
 """
 
 from typing import NamedTuple
@@ -19,9 +20,9 @@ class Assignment(NamedTuple):
     """Positive and negative proxies of a batch of B images, among P proxies.
 
     image (L,), proxy (L,) int64: the positive pairs, each listed once. weight (L,) in (0, 1]: the
-    share of a pair in its image; the shares of each image add up to 1. negative (B, P) bool: true
-    where a proxy is a negative of an image. Dynamic assignment may give an image a proxy as both:
-    such a proxy is no negative where it is the positive one.
+    weight of a pair among the pairs of its image, which add up to 1. negative (B, P) bool: true
+    where a proxy is a negative of an image. Dynamic assignment may make a proxy positive and
+    negative for one image; a loss then leaves it out of the negatives of that pair.
     """
 
     image: Tensor
@@ -36,9 +37,9 @@ def static_assignment(cosines: Tensor, labels: Tensor, members: Tensor) -> Assig
 
     cosines (B, P) of images and proxies, labels (B,) in 0..C-1, members (C, K) the proxies of each
     class. With K = 1 this is the paper's p(x) = p_c(x). Rows of `members` may be equal: classes
-    that share a proxy are not each other's negatives, as the loss could not tell them apart. With
-    K > 1, which the paper does not try, the other proxies of the own class take no part, and of
-    equally near ones the first is taken.
+    that share a proxy are not each other's negatives, because the loss could not separate them.
+    With K > 1, which the paper does not try, the other proxies of the own class take no part, and
+    the first of equally near ones is taken.
     """
     own = members[labels]  # (B, K)
     nearest = cosines.gather(1, own).argmax(dim=1, keepdim=True)
@@ -52,37 +53,37 @@ def static_assignment(cosines: Tensor, labels: Tensor, members: Tensor) -> Assig
 
 @torch.no_grad()
 def dynamic_assignment(cosines: Tensor, labels: Tensor) -> Assignment:
-    """Each image stands at its nearest proxy; no proxy belongs to a class.
+    """Each image is assigned to its nearest proxy; a proxy belongs to no class.
 
-    cosines (B, P), labels (B,), of which only matters which are equal. The paper's triplet of x, a
-    similar y and dissimilar Z becomes (x, p(y), p(Z)) with p(x) the nearest proxy of x. Here y runs
-    over all other images of the batch with the label of x, in equal shares, and is x itself if
-    there is none; Z is all images with another label. The paper leaves open what p(y) = p(z) means:
-    here such a z is left out of that triplet, as a proxy cannot be both near and far. Where all
-    images of a batch stand at one proxy, no triplet is left and the loss is 0: nothing moves any
-    more. A network that starts from random weights can end so, and on `glyphs` it did.
+    cosines (B, P), labels (B,), of which only equality is used. The paper's triplet of x, a similar
+    y and dissimilar Z becomes (x, p(y), p(Z)) with p(x) the nearest proxy of x. Here y is each
+    other image of the batch with the label of x, with equal weights, or x itself if there is none;
+    Z is all images with another label. The paper does not define the case p(y) = p(z): here such a
+    z is left out of that triplet, because a proxy cannot be both near and far. If all images of a
+    batch have the same nearest proxy, no triplet remains and the loss is 0: training stops. A
+    network that starts from random weights can end there, and on `glyphs` it did.
     """
     nearest = cosines.argmax(dim=1)
     same = same_class(labels).to(cosines.dtype)
     partners = same.clone().fill_diagonal_(0)
     alone = partners.sum(dim=1, keepdim=True) == 0
     partners = torch.where(alone, same, partners)
-    shares = standing(partners / partners.sum(dim=1, keepdim=True), nearest, cosines)
+    shares = weight_at_nearest(partners / partners.sum(dim=1, keepdim=True), nearest, cosines)
     image, proxy = shares.nonzero(as_tuple=True)
-    negative = standing(1 - same, nearest, cosines) > 0
+    negative = weight_at_nearest(1 - same, nearest, cosines) > 0
     return Assignment(image, proxy, shares[image, proxy], negative)
 
 
-def standing(weights: Tensor, nearest: Tensor, cosines: Tensor) -> Tensor:
-    """Total weight (B, P) that the images (B, B) of each row put on the proxy nearest to them."""
+def weight_at_nearest(weights: Tensor, nearest: Tensor, cosines: Tensor) -> Tensor:
+    """Total weight (B, P) of the images (B, B) of each row at the proxy nearest to them."""
     return torch.zeros_like(cosines).index_add_(1, nearest, weights)
 
 
 def shared_members(num_classes: int, num_proxies: int) -> Tensor:
-    """The one proxy (C, 1) of each class, at random from torch's global generator, and then fixed.
+    """The one proxy (C, 1) of each class, drawn from torch's global generator and then fixed.
 
-    Each proxy is given to C // P classes or to one more; the paper only says that labels are
-    assigned at random, which could leave a proxy without a class.
+    Each proxy gets C // P classes or one more. The paper assigns labels at random, which could
+    leave a proxy without a class.
     """
     members = torch.empty(num_classes, 1, dtype=torch.int64)
     members[torch.randperm(num_classes), 0] = torch.arange(num_classes) % num_proxies
@@ -92,13 +93,13 @@ def shared_members(num_classes: int, num_proxies: int) -> Tensor:
 class Assigner(nn.Module):
     """The assignment rule of a proxy loss, with its table of shared proxies.
 
-    `proxies_per_class` r says how many proxies there are, P = `num_proxies`: the nearest whole
-    number to r C, but at least 1. Static: r < 1 lets classes share them, r = 1 gives one to each
-    class, r = 2, 3, ... that many to each class. Dynamic: any r > 0, nothing belongs to a class.
+    `proxies_per_class` r determines the number of proxies, P = `num_proxies`: r C rounded, at least
+    1. Static: r < 1 lets classes share them, r = 1 gives one to each class, r = 2, 3, ... that many
+    to each class. Dynamic: any r > 0.
 
-    forward: cosines (B, P) and labels (B,) in 0..C-1 -> Assignment. ValueError when built with an
-    unknown rule, r outside (0, 1000], r > 1 that is not a whole number under the static rule, or
-    r C that rounds to one proxy for several classes.
+    forward: cosines (B, P) and labels (B,) in 0..C-1 -> Assignment. ValueError when built with r >
+    1 that is not a whole number under the static rule, or with r C that rounds to one proxy for
+    several classes.
     """
 
     members: Tensor | None
@@ -139,7 +140,7 @@ class Assigner(nn.Module):
 
 
 def check_rule(assignment: str, proxies_per_class: float) -> None:
-    """Raise ValueError for a rule and a number of proxies per class that never go together."""
+    """Raise ValueError for a rule and a number of proxies per class that never fit together."""
     if assignment == "static" and proxies_per_class > 1 and proxies_per_class % 1:
         raise ValueError(
             f"proxies_per_class is {proxies_per_class}: above 1 the static rule gives every class "

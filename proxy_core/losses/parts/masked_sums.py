@@ -1,4 +1,4 @@
-"""Sums over a part of a matrix of pairs, exact and with finite gradients when nothing is left."""
+"""Sums over a part of a matrix of pairs, exact, with finite gradients of empty sums."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from proxy_core.checks import refuse_second_derivative
 def log_sum_exp(values: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
     """Log of the sum of e^{scale value} over the true entries of each row.
 
-    values (N, M), mask (N, M) -> (N,); scale > 0. A row without a true entry gives -inf, the log of
+    values (N, M), mask (N, M), scale > 0 -> (N,). A row without a true entry gives -inf, the log of
     an empty sum, and a gradient of 0. Differentiable once.
     """
     sums: Tensor = MaskedLogSumExp.apply(values, mask, scale)
@@ -18,7 +18,7 @@ def log_sum_exp(values: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
 
 
 class MaskedLogSumExp(torch.autograd.Function):
-    """`log_sum_exp` in half the passes over its matrix that separate operations take."""
+    """`log_sum_exp` in half the passes over its matrix that separate operations need."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor, mask: Tensor, scale: float) -> Tensor:
@@ -39,13 +39,13 @@ class MaskedLogSumExp(torch.autograd.Function):
 
 
 def log_one_plus(log_values: Tensor) -> Tensor:
-    """log(1 + v) from log v of any size, -inf too; `softplus` drops the 1 from log v = 20 on."""
+    """log(1 + v) from log v of any size, also -inf; `softplus` drops the 1 above log v = 20."""
     return torch.logaddexp(log_values, torch.zeros_like(log_values))
 
 
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of the values at the true entries of a mask of the same shape -> scalar; 0 without any.
 
-    Entries outside the mask pass on no gradient; they may be infinite.
+    Entries outside the mask get no gradient; they may be infinite.
     """
     return values.masked_fill(~mask, 0.0).sum() / mask.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Search for the medoids whose clusters explain a batch well and disagree with its labels."""
+"""Search for medoids whose clusters fit a batch well and disagree with its labels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,12 @@ def worst_medoids(
 ) -> tuple[Indices, Indices, float]:
     """The medoid (B,) of each image's class, that (B,) of its cluster, and NMI of the clustering.
 
-    The medoid of a class has the least sum of distances to it. The clusters lie around as many
-    images as there are classes, chosen to maximise `score`: greedily, then by at most `passes`
-    passes of swaps; should the medoids of the classes score higher, they are taken.
-
     distances (B, B) with a diagonal of zeros, made symmetric; labels (B,) in 0..C-1; margin >= 0.
-    Of equal images that nearest to the middle of the batch is taken, so that the order of the batch
-    decides only between images that are at the same place or mirror each other.
+    The medoid of a class has the smallest sum of distances to it. The clusters belong to as many
+    medoids as there are classes, chosen to maximise `score`: greedily, then by at most `passes`
+    passes of swaps; if the medoids of the classes score higher, they are taken. Of equal images the
+    one nearest to the middle of the batch is taken, so that the order of the batch only decides
+    between images that coincide or mirror each other.
     """
     table = 0.5 * (distances + distances.T)
     order = table.sum(axis=1).argsort(kind="stable")
@@ -36,7 +35,7 @@ def worst_medoids(
 
 
 def class_medoids(table: Reals, labels: Indices) -> Indices:
-    """For each image (B,) the image of its class with the least sum of distances to the class."""
+    """For each image (B,) the image of its class with the smallest sum of distances to it."""
     same = labels[:, None] == labels[None, :]
     sums = np.where(same, np.where(same, table, 0.0).sum(axis=1), np.inf)
     least: Indices = sums.argmin(axis=1)
@@ -55,7 +54,7 @@ def greedy(table: Reals, labels: Indices, count: int, margin: float) -> list[int
 def swapped(
     table: Reals, labels: Indices, chosen: list[int], margin: float, passes: int
 ) -> list[int]:
-    """Medoids after swaps with an image of their cluster, none of which lowers the score."""
+    """Medoids after swaps with an image of their cluster; no swap lowers the score."""
     for _ in range(passes):
         before = sorted(chosen)
         for medoid in before:
@@ -91,9 +90,8 @@ def score(table: Reals, labels: Indices, chosen: list[int], margin: float) -> fl
 
 
 def clusters(table: Reals, chosen: list[int]) -> tuple[Reals, Indices]:
-    """Distance (B,) of each image to its nearest medoid, and which (B,) it is, the first if equal.
-
-    Without a medoid: infinity, and B, which is no image.
+    """Distance (B,) of each image to its nearest medoid, and the index (B,) of that medoid, the
+    first if equal. Without a medoid: infinity, and B, an invalid index.
     """
     if not chosen:
         return np.full(len(table), np.inf), np.full(len(table), len(table))
@@ -107,8 +105,8 @@ def nmi(moved: Mask, owner: Indices, labels: Indices) -> Reals:
     """Agreement (R,) in [0, 1] of R clusterings with labels: I / sqrt(H(clusters) H(labels)).
 
     Clustering r is `owner` (B,), numbers in 0..B, after the items in row r of `moved` (R, B) left
-    for a new cluster. labels (B,) from 0. With one cluster or one class it is 0, with one of
-    each 1.
+    for a new cluster. labels (B,) from 0. With one cluster or one class it is 0, with one of each
+    1.
     """
     size = len(labels)
     cells = np.unique(owner * size + labels, return_inverse=True)[1]

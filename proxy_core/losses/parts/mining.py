@@ -1,4 +1,4 @@
-"""Sums over all triplets that a rule picks from a batch, in O(B^2) memory, and its hardest ones."""
+"""Sums over all triplets of a mining rule in O(B^2) memory, and the hardest triplets."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,15 @@ from proxy_core.distances import same_class
 def count_triplets(distances: Tensor, labels: Tensor, *, margin: float, semi_hard: bool) -> Tensor:
     """Signed numbers (B, B) of the triplets in which a pair of the batch takes part.
 
-    A triplet (a, p, n) counts if d(a, n) < d(a, p) + margin, and if `semi_hard` only if also
-    d(a, p) < d(a, n) (Schroff et al., FaceNet, section 3.2, https://arxiv.org/abs/1503.03832), all
-    strictly; with a margin of infinity the first always holds. Entry (a, p) counts the negatives n
-    of that positive pair; entry (a, n) is minus the number of its positives p. A sum over triplets
-    of d(a, p) - d(a, n) is therefore a sum over pairs of count * distance, without ever holding
-    the up to B^3 triplets.
+    A triplet (a, p, n) counts if d(a, n) < d(a, p) + margin, and if `semi_hard` only if also d(a,
+    p) < d(a, n), both strictly (Schroff et al., FaceNet, section 3.2,
+    https://arxiv.org/abs/1503.03832); with a margin of infinity the first always holds. Entry (a,
+    p) counts the negatives n of that positive pair; entry (a, n) is minus the number of its
+    positives p. A sum over triplets of d(a, p) - d(a, n) is therefore a sum over pairs of count *
+    distance, without the up to B^3 triplets.
 
-    distances (B, B) and margin in the same unit, labels (B,) -> numbers in the distances' type.
+    distances (B, B) and margin in the same unit, labels (B,) -> numbers in the type of the
+    distances.
     """
     counts = torch.zeros_like(distances)
     for anchors, positives, near, far in blocks(distances, labels):
@@ -48,8 +49,8 @@ def sum_of_nca(
 def hardest(distances: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Distances of each anchor to its farthest positive and to its nearest negative, (A,) and (A,).
 
-    Of the A anchors that have both. Among equally far ones the gradient is shared evenly, so that
-    it does not depend on the order of the batch.
+    For the A anchors that have both. Equally far images share the gradient evenly, so that it does
+    not depend on the order of the batch.
     """
     positive = same_class(labels)
     negative = ~positive
@@ -63,8 +64,8 @@ def hardest(distances: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def blocks(distances: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """All positive pairs, B at a time, each with all negatives of its anchor.
 
-    Anchors (M,), positives (M,), their distances (M, 1), and those of the anchors to the whole
-    batch (M, B), infinite where the two are of one class.
+    Yields anchors (M,), positives (M,), their distances (M, 1), and those of the anchors to the
+    whole batch (M, B), infinite for images of the anchor's class.
     """
     same = same_class(labels)
     negatives = distances.masked_fill(same, torch.inf)
@@ -77,13 +78,13 @@ def blocks(distances: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor, 
 def in_window(near: Tensor, far: Tensor, margin: float, semi_hard: bool) -> Tensor:
     """One where far < near + margin, and near < far if `semi_hard`, otherwise zero: (M, B).
 
-    Compared in place, as numbers: on a CPU several times as fast as by way of a boolean tensor.
+    Compared in place, as numbers: on a CPU several times as fast as with a boolean tensor.
     """
     mined = far.clone().lt_(near + margin)
     return mined.mul_(far.clone().gt_(near)) if semi_hard else mined
 
 
 def add_to_pairs(pairs: Tensor, anchors: Tensor, positives: Tensor, terms: Tensor) -> None:
-    """Add triplets' terms (M, B) to their positive pairs, take them from the negative ones."""
+    """Add terms (M, B) of triplets to positive pairs, and subtract them from negative pairs."""
     pairs[anchors, positives] = terms.sum(dim=1)
     pairs.index_add_(0, anchors, terms, alpha=-1)

@@ -1,4 +1,4 @@
-"""Cosines between a batch and a large table of learned vectors, with a gradient of few passes."""
+"""Cosines between a batch and a large table of learned vectors, with a fast gradient."""
 
 import torch
 from torch import Tensor
@@ -11,10 +11,10 @@ from proxy_core.distances import full_precision
 def proxy_cosines(embeddings: Tensor, proxies: Tensor, scale: float = 1.0) -> Tensor:
     """Cosines (B, P), times `scale`, of rows (B, D) and (P, D) of any length.
 
-    They are those of `cosine_similarity`, but one operation to autograd, whose gradient takes fewer
-    passes than that of separate ones. While B < D it divides the (B, P) products by the lengths of
-    the proxies, which spares the passes over (P, D) that normalising them takes. Never in half
-    precision. Differentiable once.
+    The values of `cosine_similarity` as one operation of autograd, whose gradient needs fewer
+    passes than that of separate operations. If B < D it divides the (B, P) products by the lengths
+    of the proxies, which saves the passes over (P, D) of normalising them. Never in half precision.
+    Differentiable once.
     """
     rows, table = full_precision(embeddings), full_precision(proxies)
     dtype = torch.promote_types(rows.dtype, table.dtype)
@@ -75,7 +75,7 @@ def inverse_lengths(vectors: Tensor) -> Tensor:
 
 
 def perpendicular(vectors: Tensor, directions: Tensor) -> Tensor:
-    """Rows (N, D), changed in place, less their part along unit or zero rows (N, D)."""
+    """Rows (N, D), changed in place, minus their component along unit or zero rows (N, D)."""
     along = (vectors * directions).sum(dim=1, keepdim=True)
     less: Tensor = vectors.addcmul_(directions, along, value=-1)
     return less

@@ -180,7 +180,7 @@ def test_no_tensor_is_larger_than_the_square_of_the_batch(clusters: int) -> None
         ([0.0, 1.0, 2.0], "clusters are of type torch.float32: expected torch.int64"),
         (
             [3, 8, 8],
-            "cluster 8 holds images of the classes [0, 1]: number the clusters of each class apart",
+            "cluster 8 holds images of the classes [0, 1]: give the clusters of each class",
         ),
     ],
 )
