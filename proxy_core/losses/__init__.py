@@ -11,8 +11,8 @@ normalises where its formula says so. Any other batch, or an empty one, raises V
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, also for zero embeddings and for classes that are absent from the batch, as
-far as the type of the embeddings can hold them. Second derivatives are right or, where a gradient
-is written by hand for speed, refused with a RuntimeError.
+far as the type of the embeddings can hold them. An embedding with NaN gives NaN. Second derivatives
+are right or, where a gradient is written by hand for speed, refused with a RuntimeError.
 
 State: everything learned is a parameter of the module and everything else that changes is a buffer.
 `parameters()` is all that an optimizer needs, and `state_dict()` all that a checkpoint needs.

@@ -178,15 +178,26 @@ def test_one_class_works_or_is_refused(name: str) -> None:
 
 @every_loss
 @pytest.mark.parametrize("factor", [0.0, 1.0])
-def test_repeated_images_and_nothing_but_zeros_are_finite(name: str, factor: float) -> None:
-    """Three images of each class that are one and the same, and a batch of zero vectors."""
-    embeddings, labels = batch(4)
-    repeated = (factor * embeddings).float().repeat(3, 1)
+@pytest.mark.parametrize("classes", [1, CLASSES])
+def test_repeated_images_and_nothing_but_zeros_are_finite(
+    name: str, factor: float, classes: int
+) -> None:
+    """Three equal images of each class, all images of one class, and a batch of zero vectors."""
+    embeddings, labels = batch(4, classes=classes)
+    repeated = (factor * embeddings[labels]).float().repeat(3, 1)
     loss = make(name)
-    assert loss(repeated, labels.repeat(3)).isfinite()
     leaf = repeated.requires_grad_()
-    for grad in torch.autograd.grad(loss(leaf, labels.repeat(3)), [leaf, *loss.parameters()]):
+    value = loss(leaf, labels.repeat(3))
+    assert value.isfinite()
+    for grad in torch.autograd.grad(value, [leaf, *loss.parameters()]):
         assert grad.isfinite().all()
+
+
+@every_loss
+def test_embeddings_with_nan_give_nan(name: str) -> None:
+    embeddings, labels = batch()
+    embeddings[3, 1] = torch.nan
+    assert make(name)(embeddings.float(), labels).isnan()
 
 
 @every_loss

@@ -130,31 +130,6 @@ def test_contrastive_keeps_the_part_whose_pairs_are_there() -> None:
     assert value_and_gradient(Contrastive, [2])[0] == 0.0
 
 
-def test_equal_embeddings_have_distance_zero_and_a_finite_gradient() -> None:
-    embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [3.0, 4.0]], requires_grad=True)
-    distances = plain_distances(embeddings)
-    (gradient,) = torch.autograd.grad(distances.sum(), embeddings)
-    assert distances[0, 1].item() == 0.0
-    assert gradient.isfinite().all()
-
-
-@pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("labels", [[0] * 6, [0, 1, 2] * 2], ids=["one class", "three classes"])
-def test_repeated_images_give_a_finite_gradient(module: type[nn.Module], labels: list[int]) -> None:
-    embeddings = torch.tensor([[0.6, 0.8, 0.0]]).repeat(6, 1).requires_grad_()
-    loss = module(3, 3)(embeddings, torch.tensor(labels))
-    (gradient,) = torch.autograd.grad(loss, embeddings)
-    assert loss.isfinite()
-    assert gradient.isfinite().all()
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_broken_embeddings_are_not_hidden(module: type[nn.Module]) -> None:
-    embeddings = points()
-    embeddings[3, 1] = torch.nan
-    assert module(4, 5)(embeddings, torch.tensor(LABELS["balanced"])).isnan()
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_the_margin_is_passed_on(module: type[nn.Module]) -> None:
     labels = torch.tensor(LABELS["balanced"])
