@@ -8,13 +8,12 @@ import stat
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image
@@ -23,16 +22,13 @@ from bench.datasets.files import decode as decoding
 from bench.datasets.files.cache import cache_folder, cached
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.pixels import PART, decode_missing, parts_in
-from bench.datasets.files.work import Report, cores, quiet
+from bench.datasets.files.work import Report, on_all_cores, quiet
 from bench.datasets.images import DecodedPhotographs
 from bench.spec import file_name
 from bench.suggest import first_names
 
 LARGEST_FILE = 2**28  # bytes: the largest image that is decoded, at four bytes a pixel
-_TOGETHER = 256  # files that wait for a thread, and that Ctrl-C waits for
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +103,7 @@ class Photographs:
     def _digests(self, place: "OpenPlace", report: Report) -> np.ndarray:
         digests = np.empty((len(self), 32), dtype=np.uint8)
         for i, digest in enumerate(on_all_cores(place.digest, self.names)):
-            if i % _TOGETHER == 0:
+            if i % 256 == 0:
                 report("reading", i, len(self))
             digests[i] = np.frombuffer(digest, dtype=np.uint8)
         report("reading", len(self), len(self))
@@ -246,13 +242,3 @@ class OpenPlace:
 
     def _entry(self, name: str) -> str:
         return f"{self.inside}/{name}" if self.inside else name
-
-
-def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
-    """The function's value for each item, in order; Pillow and hashes release Python's lock.
-
-    Few items wait at a time, so that a caller who stops early does not wait long.
-    """
-    with ThreadPoolExecutor(cores()) as threads:
-        for start in range(0, len(items), _TOGETHER):
-            yield from threads.map(function, items[start : start + _TOGETHER])

@@ -8,18 +8,18 @@ is missing; of two processes the second waits and finds the work done.
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 
 from bench.datasets.files.cache import locked, naming_cache, require_cache_space
-from bench.datasets.files.work import Report, cores
+from bench.datasets.files.work import Report, on_all_cores
 
-PART = 64  # photographs in a file: what a thread holds in memory, and what a kill costs
+PART = 64  # photographs in a file: at most so many are lost by a kill
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,45 +88,34 @@ def parts_in(folder: Path, count: int) -> tuple[Part, ...]:
 def decode_missing(
     parts: tuple[Part, ...], decode: Callable[[int], np.ndarray], side: int, report: Report
 ) -> list[str]:
-    """Decode the parts that are not complete, with one thread per core, in one process at a time.
+    """Decode the parts that are not complete, on all cores, in one process at a time.
 
     `decode` gives the photograph (H, W, 3) uint8 at a position, at a shorter side of `side` pixels;
     its ValueErrors are collected and returned as messages, and their parts are not written.
     Raises OSError where the cache folder cannot be written or has too little space.
     """
+    problems: list[str] = []
+
+    def attempt(position: int) -> np.ndarray | None:
+        try:
+            return decode(position)
+        except ValueError as error:
+            problems.append(str(error))
+            return None
+
     folder = parts[0].path.parent
     with locked(folder, report):
         missing = [part for part in parts if not part.complete]
-        total = sum(part.count for part in missing)
-        require_cache_space(folder, total, side)
-        stop, done = Event(), list[int]()
-        report("decoding", 0, total)
-        with ThreadPoolExecutor(cores()) as threads:
-            futures = [threads.submit(_fill, part, decode, done, stop) for part in missing]
-            waiting = set(futures)
-            try:
-                while waiting:
-                    waiting = wait(waiting, timeout=0.2).not_done
-                    report("decoding", len(done), total)
-            finally:
-                stop.set()  # Ctrl-C waits for one photograph and not for a part
-                threads.shutdown(wait=False, cancel_futures=True)
-    return [problem for future in futures for problem in future.result()]
-
-
-def _fill(
-    part: Part, decode: Callable[[int], np.ndarray], done: list[int], stop: Event
-) -> list[str]:
-    """Decode and write one part; returns problems, with which it is not written."""
-    images, problems = [], []
-    for position in range(part.first, part.first + part.count):
-        if stop.is_set():
-            return []
-        try:
-            images.append(decode(position))
-        except ValueError as error:
-            problems.append(str(error))
-        done.append(position)
-    if not problems:
-        part.write(images)
+        positions = [part.first + index for part in missing for index in range(part.count)]
+        require_cache_space(folder, len(positions), side)
+        report("decoding", 0, len(positions))
+        with closing(on_all_cores(attempt, positions)) as photographs:
+            progress = enumerate(photographs, start=1)
+            for part in missing:
+                images = []
+                for done, image in islice(progress, part.count):
+                    images += [] if image is None else [image]
+                    report("decoding", done, len(positions))
+                if len(images) == part.count:
+                    part.write(images)
     return problems

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from bench.datasets.files.photographs import OpenPlace, Photographs, on_all_cores
-from bench.datasets.files.work import Progress
+from bench.datasets.files.photographs import OpenPlace, Photographs
+from bench.datasets.files.work import Progress, on_all_cores
 
 DATA_VARIABLE = "PROXY_BENCH_DATA"
 _JPEG = (".jpg", ".jpeg", ".jfif")

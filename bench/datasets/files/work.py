@@ -1,9 +1,14 @@
-"""Long-running work: how many cores it uses, and the callbacks that report its progress."""
+"""Long-running work: spread over the cores, with callbacks that report its progress."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
+_WAITING = 256  # items at most that wait for a thread
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 Progress = Callable[[int, int], None]  # (images checked, images in total)
 Report = Callable[[str, int, int | None], None]  # (name of the work, done, total or None)
 
@@ -17,3 +22,13 @@ def cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+    """The function's value for each item, in order; Pillow and hashes release Python's lock.
+
+    Few items wait at a time, so that a caller who stops early does not wait long.
+    """
+    with ThreadPoolExecutor(cores()) as threads:
+        for start in range(0, len(items), _WAITING):
+            yield from threads.map(function, items[start : start + _WAITING])

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from bench.datasets.files import photographs as module
+from bench.datasets.files import work
 from bench.datasets.files.decode import decode, shrink_to
-from bench.datasets.files.photographs import OpenPlace, Photographs, on_all_cores
+from bench.datasets.files.photographs import OpenPlace, Photographs
 from bench.datasets.files.verify import broken, examine, is_image
 from bench.datasets.files.work import quiet
 from tests.support.photographs import pack, picture, write_pictures
@@ -203,15 +203,15 @@ def test_progress_is_reported_for_every_photograph(tmp_path: Path) -> None:
 def test_work_is_in_order_spread_over_threads_and_soon_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_TOGETHER", 5)
-    assert list(on_all_cores(str, range(13))) == [str(i) for i in range(13)]
+    monkeypatch.setattr(work, "_WAITING", 5)
+    assert list(work.on_all_cores(str, range(13))) == [str(i) for i in range(13)]
     done: list[int] = []
 
-    def work(item: int) -> int:
+    def record(item: int) -> int:
         done.append(item)
         return threading.get_ident()
 
-    values = on_all_cores(work, range(1000))
+    values = work.on_all_cores(record, range(1000))
     assert next(values) != threading.get_ident()
     time.sleep(0.05)  # enough for a thousand of them
     assert sorted(done) == [0, 1, 2, 3, 4]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bench.datasets.files import photographs as reading
-from bench.datasets.files import pixels
+from bench.datasets.files import pixels, work
 from bench.datasets.files.photographs import OpenPlace, Photographs
 from tests.support.photographs import (
     NAMES,
@@ -114,7 +114,7 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
     photographs: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of the eleven takes a tenth of a second; complete parts are kept."""
-    monkeypatch.setattr(pixels, "PART", 11)
+    monkeypatch.setattr(work, "cores", lambda: 2)
     worked: list[int] = []
     genuine = Photographs.pixels
 
@@ -161,11 +161,10 @@ def test_a_damaged_part_is_decoded_again(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from bench.datasets.files import pixels
+from bench.datasets.files import pixels, work
 from tests.support.photographs import NAMES, decoded
 from bench.datasets.files.photographs import Photographs
 pixels.PART = 4
-pixels.cores = lambda: 1
 plain = pixels.Part.write
 def write(part, images):
     if part.path.stem == "00002":
@@ -194,7 +193,7 @@ def test_after_a_kill_complete_parts_are_used_and_the_rest_is_removed(
 WAITING = """
 import sys
 from pathlib import Path
-from bench.datasets.files import pixels
+from bench.datasets.files import pixels, work
 from bench.datasets.files.photographs import Photographs
 from tests.support.photographs import NAMES, decoded
 pixels.PART = 4
