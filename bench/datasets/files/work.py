@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -24,7 +24,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def on_all_cores(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+def on_all_cores(
+    function: Callable[[Item], Found], items: Sequence[Item]
+) -> Generator[Found, None, None]:
     """The function's value for each item, in order; Pillow and hashes release Python's lock.
 
     Few items wait at a time, so that a caller who stops early does not wait long.

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,6 +132,7 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
     with pytest.raises(KeyboardInterrupt):
         decoded(photographs, 6, interrupt)
     assert 0 < len(worked) < 8
+    assert threading.active_count() == 1
     monkeypatch.setattr(Photographs, "pixels", genuine)
     check_decoded(photographs, 6)
 
