@@ -3,6 +3,7 @@ is shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -138,9 +139,20 @@ def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
             concurrency_limit=1,
         ).then(None, [address], None, js=js, show_progress="hidden")
 
-    connect(blocks.load, on_load(library), [], REPLACE)
-    connect(controls.grid.nav, on_navigation(library), [], REPLACE)
-    connect(controls.grid.pick, on_pick(library), [address], PUSH).then(None, js=REVEAL)
+    def load(request: gr.Request) -> list[Any]:
+        return updates(library, show(library, dict(request.query_params)), select_tab=True)
+
+    def navigate(event: gr.EventData) -> list[Any]:
+        page = show(library, read_address(getattr(event, "address", "")))
+        return updates(library, page, select_tab=True)
+
+    def pick(address: str, event: gr.EventData) -> list[Any]:
+        picked = {"q": getattr(event, "id", None)}
+        return updates(library, show(library, read_address(address) | picked))
+
+    connect(blocks.load, load, [], REPLACE)
+    connect(controls.grid.nav, navigate, [], REPLACE)
+    connect(controls.grid.pick, pick, [address], PUSH).then(None, js=REVEAL)
     for name, listen, control in (
         ("ds", controls.shelf.input, controls.shelf),
         ("run", controls.run.input, controls.run),
@@ -148,65 +160,36 @@ def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
         ("q", controls.query.blur, controls.query),
         ("k", controls.k.release, controls.k),
     ):
-        connect(listen, on_change(library, name), [address, control], PUSH)
+        connect(listen, partial(change, library, name), [address, control], PUSH)
     for step, button in controls.steps.items():
-        connect(button.click, on_step(library, step), [address], PUSH)
+        connect(button.click, partial(move, library, step), [address], PUSH)
     for name, tab in controls.tab.items():
-        connect(tab.select, on_tab(library, name), [address], PUSH)
+        connect(tab.select, partial(open_tab, library, name), [address], PUSH)
 
 
-def on_load(library: Library) -> Callable[[gr.Request], list[Any]]:
-    def handler(request: gr.Request) -> list[Any]:
-        return updates(library, show(library, dict(request.query_params)), select_tab=True)
-
-    return handler
-
-
-def on_navigation(library: Library) -> Callable[[gr.EventData], list[Any]]:
-    def handler(event: gr.EventData) -> list[Any]:
-        page = show(library, read_address(getattr(event, "address", "")))
-        return updates(library, page, select_tab=True)
-
-    return handler
+def change(library: Library, name: str, address: str, value: object) -> list[Any]:
+    """The page after a control of the address part `name` was changed."""
+    parameters = read_address(address)
+    # The query's field also sends "blur" when a button is pressed: nothing was changed then, and an
+    # answer that came after the button's would take the button's back.
+    query = to_int(value)
+    if name == "q" and query is not None and query == to_int(parameters.get("q")):
+        return NOTHING
+    return updates(library, show(library, parameters | {name: value}))
 
 
-def on_pick(library: Library) -> Callable[[str, gr.EventData], list[Any]]:
-    def handler(address: str, event: gr.EventData) -> list[Any]:
-        picked = {"q": getattr(event, "id", None)}
-        return updates(library, show(library, read_address(address) | picked))
-
-    return handler
+def move(library: Library, step: str, address: str) -> list[Any]:
+    """The page after a step."""
+    return updates(library, show(library, read_address(address), step))
 
 
-def on_change(library: Library, name: str) -> Callable[[str, object], list[Any]]:
-    def handler(address: str, value: object) -> list[Any]:
-        parameters = read_address(address)
-        # The query's field also sends "blur" when a button is pressed: nothing was changed then,
-        # and an answer that came after the button's would take the button's back.
-        query = to_int(value)
-        if name == "q" and query is not None and query == to_int(parameters.get("q")):
-            return NOTHING
-        return updates(library, show(library, parameters | {name: value}))
-
-    return handler
-
-
-def on_step(library: Library, step: str) -> Callable[[str], list[Any]]:
-    def handler(address: str) -> list[Any]:
-        return updates(library, show(library, read_address(address), step))
-
-    return handler
-
-
-def on_tab(library: Library, name: str) -> Callable[[str], list[Any]]:
-    def handler(address: str) -> list[Any]:
-        parameters = read_address(address)
-        # Gradio also sends "select" before the page is loaded and when an address chose the tab.
-        if not address or parameters.get("tab") == name:
-            return NOTHING
-        return updates(library, show(library, parameters | {"tab": name}))
-
-    return handler
+def open_tab(library: Library, name: str, address: str) -> list[Any]:
+    """The page after a tab was selected."""
+    parameters = read_address(address)
+    # Gradio also sends "select" before the page is loaded and when an address chose the tab.
+    if not address or parameters.get("tab") == name:
+        return NOTHING
+    return updates(library, show(library, parameters | {"tab": name}))
 
 
 def updates(library: Library, page: Page, *, select_tab: bool = False) -> list[Any]:

@@ -13,8 +13,11 @@ from demo.retrieved import Retrieved
 
 @dataclass(frozen=True)
 class Neighbor:
-    """One retrieved image; rank from 1, similarity a cosine, hit: it has the query's label;
-    is_query: it can be made the query, as it is no image of a gallery apart."""
+    """One retrieved image.
+
+    rank counts from 1; similarity is a cosine; hit: it has the query's label; is_query: it can be
+    made the query, which an image of a separate gallery cannot.
+    """
 
     rank: int
     position: int
@@ -28,10 +31,10 @@ class Neighbor:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one query fared against the whole gallery, not only against the neighbours kept.
+    """Scores of one query against the whole gallery, not only against the stored neighbours.
 
-    first_hit: rank from 1, 0 for none; right_at_1 is what R@1 counts; average_precision: AP@R;
-    searched: what is looked through, such as "other test image".
+    first_hit: rank from 1, 0 for none; right_at_1: R@1 counts it; average_precision: AP@R;
+    searched: what the gallery holds, such as "other test image".
     """
 
     query: int
@@ -45,7 +48,7 @@ class Outcome:
 
 
 def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
-    """The k nearest of a query, best first; fewer if the gallery or what was kept ends before."""
+    """The k nearest of a query, best first; fewer if fewer are stored or in the gallery."""
     pictures, found = retrieved.pictures, []
     for column, position in enumerate(retrieved.neighbors[query, :k].tolist()):
         if position >= 0:
@@ -66,7 +69,7 @@ def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
 
 
 def outcome(retrieved: Retrieved, query: int) -> Outcome:
-    """How the query fared."""
+    """The scores of a query."""
     pictures = retrieved.pictures
     first_hit = int(retrieved.first_hit[query])
     return Outcome(
@@ -97,12 +100,12 @@ def draw(candidates: np.ndarray, query: int, generator: np.random.Generator) -> 
 
 
 def previous_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int:
-    """The one before, the last after the first."""
+    """The one before; the last one from the first."""
     return (query - 1) % len(retrieved.hits)
 
 
 def next_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int:
-    """The one after, the first after the last."""
+    """The one after; the first one from the last."""
     return (query + 1) % len(retrieved.hits)
 
 

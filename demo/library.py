@@ -1,4 +1,4 @@
-"""What a results folder holds for the browser: data sets, their runs, and the test pictures."""
+"""A results folder as the browser shows it: data sets, their runs, and the test pictures."""
 
 import hashlib
 from collections import Counter
@@ -53,8 +53,8 @@ class Shelf:
         path = thumbnails_path(self.results, self.dataset, self.fingerprint)
         if not path.exists():
             raise StoredRunError(
-                f"{path} is missing: it holds the test images of {self.title}. Copy it from where "
-                "the runs were made, or delete one of these runs and run the suite again"
+                f"{path} is missing: it holds the test images of {self.title}. Copy it from the "
+                "machine that made the runs, or delete one of these runs and run the suite again"
             )
         return load_thumbnails(path)
 

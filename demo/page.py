@@ -1,4 +1,4 @@
-"""From an address to everything the page shows. Plain functions; Gradio only carries the result."""
+"""From an address to everything the page shows, in plain functions without Gradio."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,8 +24,8 @@ NO_STEP = {
 class Page:
     """One state of the page: the view, its address, and HTML for each part.
 
-    queries and kept: how many queries the run has and how many neighbours of each it kept, 0 if it
-    cannot be shown. results and curves are None while their tab is closed: they take time.
+    queries and kept: numbers of queries and of stored neighbours of each, 0 if the run cannot be
+    shown. results and curves are None while their tab is closed, as they take time.
     """
 
     view: View
@@ -70,7 +70,7 @@ def assemble(
 def move(
     view: View, retrieved: Retrieved, step: str, generator: np.random.Generator | None
 ) -> tuple[View, str]:
-    """The view one step on, or the same view and why it stays."""
+    """The view after a step, or the same view and the reason."""
     if step not in STEPS:
         return view, ""
     target = STEPS[step](retrieved, view.query, generator or np.random.default_rng())

@@ -1,4 +1,4 @@
-"""A run opened beside the pictures it retrieved from, checked to belong together."""
+"""A run with the pictures it retrieved from, checked to belong to it."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from demo.library import Shelf
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """A run opened beside its pictures, both checked to speak of the same images.
+    """A run with its pictures, both checked to be of the same images.
 
     Attributes: run; pictures (N images, of which the first Q are queries); neighbors (Q, K)
     positions, -1 beyond the gallery's end; similarities (Q, K) cosines; hits (Q, K), whether a
-    neighbour has the query's label; relevant (Q,), how many right ones the gallery holds; first_hit
+    neighbour has the query's label; relevant (Q,), number of positives in the gallery; first_hit
     (Q,), rank from 1 or 0 for none; average_precision (Q,), AP@R in 0..1.
     """
 
@@ -31,7 +31,7 @@ class Retrieved:
 
     @property
     def searched(self) -> str:
-        """What is looked through for a query; with cameras not what its own camera took."""
+        """What the gallery of a query holds; with cameras, no image by its own camera."""
         if "gallery_images" not in self.run.record["split"]:
             return "other test image"
         return "gallery image by other cameras" if "map" in self.run.scores else "gallery image"
@@ -43,7 +43,7 @@ class Retrieved:
 
 
 def open_run(shelf: Shelf, name: str) -> Retrieved:
-    """Open a run of a shelf (the first if the name is unknown) beside the shelf's pictures.
+    """Open a run of a shelf (the first if the name is unknown) with the shelf's pictures.
 
     Raises: StoredRunError naming both if pictures and neighbours are not of the same images, or
     the file that is missing or damaged.
@@ -53,13 +53,13 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
     check_fingerprint(run, shelf.fingerprint)
     neighbors, first_hit = queries["neighbors"], queries["first_hit"]
     count = len(pictures.labels)
-    asked = int(run.record["split"]["test_images"])
-    shown = asked if "gallery_images" not in run.record["split"] else max(asked, count)
-    if not (asked == len(neighbors) == len(first_hit) and shown == len(pictures) == count):
-        raise disagreement(run, f"{len(neighbors)} of {asked} queries, {count} pictures")
+    number = int(run.record["split"]["test_images"])
+    images = number if "gallery_images" not in run.record["split"] else max(number, count)
+    if not (number == len(neighbors) == len(first_hit) and images == len(pictures) == count):
+        raise disagreement(run, f"{len(neighbors)} of {number} queries, {count} pictures")
     if neighbors.max() >= count or neighbors.min() < -1:
         raise disagreement(run, f"neighbours beyond the {count} pictures")
-    hits = (pictures.labels[neighbors] == pictures.labels[:asked, None]) & (neighbors >= 0)
+    hits = (pictures.labels[neighbors] == pictures.labels[:number, None]) & (neighbors >= 0)
     check_hits(run, hits, first_hit)
     return Retrieved(
         run,
@@ -74,7 +74,7 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
 
 
 def check_fingerprint(run: Run, fingerprint: str) -> None:
-    """The neighbours' file carries the fingerprint of the split that it was computed on."""
+    """The neighbours' file must have the fingerprint of the split in `run.json`."""
     path = run.files.queries
     with safe_open(path, framework="numpy") as file:
         found = (file.metadata() or {}).get("fingerprint")
@@ -85,7 +85,7 @@ def check_fingerprint(run: Run, fingerprint: str) -> None:
 def check_hits(run: Run, hits: np.ndarray, first_hit: np.ndarray) -> None:
     """The labels beside the pictures must give the first hits that the run has stored.
 
-    This finds pictures in another order, which would put right and wrong marks on the wrong ones.
+    This finds pictures in another order, which would put the marks on the wrong ones.
     """
     kept = hits.shape[1]
     seen = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)

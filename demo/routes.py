@@ -1,4 +1,4 @@
-"""The test images over HTTP: by whole numbers only, so that no address can name a file."""
+"""The test images over HTTP, addressed by whole numbers only: no address can name a file."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from bench.store.runs import StoredRunError
 from demo.library import Library, Shelf
 from demo.view import to_int
 
-# The address holds a digest of the images, so what a browser has kept is never wrong.
+# The address holds a digest of the images, so a picture in a browser's cache is never wrong.
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
@@ -32,16 +32,16 @@ def picture_route(library: Library) -> Route:
 
 def find_picture(library: Library, numbers: Mapping[str, str]) -> tuple[bytes, str] | None:
     """The image file at those numbers and its media type, None if there is none."""
-    number, place = to_int(numbers["shelf"]), to_int(numbers["position"])
-    if number is None or place is None or not 0 <= number < len(library.shelves):
+    number, position = to_int(numbers["shelf"]), to_int(numbers["position"])
+    if number is None or position is None or not 0 <= number < len(library.shelves):
         return None
     shelf = library.shelves[number]
     try:
         pictures, expected = shelf.pictures, str(shelf.picture_digest)
-    except StoredRunError:  # the page says what is wrong with the file
+    except StoredRunError:  # the page shows what is wrong with the file
         return None
-    known = numbers["digest"] == expected and 0 <= place < len(pictures.labels)
-    return pictures.encoded(place) if known else None
+    known = numbers["digest"] == expected and 0 <= position < len(pictures.labels)
+    return pictures.encoded(position) if known else None
 
 
 def picture_address(number: int, shelf: Shelf, position: int) -> str:

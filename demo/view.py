@@ -1,4 +1,4 @@
-"""What the page shows, as its address says it: every link, reload and "back" goes through here."""
+"""The state of the page, as its address holds it: links, reload and "back" all use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,12 +8,12 @@ from demo.library import Library
 from demo.retrieved import Retrieved
 
 TABS = ("browse", "results", "curves")
-NEIGHBORS = 20  # shown if the address does not say how many
+NEIGHBORS = 20  # shown unless the address has another number
 
 
 @dataclass(frozen=True)
 class View:
-    """One state of the page; shelf and run are keys that exist, query and neighbors are not fitted.
+    """One state of the page: shelf and run exist; `fit` moves query and neighbors into range.
 
     query is a position from 0, neighbors a number of images from 1.
     """
@@ -26,7 +26,7 @@ class View:
 
 
 def read_view(library: Library, parameters: Mapping[str, object]) -> View:
-    """The view of an address; whatever is missing, unknown or no number falls back to a default.
+    """The view of an address; a missing, unknown or malformed part falls back to its default.
 
     `parameters` may be forged, so nothing is assumed of their types.
     """
@@ -43,7 +43,7 @@ def read_view(library: Library, parameters: Mapping[str, object]) -> View:
 
 
 def fit(view: View, retrieved: Retrieved) -> View:
-    """The view with query and neighbors moved into what the run has."""
+    """The view with query and neighbors moved into the run's range."""
     queries, kept = retrieved.neighbors.shape
     query = min(max(view.query, 0), queries - 1)
     return replace(view, query=query, neighbors=min(max(view.neighbors, 1), kept))

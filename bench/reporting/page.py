@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
 from bench.reporting import provenance
-from bench.reporting.convergence import AXES, SCORES, Cost, Speed, read_curves, speeds
+from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import plots
 from bench.reporting.figures.style import Stroke, assign, inlined, rc_params, save_figure, svg_text
-from bench.reporting.findings import COMPARED, FEW, Comparison, compare, points, sentences
+from bench.reporting.findings import COMPARED, FEW, compare, points, sentences
 from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import PLUS_MINUS, Row, ScoreTable, mean_text, score_tables, summarise
 from bench.reporting.tables import csv, markdown, plain, templates
@@ -44,25 +44,6 @@ class Drawn:
     caption: str
 
 
-@dataclass(frozen=True)
-class Section:
-    """What the page shows of one data set and split."""
-
-    name: str
-    anchor: str
-    sentences: list[str]
-    split: str
-    machine: str
-    budget: list[tuple[str, str]]
-    unequal: list[str]
-    methods: list[tuple[str, ...]]
-    scores: list[ScoreTable]
-    figures: list[Drawn]
-    speeds: list[Speed]
-    pairs: list[Comparison]
-    shown_pairs: int  # the first so many; the page folds the others
-
-
 def write_report(
     runs: Sequence[Run], directory: Path, *, title: str, problems: Sequence[str] = ()
 ) -> Report:
@@ -81,7 +62,9 @@ def write_report(
         directory / "report.html",
         directory / "table.csv",
         directory / "table.md",
-        tuple(path for section in sections for figure in section.figures for path in figure.files),
+        tuple(
+            path for section in sections for figure in section["figures"] for path in figure.files
+        ),
         tuple(found),
     )
     write(report.table_csv, csv(rows))
@@ -92,7 +75,7 @@ def write_report(
 
 def make_sections(
     table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path
-) -> tuple[list[Section], list[str]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
 
@@ -113,27 +96,30 @@ def make_section(
     curves: "pd.DataFrame",
     tables: list[ScoreTable],
     figures: list[Drawn],
-) -> Section:
-    """The section of one data set and split; `curves` are those that could be read."""
+) -> dict[str, Any]:
+    """The page's section of one data set and split; `curves` are those that could be read.
+
+    Of many pairs, the page shows the first `shown_pairs` and folds the others.
+    """
     found = [speed for metric in SCORES for speed in speeds(curves, metric)]
     pairs = compare(members)
     few = len(pairs) <= MOST_PAIRS
-    lines, unequal = provenance.budget(members)
-    return Section(
-        name=plots.origin(members),
-        anchor=anchor(members),
-        sentences=sentences(members, found),
-        split=provenance.split_sentence(members),
-        machine=provenance.machine_sentence(members),
-        budget=lines,
-        unequal=unequal,
-        methods=provenance.method_lines(members),
-        scores=tables,
-        figures=figures,
-        speeds=found,
-        pairs=pairs,
-        shown_pairs=len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
-    )
+    budget, unequal = provenance.budget(members)
+    return {
+        "name": plots.origin(members),
+        "anchor": anchor(members),
+        "sentences": sentences(members, found),
+        "split": provenance.split_sentence(members),
+        "machine": provenance.machine_sentence(members),
+        "budget": budget,
+        "unequal": unequal,
+        "methods": provenance.method_lines(members),
+        "scores": tables,
+        "figures": figures,
+        "speeds": found,
+        "pairs": pairs,
+        "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
+    }
 
 
 def anchor(members: "pd.DataFrame") -> str:
@@ -196,7 +182,10 @@ def keep(figure: "Figure", stem: Path, title: str, explanation: str) -> Drawn:
 
 
 def render(
-    title: str, table: "pd.DataFrame", sections: Sequence[Section], problems: Sequence[str]
+    title: str,
+    table: "pd.DataFrame",
+    sections: Sequence[Mapping[str, Any]],
+    problems: Sequence[str],
 ) -> str:
     """The page; everything but our own SVG is escaped."""
     environments, numbers = provenance.environments(table)

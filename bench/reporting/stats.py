@@ -1,7 +1,7 @@
-"""Statistics over seeds: t-based intervals and differences paired by seed. No torch, no frames.
+"""Statistics over seeds: t-based intervals and differences paired by seed.
 
 With three seeds a t interval covers its nominal 95 %; one standard error covers 58 % and a
-percentile bootstrap 76 % (simulated), which is why neither is offered here.
+percentile bootstrap 76 % (simulated), so neither is offered here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95  # of every interval
-SIGN_FLIP_PAIRS = 20  # 2^20 sums take 8 MB; with more pairs the t test serves
+SIGN_FLIP_PAIRS = 20  # 2^20 sums take 8 MB; more pairs have the t test only
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Interval:
     n: int
 
     def excludes_zero(self) -> bool:
-        """Whether 0 lies outside; never so without variation, where the interval has no width."""
+        """Whether 0 lies outside; False without variation, as the interval then has no width."""
         return self.half is not None and 0 < self.half < abs(self.mean)
 
 
@@ -61,7 +61,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> PairedDifference:
     """First minus second (seed -> value), over the seeds that both have.
 
-    Runs of one seed share initial weights and draws, so pairing removes what they have in common.
+    Runs of one seed share initial weights and draws; pairing removes that common part.
     Raises: ValueError if the two share no seed.
     """
     seeds = tuple(sorted(first.keys() & second.keys()))

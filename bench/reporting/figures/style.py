@@ -104,18 +104,13 @@ def spread(
 
     All in one unit. Labels that would leave low..high are moved in as one block; if they do not
     all fit, they start at `low` and end above `high` rather than overlap.
-    Source: isotonic regression by pooling neighbours that violate the order.
     """
+    from scipy.optimize import isotonic_regression
+
     order = np.argsort(positions, kind="stable")
     sizes = np.asarray(heights, dtype=np.float64)[order]
     offsets = np.cumsum(sizes) - sizes / 2  # centre of each label when stacked without gaps
-    blocks: list[list[float]] = []  # sum and count of pooled wishes for the stack's foot
-    for wish in np.asarray(positions, dtype=np.float64)[order] - offsets:
-        blocks.append([float(wish), 1])
-        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
-            total, count = blocks.pop()
-            blocks[-1] = [blocks[-1][0] + total, blocks[-1][1] + count]
-    feet = np.concatenate([np.full(int(count), total / count) for total, count in blocks])
+    feet = isotonic_regression(np.asarray(positions, dtype=np.float64)[order] - offsets).x
     feet = np.maximum(np.minimum(feet, high - sizes.sum()), low)
     placed = np.empty(len(sizes))
     placed[order] = feet + offsets
