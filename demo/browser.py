@@ -3,12 +3,13 @@
 Plain functions over stored arrays: no Gradio, no HTML, no torch.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from demo.retrieved import Retrieved
+
+STEPS = ("previous", "next", "random", "failure")
 
 
 @dataclass(frozen=True)
@@ -84,34 +85,13 @@ def outcome(retrieved: Retrieved, query: int) -> Outcome:
     )
 
 
-def random_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int | None:
-    """Any query but this one; None if there is no other."""
-    return draw(np.arange(len(retrieved.hits)), query, generator)
-
-
-def random_failure(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int | None:
-    """Any failure but this one; None if there is no other."""
-    return draw(retrieved.failures, query, generator)
-
-
-def draw(candidates: np.ndarray, query: int, generator: np.random.Generator) -> int | None:
+def step_to(
+    retrieved: Retrieved, query: int, step: str, generator: np.random.Generator
+) -> int | None:
+    """The query after a step of `STEPS`; a random one is another one, None if there is none."""
+    count = len(retrieved.hits)
+    if step in ("previous", "next"):
+        return (query + (1 if step == "next" else -1)) % count
+    candidates = retrieved.failures if step == "failure" else np.arange(count)
     others = candidates[candidates != query]
     return int(generator.choice(others)) if len(others) else None
-
-
-def previous_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int:
-    """The one before; the last one from the first."""
-    return (query - 1) % len(retrieved.hits)
-
-
-def next_query(retrieved: Retrieved, query: int, generator: np.random.Generator) -> int:
-    """The one after; the first one from the last."""
-    return (query + 1) % len(retrieved.hits)
-
-
-STEPS: dict[str, Callable[[Retrieved, int, np.random.Generator], int | None]] = {
-    "previous": previous_query,
-    "next": next_query,
-    "random": random_query,
-    "failure": random_failure,
-}

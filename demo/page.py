@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.store.runs import StoredRunError
-from demo.browser import STEPS, neighbors_of, outcome
+from demo.browser import STEPS, neighbors_of, outcome, step_to
 from demo.library import Library, Shelf
 from demo.render.browse import Picture, render_message, render_neighbors, render_query
 from demo.render.scores import render_curves, render_scores
@@ -73,7 +73,7 @@ def move(
     """The view after a step, or the same view and the reason."""
     if step not in STEPS:
         return view, ""
-    target = STEPS[step](retrieved, view.query, generator or np.random.default_rng())
+    target = step_to(retrieved, view.query, step, generator or np.random.default_rng())
     return (view, NO_STEP[step]) if target is None else (replace(view, query=target), "")
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench.datasets.files.work import Report
 from bench.evaluation.score_test import KMEANS_SEEDS
+from bench.metrics import METRICS
 from proxy_core.metrics.clustering import cluster_scores
 from proxy_core.metrics.retrieval import Metric, rank, summary
 
@@ -52,7 +53,7 @@ def score_table(scores: dict[str, float]) -> Table:
     """One line per score, and one for the number of queries without a positive."""
     table = Table("score", "value")
     for name, value in scores.items():
-        count = name == "queries_without_relevant"
+        count = name in METRICS and not METRICS[name].percent
         table.add_row(name.replace("_", " "), f"{value:,.0f}" if count else f"{value:.6f}")
     return table
 

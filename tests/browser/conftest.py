@@ -1,4 +1,4 @@
-"""A served demo over made-up results, and a Chromium that reports whatever goes wrong in it."""
+"""A served demo over made-up results, and a Chromium whose page fails its test on any error."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo.library import Library, open_library
 from tests.support.fabricated import write_results
@@ -41,10 +41,10 @@ class Served:
     log: Path
 
     def stop(self) -> tuple[int, str]:
-        """End it by Ctrl-C; its exit code and what it said after its address."""
+        """End it by Ctrl-C; its exit code and its output after the address."""
         self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, said
+        output, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, output
 
 
 def missing() -> str:
@@ -70,7 +70,7 @@ def free_port() -> int:
 
 
 def serve(results: Path, log: Path, port: int) -> Served:
-    """Start the demo and wait until it says where it is."""
+    """Start the demo and wait until it prints its address."""
     arguments = ["--results", str(results), "--port", str(port), "--no-open"]
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -80,12 +80,12 @@ def serve(results: Path, log: Path, port: int) -> Served:
             text=True,
         )
     assert process.stdout is not None
-    said = ""
+    output = ""
     for line in process.stdout:
-        said += line
+        output += line
         if address := re.search(r"http://127\.0\.0\.1:\d+/", line):
             return Served(open_library(results), process, address[0], log)
-    raise AssertionError(f"the demo ended: {said}{log.read_text()}")
+    raise AssertionError(f"the demo ended: {output}{log.read_text()}")
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +98,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)  # milliseconds; the first curves import matplotlib
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
@@ -118,13 +119,13 @@ def page(context: BrowserContext, served: Served) -> Iterator[Page]:
     """A page that fails its test on an error, a console error or a request to elsewhere."""
     page, wrong = context.new_page(), []
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda message: wrong.append(said(message.type, message.text)))
+    page.on("console", lambda message: wrong.append(console_error(message.type, message.text)))
     page.on("request", lambda request: wrong.append(outside(request.url, served.address)))
     yield page
     assert [event for event in wrong if event] == []
 
 
-def said(kind: str, text: str) -> str:
+def console_error(kind: str, text: str) -> str:
     """A console error, unless it is Gradio's own about an event stream that leaving a page cuts."""
     cut = "AbortError" in text or "Connection errored out" in text
     return f"console: {text}" if kind == "error" and not cut else ""

@@ -1,4 +1,4 @@
-"""The retrieval browser in a real Chromium, at the width of a desk and of a phone."""
+"""The retrieval browser in a real Chromium, at the width of a desktop and of a phone."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""The server behind the retrieval browser: what it asks for, answers, refuses, and how it ends."""
+"""The server behind the retrieval browser: its requests, answers, refusals, and how it ends."""
 
 import re
 import subprocess
@@ -41,9 +41,9 @@ def test_it_stops_cleanly_and_frees_its_port(tmp_path: Path) -> None:
     results, port = write_results(tmp_path / "results", ("digits",)), free_port()
     for _ in range(2):  # the second start finds the port free again
         demo = serve(results, tmp_path / "log", port)
-        code, said = demo.stop()
+        code, output = demo.stop()
         assert code == 0
-        assert "Stopped." in said
+        assert "Stopped." in output
         assert "Traceback" not in demo.log.read_text()
 
 
@@ -55,7 +55,7 @@ def test_what_prevents_a_start_is_one_clear_message(
     results = tmp_path if case == "empty folder" else served.library.results
     command = [sys.executable, "-m", "demo", "--no-open", "--port", busy]
     ended = subprocess.run(
-        [*command, "--results", str(results)], capture_output=True, text=True, timeout=60
+        [*command, "--results", str(results)], capture_output=True, text=True, timeout=300
     )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr

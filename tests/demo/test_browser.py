@@ -1,4 +1,4 @@
-"""What the browser shows of stored runs, and that forged input cannot break it."""
+"""The browser's view of stored runs, and that forged input cannot break it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.store.runs import load_arrays
-from demo.browser import STEPS, neighbors_of, outcome, random_failure, random_query
+from demo.browser import neighbors_of, outcome, step_to
 from demo.library import Library, open_library
 from demo.page import move, show
 from demo.retrieved import Retrieved, open_run
@@ -60,16 +60,16 @@ def test_outcomes_add_up_to_the_stored_scores(library: Library) -> None:
     for run in library.shelves[1].runs:
         opened = open_run(library.shelves[1], run.name)
         outcomes = [outcome(opened, query) for query in range(len(opened.hits))]
-        first = np.mean([told.right_at_1 for told in outcomes])
+        first = np.mean([found.right_at_1 for found in outcomes])
         assert first == pytest.approx(run.scores["recall@1"])
-        mean = np.mean([told.average_precision for told in outcomes])
+        mean = np.mean([found.average_precision for found in outcomes])
         assert mean == pytest.approx(run.scores["map@r"], abs=1e-6)
-        assert {told.relevant for told in outcomes} == {PER_CLASS - 1}
-        failed = [told.query for told in outcomes if not told.right_at_1]
+        assert {found.relevant for found in outcomes} == {PER_CLASS - 1}
+        failed = [found.query for found in outcomes if not found.right_at_1]
         assert opened.failures.tolist() == failed
 
 
-def test_places_beyond_the_end_of_a_small_gallery_are_left_out(retrieved: Retrieved) -> None:
+def test_positions_beyond_the_end_of_a_small_gallery_are_left_out(retrieved: Retrieved) -> None:
     neighbors = retrieved.neighbors.copy()
     neighbors[:, 5:] = -1
     found = neighbors_of(replace(retrieved, neighbors=neighbors), 3, NEIGHBORS)
@@ -77,17 +77,12 @@ def test_places_beyond_the_end_of_a_small_gallery_are_left_out(retrieved: Retrie
 
 
 def test_random_steps_reach_all_others_and_never_stay(retrieved: Retrieved) -> None:
-    generator = np.random.default_rng(3)
-    start = int(retrieved.failures[0])
-    drawn = {random_query(retrieved, start, generator) for _ in range(2000)}
-    assert drawn == set(range(len(retrieved.hits))) - {start}
-    drawn = {random_failure(retrieved, start, generator) for _ in range(2000)}
-    assert drawn == set(retrieved.failures.tolist()) - {start}
-
-
-def test_same_generator_same_query(retrieved: Retrieved) -> None:
-    draws = [random_query(retrieved, 0, np.random.default_rng(5)) for _ in range(2)]
-    assert draws[0] == draws[1]
+    start, all_queries = int(retrieved.failures[0]), range(len(retrieved.hits))
+    for step, reachable in (("random", all_queries), ("failure", retrieved.failures.tolist())):
+        generators = [np.random.default_rng(3) for _ in range(2)]
+        draws = [[step_to(retrieved, start, step, g) for _ in range(2000)] for g in generators]
+        assert set(draws[0]) == set(reachable) - {start}
+        assert draws[0] == draws[1]  # the generator decides
 
 
 def test_no_failure_left_is_said_and_the_query_stays(retrieved: Retrieved) -> None:
@@ -98,11 +93,13 @@ def test_no_failure_left_is_said_and_the_query_stays(retrieved: Retrieved) -> No
     assert "every other query is right at rank 1" in note
 
 
-def test_previous_and_next_go_round(retrieved: Retrieved) -> None:
-    generator, last = np.random.default_rng(0), len(retrieved.hits) - 1
-    assert STEPS["previous"](retrieved, 0, generator) == last
-    assert STEPS["next"](retrieved, last, generator) == 0
-    assert STEPS["next"](retrieved, 4, generator) == 5
+@pytest.mark.parametrize(
+    ("query", "step", "after"), [(0, "previous", 47), (47, "next", 0), (4, "next", 5)]
+)
+def test_previous_and_next_wrap_around(
+    retrieved: Retrieved, query: int, step: str, after: int
+) -> None:
+    assert step_to(retrieved, query, step, np.random.default_rng(0)) == after
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=lambda value: repr(value)[:12])
