@@ -15,32 +15,32 @@ from proxy_core.metrics.few_shot import draw_episodes, episode_accuracy, one_sho
 from proxy_core.metrics.verification import verification
 
 FARS = (1e-2, 1e-3, 1e-4)
-MOST_PAIRS = 5_000_000  # of one class, each of which takes some 100 bytes
+MAX_PAIRS = 5_000_000  # of images of one class, about 100 bytes each
 EPISODES = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways and shots
-QUERIES, COUNT = 5, 1000  # queries of each class in an episode; episodes
+QUERIES, COUNT = 5, 1000  # queries per class of an episode; episodes
 
 
 def accuracies(
     queries: Tensor, labels: Tensor, train: Tensor, dataset: Dataset, loss: nn.Module | None
 ) -> dict[str, float]:
-    """Accuracy on the test images (Q, D) with labels (Q,): by the nearest training image, the
-    nearest mean of a training class and, where the loss has such, the nearest proxy or center."""
+    """Accuracy on the test images (Q, D) with labels (Q,) by the nearest of the training images
+    (T, D), the nearest mean of a training class and, if the loss has any, the nearest class vector.
+    """
     train_labels = torch.from_numpy(dataset.labels[dataset.split.train])
     scores = {
         "accuracy_neighbor": nearest_neighbor_accuracy(queries, labels, train, train_labels),
         "accuracy_mean": class_mean_accuracy(queries, labels, train, train_labels),
     }
-    found = None if loss is None else class_vectors(loss)
-    if found is not None:
-        vectors, classes = found
+    if loss is not None and (pairs := class_vectors(loss)) is not None:
+        vectors, classes = pairs
         known = torch.unique(train_labels)  # ascending: class c of the loss is known[c]
         scores["accuracy_proxy"] = proxy_accuracy(queries, labels, vectors, known[classes])
     return scores
 
 
 def class_vectors(loss: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """Vectors (P, D) of a loss that represent classes and the class (P,) of each; None where the
-    loss has none, or where classes share them."""
+    """Vectors (P, D) of a loss that represent classes, and the class (P,) of each; None if the loss
+    has none, or if classes share them."""
     if not isinstance(loss, HasClassVectors):
         return None
     vectors, classes = loss.class_vectors()
@@ -48,25 +48,28 @@ def class_vectors(loss: nn.Module) -> tuple[Tensor, Tensor] | None:
 
 
 def verify(embeddings: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """TAR at each FAR, EER, and the ROC over all pairs of queries (Q, D) of unseen classes; nothing
-    where no two share a class, all do, or the pairs of one class would not fit into memory."""
+    """TAR at each FAR, EER, and the ROC, over all pairs of queries (Q, D) of unseen classes.
+
+    Nothing if no two queries or all of them share a class, or for more than 5 million positive
+    pairs, which would not fit into memory.
+    """
     counts = torch.unique(labels, return_counts=True)[1]
     pairs = int((counts * (counts - 1)).sum()) // 2
-    if len(counts) < 2 or not 0 < pairs <= MOST_PAIRS:
+    if len(counts) < 2 or not 0 < pairs <= MAX_PAIRS:
         return {}, {}
     found = verification(embeddings, labels, fars=FARS)
     tars = {
         f"tar@{far:g}": tar
         for far, tar in zip(FARS, found.tars, strict=True)
-        if far * found.impostors >= 1  # fewer pairs cannot tell such a share
+        if far * found.impostors >= 1  # with fewer pairs, no rate is this low
     }
     roc = {"far": found.roc_far.numpy(), "tar": found.roc_tar.numpy()}
     return tars | {"eer": found.eer}, roc
 
 
 def few_shot(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean accuracy over 1,000 episodes of every kind of `EPISODES` for which the queries
-    (Q, D) suffice, of classes with enough images. They are the same for every run on a split."""
+    """Mean accuracy over 1,000 episodes of each kind of `EPISODES` for which enough classes have
+    enough queries (Q, D). All runs on a split have the same episodes."""
     classes, counts = torch.unique(labels, return_counts=True)
     scores = {}
     for ways, shots in EPISODES:
@@ -84,23 +87,24 @@ def few_shot(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
 def coarse_recall(
     dataset: Dataset, positions: np.ndarray, neighbors: np.ndarray
 ) -> dict[str, float]:
-    """Share of queries whose nearest neighbour, a place among the test images at `positions`, is of
-    their super-class; nothing for a data set without such."""
+    """Share of queries whose nearest neighbor, an index into `positions`, is of their coarse class;
+    nothing for a data set without coarse classes."""
     if dataset.coarse is None:
         return {}
     coarse = np.unique(np.array(dataset.coarse), return_inverse=True)[1]
-    shown = coarse[dataset.labels[positions]]
-    return {"coarse_recall@1": float((shown[neighbors[:, 0]] == shown[: len(neighbors)]).mean())}
+    classes = coarse[dataset.labels[positions]]
+    hits = classes[neighbors[:, 0]] == classes[: len(neighbors)]
+    return {"coarse_recall@1": float(hits.mean())}
 
 
 def one_shot(embeddings: Tensor, positions: np.ndarray, dataset: Dataset) -> dict[str, float]:
-    """Share of errors in the data set's one-shot runs, if it has some; its images are all among the
-    test images (N,) at `positions`, with embeddings (N, D)."""
+    """Share of errors in the data set's one-shot runs, if it has any, whose images are among the
+    test images with embeddings (N, D) and `positions` (N,)."""
     runs = dataset.one_shot
     if runs is None:
         return {}
-    place = np.zeros(len(dataset.items), dtype=np.int64)
-    place[positions] = np.arange(len(positions))
-    support, query = torch.from_numpy(place[runs.support]), torch.from_numpy(place[runs.query])
+    index = np.zeros(len(dataset.items), dtype=np.int64)
+    index[positions] = np.arange(len(positions))
+    support, query = torch.from_numpy(index[runs.support]), torch.from_numpy(index[runs.query])
     errors = one_shot_error(embeddings, support, query, torch.from_numpy(runs.truth))
     return {"one_shot_error": float(errors.mean())}

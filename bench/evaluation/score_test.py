@@ -1,4 +1,4 @@
-"""The scores of the test split: every evaluation that a data set and its protocol allow."""
+"""Scores on the test split: every evaluation that a data set and its protocol allow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,18 +16,20 @@ from proxy_core.metrics.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.metrics.retrieval import Ranking, rank, summary
 
 RECALLS = (1, 2, 4, 8)
-RANKS = (5, 10)  # of CMC, beside those; CMC at 1 is Recall@1
-NEIGHBORS = 20  # kept per query for the browser
-KMEANS_SEEDS = (0, 1, 2)  # k-means is run once per seed; NMI and AMI are means over them
+RANKS = (5, 10)  # more ranks for CMC; CMC at 1 is Recall@1
+NEIGHBORS = 20  # stored per query for the browser
+KMEANS_SEEDS = (0, 1, 2)  # NMI and AMI are means over these runs of k-means
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
-    """The test images of a network, Q queries first.
+class TestResult:
+    """Embeddings and scores of the test images, Q queries first.
 
-    Attributes: positions (N,), theirs in the data set; embeddings (N, D); scores by name, in 0..1;
-    queries, what is kept of each (`Run.queries`); roc, of their pairs (`Run.roc`) or empty.
+    Attributes: positions (N,) in the data set; embeddings (N, D); scores by name, in 0..1; queries,
+    arrays per query (`Run.queries`); roc, of all pairs of queries (`Run.roc`), or empty.
     """
+
+    __test__ = False  # to pytest
 
     positions: np.ndarray
     embeddings: Tensor
@@ -36,32 +38,32 @@ class Tested:
     roc: Mapping[str, np.ndarray]
 
 
-def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> Tested:
+def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> TestResult:
     """Embed and score the test images.
 
-    Where test classes were trained, the training images classify them too; `loss`, whose proxies or
-    centers may do so, is None for an untrained network. Unseen classes are verified and told apart
-    in episodes.
+    If test classes were trained, they are also classified, by training images and by the class
+    vectors of `loss`, which is None for an untrained network. Unseen classes are verified and
+    classified in few-shot episodes.
     """
     positions = shown_positions(dataset)
     embeddings = embed(model, dataset.images, positions)
     scores, queries = retrieval_scores(embeddings, dataset, positions)
-    asked = embeddings[: len(dataset.split.query)]
+    query = embeddings[: len(dataset.split.query)]
     labels = torch.from_numpy(dataset.labels[dataset.split.query])
     if np.isin(labels.numpy(), dataset.labels[dataset.split.train]).any():
         train = embed(model, dataset.images, dataset.split.train)
-        scores |= accuracies(asked, labels, train, dataset, loss)
+        scores |= accuracies(query, labels, train, dataset, loss)
         roc: dict[str, np.ndarray] = {}
     else:
-        verified, roc = verify(asked, labels)
-        scores |= verified | few_shot(asked, labels)
+        verified, roc = verify(query, labels)
+        scores |= verified | few_shot(query, labels)
     scores |= coarse_recall(dataset, positions, queries["neighbors"])
     scores |= one_shot(embeddings, positions, dataset)
-    return Tested(positions, embeddings, scores, queries, roc)
+    return TestResult(positions, embeddings, scores, queries, roc)
 
 
 def shown_positions(dataset: Dataset) -> np.ndarray:
-    """Positions (N,) of the queries, then of what else the gallery holds, but for junk."""
+    """Positions (N,) of the queries, then of the other gallery images without junk."""
     split = dataset.split
     rest = split.gallery[~np.isin(split.gallery, split.query)]
     return np.concatenate([split.query, rest[dataset.labels[rest] != JUNK]])
@@ -70,8 +72,8 @@ def shown_positions(dataset: Dataset) -> np.ndarray:
 def retrieval_scores(
     embeddings: Tensor, dataset: Dataset, positions: np.ndarray
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Scores of searching the gallery, and per query what is kept: neighbours are places among the
-    test images (N,) at `positions`, whose embeddings are (N, D)."""
+    """Retrieval scores of the test images at `positions` (N,) with embeddings (N, D), and arrays
+    per query, whose neighbors are indices into `positions`."""
     labels = torch.from_numpy(dataset.labels[positions])
     if not dataset.has_own_gallery:
         ranking = rank(embeddings, labels, neighbors=NEIGHBORS)
@@ -84,31 +86,27 @@ def retrieval_scores(
 def gallery_scores(
     embeddings: Tensor, labels: Tensor, dataset: Dataset, positions: np.ndarray
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """As `retrieval_scores`, with a gallery apart and, where cameras are known, their rules."""
-    asked = np.arange(len(dataset.split.query))
+    """As `retrieval_scores`, for a separate gallery and, if cameras are known, under their rule."""
+    query = np.arange(len(dataset.split.query))
     gallery = np.flatnonzero(np.isin(positions, dataset.split.gallery))
-    both = (embeddings[asked], labels[asked]), (embeddings[gallery], labels[gallery])
+    sides = embeddings[query], labels[query], embeddings[gallery], labels[gallery]
     if dataset.cameras is None:
         ids = torch.from_numpy(positions)
-        ranking = rank(
-            *both[0],
-            *both[1],
-            query_ids=ids[asked],
-            gallery_ids=ids[gallery],
-            neighbors=NEIGHBORS,
-        )
+        ranking = rank(*sides, query_ids=ids[query], gallery_ids=ids[gallery], neighbors=NEIGHBORS)
         return summary(ranking, ks=RECALLS), arrays(ranking, gallery)
     cameras = torch.from_numpy(dataset.cameras[positions])
-    seen = rank_reid(*both[0], cameras[asked], *both[1], cameras[gallery], neighbors=NEIGHBORS)
-    return reid_summary(seen, ks=RECALLS + RANKS), arrays(seen, gallery)
+    camera_ranking = rank_reid(
+        *sides[:2], cameras[query], *sides[2:], cameras[gallery], neighbors=NEIGHBORS
+    )
+    return reid_summary(camera_ranking, ks=RECALLS + RANKS), arrays(camera_ranking, gallery)
 
 
-def arrays(ranking: Ranking | ReidRanking, places: np.ndarray) -> dict[str, np.ndarray]:
-    """What is stored per query, in the smallest types that lose nothing a person could see;
-    `places` (G,) are the gallery's places among the test images."""
+def arrays(ranking: Ranking | ReidRanking, gallery: np.ndarray) -> dict[str, np.ndarray]:
+    """`Run.queries` of a ranking, in small types; `gallery` (G,) are the indices of the gallery
+    among the test images."""
     found = ranking.neighbors.numpy()
-    neighbors = np.where(found < 0, -1, places[found])
-    small = places.max() <= np.iinfo(np.int16).max
+    neighbors = np.where(found < 0, -1, gallery[found])
+    small = gallery.max() <= np.iinfo(np.int16).max
     return {
         "neighbors": neighbors.astype(np.int16 if small else np.int32),
         "similarities": ranking.similarities.numpy(),

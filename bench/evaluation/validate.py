@@ -1,4 +1,4 @@
-"""Embed images, and score the validation part: what curves and choices may look at."""
+"""Embed images, and score the validation images, which curves and choices are based on."""
 
 import numpy as np
 import torch
@@ -28,8 +28,8 @@ def embed(model: nn.Module, images: Images, positions: np.ndarray) -> Tensor:
 
 
 def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
-    """Retrieval scores within the validation images, under the camera rule of re-identification
-    where it leaves something to find: next frames of one camera would be found too easily."""
+    """Recall@1, MAP@R and R-Precision within the validation images; under the camera rule of
+    re-identification if it leaves positives, since frames of one camera are found too easily."""
     positions = dataset.split.validation
     embeddings = embed(model, dataset.images, positions)
     labels = torch.from_numpy(dataset.labels[positions])
@@ -41,8 +41,8 @@ def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
 def camera_scores(
     embeddings: Tensor, labels: Tensor, dataset: Dataset, positions: np.ndarray
 ) -> dict[str, float]:
-    """Scores of the images (N,) at `positions` among themselves under the camera rule, by which
-    each is left out for itself; nothing where a camera is unknown or nobody is seen by two."""
+    """Scores of the images at `positions` (N,) among themselves under the camera rule, which also
+    excludes the query itself; nothing if a camera is unknown or no class has two cameras."""
     if dataset.cameras is None or (dataset.cameras[positions] < 0).any():
         return {}
     side = embeddings, labels, torch.from_numpy(dataset.cameras[positions])

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind: scores, embeddings, neighbours, thumbnails and its record."""
+"""Store the result of a run: scores, embeddings, neighbors, thumbnails and `run.json`."""
 
 import hashlib
 from pathlib import Path
@@ -35,25 +35,25 @@ def store_result(
 ) -> None:
     """Score the test split, once, and write everything, `run.json` last.
 
-    `untrained` is the network before its first step: what the architecture alone is worth.
+    `untrained` is the network before its first step, which shows what training adds.
     """
     files = RunDir.of(results, spec)
-    tested = score_test(model, dataset, loss)
+    test = score_test(model, dataset, loss)
     before = score_test(untrained, dataset, None)
     metadata = {"spec_id": spec.spec_id, "fingerprint": dataset.fingerprint}
-    labels = dataset.labels[tested.positions]
-    arrays = {"embeddings": tested.embeddings.numpy(), "labels": labels}
+    labels = dataset.labels[test.positions]
+    arrays = {"embeddings": test.embeddings.numpy(), "labels": labels}
     save_arrays(files.embeddings, arrays, metadata)
-    save_arrays(files.queries, tested.queries, metadata)
-    if tested.roc:
-        save_arrays(files.roc, tested.roc, metadata)
+    save_arrays(files.queries, test.queries, metadata)
+    if test.roc:
+        save_arrays(files.roc, test.roc, metadata)
     store_thumbnails(results, dataset)
     record = {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
         "split": describe_split(dataset),
         "data_checksum": dataset.checksum,
-        "scores": tested.scores,
+        "scores": test.scores,
         "untrained": before.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
         "parameters": describe_parameters(model, loss),
@@ -78,7 +78,7 @@ def store_thumbnails(results: Path, dataset: Dataset) -> None:
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:
-    """Protocol, fingerprint and the size of each part; a gallery only where it is apart."""
+    """Protocol, fingerprint and the size of each part; of a gallery only if it is separate."""
     split = dataset.split
     record: dict[str, Any] = {"protocol": split.protocol, "fingerprint": dataset.fingerprint}
     parts = {"train": split.train, "validation": split.validation, "test": split.query}
@@ -91,7 +91,7 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
 
 
 def describe_parameters(model: nn.Module, loss: nn.Module) -> dict[str, Any]:
-    """Count of the network's parameters, and a digest over every value of network and loss."""
+    """Number of the network's parameters, and a digest of all values of network and loss."""
     digest = hashlib.sha256()
     for module in (model, loss):
         for name, value in sorted(module.state_dict().items()):

@@ -82,87 +82,84 @@ def numbers(stored: Run) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """One uninterrupted run of each loss."""
+    results = tmp_path_factory.mktemp("whole")
+    return {loss: execute(spec_for(loss), results) for loss in LOSSES}
+
+
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_killed_and_resumed_run_has_the_same_bits(loss: str, tmp_path: Path) -> None:
-    spec = spec_for(loss)
-    whole = execute(spec, tmp_path / "whole")
-    stop, stops = stopping_every(5), 0
-    while True:
-        try:
-            resumed = execute(spec, tmp_path / "parts", stop)
-            break
-        except InterruptedRunError:
-            stops += 1
-    assert stops == 2
-    assert numbers(resumed) == numbers(whole)
-
-
-def test_seed_and_hyper_parameters_change_the_bits(tmp_path: Path) -> None:
-    digests = {
-        execute(spec, tmp_path).record["parameters"]["sha256"]
-        for spec in (spec_for(), spec_for(seed=1), spec_for(loss_args={"scale": 13.0}))
-    }
-    assert len(digests) == 3
-
-
-def test_every_loss_starts_from_the_same_network(tmp_path: Path) -> None:
-    runs = [execute(spec_for(loss, steps=4), tmp_path) for loss in LOSSES]
-    assert all(run.record["untrained"] == runs[0].record["untrained"] for run in runs)
-    assert all(
-        run.curve[0]["recall@1"] == runs[0].curve[0]["recall@1"]
-        and run.curve[0]["loss"] is None
-        and run.curve[0]["step"] == 0
-        for run in runs
-    )
-
-
-def test_the_record_says_everything(tmp_path: Path) -> None:
-    steps: list[int] = []
-    stored = execute(spec_for(), tmp_path, steps=steps)
-    dataset = load("digits", None, "class-disjoint")
+def test_an_interrupted_and_resumed_run_has_the_same_bits(
+    loss: str, whole: dict[str, Run], tmp_path: Path
+) -> None:
+    stop, steps = stopping_every(5), list[int]()
+    for _ in range(2):
+        with pytest.raises(InterruptedRunError):
+            execute(spec_for(loss), tmp_path, stop, steps)
+    resumed = execute(spec_for(loss), tmp_path, stop, steps)
     assert steps == list(range(1, 13))
+    assert numbers(resumed) == numbers(whole[loss])
+
+
+def test_seed_and_hyper_parameters_change_the_bits(whole: dict[str, Run], tmp_path: Path) -> None:
+    others = spec_for(seed=1), spec_for(loss_args={"scale": 13.0})
+    runs = [whole["proxy_nca"], *(execute(spec, tmp_path) for spec in others)]
+    assert len({run.record["parameters"]["sha256"] for run in runs}) == 3
+
+
+def test_every_loss_starts_from_the_same_network(whole: dict[str, Run]) -> None:
+    first, *others = whole.values()
+    for other in others:
+        assert other.record["untrained"] == first.record["untrained"]
+        assert other.curve[0]["recall@1"] == first.curve[0]["recall@1"]
+        assert other.curve[0]["loss"] is None
+
+
+def test_the_record_says_where_the_numbers_come_from(whole: dict[str, Run]) -> None:
+    stored, dataset = whole["proxy_nca"], load("digits", None, "class-disjoint")
     assert [point["step"] for point in stored.curve] == [0, 4, 8, 12]
     assert stored.curve[-1]["images"] == 12 * 24
+    assert stored.record["spec"] == spec_for().model_dump()
     assert stored.record["split"]["fingerprint"] == dataset.fingerprint
     assert stored.record["data_checksum"] == dataset.checksum
     assert stored.record["split"]["test_images"] == len(dataset.split.query) == 896
     assert stored.record["environment"]["threads"] == 1
     assert stored.record["environment"]["packages"]["torch"]
-    assert not (stored.directory / "checkpoint.pt").exists()
+    assert not stored.files.checkpoint.exists()
     first = stored.queries["first_hit"]
     assert stored.scores["recall@1"] == pytest.approx(np.mean(first == 1))
 
 
-def test_neighbours_point_at_the_stored_pictures(tmp_path: Path) -> None:
-    stored = execute(spec_for(), tmp_path)
-    fingerprint = stored.record["split"]["fingerprint"]
-    pictures = load_thumbnails(thumbnails_path(tmp_path, "digits", fingerprint))
+def test_neighbors_are_indices_of_the_stored_thumbnails(whole: dict[str, Run]) -> None:
+    stored = whole["proxy_nca"]
+    results, fingerprint = stored.directory.parents[1], stored.record["split"]["fingerprint"]
+    thumbnails = load_thumbnails(thumbnails_path(results, "digits", fingerprint))
     neighbors, first = stored.queries["neighbors"], stored.queries["first_hit"]
-    hits = pictures.labels[neighbors] == pictures.labels[:, None]
+    hits = thumbnails.labels[neighbors] == thumbnails.labels[:, None]
     found = hits.any(axis=1)
     np.testing.assert_array_equal(hits.argmax(axis=1)[found] + 1, first[found])
     assert not (neighbors == np.arange(len(neighbors))[:, None]).any()
-    names = [pictures.class_names[label] for label in np.unique(pictures.labels)]
+    names = [thumbnails.class_names[label] for label in np.unique(thumbnails.labels)]
     assert len(names) == 5
 
 
 @pytest.mark.parametrize("loss", ["proxy_nca", "magnet"])
-def test_the_test_images_have_no_part_in_training(
-    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_test_images_do_not_affect_training(
+    loss: str, whole: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = execute(spec_for(loss), tmp_path / "a")
     dataset = load("digits", None, "class-disjoint")
     scrambled = dataset.pixels.copy()
     scrambled[dataset.split.query] = 255 - scrambled[dataset.split.query, ::-1]
     object.__setattr__(dataset, "images", ArrayImages(scrambled, dataset.items))
     monkeypatch.setattr("bench.running.run.load", lambda name, root, split: dataset)
-    other = execute(spec_for(loss), tmp_path / "b")
-    assert other.record["parameters"] == whole.record["parameters"]
-    assert numbers(other)["curve"] == numbers(whole)["curve"]
-    assert other.scores != whole.scores
+    other = execute(spec_for(loss), tmp_path)
+    assert other.record["parameters"] == whole[loss].record["parameters"]
+    assert numbers(other)["curve"] == numbers(whole[loss])["curve"]
+    assert other.scores != whole[loss].scores
 
 
-def test_a_diverging_loss_is_told_with_its_step(tmp_path: Path) -> None:
+def test_a_diverging_loss_is_reported_with_its_step(tmp_path: Path) -> None:
     spec = spec_for("center", learning_rate=1e30, steps=50)
     with pytest.raises(FloatingPointError, match=r"loss became .* at step \d+ of 50; lower"):
         execute(spec, tmp_path)
@@ -197,13 +194,15 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_a_gpu_run_keeps_its_bits_and_stays_near_the_cpu(tmp_path: Path) -> None:
+def test_a_gpu_run_keeps_its_bits_and_stays_near_the_cpu(
+    whole: dict[str, Run], tmp_path: Path
+) -> None:
     first, second = (
         execute(spec_for(), tmp_path / name, device="cuda") for name in ("first", "second")
     )
     assert numbers(first) == numbers(second)
-    cpu = execute(spec_for(), tmp_path / "cpu")
-    assert first.curve[1]["loss"] == pytest.approx(cpu.curve[1]["loss"], rel=1e-3)
+    on_cpu = whole["proxy_nca"].curve[1]["loss"]
+    assert first.curve[1]["loss"] == pytest.approx(on_cpu, rel=1e-3)
 
 
 def wait_for_points(curve: Path, points: int) -> None:
@@ -215,7 +214,7 @@ def wait_for_points(curve: Path, points: int) -> None:
 
 def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path) -> None:
     spec = spec_for(steps=150, evaluate_every=15)
-    whole = execute(spec, tmp_path / "whole")
+    expected = execute(spec, tmp_path / "whole")
     killed = start(spec, tmp_path / "killed", None, "cpu")
     wait_for_points(killed.files.curve, 3)
     os.killpg(killed.process.pid, signal.SIGKILL)
@@ -225,5 +224,5 @@ def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path
         file.write('{"step": 99')
     assert start(spec, tmp_path / "killed", None, "cpu").process.wait() == 0
     resumed = load_run(killed.files)
-    assert numbers(resumed) == numbers(whole)
+    assert numbers(resumed) == numbers(expected)
     assert resumed.record["environment"]["threads"] == 1
