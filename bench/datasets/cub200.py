@@ -26,7 +26,7 @@ LISTS = {  # SHA-256 (hex)
 PLACES = ("cub200_2011/CUB_200_2011", "cub200_2011")
 _FIRST = "001.Black_footed_Albatross"
 _FLICKR = re.compile(r"_\d{7,}\.jpg$")  # numbers in names of 2010; those of 2011 have six digits
-_ADVICE = "get the official archive: `proxy-bench data download cub200` says where"
+_ADVICE = "get the official archive: `proxy-bench data download cub200` shows how"
 
 
 def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Dataset:

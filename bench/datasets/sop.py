@@ -35,7 +35,7 @@ LISTS = {
     "Ebay_test.txt": "63d559dc1ca1e03671224c58a26b18985bbff22ae20344d41dabcfe3873cc276",
 }
 _HEADER = ["image_id", "class_id", "super_class_id", "path"]
-_ADVICE = "get the official archive: `proxy-bench data download sop` says where"
+_ADVICE = "get the official archive: `proxy-bench data download sop` shows how"
 
 
 def load_sop(root: Path | None, protocol: str) -> Dataset:

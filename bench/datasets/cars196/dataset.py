@@ -33,7 +33,7 @@ DEVKIT = {
 LABELLED_DIGEST = "790f75be8ea34eeded134cc559332baf23e30e91367e9ddca97d26ed9b895f05"
 
 _BOX = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
-_ADVICE = "`proxy-bench data download cars196` says what to get from where"
+_ADVICE = "`proxy-bench data download cars196` shows what to get"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def load_cars196(root: Path | None, protocol: str) -> Dataset:
     if lists.content != CONTENT:
         raise ValueError(
             f"the annotations in {lists.folder} are not those published: a class, a box or a part "
-            "differs; `proxy-bench data verify cars196` says which file"
+            "differs; `proxy-bench data verify cars196` names the file"
         )
     return Dataset(
         name="cars196",
@@ -122,11 +122,11 @@ def read_lists(root: Path | None) -> Lists:
     folder = find_place("cars196", root, "cars196")
     if found := _repacked(folder):
         raise ValueError(found)
-    apart = (folder / "cars_train").is_dir() and not (folder / "car_ims").is_dir()
-    if (folder / "cars_annos.mat").is_file() and not apart:
-        return _read_together(folder)
+    separate = (folder / "cars_train").is_dir() and not (folder / "car_ims").is_dir()
+    if (folder / "cars_annos.mat").is_file() and not separate:
+        return _read_car_ims(folder)
     if (folder / "devkit").is_dir():
-        return _read_apart(folder)
+        return _read_devkit(folder)
     raise FileNotFoundError(
         f"cars196 is not complete: {folder} lacks the annotations: cars_annos.mat for car_ims/, or "
         "devkit/ for cars_train/ and cars_test/ (each numbers the photographs in its own way); "
@@ -146,14 +146,14 @@ def _repacked(folder: Path) -> str:
             )
     if (folder / "cars_train" / "cars_train").is_dir():
         return (
-            f"{folder} is a re-packed copy (as stanford-cars-dataset): cars_train/ lies inside "
+            f"{folder} is a re-packed copy (as stanford-cars-dataset): cars_train/ is inside "
             "cars_train/, and its cars_annos.mat numbers the photographs of car_ims/, not these; "
             f"move them up one folder and add the official devkit/; {_ADVICE}"
         )
     return ""
 
 
-def _read_together(folder: Path) -> Lists:
+def _read_car_ims(folder: Path) -> Lists:
     """The layout of car_ims/ and cars_annos.mat."""
     path = folder / "cars_annos.mat"
     table = _read(path, "annotations", TRAINING + TESTING)
@@ -171,7 +171,7 @@ def _read_together(folder: Path) -> Lists:
     )
 
 
-def _read_apart(folder: Path) -> Lists:
+def _read_devkit(folder: Path) -> Lists:
     """The layout of cars_train/, cars_test/ and devkit/."""
     require("cars196", folder, DEVKIT)
     labelled = _labelled(folder)

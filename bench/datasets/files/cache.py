@@ -32,7 +32,7 @@ def cached(name: str, settings: Mapping[str, object], make: Callable[[], np.ndar
     """Read the array from the cache, or compute it with ``make`` and store it.
 
     ``settings`` must hold everything that can change a bit of the array, as JSON values. A damaged
-    file is replaced. If the folder cannot be written, a warning says so and the array is returned.
+    file is replaced. If the folder cannot be written, the array is returned with a warning.
     """
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     path = cache_folder() / f"{name}-{key[:20]}.npy.sha256"

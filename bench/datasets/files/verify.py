@@ -1,4 +1,4 @@
-"""The files of a data set: where they are, what its lists say, and which are missing or broken."""
+"""The files of a data set: where they are, what its lists hold, and which are missing or broken."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ _SUFFIXES = (*_JPEG, ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", "
 
 
 def data_root(name: str, root: Path | None) -> Path:
-    """The given root, or $PROXY_BENCH_DATA; FileNotFoundError says how to name one."""
+    """The given root, or $PROXY_BENCH_DATA; FileNotFoundError with how to name one."""
     chosen = root or os.environ.get(DATA_VARIABLE)
     if not chosen:
         raise FileNotFoundError(f"{name} needs a data root. {_advice(name)}")

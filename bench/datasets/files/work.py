@@ -18,7 +18,7 @@ def quiet(name: str, done: int, total: int | None) -> None:
 
 
 def cores() -> int:
-    """Number of cores that this process may use; all cores where the system does not say."""
+    """Number of cores that this process may use; all cores if that is unknown."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

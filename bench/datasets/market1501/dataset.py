@@ -25,7 +25,7 @@ NAMES = {  # of each folder, SHA-256 (hex) of the photographs' sorted names, one
 }
 # Identity and camera in a name such as 0002_c1s1_000451_03.jpg; 24 of those published end twice.
 _NAME = re.compile(r"(-1|\d{4})_c([1-6])s\d_\d{6}_\d{2}\.jpg(?:\.jpg)?")
-_ADVICE = "get the official archive: `proxy-bench data download market1501` says where"
+_ADVICE = "get the official archive: `proxy-bench data download market1501` shows how"
 
 Names = dict[str, list[str]]  # of photographs, by folder
 
@@ -108,7 +108,7 @@ def identity_and_camera(file: str) -> tuple[int, int]:
 def differences(folder: Path, names: Mapping[str, Sequence[str]]) -> list[str]:
     """Problems: where the photographs are not those published, by identity.
 
-    The 36,036 names are too many to store. Counts tell whose photograph is missing, and digests
+    The 36,036 names are too many to store. Counts show whose photograph is missing, and digests
     whether the names are the published ones.
     """
     problems = []

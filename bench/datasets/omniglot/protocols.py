@@ -87,7 +87,7 @@ def rotated(images: np.ndarray) -> Dataset:
 
     Images (129840, 28, 28) uint8, 100 MB. Each rotation of a character by 0, 90, 180 or 270 degrees
     is a class: 4,112 classes train, 688 validate, 1,692 test. The rotations of a symmetric
-    character cannot be told apart, so no score reaches 1.
+    character look the same, so no score reaches 1.
 
     Differences: the common code resizes with other filters, adds the validation classes to training
     after a search, and scores episodes of five or twenty classes.

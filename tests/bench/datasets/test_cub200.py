@@ -158,4 +158,4 @@ def test_re_packed_copies_are_named(tmp_path: Path, name: str, expected: str) ->
     with pytest.raises(ValueError, match=expected):
         load("cub200", tmp_path, "official")
     (problem,) = verify("cub200", tmp_path, quiet)
-    assert problem.endswith("archive: `proxy-bench data download cub200` says where")
+    assert problem.endswith("archive: `proxy-bench data download cub200` shows how")

@@ -25,7 +25,7 @@ def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         return load("glyphs", None, "class-disjoint")
 
 
-def test_counts_are_the_designs(glyphs: Dataset) -> None:
+def test_counts_are_as_designed(glyphs: Dataset) -> None:
     sizes = {
         part: (len(positions), len(np.unique(glyphs.labels[positions])))
         for part, positions in glyphs.split.parts().items()
@@ -36,7 +36,7 @@ def test_counts_are_the_designs(glyphs: Dataset) -> None:
     assert set(np.bincount(glyphs.labels)) == {24}
 
 
-def test_scripts_of_train_and_test_are_apart(glyphs: Dataset) -> None:
+def test_scripts_of_train_and_test_differ(glyphs: Dataset) -> None:
     scripts = {
         part: {glyphs.class_names[label].split()[1] for label in glyphs.labels[positions]}
         for part, positions in glyphs.split.parts().items()
@@ -111,7 +111,7 @@ def _unjittered(code_points: list[int]) -> list[np.ndarray]:
         return list(render_face(path, "DejaVuSans", code_points, renderings=1))
 
 
-def test_upright_letters_stand_where_they_should() -> None:
+def test_upright_letters_are_centered() -> None:
     (bar,) = _unjittered([ord("I")])  # upright, centred, symmetric
     assert (bar.sum(axis=1) > 0).sum() in range(15, 19)  # a capital's height
     assert (bar.sum(axis=0) > 0).sum() in range(2, 6)

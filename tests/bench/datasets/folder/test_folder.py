@@ -75,7 +75,7 @@ def test_the_data_root_itself_is_a_folder_too(root: Path, monkeypatch: pytest.Mo
     assert verify("folder", whole, _quiet) == []
 
 
-def test_nested_images_belong_to_the_class_and_what_is_hidden_to_none(root: Path) -> None:
+def test_nested_images_belong_to_the_class_and_hidden_ones_to_none(root: Path) -> None:
     more = ["ant/2019/spring/a.JPEG", "ant/2019/b.TIFF"]
     write_pictures(root / "zoo", more)
     hidden = [".trash/a.png", "ant/.thumbnails/a.png", "ant/.a.png", "ant/._b.png"]
@@ -132,7 +132,7 @@ def test_the_rule_does_not_depend_on_the_order_of_files(order: list[int]) -> Non
     assert shuffled.fingerprint == by_classes("folder", Path("zoo"), rows).fingerprint
 
 
-def test_a_list_says_which_class_and_part(root: Path) -> None:
+def test_a_list_gives_class_and_part(root: Path) -> None:
     splits = ["train", "train", "val", "val", "val", "val", *["test"] * 6]
     labels = ["a", "b", "a", "b", "b", "a", "c", "c", "c", "a", "a", "größe 鳥"]
     write_pictures(root / "zoo", ["größe 鳥.png"], first=70)
@@ -172,7 +172,7 @@ REID = [
 ]
 
 
-def test_re_identification_has_cameras_junk_and_a_gallery_apart(root: Path) -> None:
+def test_re_identification_has_cameras_junk_and_its_own_gallery(root: Path) -> None:
     _list(root, REID, "path,label,split,camera")
     dataset = load("folder:zoo", root, "re-identification")
     assert dataset.split.protocol == "re-identification"

@@ -63,14 +63,14 @@ def _answers(data_root: Path) -> list[list[str]]:
     return [[line.split()[1] for line in sorted(text.splitlines())] for text in texts]
 
 
-def test_the_archive_is_the_one_that_is_fetched(data_root: Path) -> None:
+def test_the_archive_is_the_downloaded_one(data_root: Path) -> None:
     (official,) = (file for file in OMNIGLOT.files if file.path.endswith("all_runs.zip"))
     place = data_root / official.path
     assert checksum(place, official.checksum) == official.checksum
     assert place.stat().st_size == official.size
 
 
-def test_every_drawing_of_the_runs_is_pixel_for_pixel_the_one_it_stands_for(
+def test_every_drawing_of_the_runs_is_pixel_for_pixel_the_published_one(
     data_root: Path, datasets: dict[str, Dataset], drawings: Drawings
 ) -> None:
     dataset = datasets["class-disjoint"]
