@@ -1,30 +1,13 @@
-"""Embed images, and score the validation images, which curves and choices are based on."""
+"""Scores of the validation images, on which curves and choices of hyper-parameters are based."""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.datasets.types import Dataset, Images
-from bench.training.inputs import evaluation_batch
+from bench.datasets.types import Dataset
+from bench.training.inputs import embed
 from proxy_core.metrics.reid import rank_reid, reid_summary
 from proxy_core.metrics.retrieval import rank, summary
-
-# Images that are embedded at a time; feature maps of photographs are a hundred times larger.
-SMALL_BATCH, LARGE_BATCH = 256, 32
-SMALL_SIDE = 32  # pixels
-
-
-@torch.inference_mode()
-def embed(model: nn.Module, images: Images, positions: np.ndarray) -> Tensor:
-    """Embeddings (N, D) float32 on the CPU of the images at `positions`, in evaluation mode."""
-    model.eval()
-    device = next(model.parameters()).device
-    batch = SMALL_BATCH if images.shape[0] <= SMALL_SIDE else LARGE_BATCH
-    parts = [
-        model(evaluation_batch(images, part).to(device)).float().cpu()
-        for part in np.array_split(positions, max(1, -(-len(positions) // batch)))
-    ]
-    return torch.cat(parts)
 
 
 def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:

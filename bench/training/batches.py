@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
-from bench.evaluation.validate import embed
 from bench.spec import RunSpec
-from bench.training.inputs import training_batch
+from bench.training.inputs import embed, training_batch
 from bench.training.magnet_batches import Clusters, find_clusters, neighbourhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses import ClusteredBatches

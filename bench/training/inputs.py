@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.datasets.types import Images
@@ -24,6 +24,9 @@ SHIFT = 0.08
 SHARE = (0.16, 1.0)
 RATIO = (3 / 4, 4 / 3)
 _TRIES = 10
+# Images that are embedded at a time; feature maps of photographs are a hundred times larger.
+SMALL_BATCH, LARGE_BATCH = 256, 32
+SMALL_SIDE = 32  # pixels
 
 
 def training_batch(
@@ -153,3 +156,16 @@ def resize(part: np.ndarray, side: int) -> np.ndarray:
     image = torch.from_numpy(part.copy()).permute(2, 0, 1).unsqueeze(0)
     resized = functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
     return resized[0].permute(1, 2, 0).numpy()
+
+
+@torch.inference_mode()
+def embed(model: nn.Module, images: Images, positions: np.ndarray) -> Tensor:
+    """Embeddings (N, D) float32 on the CPU of the images at `positions`, in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    batch = SMALL_BATCH if images.shape[0] <= SMALL_SIDE else LARGE_BATCH
+    parts = [
+        model(evaluation_batch(images, part).to(device)).float().cpu()
+        for part in np.array_split(positions, max(1, -(-len(positions) // batch)))
+    ]
+    return torch.cat(parts)

@@ -30,13 +30,7 @@ def n_pairs(embeddings: Tensor, labels: Tensor, *, norm_weight: float) -> Tensor
 
 
 def multi_similarity(
-    embeddings: Tensor,
-    labels: Tensor,
-    *,
-    alpha: float,
-    beta: float,
-    base: float,
-    epsilon: float,
+    embeddings: Tensor, labels: Tensor, *, alpha: float, beta: float, base: float, epsilon: float
 ) -> Tensor:
     """Mean over the batch of log(1 + sum_p e^{-alpha (cos(a, p) - base)}) / alpha + log(1 + sum_n
     e^{beta (cos(a, n) - base)}) / beta over the pairs that `informative` keeps.
