@@ -7,7 +7,7 @@ from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
 from bench.datasets.files.download import fetch
 from bench.datasets.files.unpack import settle
-from bench.datasets.files.verify import DATA_VARIABLE, data_root
+from bench.datasets.files.verify import data_root
 from bench.datasets.files.work import Progress, Report
 from bench.datasets.folder.dataset import FOLDER, PREFIX, folder_source
 from bench.datasets.glyphs.dataset import GLYPHS
@@ -22,13 +22,9 @@ from bench.suggest import unknown
 
 __all__ = [
     "DATASETS",
-    "DATA_VARIABLE",
     "Archive",
     "Dataset",
     "Download",
-    "Progress",
-    "Report",
-    "Source",
     "Split",
     "class_disjoint",
     "download",
