@@ -19,6 +19,15 @@ def unit(vectors: Tensor) -> Tensor:
     return vectors / lengths.masked_fill(lengths == 0, 1.0)
 
 
+def directions(vectors: Tensor) -> Tensor:
+    """Unit vectors (N, D) in float64, also of rows whose squares float64 cannot hold."""
+    vectors = vectors.double()
+    largest = vectors.abs().amax(dim=1, keepdim=True)
+    if ((largest > 1e100) | ((largest < 1e-100) & (largest > 0))).any():
+        vectors = vectors / largest.masked_fill(largest == 0, 1.0)
+    return unit(vectors)
+
+
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
     """Products (B, P) of rows (B, D) with rows (P, D), never in half precision.
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proxy_core.metrics.exact.rows import directions
+from proxy_core.distances import directions
 from proxy_core.metrics.kmeans import k_means
 
 Groups = np.ndarray[tuple[int], np.dtype[np.int64]]

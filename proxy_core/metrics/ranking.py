@@ -1,15 +1,105 @@
-"""Ranks of the relevant items in float64, from whole rows of similarities or from their best part.
+"""Ranking in float64, by whole rows of similarities: on any device, and for few pairs.
 
-A similarity is a cosine, or minus a squared Euclidean distance.
+A similarity is a cosine, or minus a squared Euclidean distance. A *hit* is a gallery item with the
+query's label, a *miss* is any other. Rows are sorted from the best item and filled up with -inf.
+`proxy_core.metrics.search` reaches the same results faster, and uses the second half of this file.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from proxy_core.distances import directions
+
+Progress = Callable[[int, int], None]  # called with what is done, of how much
+Side = tuple[Tensor, Tensor, Tensor]  # vectors (N, D), labels (N,), ids (N,)
+
 TIE = 1e-12  # difference of cosines, or share of a squared distance, up to which two are equal
+CELLS = {"cpu": 2**22, "cuda": 2**26}  # similarities at a time: 32 MB and 512 MB
+CHUNK = 4096  # rows that are converted to float64 at a time
+
+
+def rank_in_float64(
+    queries: Side,
+    gallery: Side,
+    neighbors: int,
+    progress: Progress | None,
+    *,
+    euclidean: bool,
+) -> list[Tensor]:
+    """Return the fields of `Ranking` from whole rows of similarities.
+
+    Results are written into tensors that exist before the large matrices do, so that these can use
+    the same memory again and again.
+    """
+    by_label, by_id = group(gallery[1]), group(gallery[2])
+    size = rows_at_a_time(gallery[0])
+    fields, done = empty_fields(len(queries[0]), neighbors), 0
+    for vectors, labels, ids in zip(*(torch.split(part, size) for part in queries), strict=True):
+        rows = similarities(vectors, gallery[0], euclidean=euclidean)
+        ranked = rank_rows(rows, labels, ids, by_label, by_id, neighbors, euclidean=euclidean)
+        for field, values in zip(fields, ranked, strict=True):
+            field[done : done + len(vectors)] = values
+        done += len(vectors)
+        if progress:
+            progress(done, len(queries[0]))
+    return fields
+
+
+def rows_at_a_time(gallery: Tensor) -> int:
+    """How many queries to compare with a gallery (G, D) at a time."""
+    return max(1, CELLS["cpu" if gallery.device.type == "cpu" else "cuda"] // len(gallery))
+
+
+def empty_fields(queries: int, neighbors: int) -> list[Tensor]:
+    """Make the fields of `Ranking`, to be filled in."""
+    integers, reals = torch.int64, torch.float64
+    scores = [torch.zeros(queries, dtype=dtype) for dtype in (integers, integers, reals, reals)]
+    lists = torch.zeros(queries, neighbors, dtype=torch.float32)
+    return [*scores, lists.long(), lists]
+
+
+def similarities(vectors: Tensor, gallery: Tensor, *, euclidean: bool) -> Tensor:
+    """Similarities (T, G) in float64 of rows (T, D) and (G, D)."""
+    rows = vectors.new_empty(len(vectors), len(gallery), dtype=torch.float64)
+    convert = Tensor.double if euclidean else directions
+    left = convert(vectors)
+    chunks = zip(torch.split(gallery, CHUNK), torch.split(rows, CHUNK, dim=1), strict=True)
+    for chunk, out in chunks:
+        out.copy_(pair_similarities(left, convert(chunk), euclidean=euclidean))
+    return rows
+
+
+def pair_similarities(left: Tensor, right: Tensor, *, euclidean: bool) -> Tensor:
+    """Products, or minus squared distances, (..., T, G) of rows (..., T, D) and (..., G, D)."""
+    if euclidean:  # products would lose the digits of small distances
+        distances = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist")
+        return -(distances**2)
+    return left @ right.mT
+
+
+def center_and_radius(queries: Tensor, gallery: Tensor) -> tuple[Tensor, float]:
+    """Mean (D,) of the gallery (G, D) and the largest distance from it; 1 if all are equal.
+
+    Raises ValueError if float64 cannot hold the square of that distance, or float32 the distance.
+    """
+    chunks = torch.split(gallery, CHUNK)  # one sum of all would make a copy in float64
+    total = torch.stack([rows.sum(dim=0, dtype=torch.float64) for rows in chunks]).sum(dim=0)
+    center = total / len(gallery)
+    radius, equal = 0.0, True
+    for rows in (rows for side in (queries, gallery) for rows in torch.split(side, CHUNK)):
+        difference = rows - center
+        radius = max(radius, float(torch.linalg.vector_norm(difference, dim=1).max()))
+        equal = equal and not difference.any()  # the square of a difference may underflow to 0
+    if not equal and not 1e-100 < radius < 1e38:
+        raise ValueError(
+            f"vectors are up to {radius:g} from their mean, too far or too near to compute their "
+            "distances: scale them to between 1e-100 and 1e38"
+        )
+    return center, radius or 1.0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from proxy_core.metrics.ranking import (
     merge,
     order_ties,
     remove,
+    rows_at_a_time,
     scores_at_r,
 )
 from proxy_core.metrics.retrieval import checked, recall_at_k
@@ -55,7 +56,6 @@ def rank_reid(
     gallery_cameras: Tensor,
     *,
     neighbors: int = 0,
-    tile: int = 512,
 ) -> ReidRanking:
     """Rank the gallery for every query; relevant are items with its label from another camera.
 
@@ -73,8 +73,8 @@ def rank_reid(
     ValueError for shapes that do not fit, empty or non-finite input, cameras below -1, a query with
     label -1, a gallery of junk only, K < 0 and tile < 1.
     """
-    if neighbors < 0 or tile < 1:
-        raise ValueError(f"neighbors is {neighbors} and tile is {tile}: expected >= 0 and >= 1")
+    if neighbors < 0:
+        raise ValueError(f"neighbors is {neighbors}: expected 0 or more")
     check_cameras("queries", query_cameras, query_labels)
     check_cameras("gallery", gallery_cameras, gallery_labels)
     sought, labels, cameras = checked("queries", queries, query_labels, query_cameras, queries)
@@ -89,7 +89,8 @@ def rank_reid(
     views, item_views = same_view(labels, cameras, answers[kept], others[kept])
     groups = group(answers[kept]), group(item_views)
     vectors = vectors[kept]
-    tiles = zip(*(torch.split(column, tile) for column in (sought, labels, views)), strict=True)
+    size = rows_at_a_time(vectors)
+    tiles = zip(*(torch.split(column, size) for column in (sought, labels, views)), strict=True)
     parts = [
         rank_views(some @ vectors.T, own, view, *groups, neighbors) for some, own, view in tiles
     ]

@@ -1,12 +1,13 @@
-"""Exact retrieval: where the relevant items stand in each query's ranked gallery.
+"""Exact retrieval: the ranks of the positives in each query's sorted gallery.
 
-Order: by cosine similarity in float64, best first. Ties are pessimistic: a relevant item stands
-behind every irrelevant one that is at most 1e-12 less similar, so a collapsed embedding finds
-nothing. Items of one kind, each equal to the next, are listed in the order of the gallery. 1e-12 is
-far above float64's rounding, hence the order does not depend on tile, threads or device; only for
-embeddings within some 1e-6 of each other, as after a collapse, many cosines differ by just that,
-and rounding may decide. A zero vector has cosine 0 to everything. By distance, two items are equal
-if their squared distances differ by at most 1e-12 of themselves.
+Items are sorted by cosine similarity in float64, best first. Ties are pessimistic: a positive ranks
+behind every negative that is at most 1e-12 less similar, so a collapsed embedding finds nothing.
+Positives that are equal to each other, and negatives that are, are listed in the order of the
+gallery. 1e-12 is far above the rounding of float64, so the order does not depend on the size of
+tiles, the number of threads or the device. Only where embeddings differ by about 1e-6, as after a
+collapse, do many cosines differ by about 1e-12, and rounding may decide. A zero vector has cosine 0
+to everything. By distance, two items are equal if their squared distances differ by at most a share
+of 1e-12.
 """
 
 from collections.abc import Sequence
@@ -16,33 +17,28 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from proxy_core.metrics.exact.rows import (
-    Progress,
-    Side,
-    center_and_reach,
-    directions,
-    rank_in_float64,
-)
+from proxy_core.distances import directions
+from proxy_core.metrics.ranking import Progress, Side, center_and_radius, rank_in_float64
 
 Metric = Literal["cosine", "euclidean"]
 
-CHECKED = 256  # rows that are looked through for NaN at a time, where their sums are not finite
-SMALL = 2**20  # pairs up to which it does not pay to load the compiled filter, 3 s once a process
+SMALL = 2**20  # pairs up to which whole rows in float64 take less time than to import numba
+CHECKED = 256  # rows that are checked for NaN at a time, where their sums are not finite
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What the ranked gallery says about Q queries, as CPU tensors; K neighbours were asked for.
+    """Ranks and scores of Q queries with K neighbors each, as tensors on the CPU.
 
-    A query itself is never part of its gallery. R is its number of relevant items.
+    A query is never part of its own gallery. R is the number of its positives.
     """
 
-    first_hit: Tensor  # (Q,) int64: rank from 1 of the first relevant item, 0 if there is none
+    first_hit: Tensor  # (Q,) int64: rank from 1 of the first positive, 0 if there is none
     relevant: Tensor  # (Q,) int64: R
-    r_precision: Tensor  # (Q,) float64 in [0, 1]: relevant share of the first R; 0 if R = 0
+    r_precision: Tensor  # (Q,) float64 in [0, 1]: share of positives among the first R; 0 if R = 0
     average_precision: Tensor  # (Q,) float64 in [0, 1]: AP@R; 0 if R = 0
-    neighbors: Tensor  # (Q, K) int64: gallery positions, best first, -1 beyond the gallery's end
-    similarities: Tensor  # (Q, K) float32: cosines, or minus distances; -inf beyond that end
+    neighbors: Tensor  # (Q, K) int64: gallery positions, best first, -1 after the last item
+    similarities: Tensor  # (Q, K) float32: cosines, or minus distances; -inf after it
 
 
 def rank(
@@ -55,35 +51,34 @@ def rank(
     gallery_ids: Tensor | None = None,
     neighbors: int = 0,
     metric: Metric = "cosine",
-    tile: int = 1024,
     progress: Progress | None = None,
 ) -> Ranking:
-    """Rank the gallery for every query; relevant are the items with the query's label.
+    """Rank the gallery for every query. Positives are the items with the query's label.
 
-    queries (Q, D) and gallery (G, D) of any length and floating type, labels and ids (Q,) and (G,)
-    integers. Without a gallery the queries are searched among themselves. A gallery item with the
-    query's id is the query itself and is left out, wherever it stands and however often; ids
-    default to the positions in a search among themselves, and to no common item otherwise.
-    `neighbors` is K. `tile` is how many queries are compared with as many items at a time; it
-    changes no result. `progress` is called now and then with what is done and how much there is.
+    queries (Q, D), gallery (G, D): vectors of any length and floating type. labels and ids: (Q,)
+        and (G,) integers. Without a gallery the queries are searched among themselves.
+    query_ids, gallery_ids: a gallery item with the query's id is the query itself and is left out,
+        at every position. They default to the positions in a search of the queries among
+        themselves, and otherwise to ids that no two items share.
+    neighbors: K, how many gallery items to list for each query.
+    metric: "cosine" or "euclidean".
+    progress: called as progress(done, total).
 
-    On a CPU it costs half of a float32 product of all pairs and some more, or a whole one where
-    queries and gallery differ or where K and the classes are so large that not all queries are
-    searched at a time (`metrics.exact.search`); a collapsed embedding is left to float64, which
-    is some ten times slower. It takes as many threads as PyTorch has. Beside input and result it
-    holds a float32 copy of the input (two by distance, and one in float64 if the input is neither
-    float32 nor half precision), some 60 MB, up to 350 MB and 20 bytes for each number in the
-    largest class where K or classes are of hundreds, and for each thread 4 D tile bytes and, where
-    hardly anything can be ruled out, up to 40 tile^2. On another device, and for few pairs, all is
-    done in float64, with a few matrices of 32 MB at a time on a CPU and of 512 MB elsewhere.
+    Returns a `Ranking`. A search of a set in itself costs half of a float32 product of all pairs
+    and some more; one with another gallery, or with so large classes or K that 256 MB do not hold
+    what is kept, a whole product (`proxy_core.metrics.search`). Classes or K above a sixteenth of
+    the gallery and collapsed embeddings are ranked in float64, up to ten times slower. Beside input
+    and result it takes a float32 copy of the input (two by distance; another in float64 if the
+    input is neither float32 nor half precision), about 80 MB, and 256 MB more for large classes
+    or K. It uses as many threads as PyTorch, and the device of `queries`.
 
-    TypeError for what is no tensor. ValueError for shapes that do not fit, empty or non-finite
-    input, K < 0, tile < 1, another metric, and distances whose squares float64 cannot hold.
+    Raises TypeError for input that is not a tensor; ValueError for shapes that do not fit, empty or
+    non-finite input, K < 0, an unknown metric, and distances whose squares float64 cannot hold.
     """
     if metric not in get_args(Metric):
         raise ValueError(f"metric is {metric!r}: expected one of {get_args(Metric)}")
-    if neighbors < 0 or tile < 1:
-        raise ValueError(f"neighbors is {neighbors} and tile is {tile}: expected >= 0 and >= 1")
+    if neighbors < 0:
+        raise ValueError(f"neighbors is {neighbors}: expected 0 or more")
     if gallery is None or gallery_labels is None:
         if gallery is not None or gallery_labels is not None or gallery_ids is not None:
             raise ValueError(
@@ -93,26 +88,25 @@ def rank(
         query_ids = torch.arange(len(queries)) if query_ids is None else query_ids
         gallery, gallery_labels, gallery_ids = queries, query_labels, query_ids
     query_ids, gallery_ids = given_ids(query_ids, gallery_ids, len(queries), len(gallery))
-    asked = check("queries", queries, query_labels, query_ids, queries)
+    left = check("queries", queries, query_labels, query_ids, queries)
     same = gallery is queries, gallery_labels is query_labels, gallery_ids is query_ids
-    alike = all(same)
-    items = asked if alike else check("gallery", gallery, gallery_labels, gallery_ids, queries)
+    right = left if all(same) else check("gallery", gallery, gallery_labels, gallery_ids, queries)
     euclidean = metric == "euclidean"
-    if queries.device.type != "cpu" or len(queries) * len(gallery) <= SMALL:
+    if len(queries) * len(gallery) <= SMALL:
         if euclidean:
-            center_and_reach(asked[0], items[0])  # or refuse them, as the filter does
-        fields = rank_in_float64(asked, items, neighbors, progress, euclidean=euclidean)
+            center_and_radius(left[0], right[0])  # or refuse them, as the search does
+        fields = rank_in_float64(left, right, neighbors, progress, euclidean=euclidean)
     else:
-        from proxy_core.metrics.exact.search import search  # numba takes its time to import
+        from proxy_core.metrics.search import search  # importing numba takes a second
 
-        fields = search(asked, items, neighbors, tile, progress, euclidean=euclidean)
+        fields = search(left, right, neighbors, progress, euclidean=euclidean)
     return Ranking(*fields)
 
 
 def given_ids(
     query_ids: Tensor | None, gallery_ids: Tensor | None, queries: int, gallery: int
 ) -> tuple[Tensor, Tensor]:
-    """The ids (Q,) and (G,), made up so that none is common if neither side has any."""
+    """The ids (Q,) and (G,); without any, such that no two items share one."""
     if query_ids is None and gallery_ids is None:
         return torch.arange(queries), -1 - torch.arange(gallery)
     if query_ids is None or gallery_ids is None:
@@ -127,7 +121,7 @@ def checked(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tenso
 
 
 def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor) -> Side:
-    """Vectors (N, D), labels and ids (N,) in int64, on the device of `like`; ValueError as said."""
+    """Vectors (N, D), labels and ids (N,) in int64, on the device of `like`, once checked."""
     for kind, given in ((name, vectors), (f"labels of {name}", labels)):
         if not isinstance(given, Tensor):
             raise TypeError(
@@ -160,15 +154,16 @@ def check(name: str, vectors: Tensor, labels: Tensor, ids: Tensor, like: Tensor)
 def not_finite(vectors: Tensor) -> Tensor:
     """The rows (M,), ascending, of vectors (N, D) that hold NaN or infinity."""
     suspects = (~vectors.sum(dim=1).isfinite()).nonzero().flatten()  # or their sum is too large
-    some = torch.split(suspects, CHECKED)  # masks of all numbers would take more than they
-    return torch.cat([rows[~vectors[rows].isfinite().all(dim=1)] for rows in some])
+    parts = torch.split(suspects, CHECKED)  # masks of all numbers would take more memory
+    return torch.cat([rows[~vectors[rows].isfinite().all(dim=1)] for rows in parts])
 
 
 def recall_at_k(first_hit: Tensor, k: int) -> float:
-    """Share in [0, 1] of queries whose first relevant item is among the K best.
+    """Share in [0, 1] of queries with a positive among the K best.
 
-    first_hit (Q,) as in `Ranking`; queries without a relevant item (0) are left out, and
-    ValueError if that leaves none, or if k < 1.
+    first_hit: (Q,) as in `Ranking`. Queries without a positive (0) are left out.
+
+    Raises ValueError if no query has a positive, or if k < 1.
     """
     if k < 1:
         raise ValueError(f"k is {k}: expected 1 or more neighbours")
@@ -181,7 +176,7 @@ def recall_at_k(first_hit: Tensor, k: int) -> float:
 def summary(ranking: Ranking, ks: Sequence[int] = (1, 2, 4, 8)) -> dict[str, float]:
     """Means over the queries: `recall@K` for each K, `r_precision` and `map@r`, all in [0, 1].
 
-    Queries without a relevant item are left out; `queries_without_relevant` is their number.
+    Queries without a positive are left out; `queries_without_relevant` is their number.
     """
     scores = {f"recall@{k}": recall_at_k(ranking.first_hit, k) for k in ks}
     known = ranking.relevant > 0

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -9,9 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from proxy_core.metrics import ranking
 from proxy_core.metrics.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.metrics.retrieval import rank
 from tests.support.plain_cosines import cloud, grids, integers, plain_cosine
+
+
+@contextmanager
+def tiles(queries: int, gallery: int) -> Iterator[None]:
+    """Compare that many queries with a gallery at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "CELLS", {"cpu": queries * gallery})
+        yield
+
 
 Side = tuple[Tensor, Tensor, Tensor]  # vectors, labels, cameras
 
@@ -76,7 +88,8 @@ def test_ranks_are_those_of_a_walk_down_the_gallery(neighbors: int) -> None:
     queries, gallery = people(25, 1, junk=False), people(70, 2, junk=True)
     gallery[0][40:60] = gallery[0][:20] * 3  # the same directions again, under other labels
     queries[1][0] = 77  # nobody in the gallery
-    ranking = rank_reid(*queries, *gallery, neighbors=neighbors, tile=7)
+    with tiles(7, 70):
+        ranking = rank_reid(*queries, *gallery, neighbors=neighbors)
     assert_plain(ranking, queries, gallery, neighbors)
     assert ranking.relevant[0] == 0 < ranking.relevant[1:].min()
 
@@ -92,7 +105,8 @@ def test_ties_are_pessimistic_whatever_is_ignored(
     labels = integers(data, -1, 3, size)
     labels[data.draw(st.integers(0, size - 1))] = 2  # not junk only
     gallery = vectors, labels, integers(data, -1, 1, size)
-    ranking = rank_reid(*queries, *gallery, neighbors=neighbors, tile=tile)
+    with tiles(tile, size):
+        ranking = rank_reid(*queries, *gallery, neighbors=neighbors)
     assert_plain(ranking, queries, gallery, neighbors)
 
 
@@ -184,7 +198,8 @@ def test_the_tile_changes_nothing() -> None:
     queries, gallery = people(40, 7, junk=False), people(90, 8, junk=True)
     expected = rank_reid(*queries, *gallery, neighbors=20)
     for tile in (1, 13, 40):
-        ranking = rank_reid(*queries, *gallery, neighbors=20, tile=tile)
+        with tiles(tile, 90):
+            ranking = rank_reid(*queries, *gallery, neighbors=20)
         for field in dataclasses.fields(ReidRanking):
             torch.testing.assert_close(
                 getattr(ranking, field.name), getattr(expected, field.name), rtol=0, atol=1e-6

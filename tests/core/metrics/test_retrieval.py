@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from proxy_core.metrics.retrieval import Ranking, rank, summary
+from tests.support.rankings import tiles
 
 pytestmark = pytest.mark.usefixtures("both_paths")
 
@@ -67,7 +68,8 @@ def cloud(size: int, seed: int, first_id: int = 0) -> Side:
 @pytest.mark.parametrize("neighbors", [0, 7, 60])
 def test_a_search_among_themselves_is_that_of_a_full_sort(neighbors: int) -> None:
     side = cloud(50, seed=1)
-    ranking = rank(side.vectors, side.labels, neighbors=neighbors, tile=16)
+    with tiles(16):
+        ranking = rank(side.vectors, side.labels, neighbors=neighbors)
     assert_plain(ranking, side, side, neighbors)
 
 
@@ -112,7 +114,8 @@ def grids(draw: st.DrawFn) -> Side:
 def test_ties_are_pessimistic_and_then_in_gallery_order(
     side: Side, neighbors: int, tile: int
 ) -> None:
-    ranking = rank(side.vectors, side.labels, query_ids=side.ids, neighbors=neighbors, tile=tile)
+    with tiles(tile):
+        ranking = rank(side.vectors, side.labels, query_ids=side.ids, neighbors=neighbors)
     assert_plain(ranking, side, side, neighbors)
 
 
@@ -139,9 +142,10 @@ def test_the_tile_changes_nothing_even_among_near_duplicates() -> None:
     side.vectors[60:] = side.vectors[:60] * torch.rand(
         60, 1, generator=torch.Generator().manual_seed(1)
     )
-    expected = rank(side.vectors, side.labels, neighbors=30, tile=120)
+    expected = rank(side.vectors, side.labels, neighbors=30)
     for tile in (1, 7, 64, 1000):
-        ranking = rank(side.vectors, side.labels, neighbors=30, tile=tile)
+        with tiles(tile):
+            ranking = rank(side.vectors, side.labels, neighbors=30)
         for field in dataclasses.fields(Ranking):
             if field.name != "similarities":
                 assert torch.equal(getattr(ranking, field.name), getattr(expected, field.name))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from proxy_core.metrics.exact import own_class, search
+from proxy_core.metrics import search
 from proxy_core.metrics.retrieval import rank, summary
-from tests.core.metrics.test_retrieval_exact import assert_same
 from tests.support.plain_cosines import cloud, grids, integers
+from tests.support.rankings import assert_same, tiles
 
 pytestmark = pytest.mark.usefixtures("both_paths")
 
@@ -29,7 +29,8 @@ def plain_order(vectors: Tensor, labels: Tensor, query: int) -> list[tuple[float
 
 
 def assert_plain(vectors: Tensor, labels: Tensor, neighbors: int, tile: int) -> None:
-    ranking = rank(vectors, labels, neighbors=neighbors, metric="euclidean", tile=tile)
+    with tiles(tile):
+        ranking = rank(vectors, labels, neighbors=neighbors, metric="euclidean")
     for query in range(len(labels)):
         order = plain_order(vectors, labels, query)
         hits = [own for _, own, _ in order]
@@ -98,9 +99,10 @@ def test_a_separate_gallery_is_searched_by_distance() -> None:
 def test_tile_and_memory_change_no_distance(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = cloud(200, seed=6)
     expected = rank(vectors, labels, neighbors=9, metric="euclidean")
-    monkeypatch.setattr(search, "ROOM", 9_000)
-    monkeypatch.setattr(own_class, "CELLS", 500)
-    assert_same(rank(vectors, labels, neighbors=9, metric="euclidean", tile=30), expected)
+    monkeypatch.setattr(search, "MEMORY", 20_000)
+    monkeypatch.setattr(search, "CELLS", 500)
+    with tiles(30):
+        assert_same(rank(vectors, labels, neighbors=9, metric="euclidean"), expected)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -1,6 +1,5 @@
 """The ranking by a float32 filter against the whole matrix in float64, on what is hard for it."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from proxy_core.metrics import retrieval
-from proxy_core.metrics.exact import own_class, search
-from proxy_core.metrics.exact.rows import rank_in_float64
+from proxy_core.metrics import retrieval, search
+from proxy_core.metrics.ranking import rank_in_float64
 from proxy_core.metrics.retrieval import Metric, Ranking, check, rank
+from tests.support.rankings import assert_equal, assert_same, tiles
 
 SIZE = 420
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
@@ -20,23 +19,11 @@ METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
 @pytest.fixture(scope="module", autouse=True)
 def filtered() -> Iterator[None]:
-    """No search is so small that the filter is left out."""
+    """No search is too small, and no class too large, for tiles in float32."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrieval, "SMALL", 0)
+        patch.setattr(search, "LARGE", 1)
         yield
-
-
-def assert_same(ranking: Ranking, expected: Ranking) -> None:
-    """The same bits everywhere."""
-    for field in dataclasses.fields(Ranking):
-        assert torch.equal(getattr(ranking, field.name), getattr(expected, field.name)), field.name
-
-
-def assert_equal(ranking: Ranking, expected: Ranking) -> None:
-    """The same, but for similarities that the order of a sum in float64 parts."""
-    for name in ("first_hit", "relevant", "neighbors", "r_precision", "average_precision"):
-        assert torch.equal(getattr(ranking, name), getattr(expected, name)), name
-    torch.testing.assert_close(ranking.similarities, expected.similarities, rtol=2e-7, atol=1e-14)
 
 
 def by_rows(vectors: Tensor, labels: Tensor, ids: Tensor, neighbors: int) -> Ranking:
@@ -98,7 +85,8 @@ def test_ranks_are_those_of_the_whole_matrix(case: str, neighbors: int) -> None:
     vectors, labels = CASES[case]()
     expected = by_rows(vectors, labels, torch.arange(SIZE), neighbors)
     for tile in (64, 1024):
-        assert_equal(rank(vectors, labels, neighbors=neighbors, tile=tile), expected)
+        with tiles(tile):
+            assert_equal(rank(vectors, labels, neighbors=neighbors), expected)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -112,9 +100,9 @@ def test_repeated_ids_are_left_out_of_a_gallery_apart(case: str) -> None:
     asked = check("queries", *queries, vectors)
     items = check("gallery", vectors, labels, ids, vectors)
     expected = Ranking(*rank_in_float64(asked, items, 9, None, euclidean=False))
-    ranking = rank(
-        *queries[:2], vectors, labels, query_ids=queries[2], gallery_ids=ids, neighbors=9, tile=64
-    )
+    given = *queries[:2], vectors, labels
+    with tiles(64):
+        ranking = rank(*given, query_ids=queries[2], gallery_ids=ids, neighbors=9)
     assert_equal(ranking, expected)
 
 
@@ -125,7 +113,8 @@ def test_nothing_depends_on_tile_threads_memory_or_labels_order(
     vectors, labels = CASES[case]()
     expected = rank(vectors, labels, neighbors=12)
     for tile in (9, 50, 333):
-        assert_same(rank(vectors, labels, neighbors=12, tile=tile), expected)
+        with tiles(tile):
+            assert_same(rank(vectors, labels, neighbors=12), expected)
     assert_same(rank(vectors, 7 - labels, neighbors=12), expected)
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
@@ -133,8 +122,10 @@ def test_nothing_depends_on_tile_threads_memory_or_labels_order(
         assert_same(rank(vectors, labels, neighbors=12), expected)
     finally:
         torch.set_num_threads(threads)
-    monkeypatch.setattr(search, "ROOM", 20_000)
-    monkeypatch.setattr(own_class, "CELLS", 500)
+    monkeypatch.setattr(search, "MEMORY", 50_000)
+    monkeypatch.setattr(search, "CELLS", 500)
+    monkeypatch.setattr(search, "CHUNK", 500)
+    monkeypatch.setattr(search, "EVENTS", 500)
     assert_same(rank(vectors, labels, neighbors=12), expected)
 
 
@@ -152,7 +143,8 @@ def test_any_mixture_of_twins_scales_and_classes(data: st.DataObject) -> None:
     labels = torch.randint(0, data.draw(st.integers(1, size)), (size,), generator=generator)
     ids = torch.randint(0, data.draw(st.integers(1, 3 * size)), (size,), generator=generator)
     neighbors, tile = data.draw(st.integers(0, 100)), data.draw(st.integers(1, 100))
-    ranking = rank(vectors, labels, query_ids=ids, neighbors=neighbors, tile=tile)
+    with tiles(tile):
+        ranking = rank(vectors, labels, query_ids=ids, neighbors=neighbors)
     assert_same(ranking, rank(vectors, labels, query_ids=ids, neighbors=neighbors))
     if noise not in (1e-9, 1e-6):  # cosines 1e-12 apart, where the rounding of float64 decides
         assert_equal(ranking, by_rows(vectors, labels, ids, neighbors))

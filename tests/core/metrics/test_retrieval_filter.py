@@ -1,4 +1,4 @@
-"""What the float32 filter promises: its bound, its compiled loops, and when it is imported."""
+"""The float32 filter: its error bound, its compiled loops, and when numba is imported."""
 
 import subprocess
 import sys
@@ -9,25 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy_core.metrics.compiled import Array
-from proxy_core.metrics.exact import own_class, pair_kernel
-from proxy_core.metrics.exact.rows import similarities
-from proxy_core.metrics.exact.sides import (
-    Filter,
-    Items,
-    Sides,
-    arranged,
-    by_cosine,
-    by_distance,
-    own_places,
-)
-from proxy_core.metrics.exact.tile_kernels import PANEL, arrange, multiply
+from proxy_core.metrics import search
+from proxy_core.metrics.ranking import Side, rank_in_float64, similarities
+from proxy_core.metrics.search import Buffers, Search, Sides, arrange, sort_key
 
 
-def items_of(vectors: Tensor, *, euclidean: bool) -> tuple[Items, Filter]:
+def sides_of(vectors: Tensor, *, euclidean: bool) -> Sides:
     count = torch.arange(len(vectors))
-    items = arranged((vectors, count, count), euclidean=euclidean)
-    return items, (by_distance if euclidean else by_cosine)(items, items)
+    side = vectors, count, count
+    return arrange(side, side, euclidean=euclidean)
 
 
 def hard(kind: str, dim: int) -> Tensor:
@@ -48,39 +38,28 @@ def test_no_product_is_further_from_the_truth_than_the_bound(
     kind: str, dim: int, euclidean: bool
 ) -> None:
     vectors = hard(kind, dim)
-    _, rule = items_of(vectors, euclidean=euclidean)
-    truth = similarities(vectors, vectors, euclidean=euclidean) * rule.scale
-    assert abs(products_of(rule.queries, rule.gallery) - truth.numpy()).max() < rule.width
+    sides = sides_of(vectors, euclidean=euclidean)
+    truth = similarities(vectors, vectors, euclidean=euclidean) * sides.scale
+    assert (torch.mm(sides.left, sides.right.T) - truth).abs().max() < sides.width
     if dim <= 64:  # rounded twice a step, as on a processor that does not fuse them
-        one_by_one = np.zeros((64, 64), np.float32)
-        for k in range(rule.queries.shape[1]):
-            one_by_one += rule.queries[:, k, None] * rule.gallery[:, k]
-        assert abs(one_by_one - truth.numpy()).max() < rule.width
-
-
-def products_of(queries: Array, items: Array) -> Array:
-    """The products (T, U) as the search makes them, U a multiple of `PANEL`."""
-    panels = np.empty((len(items) // PANEL, items.shape[1], PANEL), np.float32)
-    products = np.empty((len(queries), len(items)), np.float32)
-    arrange(items, panels)
-    multiply(queries, panels, products)
-    return products
+        one_by_one = torch.zeros(64, 64)
+        for left, right in zip(sides.left.T, sides.right.T, strict=True):
+            one_by_one += left[:, None] * right
+        assert (one_by_one - truth).abs().max() < sides.width
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 130])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("euclidean", [False, True])
-def test_compiled_similarities_are_those_of_whole_rows(
+def test_similarities_of_pairs_are_those_of_whole_rows(
     dim: int, dtype: torch.dtype, euclidean: bool
 ) -> None:
     vectors = torch.randn(30, dim, generator=torch.Generator().manual_seed(0), dtype=dtype)
-    lengths = vectors.double().norm(dim=1) if not euclidean else torch.ones(30)
-    rows, columns = np.divmod(np.arange(900), 30)
-    table = vectors.numpy()
-    found = pair_kernel.similarities(table, rows, table, columns, euclidean)
-    found = found / (lengths[rows] * lengths[columns]).numpy()
+    sides = sides_of(vectors, euclidean=euclidean)
+    rows, columns = torch.arange(900) // 30, torch.arange(900) % 30
+    found = sides.similarities(rows, columns)
     expected = similarities(vectors, vectors, euclidean=euclidean)
-    np.testing.assert_allclose(found, expected.numpy().ravel(), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found, expected.ravel(), rtol=1e-13, atol=1e-14)
 
 
 def test_numba_is_imported_with_the_first_search_only() -> None:
@@ -89,52 +68,66 @@ def test_numba_is_imported_with_the_first_search_only() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def sides_of(sizes: list[int], *, asked: list[int], euclidean: bool = False) -> Sides:
-    """Classes of some sizes in the gallery and among the queries, which the gallery may lack."""
-    generator = torch.Generator().manual_seed(5)
-    labels = [
-        torch.arange(len(side)).repeat_interleave(torch.tensor(side)) for side in (asked, sizes)
-    ]
-    queries, gallery = (
-        arranged(
-            (torch.randn(len(some), 7, generator=generator), some, torch.arange(len(some))),
-            euclidean=euclidean,
-        )
-        for some in labels
-    )
-    rule = (by_distance if euclidean else by_cosine)(queries, gallery)
-    return Sides(queries, gallery, rule, own_places(queries, gallery), euclidean, clashing=True)
-
-
-def test_products_class_by_class_are_those_of_the_pairs() -> None:
-    """Two classes that the gallery lacks stand before one that it holds at the same place."""
-    sides = sides_of([80, 0, 0, 70, 1, 300], asked=[90, 3, 70, 2, 1, 5])
-    for first in (0, 60):
-        own = sides.own[first:170]
-        expected = sides.similarities(*own_class.pairs(own, first))
-        np.testing.assert_allclose(
-            own_class.products(sides, own, first), expected, rtol=0, atol=1e-15
-        )
-
-
-@pytest.mark.parametrize(
-    ("size", "euclidean", "taken"), [(9, False, False), (200, False, True), (200, True, False)]
-)
-def test_large_classes_are_multiplied(
-    size: int, euclidean: bool, taken: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (48, 64), (50, 129), (6, 33)])
+@pytest.mark.parametrize("both", [False, True])
+def test_compiled_and_torch_scans_count_and_list_the_same(
+    shape: tuple[int, int], both: bool
 ) -> None:
-    sides, multiplied = sides_of([size] * 3, asked=[size] * 3, euclidean=euclidean), []
-    products = own_class.products
+    """Products are small whole numbers, so many are equal to a cut or a floor."""
+    generator = torch.Generator().manual_seed(shape[1])
 
-    def spied(*given: Any) -> Array:
-        multiplied.append(given)
-        return products(*given)
+    def draw(*size: int) -> Tensor:
+        return torch.randint(-4, 5, size, generator=generator).float()
 
-    monkeypatch.setattr(own_class, "products", spied)
-    found = own_class.own_class(sides, slice(5, 3 * size))
-    assert bool(multiplied) == taken
-    monkeypatch.setattr(own_class, "LARGE", 10**9)
-    expected = own_class.own_class(sides, slice(5, 3 * size))
-    np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-15)
-    np.testing.assert_array_equal(found.places, expected.places)
-    assert (found.relevant == size - 1).all(), "only the query itself is left out"
+    products, (rows, columns) = draw(*shape), shape
+    limits = torch.stack([draw(rows + columns), draw(rows + columns) + 2])
+    limits[0, ::5], limits[1, ::7] = torch.inf, torch.inf
+    cut, floor = limits
+    own = torch.randint(rows, rows + columns, (rows, 2), generator=generator).sort(dim=1)[0]
+    none = torch.zeros(0)
+    state = Search(0, none, none, limits, none, none, (none, none, none), none)
+    task = slice(0, rows), slice(rows, rows + columns)
+    buffer = Buffers(64 + rows + columns, torch.device("cpu"))
+    results = []
+    for scan in (search.scan_on_cpu, search.scan_on_device):
+        counts, pairs = scan(state, own, 0.25, task, products.clone(), both, buffer)
+        found = sorted(zip(*(part.tolist() for part in pairs), strict=True))
+        results.append(([count.tolist() for count in counts], found))
+    assert results[0] == results[1]
+    plain = products.clone()
+    for row, (first, past) in enumerate((own - rows).tolist()):
+        plain[row, first:past] = -torch.inf
+    assert results[0][0][0] == (plain > cut[:rows, None]).sum(dim=1).tolist()
+    reach = (plain >= floor[:rows, None]) | ((plain - cut[:rows, None]).abs() <= 0.25)
+    listed = [pair for pair in results[0][1] if pair[0] < rows]
+    assert [pair[:2] for pair in listed] == [(r, rows + c) for r, c in reach.nonzero().tolist()]
+
+
+def test_keys_sort_by_query_and_by_descending_product() -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randint(0, 5, (200,), generator=generator).int()
+    products = torch.randn(200, generator=generator)
+    products[:20] = 0.0
+    products[10:20] *= -1
+    order = sort_key(queries, products).argsort().tolist()
+    pairs = [(int(queries[k]), -float(products[k])) for k in order]
+    assert pairs == sorted(pairs)
+
+
+def test_a_floor_that_was_too_high_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates that keep too little leave all queries to float64, whose results are the same."""
+    generator = torch.Generator().manual_seed(0)
+    vectors, labels = torch.randn(600, 8, generator=generator), torch.arange(600) % 60
+    side = vectors, labels, torch.arange(600)
+    expected = search.search(side, side, 4, None, euclidean=False)
+    monkeypatch.setattr(search, "first_floors", lambda *given: torch.full((600,), 0.99))
+    left: list[int] = []
+
+    def counted(queries: Side, *given: Any, euclidean: bool) -> list[Tensor]:
+        left.append(len(queries[0]))
+        return rank_in_float64(queries, *given, euclidean=euclidean)
+
+    monkeypatch.setattr(search, "rank_in_float64", counted)
+    found = search.search(side, side, 4, None, euclidean=False)
+    assert left[0] > 500
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))

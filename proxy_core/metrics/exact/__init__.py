@@ -1,1 +1,0 @@
-"""Exact ranking on a CPU by a float32 filter: see `proxy_core.metrics.exact.search`."""
