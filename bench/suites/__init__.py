@@ -16,7 +16,7 @@ OPTIONS = sorted(
 
 
 class SuiteError(ValueError):
-    """A suite that cannot be used; the message lists every mistake with its place."""
+    """A suite that cannot be used; the message lists every mistake with its field."""
 
 
 def names() -> list[str]:
@@ -51,11 +51,11 @@ def missing(name: str, path: Path) -> str:
 
 
 def explain(item: Any) -> list[str]:
-    """Lines `place: what is wrong` for one of pydantic's errors."""
-    place = ".".join(str(part) for part in item["loc"] if part != "[key]") or "suite"
+    """Lines `field: mistake` for one of pydantic's errors."""
+    field = ".".join(str(part) for part in item["loc"] if part != "[key]") or "suite"
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"unknown option{did_you_mean(str(item['loc'][-1]), OPTIONS)}"
     elif item["type"] != "value_error" and item["type"] != "missing":
         message = f"{message}, found {item['input']!r}"
-    return [f"{place}: {line}" for line in message.splitlines()]
+    return [f"{field}: {line}" for line in message.splitlines()]

@@ -15,7 +15,7 @@ LABELS = [3, 0, 3, 2, 0, 3, 3, 0, 4]  # class sizes 3, 0, 1, 4 and 1
 
 @dataclass(frozen=True)
 class Plain:
-    """For each image: share of each positive proxy, and the set of its negative proxies, of which
+    """For each image: weight of each positive proxy, and the set of its negative proxies, of which
     a positive one is none where it is the positive one."""
 
     positives: list[dict[int, float]]

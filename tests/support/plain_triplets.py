@@ -93,10 +93,10 @@ def drawn_triplets(embeddings: Tensor, labels: list[int], numbers: Tensor, minin
         for j, p in enumerate(order):
             if a == p or labels[a] != labels[p] or sum(weights) == 0:
                 continue
-            sought, running = (1 - numbers[i, j].item()) * sum(weights), 0.0
+            target, running = (1 - numbers[i, j].item()) * sum(weights), 0.0
             for n, weight in zip(others, weights, strict=True):
                 running += weight
-                if running >= sought:
+                if running >= target:
                     found.append((a, p, n))
                     break
     return found

@@ -81,7 +81,7 @@ def test_numbers_written_as_something_else_are_refused(tmp_path: Path, value: st
     assert "methods.Proxy-NCA.args: scale: Input should be a valid number" in found
 
 
-def test_all_mistakes_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_each_with_its_field(tmp_path: Path) -> None:
     text = (
         GOOD.replace('loss = "triplet"', 'loss = "tripletz"')
         .replace("weight_decay = 0", "weight_decay = -1\nstepz = 5")
@@ -152,11 +152,11 @@ def test_methods_that_would_share_a_directory_are_refused(tmp_path: Path) -> Non
     assert len(load_suite(write(tmp_path, GOOD + other))[1].specs()) == 6
 
 
-def test_a_broken_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_with_its_line(tmp_path: Path) -> None:
     assert "line 3" in message(tmp_path, 'title = "x"\n\nseeds = 0 0\n')
 
 
-def test_a_missing_suite_is_told_with_what_there_is() -> None:
+def test_a_missing_suite_is_reported_with_the_known_ones() -> None:
     with pytest.raises(SuiteError, match=r"did you mean 'default'\? \(known: default"):
         load_suite("defualt")
     with pytest.raises(SuiteError, match=r"there is no suite file nowhere/mine\.toml"):
@@ -164,7 +164,7 @@ def test_a_missing_suite_is_told_with_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_suite_that_comes_along_is_good_and_fair(name: str) -> None:
+def test_every_suite_of_the_package_is_valid_and_has_one_budget_per_data_set(name: str) -> None:
     _, suite = load_suite(name)
     specs = suite.specs()
     assert len({spec.spec_id for spec in specs}) == len(specs)
@@ -174,7 +174,7 @@ def test_every_suite_that_comes_along_is_good_and_fair(name: str) -> None:
         assert RunSpec.model_validate(spec.model_dump()) == spec
 
 
-def test_the_suite_of_losses_has_every_loss_and_gives_what_learns_a_rate() -> None:
+def test_the_suite_of_losses_has_every_loss_and_a_rate_for_learned_parameters() -> None:
     _, suite = load_suite("losses")
     assert {method.loss for method in suite.methods.values()} == LOSSES.keys(), (
         "add a method for the new loss to bench/suites/losses.toml"

@@ -1,4 +1,4 @@
-"""What the loop is given at each step, and that Magnet loss keeps its clusters through a stop."""
+"""The batch of each step, and that the clusters of Magnet loss survive an interruption."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -92,7 +92,7 @@ def test_images_are_those_of_the_clusters_moved_by_the_jitter_of_the_step(digits
     assert torch.equal(images, expected)
 
 
-def test_clusters_are_found_anew_every_so_many_steps(
+def test_clusters_are_refreshed_every_few_steps(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
@@ -142,7 +142,7 @@ def test_clusters_survive_their_state(digits: Dataset) -> None:
     assert other.clusters is None
 
 
-def test_a_network_that_diverged_is_told_with_its_step(digits: Dataset) -> None:
+def test_a_network_that_diverged_is_reported_with_its_step(digits: Dataset) -> None:
     model = network(digits)
     next(model.parameters()).data.fill_(torch.nan)
     batches = Batches(spec_for("magnet"), digits, Magnet(3, 8, refresh_every=4))
@@ -152,7 +152,7 @@ def test_a_network_that_diverged_is_told_with_its_step(digits: Dataset) -> None:
 
 
 def parts(directory: Path, every: int, **loss_args: Any) -> Iterator[bool]:
-    """Go on with a run until it is finished, stopping every so many steps; True at the end."""
+    """Go on with a run until it is finished, stopping every few steps; True at the end."""
     spec = spec_for("magnet", loss_args=loss_args)
     for _ in count():
         try:

@@ -72,7 +72,7 @@ def test_every_image_is_drawn_about_as_often_as_its_class_allows() -> None:
     np.testing.assert_allclose(counts / counts.sum(), 0.25, atol=0.02)
 
 
-def test_purposes_and_indices_draw_apart() -> None:
+def test_purposes_and_indices_draw_independently() -> None:
     names = [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
     draws = {derive(0, name, index).integers(2**63) for name, index in names}
     assert len(draws) == 4

@@ -70,7 +70,7 @@ def test_satisfied_margins_and_missing_negatives_cost_exactly_nothing() -> None:
 
 
 def test_no_tensor_is_larger_than_images_by_proxies() -> None:
-    """Two classes of 40 that stand at 80 proxies: 2,000 pairs, each with many negatives."""
+    """Two classes of 40 images and 80 proxies: 2,000 pairs, each with many negatives."""
     loss = ProxyTriplet(2, 4, assignment="dynamic", proxies_per_class=40.0)
     embeddings = points(80).float().requires_grad_()
     with Largest() as largest:  # type: ignore[no-untyped-call]

@@ -118,9 +118,9 @@ def test_value_and_gradients_equal_pytorch_metric_learning() -> None:
     torch.testing.assert_close(second.flatten(0, 1), fourth.T, rtol=1e-7, atol=1e-12)
 
 
-def test_merged_centers_are_no_distance_apart_and_one_pair_is_its_own_mean() -> None:
-    apart = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
-    assert center_spread(apart).item() == pytest.approx(0.5 * 2**0.5)
+def test_distances_of_orthogonal_and_of_merged_centers() -> None:
+    orthogonal = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    assert center_spread(orthogonal).item() == pytest.approx(0.5 * 2**0.5)
     merged = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]])
     assert center_spread(merged).item() == pytest.approx(0.5 * 2 * 2**0.5 / 3)
 

@@ -1,4 +1,4 @@
-"""Every backbone gives embeddings of the asked size, trains, and treats images one by one."""
+"""Every backbone gives embeddings of the given size, trains, and embeds images independently."""
 
 import pytest
 import torch
@@ -59,7 +59,7 @@ def test_embeddings_are_raw() -> None:
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_in_evaluation_an_image_is_embedded_alone(backbone: str) -> None:
+def test_in_evaluation_an_embedding_does_not_depend_on_the_batch(backbone: str) -> None:
     model = make(backbone).eval()
     batch = images(6, 1, 32)
     with torch.no_grad():
@@ -74,7 +74,7 @@ def test_grey_is_repeated_in_three_channels() -> None:
         assert torch.equal(grey(batch), colour(batch.repeat(1, 3, 1, 1)))
 
 
-def test_googlenet_draws_nothing_at_random_in_training() -> None:
+def test_googlenet_is_deterministic_in_training() -> None:
     model = make("googlenet")
     assert not any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.modules())
     batch = images(4, 1, 32)

@@ -61,8 +61,8 @@ def test_dynamic_positive_is_the_proxy_of_the_partner_and_not_the_own_nearest() 
     ]
 
 
-def test_dynamic_proxy_of_both_a_similar_and_a_dissimilar_image_is_no_rival_of_itself() -> None:
-    """p(y) = p(z): all stand at proxy 0 but the second image of class 0."""
+def test_a_proxy_of_similar_and_dissimilar_images_is_not_its_own_negative() -> None:
+    """p(y) = p(z): proxy 0 is nearest to all images except the second one of class 0."""
     cosines = torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.8, 0.1]])
     found = dynamic_assignment(cosines, torch.tensor([0, 0, 1]))
     assert shares(found) == [{1: 1.0}, {0: 1.0}, {0: 1.0}]
@@ -71,7 +71,7 @@ def test_dynamic_proxy_of_both_a_similar_and_a_dissimilar_image_is_no_rival_of_i
     torch.testing.assert_close(gaps, torch.tensor([8.0, -torch.inf, -7.0]))
 
 
-def test_dynamic_needs_no_names_of_classes() -> None:
+def test_dynamic_assignment_uses_only_equality_of_labels() -> None:
     cosines = torch.rand(9, 6, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor(LABELS)
     other_names = torch.tensor([7, 0, 2, 1, 4])[labels]
@@ -93,7 +93,7 @@ def test_dynamic_needs_no_names_of_classes() -> None:
         ("dynamic", 1.7, 17, []),
     ],
 )
-def test_number_of_proxies_and_what_a_checkpoint_keeps(
+def test_number_of_proxies_and_state_of_a_checkpoint(
     rule: str, per_class: float, proxies: int, kept: list[str]
 ) -> None:
     assign = Assigner(10, rule, per_class)  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def test_number_of_proxies_and_what_a_checkpoint_keeps(
 
 
 @pytest.mark.parametrize(("classes", "per_class"), [(10, 0.3), (11, 0.5), (5, 0.4)])
-def test_labels_share_proxies_evenly_at_random_and_for_good(classes: int, per_class: float) -> None:
+def test_labels_share_proxies_evenly_at_random(classes: int, per_class: float) -> None:
     def drawn(seed: int) -> Assigner:
         torch.manual_seed(seed)
         return Assigner(classes, "static", per_class)
@@ -125,7 +125,7 @@ def test_a_single_class_has_at_least_one_proxy() -> None:
     assert Assigner(1, "static", 0.3).num_proxies == 1
 
 
-def test_members_of_a_class_stand_side_by_side() -> None:
+def test_members_of_a_class_are_consecutive() -> None:
     assert Assigner(3, "static", 2.0).members.tolist() == [[0, 1], [2, 3], [4, 5]]  # type: ignore[union-attr]
 
 
@@ -139,7 +139,7 @@ def test_members_of_a_class_stand_side_by_side() -> None:
         ("dynamic", 0.01, "is 0.01: that is one proxy for 10 classes, .* at least two"),
     ],
 )
-def test_what_does_not_go_together_is_refused(rule: str, per_class: float, message: str) -> None:
+def test_rules_and_numbers_that_do_not_fit(rule: str, per_class: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Assigner(10, rule, per_class)  # type: ignore[arg-type]
 

@@ -162,8 +162,8 @@ def test_each_positive_pair_draws_by_its_own_number(labels: list[int]) -> None:
     numbers, rows, size = uniforms(seed=2), weights.tolist(), range(12)
     expected = []
     for a, p in ((a, p) for a in size for p in size if a != p and labels[a] == labels[p]):
-        sought, running = (1 - numbers[a, p].item()) * sum(rows[a]), np.cumsum(rows[a])
-        expected.append((a, p, next(n for n in size if running[n] >= sought)))
+        target, running = (1 - numbers[a, p].item()) * sum(rows[a]), np.cumsum(rows[a])
+        expected.append((a, p, next(n for n in size if running[n] >= target)))
     drawn = draw_negatives(weights, torch.tensor(labels), numbers)
     assert list(zip(*(part.tolist() for part in drawn), strict=True)) == expected
 

@@ -54,7 +54,7 @@ def test_lengths_at_the_end_of_the_range_are_finite(dim: int) -> None:
         assert gradients(cosines, proxies)[0].isfinite().all()
 
 
-def test_only_what_is_asked_for_is_computed_and_a_second_derivative_refused() -> None:
+def test_only_required_gradients_are_computed_and_a_second_derivative_refused() -> None:
     for shape in (NARROW, WIDE):
         embeddings, proxies = points(*shape), points(5, shape[1], seed=1)
         for leaf in (embeddings, proxies):
