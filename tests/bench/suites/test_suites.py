@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,3 +188,16 @@ def test_the_suite_of_losses_has_every_loss_and_a_rate_for_learned_parameters() 
     default = load_suite("default")[1].budgets["glyphs"]
     changed = default.model_copy(update={"steps": 300, "evaluate_every": 50})
     assert suite.budgets == {"glyphs": changed}
+
+
+def test_arguments_are_resolved_and_runs_expanded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(loss: str, args: dict[str, Any]) -> dict[str, Any]:
+        calls.append(loss)
+        return resolve_arguments(loss, args)
+
+    monkeypatch.setattr("bench.suites.model.resolve_arguments", counted)
+    _, suite = load_suite("default")
+    assert suite.specs() is suite.specs()
+    assert len(calls) == sum(1 + len(method.on) for method in suite.methods.values())
