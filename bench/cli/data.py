@@ -24,7 +24,7 @@ def list_() -> None:
 
 @data.command()
 def download(name: DatasetName, data_root: Root = None) -> None:
-    """Fetch a data set from its official place, or unpack what you got by hand, and verify it."""
+    """Download a data set from its official source, or unpack what you got by hand; verify it."""
     from bench.cli.progress import show_work
     from bench.datasets import download as fetch
     from bench.datasets import find
@@ -34,7 +34,7 @@ def download(name: DatasetName, data_root: Root = None) -> None:
     console.print(f"{source.title}. Licence: {source.licence}", markup=False, emoji=False)
     console.print(f"Cite: {source.citation}\n{source.homepage}", markup=False, emoji=False)
     if source.embedded:
-        console.print(f"{name} is embedded: nothing needs to be downloaded")
+        console.print(f"{name} is embedded: there is nothing to download")
         return
     with show_work(console) as report:
         paths = fetch(name, data_root, report)
@@ -49,8 +49,8 @@ def verify(name: DatasetName, data_root: Root = None) -> None:
     check(Console(), name, data_root)
 
 
-def parts_of(name: str, data_root: Path | None) -> list[str]:
-    """A line about each split of a data set of photographs: images, classes, fingerprint."""
+def split_lines(name: str, data_root: Path | None) -> list[str]:
+    """One line per split of a data set of photographs: images, classes, fingerprint."""
     from bench.datasets import find, load
 
     lines = []
@@ -58,7 +58,7 @@ def parts_of(name: str, data_root: Path | None) -> list[str]:
     for protocol in source.protocols if source.photographs else ():
         try:
             dataset = load(name, data_root, protocol)
-        except ValueError:  # a user's own list is meant for some of the protocols only
+        except ValueError:  # a user's own list may not define this protocol
             continue
         parts = ", ".join(
             f"{part} {len(positions):,} images of {len(set(dataset.labels[positions])):,} classes"
@@ -70,7 +70,7 @@ def parts_of(name: str, data_root: Path | None) -> list[str]:
 
 
 def check(console: Console, name: str, data_root: Path | None) -> None:
-    """Verify with progress; list every problem and end with exit code 1 if there is one."""
+    """Verify a data set and print every problem; exit code 1 if there is one."""
     from bench.cli.progress import show_work
     from bench.datasets import verify
 
@@ -80,6 +80,6 @@ def check(console: Console, name: str, data_root: Path | None) -> None:
         console.print(problem, style="bold red", markup=False, emoji=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    for line in parts_of(name, data_root):
+    for line in split_lines(name, data_root):
         console.print(line, markup=False, emoji=False, highlight=False)
     console.print(f"{name}: no problems", markup=False, emoji=False)

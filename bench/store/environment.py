@@ -1,4 +1,4 @@
-"""Where a number was made: versions, processor, threads, commit. Stored with every run."""
+"""The environment of a run, stored with it: versions, processor, threads, commit."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("proxy-bench", "torch", "torchvision", "numpy", "scipy", "scikit-lea
 
 
 def describe(device: str, threads: int) -> dict[str, object]:
-    """Everything that may explain a difference between two machines' numbers."""
+    """Everything that may explain different numbers on two machines."""
     return {
         "python": platform.python_version(),
         "packages": {name: installed_version(name) for name in PACKAGES},
@@ -32,7 +32,7 @@ def installed_version(package: str) -> str:
 
 
 def cpu_model() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, or its architecture if the system does not give it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -44,7 +44,7 @@ def cpu_model() -> str:
 def commit() -> str:
     """Commit of the checkout that runs, with `+changes` if files differ; "unknown" outside one."""
     folder = Path(__file__).resolve().parent.parent
-    if not (folder.parent / ".git").exists():  # installed, or inside somebody else's repository
+    if not (folder.parent / ".git").exists():  # installed, or inside another repository
         return "unknown"
     head = git(folder, "rev-parse", "--short=12", "HEAD")
     return head + ("+changes" if head and git(folder, "status", "--porcelain", "-uno") else "")
