@@ -42,16 +42,12 @@ def test_t_interval_of_three_seeds_covers_its_level() -> None:
     assert covered == pytest.approx(0.95, abs=0.015)
 
 
-def test_one_seed_has_no_interval() -> None:
-    interval = mean_interval([0.4])
-    assert (interval.mean, interval.half, interval.n) == (0.4, None, 1)
+@pytest.mark.parametrize(("values", "half"), [([0.4], None), ([0.1, 0.1, 0.1], 0.0)])
+def test_one_seed_or_equal_values_exclude_nothing(values: list[float], half: float | None) -> None:
+    interval = mean_interval(values)
+    assert (interval.mean, interval.half, interval.n) == (values[0], half, len(values))
     assert not interval.excludes_zero()
-
-
-def test_equal_values_have_an_interval_without_width_which_excludes_nothing() -> None:
-    interval = mean_interval([0.1, 0.1, 0.1])
-    assert (interval.mean, interval.half) == (0.1, 0.0)
-    assert not interval.excludes_zero()
+    assert paired_t_p(values) is None
 
 
 @pytest.mark.parametrize("values", [[], [0.1, float("nan")], [float("inf")]])
@@ -90,11 +86,6 @@ def test_interval_excludes_zero_exactly_when_the_paired_t_test_is_below_5_percen
     assert verdicts == {True, False}
 
 
-def test_paired_t_is_undefined_without_variation() -> None:
-    assert paired_t_p([0.3]) is None
-    assert paired_t_p([0.25, 0.25, 0.25]) is None
-
-
 def test_sign_flip_agrees_with_an_enumeration() -> None:
     for n in (1, 3, 6, 9):
         differences = np.random.default_rng(n).normal(0.5, 1, n).round(2)
@@ -107,9 +98,17 @@ def test_sign_flip_agrees_with_an_enumeration() -> None:
         assert sign_flip_p(list(differences)) == pytest.approx(count / 2**n)
 
 
-def test_sign_flip_counts_ties_in_spite_of_rounding() -> None:
-    assert sign_flip_p([0.1, 0.2, 0.3]) == 0.25
-    assert sign_flip_p([0.1, 0.2, -0.3]) == 1.0
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [
+        ([0.1, 0.2, 0.3], 0.25),  # ties count in spite of rounding
+        ([0.1, 0.2, -0.3], 1.0),
+        ([0.1] * SIGN_FLIP_PAIRS, 2 / 2**SIGN_FLIP_PAIRS),
+        ([0.1] * (SIGN_FLIP_PAIRS + 1), None),  # would take too long
+    ],
+)
+def test_sign_flip_of_ties_and_of_many_pairs(differences: list[float], p: float | None) -> None:
+    assert sign_flip_p(differences) == (None if p is None else pytest.approx(p))
 
 
 @pytest.mark.parametrize("n", [3, 5, 6])
@@ -117,11 +116,6 @@ def test_only_from_six_pairs_on_5_percent_can_be_reached(n: int) -> None:
     found = paired_difference({i: 1.0 + i for i in range(n)}, {i: 0.5 * i for i in range(n)})
     assert found.p_sign == pytest.approx(2 / 2**n)
     assert (2 / 2**n < 0.05) == (n >= FEW)
-
-
-def test_sign_flip_ends_where_it_would_take_too_long() -> None:
-    assert sign_flip_p([0.1] * SIGN_FLIP_PAIRS) == pytest.approx(2 / 2**SIGN_FLIP_PAIRS)
-    assert sign_flip_p([0.1] * (SIGN_FLIP_PAIRS + 1)) is None
 
 
 def test_no_common_seed_is_refused() -> None:

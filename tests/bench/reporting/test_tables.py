@@ -198,19 +198,14 @@ def test_the_lowest_error_is_best() -> None:
     assert best == {("B", "EER"), ("A", "R@1")}
 
 
-def test_one_seed_is_printed_without_plus_minus() -> None:
-    rows = summarise([make_run("A", 0)])
-    assert csv(rows).splitlines()[1].split(",")[7] == ""
-    assert "| 10.0 | 15.0 |" in markdown(rows)
-    assert "±" not in markdown(rows).split("Percent;")[0]
-
-
-def test_markdown_escapes_names_and_marks_the_best() -> None:
-    runs = [make_run("A|*b* <i>", 0), make_run("C", 0, change=0.2)]
-    text = markdown(summarise(runs))
+def test_markdown_escapes_names_marks_the_best_and_prints_one_seed_without_interval() -> None:
+    rows = summarise([make_run("A|*b* <i>", 0), make_run("C", 0, change=0.2)])
+    text = markdown(rows)
     assert r"| A\|\*b\* \<i\> | 10.0 | 15.0 |" in text
     assert "| C | **30.0** | **35.0** |" in text
     assert "half-width of the t-based 95 % confidence interval" in text
+    assert "±" not in text.split("Percent;")[0]
+    assert csv(rows).splitlines()[1].split(",")[7] == ""
 
 
 def test_console_fits_80_columns_and_takes_no_markup_from_names(runs: list[Run]) -> None:
