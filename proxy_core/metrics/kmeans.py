@@ -18,7 +18,7 @@ from torch import Tensor
 GRID = 2.0**-24
 FARTHEST = 1e38  # about what float32 can hold
 ITERATIONS = 300  # as in scikit-learn; most problems take some dozens
-ROUNDS = 64  # rounds in which centers are drawn: several in each round if k is larger
+ROUNDS = 256  # rounds in which centers are drawn: several in each round if k is larger
 GREEDY = 2048  # above so many centers, each is drawn without comparing candidates
 ACTIVE = 512  # from so many centers on, points are compared with moved centers only
 MOSTLY = 0.5  # share of moved centers above which a comparison with all is faster
@@ -61,8 +61,8 @@ def k_means(
     in the cluster of its nearest center, of equally near ones the first, so equal points are
     together. Clusters that become empty take the points farthest from their centers, and stay empty
     only with fewer than k distinct points. Memory beside the points: a copy in float32, some 100
-    bytes for each point, 30 for each number in the centers, 4 for each point and each of
-    max(k / 64, 1) (2 + ln k) candidates (k / 64 above 2,048 clusters), and 30 MB on a CPU.
+    bytes for each point, 30 for each number in the centers, 12 for each point and each of
+    max(k / 256, 1) (2 + ln k) candidates (k / 256 above 2,048 clusters), and 30 MB on a CPU.
 
     Raises ValueError for points that are not a matrix, not finite or 1e38 from their mean, for k
     outside 1..N, and for a negative seed.
@@ -73,7 +73,7 @@ def k_means(
     of 2 + floor(ln k) such points, the one that lowers the objective most. Lloyd, Least Squares
     Quantization in PCM, 1982.
 
-    Differs from scikit-learn in the draws: above 64 clusters, k / 64 centers are drawn at a time
+    Differs from scikit-learn in the draws: above 256 clusters, k / 256 centers are drawn at a time
     as if each were the only one, and above 2,048 clusters each has one candidate. scikit-learn also
     stops earlier, when centers hardly move. faiss starts at random points and stops after 20
     iterations.

@@ -307,7 +307,7 @@ def test_pairs_of_points_and_centers_are_never_all_in_memory(
     points = clouds(4000, 700, dim=4)
     with Largest() as largest:  # type: ignore[no-untyped-call]
         k_means(points, 640, seed=0)
-    assert largest.numel == 4000 * (640 // module.ROUNDS) * 8  # the candidates of a round
+    assert largest.numel == 4000 * -(-640 // module.ROUNDS) * 8  # the candidates of a round
 
 
 def test_bad_input_is_refused() -> None:
