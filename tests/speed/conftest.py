@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.store.environment import PACKAGES, cpu_model, installed_version
@@ -60,4 +61,5 @@ def pytest_terminal_summary(
     for kind, title in OTHERS.items():
         write_section(terminalreporter, title, recorded.get(kind, {}))
     versions = ", ".join(f"{name} {installed_version(name)}" for name in PACKAGES)
-    terminalreporter.write_line(f"{cpu_model()}, one thread; {versions}")
+    gpu = f" and {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    terminalreporter.write_line(f"{cpu_model()}, one thread{gpu}; {versions}")
