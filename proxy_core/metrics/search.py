@@ -542,7 +542,7 @@ def scan_on_cpu(
 ) -> tuple[list[Tensor], Pairs]:
     """Call `scan_tile`."""
     limits = state.limits.numpy()
-    rows, columns = limits[:, task[0]], limits[:, task[1]]
+    rows, columns = limits[:, task[0]].copy(), limits[:, task[1]].copy()  # contiguous
     if not both:
         columns = np.full((2, products.shape[1]), np.inf, np.float32)
     counts = [np.zeros(size, np.int32) for size in products.shape]
