@@ -61,7 +61,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 Pairs = tuple[Tensor, Tensor, Tensor]  # queries, gallery rows, products
 Task = tuple[slice, slice]  # queries of a part, and rows of the gallery
 
-TILE = {"cpu": 512, "cuda": 4096}  # a tile's products stay in a processor's cache
+TILE = {"cpu": 768, "cuda": 4096}  # the products of a tile stay in the cache of a CPU
 SAMPLE = 1024  # most gallery items from which first floors are estimated
 EVENTS = 2**20  # listed pairs that are collected before they are reduced
 MEMORY = 2**28  # bytes for what is kept of the queries that are searched together
