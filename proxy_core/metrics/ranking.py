@@ -136,9 +136,9 @@ def rank_rows(
 ) -> tuple[Tensor, ...]:
     """The fields of `Ranking`, in order, for T queries with similarities (T, G), which are used up.
 
-    labels and ids (T,) are those of the queries; the gallery's positions come in groups. Relevant
-    items are looked up by label and taken out of the row. What is left is irrelevant, and only the
-    best of it is sorted: enough to place every relevant item that stands within R.
+    labels and ids (T,) are those of the queries; the gallery's positions come in groups. Hits are
+    looked up by label and taken out of the row. What is left are misses, and only the best of them
+    are sorted: enough to rank every hit among the first R.
     """
     remove(similarities, *by_id.find(ids))
     positions, valid = by_label.find(labels)
@@ -169,10 +169,10 @@ def settle(
 
     hits (T, M) and misses (T, W) are similarities, best first and filled up with -inf, beside their
     positions in the gallery; `ahead` (T, M) counts the misses that precede each hit. Equal misses
-    stand in the order of their positions, as they are listed, and may end after the first K.
+    are in the order of their positions, and may end after the first K.
     """
     scores = scores_at_r(ahead, hits.isfinite().sum(dim=1))
-    if neighbors == 0:  # nothing is listed, so nothing has to be put in order
+    if neighbors == 0:  # nothing is listed, so the order of ties does not matter
         return *scores, positions[:, :0], hits[:, :0].float()
     hits, positions = order_ties(hits, positions, euclidean=euclidean)
     misses, others = misses[:, :neighbors], others[:, :neighbors]
@@ -187,7 +187,7 @@ def remove(similarities: Tensor, positions: Tensor, valid: Tensor) -> None:
 
 
 def edges(hits: Tensor, *, euclidean: bool) -> Tensor:
-    """The least similarity with which a miss precedes a hit, for hits of any shape."""
+    """Lowest similarity at which a miss precedes the given hit, for hits of any shape."""
     return hits * (1 + TIE) if euclidean else hits - TIE
 
 
@@ -201,7 +201,7 @@ def misses_ahead(misses: Tensor, hits: Tensor, *, euclidean: bool) -> Tensor:
 
 
 def first_hits(similarities: Tensor, hits: Tensor, misses: Tensor, *, euclidean: bool) -> Tensor:
-    """Ranks (T,) from 1 of the best of hits (T, M) among irrelevant items (T, G); 0 without any.
+    """Ranks (T,) from 1 of the best of hits (T, M) among misses (T, G); 0 without any.
 
     misses (T, W) are the best of these; where all of them precede the first hit, the whole row is
     counted.
@@ -223,10 +223,10 @@ def scores_at_r(ahead: Tensor, relevant: Tensor) -> tuple[Tensor, Tensor]:
     Precisions are added up in their order, on the CPU: the same bits for any tile and device.
     """
     number = torch.arange(1, ahead.shape[1] + 1, device=ahead.device)
-    places = ahead + number
-    within = places <= relevant[:, None]  # never where a row has no hit: all misses are ahead
+    ranks = ahead + number
+    within = ranks <= relevant[:, None]  # never where a row has no hit: all misses are ahead
     total = relevant.clamp(min=1).double().cpu()
-    precisions = F.pad(number.double() / places * within, (1, 0)).cpu().cumsum(dim=1)[:, -1]
+    precisions = F.pad(number.double() / ranks * within, (1, 0)).cpu().cumsum(dim=1)[:, -1]
     return within.sum(dim=1).cpu() / total, precisions / total
 
 
@@ -238,8 +238,7 @@ def first_misses(
     *,
     euclidean: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """The best irrelevant items (T, W), of which the first K stand in the order of the gallery
-    where they are equal.
+    """The best misses (T, W); equal ones among the first K are put in the order of the gallery.
 
     `topk` may take any of several equal items, so rows with a tie among the first K + 1 are sorted
     as a whole.
@@ -265,8 +264,8 @@ def order_ties(
 ) -> tuple[Tensor, Tensor]:
     """Rows (T, M) of descending values with runs of equal ones put in the order of positions.
 
-    A run goes on while a value is equal to the one before it. Values of -inf only fill rows up:
-    their order is of no account.
+    A run goes on while a value is equal to the one before it. Values of -inf only fill rows up,
+    so their order does not matter.
     """
     tied = equal_to_next(values, euclidean=euclidean)
     if not (tied & values[:, 1:].isfinite()).any():
@@ -288,11 +287,11 @@ def merge(
     """
     nowhere = 2 * (hits.shape[1] + neighbors + int(ahead.max() if ahead.numel() else 0)) + 1
     ahead = ahead.masked_fill(hits.isneginf(), nowhere)
-    hit_places = ahead + torch.arange(hits.shape[1], device=hits.device)
+    hit_ranks = ahead + torch.arange(hits.shape[1], device=hits.device)
     index = torch.arange(misses.shape[1], device=hits.device).expand_as(misses).contiguous()
-    miss_places = index + torch.searchsorted(ahead, index, right=True)
-    places = torch.cat([hit_places, miss_places.masked_fill(misses.isneginf(), nowhere)], dim=1)
-    chosen = places.argsort(dim=1)[:, :neighbors]
+    miss_ranks = index + torch.searchsorted(ahead, index, right=True)
+    ranks = torch.cat([hit_ranks, miss_ranks.masked_fill(misses.isneginf(), nowhere)], dim=1)
+    chosen = ranks.argsort(dim=1)[:, :neighbors]
     values = torch.cat([hits, misses], dim=1).gather(1, chosen)
     listed = torch.cat([positions, others], dim=1).gather(1, chosen)
     listed = listed.masked_fill(values.isneginf(), -1)

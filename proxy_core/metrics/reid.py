@@ -32,12 +32,12 @@ UNKNOWN = -1  # camera that is equal to no camera
 
 @dataclass(frozen=True)
 class ReidRanking:
-    """What the ranked gallery says about Q queries, as CPU tensors; K neighbours were asked for.
+    """Ranks and scores of Q queries with K neighbors each, as tensors on the CPU.
 
-    Ranks and precisions count the items that are not ignored. R is the number of relevant ones.
+    Ranks and precisions count the items that are not ignored. R is the number of positives.
     """
 
-    first_hit: Tensor  # (Q,) int64: rank from 1 of the first relevant item, 0 if there is none
+    first_hit: Tensor  # (Q,) int64: rank from 1 of the first positive, 0 if there is none
     relevant: Tensor  # (Q,) int64: R
     r_precision: Tensor  # (Q,) float64 in [0, 1]: relevant share of the first R; 0 if R = 0
     average_precision: Tensor  # (Q,) float64 in [0, 1]: AP@R as in `Ranking`; 0 if R = 0
@@ -57,43 +57,44 @@ def rank_reid(
     *,
     neighbors: int = 0,
 ) -> ReidRanking:
-    """Rank the gallery for every query; relevant are items with its label from another camera.
+    """Rank the gallery for every query. Positives have its label and come from another camera.
 
-    Ignored for every query, wherever they stand: items with label -1 (junk). Ignored for a query:
-    items with its label and its camera. All others with another label are wrong answers, also
-    those whose label no query has, such as the distractors of Market-1501 with label 0. Camera -1
-    is unknown and equal to no camera, so nothing is ignored on its account. Queries and gallery are
-    two sets: a query is left out of the gallery by the camera rule only.
+    Ignored for all queries: items with label -1 (junk). Ignored for one query: items with its label
+    and its camera. All other items are negatives, also those whose label no query has, such as the
+    distractors of Market-1501 with label 0. Camera -1 is unknown and equal to no camera, so nothing
+    is ignored because of it. Only the camera rule leaves a query out of the gallery.
 
-    queries (Q, D) and gallery (G, D) of any length and floating type, labels and cameras (Q,) and
-    (G,) integers. `neighbors` is K. `tile` is how many queries are compared at a time: it bounds
-    the memory, to some float64 matrices (tile, G), and changes no result. Computed on the device
-    of `queries`.
+    queries (Q, D), gallery (G, D): vectors of any length and floating type. labels, cameras: (Q,)
+        and (G,) integers.
+    neighbors: K, how many gallery items to list for each query.
 
-    ValueError for shapes that do not fit, empty or non-finite input, cameras below -1, a query with
-    label -1, a gallery of junk only, K < 0 and tile < 1.
+    Returns a `ReidRanking`, computed in float64 on the device of `queries`, with a few matrices of
+    32 MB at a time on a CPU and of 512 MB elsewhere.
+
+    Raises ValueError for shapes that do not fit, empty or non-finite input, cameras below -1, a
+    query with label -1, a gallery of junk only, and K < 0.
     """
     if neighbors < 0:
         raise ValueError(f"neighbors is {neighbors}: expected 0 or more")
     check_cameras("queries", query_cameras, query_labels)
     check_cameras("gallery", gallery_cameras, gallery_labels)
-    sought, labels, cameras = checked("queries", queries, query_labels, query_cameras, queries)
-    vectors, answers, others = checked("gallery", gallery, gallery_labels, gallery_cameras, queries)
-    kept = (answers != JUNK).nonzero().squeeze(1)
+    vectors, labels, cameras = checked("queries", queries, query_labels, query_cameras, queries)
+    items, item_labels, item_cameras = checked(
+        "gallery", gallery, gallery_labels, gallery_cameras, queries
+    )
+    kept = (item_labels != JUNK).nonzero().squeeze(1)
     if (labels == JUNK).any() or len(kept) == 0:
         raise ValueError(
-            f"{int((labels == JUNK).sum())} queries and {len(answers) - len(kept)} of "
-            f"{len(answers)} gallery items have label {JUNK} (junk): no query may be junk, "
+            f"{int((labels == JUNK).sum())} queries and {len(item_labels) - len(kept)} of "
+            f"{len(item_labels)} gallery items have label {JUNK} (junk): no query may be junk, "
             "and some of the gallery must not be"
         )
-    views, item_views = same_view(labels, cameras, answers[kept], others[kept])
-    groups = group(answers[kept]), group(item_views)
-    vectors = vectors[kept]
-    size = rows_at_a_time(vectors)
-    tiles = zip(*(torch.split(column, size) for column in (sought, labels, views)), strict=True)
-    parts = [
-        rank_views(some @ vectors.T, own, view, *groups, neighbors) for some, own, view in tiles
-    ]
+    views, item_views = same_view(labels, cameras, item_labels[kept], item_cameras[kept])
+    groups = group(item_labels[kept]), group(item_views)
+    items = items[kept]
+    size = rows_at_a_time(items)
+    tiles = zip(*(torch.split(column, size) for column in (vectors, labels, views)), strict=True)
+    parts = [rank_views(rows @ items.T, own, view, *groups, neighbors) for rows, own, view in tiles]
     ranking = ReidRanking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
     return replace(ranking, neighbors=gallery_positions(ranking.neighbors, kept.cpu()))
 
@@ -152,12 +153,12 @@ def rank_views(
 def misses_ahead(misses: Tensor, hits: Tensor) -> Tensor:
     """How many misses (T, G) precede each of the descending hits (T, M): (T, M) int64.
 
-    A miss precedes a hit that is at most `TIE` more similar. Each miss is put down at the first hit
-    that it precedes, and these numbers are added up.
+    A miss precedes a hit that is at most `TIE` more similar. Each miss is counted at the first hit
+    that it precedes, and these counts are added up.
     """
-    place = torch.searchsorted(TIE - hits, -misses)  # M where it precedes none
-    counts = place.new_zeros(len(hits), hits.shape[1] + 1)
-    return counts.scatter_add_(1, place, torch.ones_like(place)).cumsum(dim=1)[:, :-1]
+    first = torch.searchsorted(TIE - hits, -misses)  # M where it precedes none
+    counts = first.new_zeros(len(hits), hits.shape[1] + 1)
+    return counts.scatter_add_(1, first, torch.ones_like(first)).cumsum(dim=1)[:, :-1]
 
 
 def first_hits(ahead: Tensor, hits: Tensor) -> Tensor:
@@ -170,7 +171,7 @@ def first_hits(ahead: Tensor, hits: Tensor) -> Tensor:
 def precisions(ahead: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
     """Average precision (T,) in both forms, from the misses ahead of each of the hits (T, M).
 
-    The i-th of R hits stands at place p. The usual form, of torchreid and most Python code, is the
+    The i-th of R hits has rank p. The usual form, of torchreid and most Python code, is the
     sum of i / p, divided by R. compute_AP.m adds (recall - old_recall) * (old_precision +
     precision) / 2 at every item that is not ignored, where the old values are those at the item
     before, 0 and 1.0 at the start. As recall grows by 1 / R at a hit and nowhere else, that is the
@@ -178,9 +179,9 @@ def precisions(ahead: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
     It is never larger than the usual form.
     """
     number = torch.arange(1, hits.shape[1] + 1, device=hits.device).double()
-    places = ahead + number
-    now = number / places
-    before = torch.where(places > 1, (number - 1) / (places - 1).clamp(min=1), 1.0)
+    ranks = ahead + number
+    now = number / ranks
+    before = torch.where(ranks > 1, (number - 1) / (ranks - 1).clamp(min=1), 1.0)
     found = hits.isfinite()
     total = found.sum(dim=1).clamp(min=1)
     return (now * found).sum(dim=1) / total, ((now + before) / 2 * found).sum(dim=1) / total
@@ -195,11 +196,11 @@ def reid_summary(ranking: ReidRanking, ks: Sequence[int] = (1, 5, 10)) -> dict[s
     """Means over the queries, in [0, 1]: `recall@K` (CMC at rank K) for each K, `r_precision`,
     `map@r`, and over all hits `map` and `map_trapezoidal`.
 
-    Queries without a relevant item are left out, as in torchreid (evaluation.m counts them as 0;
+    Queries without a positive are left out, as in torchreid (evaluation.m counts them as 0;
     Market-1501 has none); `queries_without_relevant` is their number. Published mAPs are of both
     forms, and `map_trapezoidal` is the one of the data set's own code.
 
-    ValueError if no query has a relevant item, or if a K < 1.
+    Raises ValueError if no query has a positive, or if a K < 1.
     """
     scores = {f"recall@{k}": recall_at_k(ranking.first_hit, k) for k in ks}
     known = ranking.relevant > 0
