@@ -637,20 +637,25 @@ def reduce(state: Search, sides: Sides, *, final: bool = False) -> None:
     decide(state, sides, *(part[len(state.kept[0]) :] for part in (queries, items, products)))
     state.new.clear()
     state.listed = 0
-    order = sort_key(queries, products).argsort()
-    queries, items, products = queries[order], items[order], products[order]
-    counts = torch.bincount(queries, minlength=len(state.wanted))
-    last = offsets(counts)[:-1] + state.wanted - 1
-    enough = (counts >= state.wanted) & (state.wanted > 0)
+    keys, order = sort_key(queries, products).sort()
+    numbers = torch.arange(len(state.wanted), device=keys.device)
+    starts = torch.searchsorted(
+        keys, sort_key(numbers, torch.full_like(state.limits[1], torch.inf))
+    )
+    last = starts + state.wanted - 1
+    ends = F.pad(starts[1:], (0, 1), value=len(keys))
+    enough = (last < ends) & (state.wanted > 0)
     reached = torch.full_like(state.limits[1], LOWEST)
-    reached[enough] = products[last[enough]] - sides.margin
+    reached[enough] = products[order[last[enough]]] - sides.margin
     if final:
         state.give_up((state.wanted > 0) & (reached < state.limits[1]))
     torch.maximum(state.limits[1], reached, out=state.limits[1])
-    wanted = products >= state.limits[1][queries]
-    many = torch.bincount(queries[wanted], minlength=len(counts)) > 2 * state.wanted + 64
+    counts = torch.searchsorted(keys, sort_key(numbers, state.limits[1]), right=True) - starts
+    many = counts > 2 * state.wanted + 64
     state.give_up(many)
-    wanted &= ~many[queries]
+    counts[many] = 0
+    before = (starts - offsets(counts)[:-1]).repeat_interleave(counts)
+    wanted = order[before + torch.arange(len(before), device=keys.device)]
     state.kept = queries[wanted], items[wanted], products[wanted]
 
 
