@@ -8,46 +8,30 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
-    from proxy_core.losses.parts.class_vectors import ClassVectors
+    from proxy_core.losses import LOSSES as LOSSES
+    from proxy_core.losses import ClusteredBatches as ClusteredBatches
+    from proxy_core.losses import HasClassVectors as HasClassVectors
+    from proxy_core.losses.parts.class_vectors import ClassVectors as ClassVectors
+    from proxy_core.metrics.classification import class_mean_accuracy as class_mean_accuracy
     from proxy_core.metrics.classification import (
-        class_mean_accuracy,
-        nearest_neighbor_accuracy,
-        proxy_accuracy,
+        nearest_neighbor_accuracy as nearest_neighbor_accuracy,
     )
-    from proxy_core.metrics.clustering import cluster_scores
-    from proxy_core.metrics.few_shot import draw_episodes, episode_accuracy, one_shot_error
-    from proxy_core.metrics.reid import rank_reid, reid_summary
-    from proxy_core.metrics.retrieval import rank, recall_at_k, summary
-    from proxy_core.metrics.triplet_bound import triplet_bound
-    from proxy_core.metrics.verification import verification
-    from proxy_core.models.backbones import BACKBONES
-    from proxy_core.models.embedding_model import EmbeddingModel
+    from proxy_core.metrics.classification import proxy_accuracy as proxy_accuracy
+    from proxy_core.metrics.clustering import cluster_scores as cluster_scores
+    from proxy_core.metrics.few_shot import draw_episodes as draw_episodes
+    from proxy_core.metrics.few_shot import episode_accuracy as episode_accuracy
+    from proxy_core.metrics.few_shot import one_shot_error as one_shot_error
+    from proxy_core.metrics.reid import rank_reid as rank_reid
+    from proxy_core.metrics.reid import reid_summary as reid_summary
+    from proxy_core.metrics.retrieval import rank as rank
+    from proxy_core.metrics.retrieval import recall_at_k as recall_at_k
+    from proxy_core.metrics.retrieval import summary as summary
+    from proxy_core.metrics.triplet_bound import triplet_bound as triplet_bound
+    from proxy_core.metrics.verification import verification as verification
+    from proxy_core.models.backbones import BACKBONES as BACKBONES
+    from proxy_core.models.embedding_model import EmbeddingModel as EmbeddingModel
 
     __version__: str
-
-__all__ = [
-    "BACKBONES",
-    "LOSSES",
-    "ClassVectors",
-    "ClusteredBatches",
-    "EmbeddingModel",
-    "HasClassVectors",
-    "class_mean_accuracy",
-    "cluster_scores",
-    "draw_episodes",
-    "episode_accuracy",
-    "nearest_neighbor_accuracy",
-    "one_shot_error",
-    "proxy_accuracy",
-    "rank",
-    "rank_reid",
-    "recall_at_k",
-    "reid_summary",
-    "summary",
-    "triplet_bound",
-    "verification",
-]
 
 MODULES = {
     "losses": ["LOSSES", "ClusteredBatches", "HasClassVectors", "ClassVectors"],
@@ -65,6 +49,7 @@ MODULES = {
     "models.backbones": ["BACKBONES"],
     "models.embedding_model": ["EmbeddingModel"],
 }
+__all__ = [name for names in MODULES.values() for name in names]
 
 
 def __getattr__(name: str) -> Any:

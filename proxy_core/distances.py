@@ -54,6 +54,12 @@ def squared_distances(vectors: Tensor) -> Tensor:
     return (2.0 - 2.0 * cosine_similarity(vectors, vectors)).clamp(min=0.0)
 
 
+def root(squares: Tensor) -> Tensor:
+    """Square roots, of any shape; 0 with a gradient of 0 instead of infinity where squares <= 0."""
+    flat = squares <= 0  # below 0 by rounding only
+    return squares.masked_fill(flat, 1.0).sqrt().masked_fill(flat, 0.0)
+
+
 def same_class(labels: Tensor) -> Tensor:
     """Mask (B, B), true where two labels (B,) are equal; true on the diagonal."""
     return labels[:, None] == labels[None, :]

@@ -44,17 +44,11 @@ def checked(constructor: Callable[Arguments, None]) -> Callable[Arguments, None]
     def check_and_construct(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         given = signature(constructor).bind(*args, **kwargs).arguments
         for name, declared in get_type_hints(constructor, include_extras=True).items():
-            if name in given:
-                check_argument(name, given[name], declared)
+            if name in given and not is_allowed(given[name], declared):
+                raise ValueError(f"{name} is {given[name]!r}: it must be {allowed(declared)}")
         constructor(*args, **kwargs)
 
     return check_and_construct
-
-
-def check_argument(name: str, value: object, declared: Any) -> None:
-    """Raise ValueError naming the argument, its value and the range unless the type allows it."""
-    if not is_allowed(value, declared):
-        raise ValueError(f"{name} is {value!r}: it must be {allowed(declared)}")
 
 
 def is_allowed(value: Any, declared: Any) -> bool:

@@ -96,7 +96,7 @@ def suites_table() -> Table:
     table = Table("suite", "title", "runs", title="suites")
     for name in names():
         _, suite = load_suite(name)
-        table.add_row(name, suite.title, str(len(suite.specs())))
+        table.add_row(name, suite.title, str(len(suite.specs)))
     return table
 
 

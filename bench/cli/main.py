@@ -53,7 +53,7 @@ def run(
 
     console = Console()
     name, chosen = load_suite(suite)
-    specs = chosen.specs()
+    specs = chosen.specs
     check_results(results)
     check_device(device)
     stored, missing = missing_runs(specs, results)
@@ -81,7 +81,7 @@ def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     from bench.suites import load_suite
 
     name, chosen = load_suite(suite)
-    if not finish(suite, name, chosen.title, chosen.specs(), results, {}):
+    if not finish(suite, name, chosen.title, chosen.specs, results, {}):
         raise typer.Exit(1)
 
 
@@ -92,7 +92,7 @@ def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     from bench.suites import load_suite
 
     _, chosen = load_suite(suite)
-    Console().print(status_table(chosen.specs(), results))
+    Console().print(status_table(chosen.specs, results))
 
 
 @app.command()

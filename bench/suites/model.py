@@ -5,7 +5,8 @@ hyper-parameters and learning rate, and the composition of its batches; these ma
 (`on`), because they come from a search on the validation classes of that data set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Self
 
@@ -14,7 +15,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -32,18 +32,15 @@ def known_dataset(name: str) -> str:
     return name
 
 
-def known_backbone(name: str) -> str:
-    """The name; ValueError if there is no such backbone."""
-    if name not in backbones():
-        raise ValueError(unknown("backbone", name, backbones()))
-    return name
+def one_of(kind: str, names: Callable[[], Collection[str]]) -> AfterValidator:
+    """A check that a name is one of those known of a kind."""
 
+    def check(name: str) -> str:
+        if name not in names():
+            raise ValueError(unknown(kind, name, names()))
+        return name
 
-def known_loss(name: str) -> str:
-    """The name; ValueError if there is no such loss."""
-    if name not in declared_losses():
-        raise ValueError(unknown("loss", name, declared_losses()))
-    return name
+    return AfterValidator(check)
 
 
 DatasetName = Annotated[Name, AfterValidator(known_dataset)]
@@ -53,7 +50,7 @@ STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 class SuiteBudget(Budget):
     """The budget of a data set, with a check that the backbone exists."""
 
-    backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
+    backbone: Annotated[Name, one_of("backbone", backbones)] = "conv4"
 
 
 class Change(BaseModel):
@@ -74,7 +71,7 @@ class Method(BaseModel):
 
     model_config = STRICT
 
-    loss: Annotated[Name, AfterValidator(known_loss)]
+    loss: Annotated[Name, one_of("loss", declared_losses)]
     args: dict[str, LossArgument] = Field(default={}, validate_default=True)
     loss_learning_rate: float = Field(default=0.0, ge=0)
     samples_per_class: int = Field(default=4, ge=1)
@@ -115,7 +112,6 @@ class Suite(BaseModel):
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
     budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
-    _specs: tuple[RunSpec, ...] = PrivateAttr(default=())
 
     @field_validator("seeds")
     @classmethod
@@ -144,18 +140,14 @@ class Suite(BaseModel):
             for name, method in self.methods.items()
             for problem in method_problems(method, self.budgets)
         ]
-        self._specs = self.expand()
-        problems = problems or same_directory(self._specs)
+        problems = problems or same_directory(self.specs)
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
+    @cached_property
     def specs(self) -> tuple[RunSpec, ...]:
         """Every run of the grid; seed by seed, so that an early stop leaves whole comparisons."""
-        return self._specs
-
-    def expand(self) -> tuple[RunSpec, ...]:
-        """`specs`, made from the budgets, seeds and methods."""
         fields = {
             (dataset, name): budget.model_dump() | method.settings(dataset)
             for dataset, budget in self.budgets.items()
@@ -196,20 +188,17 @@ def budget_problems(dataset: str, budget: Budget) -> list[str]:
 
 def photograph_problems(dataset: str, budget: Budget) -> list[str]:
     """Photographs need the sizes for decoding and cropping; small images take none."""
-    sizes = budget.resize, budget.crop
-    cropped = budget.augmentation in ("crop", "resized-crop")
+    sizes = {"resize": budget.resize, "crop": budget.crop}
     if not find(dataset).photographs:
-        given = [name for name, size in zip(("resize", "crop"), sizes, strict=True) if size]
+        given = [name for name, size in sizes.items() if size]
         problems = [f"{name}: {dataset} has small images, which are not resized" for name in given]
-        return problems + ["augmentation: small images take none or affine"] * cropped
+        if budget.augmentation in ("crop", "resized-crop"):
+            problems.append("augmentation: small images take none or affine")
+        return problems
+    meaning = {"resize": "the shorter side after decoding", "crop": "the side of the square crop"}
     problems = [
-        f"{name}: {dataset} has photographs, so give {what} in pixels"
-        for name, size, what in zip(
-            ("resize", "crop"),
-            sizes,
-            ("the shorter side after decoding", "the side of the square crop"),
-            strict=True,
-        )
+        f"{name}: {dataset} has photographs, so give {meaning[name]} in pixels"
+        for name, size in sizes.items()
         if size is None
     ]
     if budget.augmentation == "affine":

@@ -52,8 +52,6 @@ class Center(nn.Module):
     centers, and divides their gradient by the weight (its issue 2). Here the gradient is not
     divided: the optimizer's rate can make up for that, and Adam's steps hardly depend on the size
     of gradients. Centers start at zero; the linear layer has a bias and PyTorch's initialisation.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     centers: Tensor

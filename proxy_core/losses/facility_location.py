@@ -57,9 +57,7 @@ class FacilityLocation(nn.Module):
     one image of each class, loss and gradient are 0. Images that coincide or mirror each other can
     make the value depend on the order of the batch.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. The search runs on the CPU, in
-    O(B^2) memory and, for C classes in the batch, in time C * B^2. No parameters; C and D serve to
-    check the batch.
+    The search runs on the CPU, in O(B^2) memory and, for C classes in the batch, in time C * B^2.
     """
 
     @checked

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
-from proxy_core.distances import same_class, squared_distances
+from proxy_core.distances import root, same_class, squared_distances
 from proxy_core.hyper_parameters import Count, Distance, Positive, checked
 from proxy_core.losses.parts.masked_sums import log_sum_exp, mean_over
 
@@ -66,9 +66,6 @@ class Contrastive(nn.Module):
     without both the loss is 0. Differs from pytorch-metric-learning 2.9, whose pull is d and whose
     push is [margin - d]_+, neither squared nor halved, averaged over the pairs where they are not
     zero.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     @checked
@@ -96,9 +93,6 @@ class LiftedStructure(nn.Module):
     positive or without a negative pair loss and gradient are exactly 0. Equals
     pytorch-metric-learning 2.9, which needs a matrix of all positive by all negative pairs; here no
     tensor is larger than (B, B).
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     @checked
@@ -125,9 +119,6 @@ class GeneralizedLifted(nn.Module):
     negative do not count; if none counts, loss and gradient are exactly 0. Differs from
     pytorch-metric-learning 2.9 only for such anchors: it takes the log of their empty sum as 0 and
     counts them in the mean.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     @checked
@@ -143,13 +134,8 @@ class GeneralizedLifted(nn.Module):
 
 
 def plain_distances(vectors: Tensor) -> Tensor:
-    """Distances (B, B) in [0, 2] between the directions of rows (B, D), not squared.
-
-    The root has no derivative at 0; there the gradient is 0 instead of infinite.
-    """
-    squared = squared_distances(vectors)
-    same = squared == 0
-    return squared.masked_fill(same, 1.0).sqrt().masked_fill(same, 0.0)
+    """Distances (B, B) in [0, 2] between the directions of rows (B, D), not squared."""
+    return root(squared_distances(vectors))
 
 
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -91,9 +91,6 @@ class NPairs(nn.Module):
     which takes the first pair of each class in the order of the batch and has no penalty by
     default. `norm_weight` 0.001 is TensorFlow's reg_lambda 0.002, whose penalty is 1/4 of the sum
     of two means. Without a positive or without a negative pair only the penalty remains.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     @checked
@@ -125,9 +122,6 @@ class MultiSimilarity(nn.Module):
     epsilon 0.1 are the defaults here: its beta is 40, and it drops positives of cosine 1 and
     anchors without a mined pair of each kind. Equals pytorch-metric-learning 2.9 with its
     `MultiSimilarityMiner`, whose epsilon has the same default.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     @checked
@@ -164,9 +158,6 @@ class NTXent(nn.Module):
     (as in SupCon, https://arxiv.org/abs/2004.11362). Without a positive or without a negative pair
     loss and gradient are exactly 0. Equals pytorch-metric-learning 2.9 unless a probability
     underflows: there such a pair loses its gradient, here it keeps it.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     @checked

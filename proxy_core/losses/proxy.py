@@ -83,9 +83,6 @@ class ProxyNCA(nn.Module):
     a^2 + b^2 - 2 a b cos, hence s = 2 a b: the common (3, 3) is s = 18. Differs from common code,
     which sums over all proxies: see `ProxyNCASoftmax`. This form does not saturate, and its values
     may be negative. Proxies start as random directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar. ValueError when built with an
-    assignment that `Assigner` refuses.
     """
 
     @checked
@@ -123,9 +120,6 @@ class ProxyNCASoftmax(nn.Module):
     they keep their loss and gradient. With more than one proxy per class the softmax is over the
     nearest one of the own class and all proxies of the other classes. Proxies start as random
     directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. ValueError when built with an
-    assignment that `Assigner` refuses.
     """
 
     @checked
@@ -164,9 +158,6 @@ class ProxyNCAPlusPlus(nn.Module):
     belong to the network, which the data set fixes here; its sampling is `samples_per_class`, and
     its fast proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` come from the
     paper of `ProxyNCA`. Proxies start as random directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. ValueError when built with an
-    assignment that `Assigner` refuses.
     """
 
     @checked

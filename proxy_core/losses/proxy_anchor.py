@@ -65,9 +65,6 @@ class ProxyAnchor(nn.Module):
     precision at scale 32, and its one-hot targets have a single column for two classes. Here both
     sums are taken as logarithms. Otherwise the loss equals that code and pytorch-metric-learning
     2.9. Proxies start as random directions of length about 1, there of length about sqrt(2 D / C).
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. ValueError when built with an
-    assignment that `Assigner` refuses.
     """
 
     @checked

@@ -73,9 +73,6 @@ class ProxyTriplet(nn.Module):
     validation scores lower. The mean over negatives is the default because its size does not grow
     with the number of classes; with one proxy per class, sum and mean differ by the factor C - 1.
     Proxies start as random directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0 up to rounding. ValueError when
-    built with an assignment that `Assigner` refuses.
     """
 
     @checked

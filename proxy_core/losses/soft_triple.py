@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
-from proxy_core.distances import full_precision, unit
+from proxy_core.distances import full_precision, root, unit
 from proxy_core.hyper_parameters import (
     Count,
     CountPerClass,
@@ -53,9 +53,7 @@ def center_spread(centers: Tensor) -> Tensor:
     with torch.autocast(centers.device.type, enabled=False):
         cosines = directions @ directions.mT  # (C, K, K)
     first, second = torch.triu_indices(count, count, offset=1, device=centers.device)
-    squares = 2.0 - 2.0 * cosines[:, first, second]
-    merged = squares <= 0  # below 0 by rounding only
-    distances = squares.masked_fill(merged, 0.0).sqrt()
+    distances = root(2.0 - 2.0 * cosines[:, first, second])
     spread: Tensor = 0.5 * distances.sum() / max(distances.numel(), 1)
     return spread
 
@@ -74,8 +72,6 @@ class SoftTriple(nn.Module):
     from pytorch-metric-learning 2.9, where the regulariser is an argument and off by default. The
     loss normalises the embeddings. Centers start as in the authors' code, each number uniform
     within 1 / sqrt(C K) of 0.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -95,21 +91,12 @@ class SoftTriple(nn.Module):
         self.centers = nn.Parameter(
             torch.empty(num_classes, centers_per_class, embedding_dim).uniform_(-bound, bound)
         )
-        self.scale = scale
-        self.margin = margin
-        self.temperature = temperature
+        self.settings = {"scale": scale, "margin": margin, "temperature": temperature}
         self.spread_weight = spread_weight
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, self.centers.shape[0], self.centers.shape[2])
-        value = soft_triple(
-            embeddings,
-            labels,
-            self.centers,
-            scale=self.scale,
-            margin=self.margin,
-            temperature=self.temperature,
-        )
+        value = soft_triple(embeddings, labels, self.centers, **self.settings)
         return value + self.spread_weight * center_spread(self.centers)
 
     def class_vectors(self) -> ClassVectors:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
-from proxy_core.distances import inner_products
+from proxy_core.distances import inner_products, root
 from proxy_core.hyper_parameters import Angle, CosineMargin, Count, Fraction, Positive, checked
 from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
@@ -48,19 +48,10 @@ def arcface(
     """
     cosines = proxy_cosines(embeddings, proxies)  # (B, C)
     own = cosines.gather(1, labels[:, None])
-    turned = own * math.cos(margin) - sine(own) * math.sin(margin)
+    sine = root(1.0 - own.square())
+    turned = own * math.cos(margin) - sine * math.sin(margin)
     lowered = torch.where(own >= -math.cos(margin), turned, own - margin * math.sin(margin))
     return F.cross_entropy(scale * cosines.scatter(1, labels[:, None], lowered), labels)
-
-
-def sine(cosines: Tensor) -> Tensor:
-    """sin(theta) >= 0 from cos(theta), of any shape, with gradient 0 where cos(theta) is +-1.
-
-    The true gradient is infinite there, and would become NaN in the embedding.
-    """
-    squares = 1.0 - cosines.square()
-    flat = squares <= 0  # below 0 by rounding only
-    return squares.masked_fill(flat, 0.0).sqrt()
 
 
 def cosface(
@@ -86,8 +77,6 @@ class Softmax(nn.Module):
 
     Differs from the paper: `label_smoothing` (Szegedy et al. 2016, default 0, which is off) exists
     because published comparisons of proxy losses often train with 0.1 without reporting it.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -116,8 +105,6 @@ class NormalizedSoftmax(nn.Module):
 
     Differs from the paper, of which this is the loss only, without layer normalisation and
     sampling. Proxies, the rows of the classifier, start as random directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -149,8 +136,6 @@ class ArcFace(nn.Module):
     The authors' code and pytorch-metric-learning 2.9 do the same; the latter takes the margin in
     degrees (28.6). At theta = 0 and pi, where its derivative by the cosine is infinite, the margin
     has gradient 0. Proxies start as random directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked
@@ -181,8 +166,6 @@ class CosFace(nn.Module):
     Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018,
     https://arxiv.org/abs/1801.09414, equation 4 with its s = 64 and m = 0.35. The only difference
     from the paper: proxies start as random directions of length about 1.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0.
     """
 
     @checked

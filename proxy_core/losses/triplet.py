@@ -1,5 +1,7 @@
 """Triplet loss: two surrogates over the triplets that a mining rule selects from the batch."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -149,9 +151,6 @@ class Triplet(nn.Module):
     negative for each positive pair, the nearest one beyond the positive, and otherwise the farthest
     one; pytorch-metric-learning 2.9 uses plain instead of squared distances by default, adds the
     margin to its smooth loss, and where it draws negatives it also draws the positives.
-
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar >= 0. No parameters; C and D serve
-    to check the batch.
     """
 
     draws: Draws | None
@@ -169,26 +168,11 @@ class Triplet(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.embedding_dim = embedding_dim
-        self.margin = margin
-        self.mining: Mining = mining
-        self.surrogate: Surrogate = surrogate
+        self.settings: dict[str, Any] = dict(margin=margin, mining=mining, surrogate=surrogate)
         self.draws = Draws() if mining in ("random", "distance-weighted") else None
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
         if self.draws is None:
-            return triplet(
-                embeddings,
-                labels,
-                margin=self.margin,
-                mining=self.mining,
-                surrogate=self.surrogate,
-            )
-        return drawn_triplet(
-            embeddings,
-            labels,
-            self.draws(len(labels)),
-            margin=self.margin,
-            mining=self.mining,
-            surrogate=self.surrogate,
-        )
+            return triplet(embeddings, labels, **self.settings)
+        return drawn_triplet(embeddings, labels, self.draws(len(labels)), **self.settings)

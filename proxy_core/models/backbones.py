@@ -1,6 +1,7 @@
 """Backbones: networks from images to features, with random initial weights."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -54,18 +55,11 @@ def conv4(channels: int) -> tuple[nn.Module, int]:
     return Conv4(channels), CONV4_WIDTH
 
 
-def resnet18(channels: int) -> tuple[nn.Module, int]:
-    """torchvision's ResNet-18 without its classifier, and its 512 features."""
-    from torchvision.models import resnet18 as build
+def resnet(name: str, channels: int) -> tuple[nn.Module, int]:
+    """torchvision's ResNet of this name without its classifier, and its features."""
+    from torchvision.models import get_model
 
-    return without_classifier(build(weights=None), "resnet18", channels)
-
-
-def resnet50(channels: int) -> tuple[nn.Module, int]:
-    """torchvision's ResNet-50 without its classifier, and its 2,048 features."""
-    from torchvision.models import resnet50 as build
-
-    return without_classifier(build(weights=None), "resnet50", channels)
+    return without_classifier(get_model(name, weights=None), name, channels)
 
 
 def googlenet(channels: int) -> tuple[nn.Module, int]:
@@ -93,7 +87,7 @@ def without_classifier(network: nn.Module, name: str, channels: int) -> tuple[nn
 
 BACKBONES: dict[str, Callable[[int], tuple[nn.Module, int]]] = {
     "conv4": conv4,
-    "resnet18": resnet18,
-    "resnet50": resnet50,
+    "resnet18": partial(resnet, "resnet18"),  # 512 features
+    "resnet50": partial(resnet, "resnet50"),  # 2,048 features
     "googlenet": googlenet,
 }

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from proxy_core.distances import same_class
-from proxy_core.hyper_parameters import AssignmentRule, Count, ProxiesPerClass, checked
+from proxy_core.hyper_parameters import AssignmentRule
 from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
 
 
@@ -104,12 +104,15 @@ class Assigner(nn.Module):
 
     members: Tensor | None
 
-    @checked
     def __init__(
-        self, num_classes: Count, assignment: AssignmentRule, proxies_per_class: ProxiesPerClass
+        self, num_classes: int, assignment: AssignmentRule, proxies_per_class: float
     ) -> None:
         super().__init__()
-        check_rule(assignment, proxies_per_class)
+        if assignment == "static" and proxies_per_class > 1 and proxies_per_class % 1:
+            raise ValueError(
+                f"proxies_per_class is {proxies_per_class}: above 1 the static rule gives every "
+                "class the same number, so it must be a whole number; or use the dynamic rule"
+            )
         self.num_classes = num_classes
         self.num_proxies = max(1, round(proxies_per_class * num_classes))
         if self.num_proxies < min(num_classes, 2):
@@ -137,12 +140,3 @@ class Assigner(nn.Module):
             classes = torch.full((len(proxies),), -1, device=proxies.device)
             return ClassVectors(proxies.detach(), classes)
         return class_vectors_of(proxies.view(*self.members.shape, -1))
-
-
-def check_rule(assignment: str, proxies_per_class: float) -> None:
-    """Raise ValueError for a rule and a number of proxies per class that never fit together."""
-    if assignment == "static" and proxies_per_class > 1 and proxies_per_class % 1:
-        raise ValueError(
-            f"proxies_per_class is {proxies_per_class}: above 1 the static rule gives every class "
-            "the same number, so it must be a whole number; or use the dynamic rule"
-        )
