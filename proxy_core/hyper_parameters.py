@@ -55,17 +55,12 @@ def is_allowed(value: Any, declared: Any) -> bool:
     """Whether a declared type allows a value; a number must be finite, and a bool is no number."""
     if get_origin(declared) is Literal:
         return value in get_args(declared)
-    kind, *bounds = get_args(declared)
-    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+    kind, low, *high = get_args(declared)
+    is_number = isinstance(value, Integral if kind is int else Real)
+    if not is_number or isinstance(value, bool) or not math.isfinite(value):
         return False
-    return math.isfinite(value) and all(is_inside(value, bound) for bound in bounds)
-
-
-def is_inside(value: Any, bound: Gt | Ge | Le) -> bool:
-    """Whether a number satisfies one bound."""
-    if isinstance(bound, Gt):
-        return bool(value > bound.gt)
-    return bool(value >= bound.ge if isinstance(bound, Ge) else value <= bound.le)
+    above = value > low.gt if isinstance(low, Gt) else value >= low.ge
+    return bool(above and all(value <= bound.le for bound in high))
 
 
 def allowed(declared: Any) -> str:

@@ -31,7 +31,9 @@ def load_suite(name: str) -> tuple[str, Suite]:
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
-        raise SuiteError(missing(name, path))
+        if name.endswith(".toml"):
+            raise SuiteError(f"there is no suite file {path}")
+        raise SuiteError(f"{unknown('suite', name, names())}; a file of your own ends in .toml")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return path.stem, Suite.model_validate(content)
@@ -42,12 +44,6 @@ def load_suite(name: str) -> tuple[str, Suite]:
         mistakes = "mistake" if len(lines) == 1 else "mistakes"
         text = "\n".join(f"  {line}" for line in lines)
         raise SuiteError(f"{path} has {len(lines)} {mistakes}:\n{text}") from error
-
-
-def missing(name: str, path: Path) -> str:
-    if name.endswith(".toml"):
-        return f"there is no suite file {path}"
-    return f"{unknown('suite', name, names())}; a file of your own ends in .toml"
 
 
 def explain(item: Any) -> list[str]:

@@ -2,12 +2,13 @@
 
 Construction: `Loss(num_classes, embedding_dim, *, hyper_parameter=default, ...)`, with a type of
 `proxy_core.hyper_parameters` for every argument. A value outside its type raises a ValueError that
-names the argument, the value and the allowed range. A loss that does not need C or D takes them all
-the same, to check batches.
+names the argument, the value and the allowed range, and so does a combination that has no meaning.
+A loss that does not need C or D takes them all the same, to check batches.
 
 Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and int64 labels (B,)
-in 0..C-1 -> a scalar of the size of a mean, independent of the order of the batch. A loss
-normalises where its formula says so. Any other batch, or an empty one, raises ValueError.
+in 0..C-1 -> a scalar of the size of a mean, independent of the order of the batch, and at least 0
+unless the docstring says otherwise. A loss normalises where its formula says so. Any other batch,
+or an empty one, raises ValueError.
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, also for zero embeddings and for classes that are absent from the batch, as
@@ -16,6 +17,7 @@ are right or, where a gradient is written by hand for speed, refused with a Runt
 
 State: everything learned is a parameter of the module and everything else that changes is a buffer.
 `parameters()` is all that an optimizer needs, and `state_dict()` all that a checkpoint needs.
+Proxies start as random directions of length about 1.
 
 Hooks: a loss may have either of two. `HasClassVectors` gives access to proxies, centers or
 classifier weights, for example to classify images. `ClusteredBatches` makes the training loop

@@ -70,11 +70,10 @@ class FacilityLocation(nn.Module):
         passes: Annotated[int, Ge(0)] = 5,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.margin = margin
         self.passes = passes
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return facility_location(embeddings, labels, margin=self.margin, passes=self.passes)

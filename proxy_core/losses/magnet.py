@@ -73,9 +73,8 @@ class Magnet(nn.Module):
     coincide with the means of their clusters has a loss of 0, as in the limit, unless clusters of
     two classes coincide: the variance is at least 1e-12. Without a second class the loss is 0.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1, clusters (B,) int64, by default the labels ->
-    scalar >= 0. ValueError for a cluster with images of two classes. No parameters; C and D serve
-    to check the batch.
+    forward: embeddings (B, D), labels (B,), clusters (B,) int64, by default the labels -> scalar.
+    ValueError for a cluster with images of two classes.
     """
 
     @checked
@@ -89,14 +88,13 @@ class Magnet(nn.Module):
         refresh_every: Count = 100,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.alpha = alpha
         self.clusters_per_class = clusters_per_class
         self.refresh_every = refresh_every
 
     def forward(self, embeddings: Tensor, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         if clusters is None:
             clusters = labels
         check_clusters(clusters, labels)

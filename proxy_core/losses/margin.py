@@ -49,12 +49,10 @@ class Margin(nn.Module):
     """Margin loss: pairs on the two sides of a learned boundary, negatives drawn by distance.
 
     Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017,
-    https://arxiv.org/abs/1706.07567, section 4: [alpha + (d(a, p) - beta)]_+ for positive pairs and
-    [alpha - (d(a, n) - beta)]_+ for negative ones, alpha = `margin`, d the distance of unit
-    vectors, not squared. The boundary beta is learned: `boundaries` selects one for all images or
-    one for each class, that of the anchor; all start at `beta`. For each positive pair one negative
-    is drawn with the paper's weights (`distance_weights`, which describes the negatives that are
-    left out).
+    https://arxiv.org/abs/1706.07567, section 4, the hinges of `margin_loss` with alpha = `margin`.
+    The boundary beta is learned: `boundaries` selects one for all images or one for each class,
+    that of the anchor; all start at `beta`. For each positive pair one negative is drawn with the
+    paper's weights (`distance_weights`, which describes the negatives that are left out).
 
     The sum is divided by the number of terms that are not zero. `nu` weighs the mean boundary of
     the triplets: beta is in balance where, among these terms, positive pairs exceed negative pairs
@@ -66,8 +64,7 @@ class Margin(nn.Module):
     triplets and divides by the number of terms that are not zero. That library also draws the
     positives, and drops anchors whose weights underflow beside those of another anchor.
 
-    forward: embeddings (B, D), labels (B,) in 0..C-1 -> scalar, >= 0 if nu is 0. Learns `beta`,
-    (1,) or (C,).
+    Learns `beta`, (1,) or (C,). The loss is at least 0 if nu is 0.
     """
 
     @checked

@@ -71,12 +71,11 @@ class Contrastive(nn.Module):
     @checked
     def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Distance = 1.0) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return contrastive(embeddings, labels, margin=self.margin)
 
 
@@ -98,12 +97,11 @@ class LiftedStructure(nn.Module):
     @checked
     def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Positive = 1.0) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return lifted_structure(embeddings, labels, margin=self.margin)
 
 
@@ -124,12 +122,11 @@ class GeneralizedLifted(nn.Module):
     @checked
     def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Positive = 1.0) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return generalized_lifted(embeddings, labels, margin=self.margin)
 
 

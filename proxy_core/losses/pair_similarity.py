@@ -80,9 +80,8 @@ class NPairs(nn.Module):
 
     Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NeurIPS 2016,
     https://proceedings.neurips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9-Abstract.html,
-    N-pair-mc: log(1 + sum_n e^{a.n - a.p}) on inner products of raw embeddings, whose squared
-    length is penalised. On unit vectors over a temperature it becomes `NTXent`,
-    https://arxiv.org/abs/2002.05709.
+    N-pair-mc on inner products of raw embeddings, whose squared length is penalised. On unit
+    vectors over a temperature it becomes `NTXent`, https://arxiv.org/abs/2002.05709.
 
     Differs from the paper, whose batch is one pair (a, p) of each class with the p of the others as
     negatives: here a batch may hold any number of images of a class. All positive pairs take part,
@@ -98,12 +97,11 @@ class NPairs(nn.Module):
         self, num_classes: Count, embedding_dim: Count, *, norm_weight: NonNegative = 0.001
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.norm_weight = norm_weight
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return n_pairs(embeddings, labels, norm_weight=self.norm_weight)
 
 
@@ -111,11 +109,9 @@ class MultiSimilarity(nn.Module):
     """Multi-similarity loss: mined pairs of each anchor in two soft maxima, with its pair mining.
 
     Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, CVPR
-    2019, https://arxiv.org/abs/1904.06627, on the pairs that its mining with `epsilon` keeps: a
-    positive whose cosine is less than that of the anchor's hardest negative plus epsilon, a
-    negative whose cosine is more than that of the hardest positive minus epsilon. `base` is the
-    paper's lambda; alpha and beta weigh the pairs. An epsilon above 2 switches the mining off for
-    all anchors that have both a positive and a negative.
+    2019, https://arxiv.org/abs/1904.06627, on the pairs that its mining keeps (`informative`).
+    `base` is the paper's lambda; alpha and beta weigh the pairs. An epsilon above 2 switches the
+    mining off for all anchors that have both a positive and a negative.
 
     Anchors without a positive or without a negative count as 0 in the mean, so a batch without such
     pairs has exactly zero loss and gradient. Differs from the authors' code, whose base 0.5 and
@@ -136,12 +132,11 @@ class MultiSimilarity(nn.Module):
         epsilon: Annotated[float, Ge(0), Le(4)] = 0.1,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.settings = {"alpha": alpha, "beta": beta, "base": base, "epsilon": epsilon}
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return multi_similarity(embeddings, labels, **self.settings)
 
 
@@ -165,10 +160,9 @@ class NTXent(nn.Module):
         self, num_classes: Count, embedding_dim: Count, *, temperature: Positive = 0.1
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         return nt_xent(embeddings, labels, temperature=self.temperature)

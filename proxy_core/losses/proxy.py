@@ -82,7 +82,7 @@ class ProxyNCA(nn.Module):
     have s = 2. Code that scales embeddings to length a and proxies to length b has |a x - b p|^2 =
     a^2 + b^2 - 2 a b cos, hence s = 2 a b: the common (3, 3) is s = 18. Differs from common code,
     which sums over all proxies: see `ProxyNCASoftmax`. This form does not saturate, and its values
-    may be negative. Proxies start as random directions of length about 1.
+    may be negative.
     """
 
     @checked
@@ -118,8 +118,7 @@ class ProxyNCASoftmax(nn.Module):
 
     Differs from pytorch-metric-learning 2.9, which drops samples whose probability underflows; here
     they keep their loss and gradient. With more than one proxy per class the softmax is over the
-    nearest one of the own class and all proxies of the other classes. Proxies start as random
-    directions of length about 1.
+    nearest one of the own class and all proxies of the other classes.
     """
 
     @checked
@@ -157,7 +156,7 @@ class ProxyNCAPlusPlus(nn.Module):
     Differs from the paper, of which this is the loss only. Its pooling and layer normalisation
     belong to the network, which the data set fixes here; its sampling is `samples_per_class`, and
     its fast proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` come from the
-    paper of `ProxyNCA`. Proxies start as random directions of length about 1.
+    paper of `ProxyNCA`.
     """
 
     @checked

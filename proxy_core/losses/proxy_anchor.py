@@ -64,7 +64,7 @@ class ProxyAnchor(nn.Module):
     Differs from the authors' code, which sums the exponentials directly: that overflows half
     precision at scale 32, and its one-hot targets have a single column for two classes. Here both
     sums are taken as logarithms. Otherwise the loss equals that code and pytorch-metric-learning
-    2.9. Proxies start as random directions of length about 1, there of length about sqrt(2 D / C).
+    2.9. There proxies start at a length of about sqrt(2 D / C).
     """
 
     @checked

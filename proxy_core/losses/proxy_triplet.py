@@ -72,7 +72,6 @@ class ProxyTriplet(nn.Module):
     larger than FaceNet's 0.2: with 0.2, in a trial on `glyphs`, most hinges were zero early and
     validation scores lower. The mean over negatives is the default because its size does not grow
     with the number of classes; with one proxy per class, sum and mean differ by the factor C - 1.
-    Proxies start as random directions of length about 1.
     """
 
     @checked

@@ -104,7 +104,7 @@ class NormalizedSoftmax(nn.Module):
     the defaults differ (20 here, 18 there).
 
     Differs from the paper, of which this is the loss only, without layer normalisation and
-    sampling. Proxies, the rows of the classifier, start as random directions of length about 1.
+    sampling. Proxies are the rows of the classifier.
     """
 
     @checked
@@ -135,7 +135,7 @@ class ArcFace(nn.Module):
     which falls further. It jumps down by cos(m) + m sin(m) - 1 at theta = pi - m (0.12 at m = 0.5).
     The authors' code and pytorch-metric-learning 2.9 do the same; the latter takes the margin in
     degrees (28.6). At theta = 0 and pi, where its derivative by the cosine is infinite, the margin
-    has gradient 0. Proxies start as random directions of length about 1.
+    has gradient 0.
     """
 
     @checked

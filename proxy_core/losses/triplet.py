@@ -166,13 +166,12 @@ class Triplet(nn.Module):
         surrogate: Surrogate = "margin",
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.embedding_dim = embedding_dim
+        self.sizes = num_classes, embedding_dim
         self.settings: dict[str, Any] = dict(margin=margin, mining=mining, surrogate=surrogate)
         self.draws = Draws() if mining in ("random", "distance-weighted") else None
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.num_classes, self.embedding_dim)
+        check_batch(embeddings, labels, *self.sizes)
         if self.draws is None:
             return triplet(embeddings, labels, **self.settings)
         return drawn_triplet(embeddings, labels, self.draws(len(labels)), **self.settings)

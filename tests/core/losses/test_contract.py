@@ -2,27 +2,26 @@
 
 import inspect
 import re
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from math import inf, nan
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from proxy_core.hyper_parameters import check_argument
+from proxy_core.hyper_parameters import allowed, is_allowed
 from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
 from proxy_core.metrics.retrieval import rank
+from tests.support.loss_variants import CLASSES, DIM, VARIANTS, Largest, make
 
-CLASSES, DIM = 4, 6
 # At the scales of their papers, meant for hundreds of classes, these two fit the overlap of four
 # clouds rather than their centers; the peer's do so too.
 MILDER = {"proxy_anchor": {"scale": 8.0}, "soft_triple": {"scale": 10.0}}
 every_loss = pytest.mark.parametrize("name", LOSSES)
-
-
-def make(name: str, classes: int = CLASSES) -> nn.Module:
-    torch.manual_seed(5)
-    return LOSSES[name](classes, DIM)
+every_variant = pytest.mark.parametrize("name", VARIANTS)
 
 
 def batch(size: int = 12, seed: int = 0, classes: int = CLASSES) -> tuple[Tensor, Tensor]:
@@ -37,7 +36,7 @@ def gradient(loss: nn.Module, embeddings: Tensor, labels: Tensor) -> Tensor:
     return grad
 
 
-@every_loss
+@every_variant
 def test_gradients_of_embeddings_and_parameters_match_finite_differences(name: str) -> None:
     loss = make(name).double().eval()  # a state that moves with each call has no derivative
     embeddings, labels = batch()
@@ -52,7 +51,7 @@ def test_gradients_of_embeddings_and_parameters_match_finite_differences(name: s
     assert torch.autograd.gradcheck(value, inputs)
 
 
-@every_loss
+@every_variant
 def test_the_order_of_the_batch_does_not_matter(name: str) -> None:
     embeddings, labels = batch()
     order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
@@ -62,7 +61,7 @@ def test_the_order_of_the_batch_does_not_matter(name: str) -> None:
         torch.testing.assert_close(one, other)
 
 
-@every_loss
+@every_variant
 def test_second_derivatives_are_right_or_refused(name: str) -> None:
     """The slope of |gradient|^2 along a direction, against its central difference."""
     loss = make(name).double().eval()
@@ -130,7 +129,7 @@ def test_descent_separates_the_classes(name: str, settings: dict[str, Any]) -> N
     assert after > 0.45  # reached: 0.51 to 0.76
 
 
-@every_loss
+@every_variant
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_small_batches_give_a_finite_scalar(name: str, size: int) -> None:
     embeddings, labels = batch(size)
@@ -142,7 +141,7 @@ def test_small_batches_give_a_finite_scalar(name: str, size: int) -> None:
     assert gradient(loss, embeddings.float(), labels).isfinite().all()
 
 
-@every_loss
+@every_variant
 @pytest.mark.parametrize("factor", [0.0, 1e-25, 1e-6, 1e6, 1e15])
 def test_gradients_are_finite_at_every_length(name: str, factor: float) -> None:
     embeddings, labels = batch()
@@ -152,7 +151,7 @@ def test_gradients_are_finite_at_every_length(name: str, factor: float) -> None:
     assert gradient(loss, embeddings.float(), labels).isfinite().all()
 
 
-@every_loss
+@every_variant
 def test_a_class_may_be_absent_from_the_batch(name: str) -> None:
     embeddings, _ = batch()
     labels = torch.tensor([0, 3] * 6)
@@ -176,7 +175,7 @@ def test_one_class_works_or_is_refused(name: str) -> None:
     assert gradient(loss, embeddings.float(), labels).isfinite().all()
 
 
-@every_loss
+@every_variant
 @pytest.mark.parametrize("factor", [0.0, 1.0])
 @pytest.mark.parametrize("classes", [1, CLASSES])
 def test_repeated_images_and_nothing_but_zeros_are_finite(
@@ -193,7 +192,7 @@ def test_repeated_images_and_nothing_but_zeros_are_finite(
         assert grad.isfinite().all()
 
 
-@every_loss
+@every_variant
 def test_embeddings_with_nan_give_nan(name: str) -> None:
     embeddings, labels = batch()
     embeddings[3, 1] = torch.nan
@@ -208,7 +207,7 @@ def test_two_classes_work(name: str) -> None:
     assert gradient(loss, embeddings.float(), labels).count_nonzero() > 0
 
 
-@every_loss
+@every_variant
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_computed_in_single(name: str, dtype: torch.dtype) -> None:
     embeddings, labels = batch()
@@ -229,7 +228,7 @@ def test_hyper_parameters_are_keyword_only_with_a_default_and_a_declared_type(na
         assert parameter.kind is parameter.KEYWORD_ONLY
         hint = hints[parameter.name]
         assert get_origin(hint) is Literal or get_args(hint)[0] in (int, float)
-        check_argument(parameter.name, parameter.default, hint)
+        assert is_allowed(parameter.default, hint)
 
 
 @every_loss
@@ -240,13 +239,14 @@ def test_the_docstring_holds_a_line_of_description_and_a_source(name: str) -> No
     assert any(re.search(r"https://(arxiv\.org/abs|doi\.org)/", line) for line in lines)
 
 
-@every_loss
+@every_variant
 def test_the_state_survives_a_checkpoint(name: str) -> None:
     embeddings, labels = batch()
-    loss, restored = make(name), LOSSES[name](CLASSES, DIM)
+    loss, restored = make(name), make(name, seed=6)
     loss(embeddings.float(), labels)
     restored.load_state_dict(loss.state_dict())
-    assert torch.equal(loss(embeddings.float(), labels), restored(embeddings.float(), labels))
+    for _ in range(2):
+        assert torch.equal(loss(embeddings.float(), labels), restored(embeddings.float(), labels))
 
 
 CLASS_VECTORS = {  # losses that have them, and where
@@ -294,3 +294,148 @@ def test_several_proxies_of_a_class_have_its_label() -> None:
 @every_loss
 def test_only_magnet_composes_its_batches(name: str) -> None:
     assert isinstance(make(name), ClusteredBatches) == (name == "magnet")
+
+
+@every_variant
+@pytest.mark.parametrize("classes", [3, 25])
+def test_no_tensor_is_larger_than_images_by_images_or_images_by_vectors(
+    name: str, classes: int
+) -> None:
+    """With few classes, most triplets and pairs of 100 images would not fit."""
+    embeddings, labels = batch(100, classes=classes)
+    loss, leaf = make(name, classes), embeddings.requires_grad_()
+    vectors = len(loss.class_vectors().vectors) if isinstance(loss, HasClassVectors) else 0
+    with Largest() as largest:  # type: ignore[no-untyped-call]
+        torch.autograd.grad(loss(leaf, labels), leaf)
+    assert leaf.numel() <= largest.elements <= 100 * max(100, vectors)
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("embeddings", "labels", "message"),
+    [
+        ((3, DIM + 1), [0, 1, 2], r"embeddings have shape \(3, 7\): expected \(B, 6\)"),
+        ((DIM,), [0], r"embeddings have shape \(6,\)"),
+        ((3, DIM), [0, 1], r"labels have shape \(2,\): expected \(3,\)"),
+        ((3, DIM), [[0], [1], [2]], r"labels have shape \(3, 1\)"),
+        ((0, DIM), [], r"batch is empty \(B = 0\)"),
+        ((3, DIM), [0, 1, 4], r"labels span 0\.\.4: expected 0\.\.3 for 4 classes"),
+        ((3, DIM), [-1, 1, 2], r"labels span -1\.\.2"),
+        ((3, DIM), [0.0, 1.0, 2.0], r"labels are of type torch.float32: expected torch.int64"),
+    ],
+)
+def test_other_batches_are_refused(
+    name: str, embeddings: tuple[int, ...], labels: list[int], message: str
+) -> None:
+    numbers = torch.tensor(labels) if labels else torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(ValueError, match=message):
+        make(name)(torch.zeros(embeddings), numbers)
+
+
+@every_loss
+def test_integer_embeddings_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"embeddings are of type torch.int64"):
+        make(name)(torch.zeros(2, DIM, dtype=torch.int64), torch.tensor([0, 1]))
+
+
+@every_loss
+def test_unknown_arguments_are_refused(name: str) -> None:
+    with pytest.raises(TypeError, match="unknown_argument"):
+        LOSSES[name](CLASSES, DIM, unknown_argument=1)
+
+
+def declared(name: str) -> dict[str, Any]:
+    """The declared types of a loss's constructor arguments."""
+    hints = get_type_hints(LOSSES[name].__init__, include_extras=True)
+    return {key: hint for key, hint in hints.items() if key != "return"}
+
+
+def build(name: str, argument: str, value: object) -> nn.Module:
+    arguments = {"num_classes": CLASSES, "embedding_dim": DIM} | {argument: value}
+    return LOSSES[name](**arguments)
+
+
+def beyond(hint: Any) -> list[Any]:
+    """Values just outside a declared type, and those of another type."""
+    if get_origin(hint) is Literal:
+        return ["other", "", None, 1]
+    kind, *bounds = get_args(hint)
+    values: list[Any] = [inf, -inf, nan, "1", None, True]
+    step: Any = 1 if kind is int else 1e-9
+    for bound in bounds:
+        if isinstance(bound, Gt):
+            values += [bound.gt, bound.gt - step]
+        else:
+            values.append(bound.ge - step if isinstance(bound, Ge) else bound.le + step)
+    return [*values, 2.5] if kind is int else values
+
+
+def within(hint: Any) -> list[Any]:
+    """The choices of a declared type, or values at and just inside its ends."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    kind, low, *high = get_args(hint)
+    lowest = low.ge if isinstance(low, Ge) else low.gt + 1e-6
+    return [kind(lowest), kind(high[0].le if high else 1000)]
+
+
+EACH = [(name, argument) for name in LOSSES for argument in declared(name)]
+
+
+@pytest.mark.parametrize(("name", "argument"), EACH)
+def test_arguments_outside_their_declared_type_are_refused(name: str, argument: str) -> None:
+    hint = declared(name)[argument]
+    for value in beyond(hint):
+        message = f"{argument} is {value!r}: it must be {allowed(hint)}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            build(name, argument, value)
+
+
+@pytest.mark.parametrize(("name", "argument"), EACH)
+def test_arguments_at_the_ends_of_their_declared_range_are_taken(name: str, argument: str) -> None:
+    if argument == "proxies_per_class":  # with these few classes its ends fail together with them
+        assert build(name, argument, 1000)
+        return
+    for value in within(declared(name)[argument]):
+        assert isinstance(build(name, argument, value), nn.Module)
+
+
+def test_declared_types_in_words() -> None:
+    assert allowed(Annotated[float, Gt(0), Le(4)]) == "a number in (0, 4]"
+    assert allowed(Annotated[float, Ge(-1)]) == "a number in [-1, inf)"
+    assert allowed(Annotated[int, Ge(1), Le(1000)]) == "a whole number in [1, 1000]"
+    assert allowed(Literal["a", "b", "c"]) == "'a', 'b' or 'c'"
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    loss = LOSSES["soft_triple"](np.int64(3), 2, scale=np.float32(2), centers_per_class=np.int32(2))
+    assert isinstance(loss, nn.Module)
+
+
+def computed(name: str, device: str) -> dict[str, Tensor]:
+    """Value of a loss, its gradients, and its state after the call, on the CPU."""
+    loss = make(name, 20).double().to(device)
+    embeddings, labels = batch(60, classes=15)
+    leaf = embeddings.to(device).requires_grad_()
+    value = loss(leaf, labels.to(device))
+    parameters = dict(loss.named_parameters())
+    gradients = torch.autograd.grad(value, [leaf, *parameters.values()])
+    found = dict(zip(["value", "embeddings", *parameters], [value, *gradients], strict=True))
+    state = {f"state {key}": buffer for key, buffer in loss.named_buffers()}
+    return {key: tensor.detach().cpu() for key, tensor in (found | state).items()}
+
+
+@pytest.mark.gpu
+@every_variant
+def test_on_cuda_values_are_repeatable_and_those_of_the_cpu(name: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.use_deterministic_algorithms(True)
+    try:
+        once, again, expected = (computed(name, d) for d in ("cuda", "cuda", "cpu"))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert once.keys() == expected.keys()
+    for key in once:
+        assert torch.equal(once[key], again[key]), key
+        torch.testing.assert_close(once[key], expected[key], rtol=1e-7, atol=1e-10, msg=key)

@@ -65,19 +65,6 @@ def test_boundaries_start_at_beta_and_there_are_one_or_as_many_as_classes() -> N
     assert [name for name, _ in make().named_buffers()] == ["draws.seed", "draws.step"]
 
 
-@both_kinds
-def test_gradients_match_finite_differences(boundaries: Any) -> None:
-    loss = make(boundaries=boundaries, nu=0.3).eval()
-    labels, size = torch.tensor(LABELS["unbalanced"]), len(loss.beta)
-    beta = torch.tensor(BOUNDARIES[:size], dtype=torch.float64, requires_grad=True)
-
-    def value(embeddings: Tensor, boundary: Tensor) -> Tensor:
-        result: Tensor = torch.func.functional_call(loss, {"beta": boundary}, (embeddings, labels))
-        return result
-
-    assert torch.autograd.gradcheck(value, (points().requires_grad_(), beta))
-
-
 def test_only_boundaries_of_anchors_are_learned() -> None:
     """Classes 3 to 5 have one image each, or none: it is a negative of others only."""
     loss = make(boundaries="per class", nu=0.03)  # so that no slope is zero by chance

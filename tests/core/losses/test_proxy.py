@@ -181,21 +181,3 @@ def test_proxies_start_as_random_directions_of_length_about_one() -> None:
     proxies = initial_proxies(2000, 64)
     assert proxies.norm(dim=1).square().mean().item() == pytest.approx(1.0, abs=0.02)
     assert proxies.mean().abs() < 0.002
-
-
-@pytest.mark.parametrize("softmax_scale", [1.0, 9.0])
-def test_the_softmax_form_equals_pytorch_metric_learning(softmax_scale: float) -> None:
-    """Its `softmax_scale` multiplies squared distances of unit vectors, hence scale = 2 * it."""
-    peer = pytest.importorskip("pytorch_metric_learning.losses", reason="the peer is not installed")
-    embeddings, proxies = points(9).requires_grad_(), points(5, seed=1).requires_grad_()
-    theirs = peer.ProxyNCALoss(5, 4, softmax_scale=softmax_scale)
-    theirs.proxies.data = proxies.detach().clone()
-    ours = proxy_nca_softmax(*own_proxies(embeddings, proxies), scale=2 * softmax_scale)
-    other = theirs(embeddings, torch.tensor(LABELS))
-    torch.testing.assert_close(ours, other, rtol=1e-10, atol=0)
-    torch.testing.assert_close(
-        torch.autograd.grad(ours, (embeddings, proxies)),
-        torch.autograd.grad(other, (embeddings, theirs.proxies)),
-        rtol=1e-7,
-        atol=1e-12,
-    )

@@ -5,7 +5,6 @@ import torch
 
 from proxy_core.losses.parts.assignment import Assignment
 from proxy_core.losses.proxy_triplet import ProxyTriplet, proxy_triplet
-from tests.core.losses.test_triplet import Largest
 from tests.support.plain_proxies import CASES, LABELS, Case, points
 
 
@@ -67,15 +66,6 @@ def test_satisfied_margins_and_missing_negatives_cost_exactly_nothing() -> None:
     value = proxy_triplet(cosines, assigned, margin=0.2, over="mean")
     assert value.item() == 0.0
     assert not torch.autograd.grad(value, cosines)[0].any()
-
-
-def test_no_tensor_is_larger_than_images_by_proxies() -> None:
-    """Two classes of 40 images and 80 proxies: 2,000 pairs, each with many negatives."""
-    loss = ProxyTriplet(2, 4, assignment="dynamic", proxies_per_class=40.0)
-    embeddings = points(80).float().requires_grad_()
-    with Largest() as largest:  # type: ignore[no-untyped-call]
-        torch.autograd.grad(loss(embeddings, torch.arange(80) % 2), embeddings)
-    assert largest.elements == 80 * 80
 
 
 def test_the_module_passes_on_its_settings() -> None:

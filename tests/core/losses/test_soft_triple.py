@@ -96,28 +96,6 @@ def test_the_module_adds_the_weighted_regulariser() -> None:
     assert 0.9 / 15**0.5 < loss.centers.abs().max() <= 1 / 15**0.5
 
 
-def test_value_and_gradients_equal_pytorch_metric_learning() -> None:
-    """Its regulariser is a separate argument; its centers are the columns of (D, C K)."""
-    losses = pytest.importorskip("pytorch_metric_learning.losses", reason="no peer installed")
-    from pytorch_metric_learning import regularizers
-
-    spread = regularizers.SparseCentersRegularizer(5, 3)
-    theirs = losses.SoftTripleLoss(
-        5, 4, centers_per_class=3, weight_regularizer=spread, weight_reg_weight=0.2
-    )
-    embeddings, labels, centers = batch()
-    theirs.fc.data = centers.flatten(0, 1).T.clone()
-    ours = SoftTriple(5, 4, centers_per_class=3).double()
-    ours.centers.data = centers.clone()
-    ours_leaf, peer_leaf = embeddings.clone().requires_grad_(), embeddings.clone().requires_grad_()
-    value, other = ours(ours_leaf, labels), theirs(peer_leaf, labels)
-    torch.testing.assert_close(value, other, rtol=1e-10, atol=0)
-    first, second = torch.autograd.grad(value, [ours_leaf, ours.centers])
-    third, fourth = torch.autograd.grad(other, [peer_leaf, theirs.fc])
-    torch.testing.assert_close(first, third, rtol=1e-7, atol=1e-12)
-    torch.testing.assert_close(second.flatten(0, 1), fourth.T, rtol=1e-7, atol=1e-12)
-
-
 def test_distances_of_orthogonal_and_of_merged_centers() -> None:
     orthogonal = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
     assert center_spread(orthogonal).item() == pytest.approx(0.5 * 2**0.5)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxy_core.losses.triplet import Triplet, drawn_triplet, mean_of_listed, triplet
 from tests.support.plain_triplets import (
@@ -68,36 +67,6 @@ def test_the_module_computes_the_formula_with_its_own_numbers(mining: str, surro
         settings = {"margin": 0.7, "surrogate": surrogate}
         expected = value_of(embeddings, labels, numbers, mining, **settings)
         assert loss(embeddings, labels).item() == expected.item()
-
-
-@every_rule
-def test_gradients_match_finite_differences(mining: str, surrogate: str) -> None:
-    labels = torch.tensor(LABELS["unbalanced"])
-    loss = make(mining, surrogate).eval()
-    assert torch.autograd.gradcheck(lambda x: loss(x, labels), points().requires_grad_())
-
-
-@every_rule
-def test_the_order_of_the_batch_does_not_matter(mining: str, surrogate: str) -> None:
-    embeddings, labels = points(24), torch.tensor(LABELS["unbalanced"] * 2)
-    order = torch.randperm(24, generator=torch.Generator().manual_seed(1))
-    one, other = make(mining, surrogate), make(mining, surrogate)
-    torch.testing.assert_close(
-        one(embeddings, labels), other(embeddings[order], labels[order]), rtol=1e-12, atol=0
-    )
-
-
-@pytest.mark.parametrize("mining", DRAWN)
-def test_draws_change_from_step_to_step_and_go_on_from_a_checkpoint(mining: str) -> None:
-    embeddings, labels = points(), torch.tensor(LABELS["balanced"])
-    loss = make(mining, "nca")
-    values = [loss(embeddings, labels).item() for _ in range(3)]
-    state = {name: value.clone() for name, value in loss.state_dict().items()}
-    values += [loss(embeddings, labels).item() for _ in range(3)]
-    restored = Triplet(6, 5, mining=mining, surrogate="nca")  # type: ignore[arg-type]
-    restored.load_state_dict(state)
-    assert [restored(embeddings, labels).item() for _ in range(3)] == values[3:]
-    assert len(set(values)) == 6
 
 
 @pytest.mark.parametrize("mining", ["all", "semi-hard", "hard"])
@@ -180,41 +149,3 @@ def test_broken_embeddings_are_not_hidden_as_a_loss_of_zero(
     embeddings = points(len(labels))
     embeddings[0, 1] = torch.nan
     assert make(mining, surrogate)(embeddings, torch.tensor(labels)).isnan()
-
-
-@every_rule
-def test_zero_vectors_and_opposite_ones_have_a_finite_gradient(mining: str, surrogate: str) -> None:
-    for dim in (1, 2, 3, 5):
-        embeddings = points(8, dim).float()
-        embeddings[:4] = torch.stack([-embeddings[4], embeddings[5] * 0, *embeddings[6:8]])
-        embeddings.requires_grad_()
-        loss = make(mining, surrogate, dim)(embeddings, torch.arange(8) % 3)
-        (gradient,) = torch.autograd.grad(loss, embeddings)
-        assert loss.isfinite()
-        assert gradient.isfinite().all()
-
-
-class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the number of elements of the largest tensor that any operation returns."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        result = func(*args, **(kwargs or {}))
-        for value in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(value, Tensor):
-                self.elements = max(self.elements, value.numel())
-        return result
-
-
-@every_rule
-@pytest.mark.parametrize("classes", [2, 25])
-def test_no_tensor_is_larger_than_the_square_of_the_batch(
-    mining: str, surrogate: str, classes: int
-) -> None:
-    embeddings, labels = points(100).requires_grad_(), torch.arange(100) % classes
-    numbers = uniforms(100)
-    with Largest() as largest:  # type: ignore[no-untyped-call]
-        loss = value_of(embeddings, labels, numbers, mining, margin=0.2, surrogate=surrogate)
-        torch.autograd.grad(loss, embeddings)
-    assert largest.elements == 100 * 100

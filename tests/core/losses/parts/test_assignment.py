@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from proxy_core.losses import LOSSES
 from proxy_core.losses.parts.assignment import (
     Assigner,
     Assignment,
@@ -142,54 +141,3 @@ def test_members_of_a_class_are_consecutive() -> None:
 def test_rules_and_numbers_that_do_not_fit(rule: str, per_class: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Assigner(10, rule, per_class)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["proxy_nca", "proxy_nca_softmax", "proxy_nca_pp", "proxy_triplet", "proxy_anchor"],
-)
-@pytest.mark.parametrize(
-    ("rule", "per_class"), [("static", 0.5), ("static", 3.0), ("dynamic", 0.5), ("dynamic", 2.0)]
-)
-class TestEveryProxyLoss:
-    """The contract of all losses, again for what is not the default assignment."""
-
-    def loss(self, name: str, rule: str, per_class: float) -> torch.nn.Module:
-        torch.manual_seed(5)
-        settings = {"margin": 0.9} if name == "proxy_triplet" else {}
-        return LOSSES[name](5, 4, assignment=rule, proxies_per_class=per_class, **settings).double()
-
-    def test_gradients_match_finite_differences(
-        self, name: str, rule: str, per_class: float
-    ) -> None:
-        loss, labels = self.loss(name, rule, per_class), torch.tensor(LABELS)
-        proxies = loss.get_parameter("proxies")
-
-        def value(embeddings: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-            found: torch.Tensor = torch.func.functional_call(
-                loss, {"proxies": vectors}, (embeddings, labels)
-            )
-            return found
-
-        leaf = points(9).requires_grad_()
-        assert torch.autograd.gradcheck(value, (leaf, proxies))
-        assert any(g.any() for g in torch.autograd.grad(value(leaf, proxies), (leaf, proxies)))
-
-    def test_order_does_not_matter(self, name: str, rule: str, per_class: float) -> None:
-        loss, labels, embeddings = self.loss(name, rule, per_class), torch.tensor(LABELS), points(9)
-        order = torch.tensor([4, 1, 8, 0, 2, 6, 3, 7, 5])
-        torch.testing.assert_close(
-            loss(embeddings, labels), loss(embeddings[order], labels[order]), rtol=1e-12, atol=0
-        )
-
-    @pytest.mark.parametrize("labels", [[0], [2, 2, 2], [0, 1], [3, 3, 4]])
-    @pytest.mark.parametrize("factor", [0.0, 1.0, 1e15])
-    def test_small_and_extreme_batches_are_finite(
-        self, name: str, rule: str, per_class: float, labels: list[int], factor: float
-    ) -> None:
-        loss = self.loss(name, rule, per_class).float()
-        leaf = (factor * points(len(labels))).float().requires_grad_()
-        value = loss(leaf, torch.tensor(labels))
-        assert value.isfinite()
-        for gradient in torch.autograd.grad(value, [leaf, *loss.parameters()]):
-            assert gradient.isfinite().all()

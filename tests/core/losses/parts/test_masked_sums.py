@@ -4,21 +4,8 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
-from proxy_core.losses.pair_distance import Contrastive, GeneralizedLifted, LiftedStructure
-from proxy_core.losses.pair_similarity import MultiSimilarity, NPairs, NTXent
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp, mean_over
-from tests.core.losses.test_triplet import Largest
-
-PAIR_LOSSES: list[type[nn.Module]] = [
-    Contrastive,
-    LiftedStructure,
-    GeneralizedLifted,
-    NPairs,
-    MultiSimilarity,
-    NTXent,
-]
 
 
 def test_masked_sums_by_hand() -> None:
@@ -52,16 +39,3 @@ def test_scaled_sums_and_their_gradient(scale: float) -> None:
     )
     torch.testing.assert_close(log_sum_exp(values, mask, scale), expected, check_dtype=False)
     assert log_sum_exp(1e4 * values, mask, scale).isfinite().all()
-
-
-@pytest.mark.parametrize("module", PAIR_LOSSES)
-@pytest.mark.parametrize("classes", [2, 25])
-def test_no_tensor_is_larger_than_the_square_of_the_batch(
-    module: type[nn.Module], classes: int
-) -> None:
-    generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(100, 5, generator=generator, requires_grad=True)
-    with Largest() as largest:  # type: ignore[no-untyped-call]
-        loss = module(classes, 5)(embeddings, torch.arange(100) % classes)
-        torch.autograd.grad(loss, embeddings)
-    assert largest.elements == 100 * 100
