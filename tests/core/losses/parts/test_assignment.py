@@ -131,8 +131,6 @@ def test_members_of_a_class_are_consecutive() -> None:
 @pytest.mark.parametrize(
     ("rule", "per_class", "message"),
     [
-        ("fixed", 1.0, "assignment is 'fixed': it must be 'static' or 'dynamic'"),
-        ("static", 0.0, r"proxies_per_class is 0.0: it must be a number in \(0, 1000\]"),
         ("static", 1.5, "proxies_per_class is 1.5: above 1 the static rule gives every class"),
         ("static", 0.1, "is 0.1: that is one proxy for 10 classes, .* at least two"),
         ("dynamic", 0.01, "is 0.01: that is one proxy for 10 classes, .* at least two"),
