@@ -1,21 +1,18 @@
 """CUB-200-2011: 11,788 photographs of 200 bird species, whole or cut to their bounding boxes."""
 
 import dataclasses
-import re
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import changed, examine, find_place, read_rows, require
+from bench.datasets.files.verify import examine, find_place, read_lists
 from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import class_disjoint, official
 from bench.datasets.types import Dataset
 
-IMAGES = 11_788
-CLASSES = 200
 LISTS = {  # SHA-256 (hex)
     "images.txt": "e1cfc5ed1f4bd1b838040784b6f75c44f7a25d9b31707a3adab49ec694618c1f",
     "image_class_labels.txt": "e9df8c96d897994a245746fe2c98914b9b31f5342bddc6e8b06bdfbf45e49b02",
@@ -24,9 +21,19 @@ LISTS = {  # SHA-256 (hex)
     "bounding_boxes.txt": "c19d9f096c15564793408e5ba054b8d715a6805819d98f037c977f369ef4abd3",
 }
 PLACES = ("cub200_2011/CUB_200_2011", "cub200_2011")
-_FIRST = "001.Black_footed_Albatross"
-_FLICKR = re.compile(r"_\d{7,}\.jpg$")  # numbers in names of 2010; those of 2011 have six digits
-_ADVICE = "get the official archive: `proxy-bench data download cub200` shows how"
+_FLICKR = f"*_{'[0-9]' * 7}*.jpg"  # numbers in names of 2010; those of 2011 have six digits
+_CUB_2010 = (
+    "holds CUB-200-2010 (6,033 photographs with the numbers of Flickr in their names, lists in "
+    "lists/), not CUB-200-2011, which has other photographs"
+)
+_SORTED = "is a re-packed copy: photographs sorted into train/ and other folders"
+OTHER_COPIES = {
+    "lists": _CUB_2010,
+    f"images/001.Black_footed_Albatross/{_FLICKR}": _CUB_2010,
+    "images/train": _SORTED,
+    "train": _SORTED,
+    "001.Black_footed_Albatross": "is a re-packed copy: folders of classes without the lists",
+}
 
 
 def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Dataset:
@@ -37,24 +44,23 @@ def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Datas
     "official": train_test_split.txt (5,994 / 5,794); every fifth training image of each class
     validates. ``cut`` cuts each photograph to its bounding box (bounding_boxes.txt).
 
-    Raises: FileNotFoundError with the missing lists; ValueError for lists that are not as published
-    and for re-packed copies.
+    Raises: what ``read_lists`` raises.
     """
     folder = find_place(name, root, *PLACES)
-    if found := _repacked(folder):
-        raise ValueError(found)
-    require(name, folder, LISTS)
-    labels = _labels(folder / "image_class_labels.txt")
-    training = _numbers(folder / "train_test_split.txt", 1)[:, 0] == 1
-    boxes = _numbers(folder / "bounding_boxes.txt", 4)
-    paths = tuple(path for (path,) in _values(folder / "images.txt", IMAGES, 1))
+    lists = read_lists(name, folder, LISTS, OTHER_COPIES)
+    rows = {
+        file: [line.split()[1:] for line in content.decode().splitlines()]
+        for file, content in lists.items()
+    }
+    paths = tuple(path for (path,) in rows["images.txt"])
+    labels = np.array(rows["image_class_labels.txt"], dtype=np.int64)[:, 0] - 1
+    training = np.array(rows["train_test_split.txt"], dtype=np.int64)[:, 0] == 1
+    boxes = np.array(rows["bounding_boxes.txt"], dtype=np.float64) if cut else None
     return Dataset(
         name=name,
-        images=Photographs(
-            folder, tuple(f"images/{path}" for path in paths), boxes if cut else None
-        ),
+        images=Photographs(folder, tuple(f"images/{path}" for path in paths), boxes),
         labels=labels,
-        class_names=tuple(name for (name,) in _values(folder / "classes.txt", CLASSES, 1)),
+        class_names=tuple(name for (name,) in rows["classes.txt"]),
         items=paths,
         split=official(labels, training)
         if protocol == "official"
@@ -63,67 +69,10 @@ def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Datas
 
 
 def check_cub200(name: str, cut: bool, root: Path | None, report: Progress) -> list[str]:
-    """Compare lists and names with the published ones; decode every photograph, or its box."""
-    dataset = load_cub200(name, cut, root, "official")
-    assert isinstance(dataset.images, Photographs)
-    folder = dataset.images.place
-    mislabelled = [
-        f"{folder}/image_class_labels.txt, line {i + 1}: {path} is labelled {label + 1}"
-        for i, (path, label) in enumerate(zip(dataset.items, dataset.labels, strict=True))
-        if path.split("/")[0] != dataset.class_names[label]
-    ]
-    return changed(folder, LISTS) + mislabelled + examine(dataset.images, ["images"], report)
-
-
-def _repacked(folder: Path) -> str:
-    """What a copy is that is not the official one; empty if it may be official."""
-    images = folder / "images"
-    first = images / _FIRST
-    flickr = first.is_dir() and any(_FLICKR.search(path.name) for path in first.iterdir())
-    if flickr or ((folder / "lists").is_dir() and not (folder / "images.txt").exists()):
-        return (
-            f"{folder} holds CUB-200-2010 (6,033 photographs with the numbers of Flickr in their "
-            f"names, lists in lists/), not CUB-200-2011, which has other photographs; {_ADVICE}"
-        )
-    for place in (images, folder):
-        if (place / "train").is_dir() and not first.is_dir():
-            return (
-                f"{place} is a re-packed copy: photographs sorted into train/ and other folders, "
-                f"where the official one has {images}/{_FIRST} and so on; {_ADVICE}"
-            )
-    if (folder / _FIRST).is_dir() and not (folder / "images.txt").exists():
-        return f"{folder} is a re-packed copy: folders of classes without the lists; {_ADVICE}"
-    return ""
-
-
-def _values(path: Path, count: int, columns: int) -> list[list[str]]:
-    """The rows of a list without their numbers, which must be 1, 2, 3 and so on."""
-    rows = read_rows(path, columns + 1)
-    for line, (number, *_) in enumerate(rows, start=1):
-        if number != str(line):
-            raise ValueError(f"{path}, line {line}: has number {number}; a line is lost or moved")
-    if len(rows) != count:
-        raise ValueError(
-            f"{path} has {len(rows):,} lines, published are {count:,}: a trimmed or extended copy; "
-            f"{_ADVICE}"
-        )
-    return [values for _, *values in rows]
-
-
-def _numbers(path: Path, columns: int) -> np.ndarray:
-    rows = _values(path, IMAGES, columns)
-    try:
-        return np.array(rows, dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be used: {error}") from error
-
-
-def _labels(path: Path) -> np.ndarray:
-    numbers = _numbers(path, 1)[:, 0]
-    outside = np.flatnonzero((numbers < 1) | (numbers > CLASSES))
-    if len(outside):
-        raise ValueError(f"{path}, line {outside[0] + 1}: classes have numbers 1 to {CLASSES}")
-    return numbers.astype(np.int64) - 1
+    """Compare the lists with the published ones; decode every photograph, or its box."""
+    photographs = load_cub200(name, cut, root, "official").images
+    assert isinstance(photographs, Photographs)
+    return examine(photographs, ["images"], report)
 
 
 CUB200 = Source(

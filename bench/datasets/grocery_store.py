@@ -1,7 +1,6 @@
 """Grocery Store: 5,421 photographs of fruit, vegetables and cartons, taken in shops."""
 
 import csv
-import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import examine, find_place
+from bench.datasets.files.verify import examine, find_place, published
 from bench.datasets.files.work import Progress
 from bench.datasets.source import Source
 from bench.datasets.splits import class_disjoint, split_by_masks
@@ -20,7 +19,7 @@ PLACES = tuple(
     f"grocery_store/{name}" for name in (f"{REPOSITORY}.zip", REPOSITORY, "GroceryStoreDataset")
 )
 PARTS = ("train", "val", "test")
-LISTS = {  # SHA-256 (hex) with the line ends of Unix: git may have changed them
+LISTS = {  # SHA-256 (hex)
     "train.txt": "b6d6a4d25fc2a7604f4bbd4e8010516f3bb643f727fc60ef5fca042edd01294f",
     "val.txt": "a2a2bdf8ce34196c1a1dd554bd67e780793aab9363dd40d6cf50fe2d168a78b6",
     "test.txt": "9a464934780665c0024db405571c0dd2d149488a245f476557de7f1c31cf8a93",
@@ -63,14 +62,8 @@ def _open(root: Path | None) -> tuple[Photographs, Mapping[str, str]]:
     place = find_place("grocery_store", root, *PLACES)
     inside = "dataset" if place.is_dir() else f"{REPOSITORY}/dataset"
     with Photographs(place, (), inside=inside).opened() as opened:
-        lists = {name: opened.read(name).replace(b"\r\n", b"\n") for name in LISTS}
-    for name, content in lists.items():
-        found = hashlib.sha256(content).hexdigest()
-        if found != LISTS[name]:
-            raise ValueError(
-                f"{place}: {inside}/{name} is not the published list: SHA-256 {found}, expected "
-                f"{LISTS[name]}; get the repository again"
-            )
+        contents = {name: opened.read(name) for name in LISTS}
+    lists = published("grocery_store", place / inside, contents, LISTS)
     texts = {name: content.decode() for name, content in lists.items()}
     lines = (line for part in PARTS for line in texts[f"{part}.txt"].splitlines())
     return Photographs(place, tuple(line.split(", ")[0] for line in lines), inside=inside), texts

@@ -1,12 +1,11 @@
 """Stanford Online Products: 120,053 photographs of 22,634 products on offer, of twelve kinds."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import changed, examine, find_place, read_rows, require
+from bench.datasets.files.verify import examine, find_place, read_lists
 from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import class_disjoint
@@ -28,14 +27,11 @@ KINDS = (
 )
 TRAIN_CLASSES = 11_318
 
-# Photographs in each list and its SHA-256 (hex).
-COUNTS = {"Ebay_train.txt": 59_551, "Ebay_test.txt": 60_502}
-LISTS = {
+LISTS = {  # SHA-256 (hex)
     "Ebay_train.txt": "77abb1e82af49f2f1f272dc6bd0b8480904f58742091764f9511b152cad1824e",
     "Ebay_test.txt": "63d559dc1ca1e03671224c58a26b18985bbff22ae20344d41dabcfe3873cc276",
 }
-_HEADER = ["image_id", "class_id", "super_class_id", "path"]
-_ADVICE = "get the official archive: `proxy-bench data download sop` shows how"
+OTHER_COPIES = {"Info_Files": "is a re-packed copy: lists in Info_Files/, photographs in images/"}
 
 
 def load_sop(root: Path | None, protocol: str) -> Dataset:
@@ -45,19 +41,21 @@ def load_sop(root: Path | None, protocol: str) -> Dataset:
     Ebay_train.txt trains (59,551 images of 11,318 products), and every tenth product of it
     validates; Ebay_test.txt tests (60,502 of 11,316). coarse holds each product's kind.
 
-    Raises: FileNotFoundError with the missing lists; ValueError for lists that are not as published
-    and for re-packed copies.
+    Raises: what ``read_lists`` raises.
     """
-    folder, rows = _read_lists(root)
+    folder = find_place("sop", root, "sop/Stanford_Online_Products", "sop")
+    lists = read_lists("sop", folder, LISTS, OTHER_COPIES)
+    rows = [line.split() for file in lists for line in lists[file].decode().splitlines()[1:]]
+    paths = tuple(path for *_, path in rows)
     products = np.array([int(row[1]) for row in rows])
     classes, first, labels = np.unique(products, return_index=True, return_inverse=True)
-    kinds = [_kind(rows[position][3]) for position in first]
+    kinds = [paths[i].split("/")[0].removesuffix("_final") for i in first]
     return Dataset(
         name="sop",
-        images=Photographs(folder, tuple(row[3] for row in rows)),
+        images=Photographs(folder, paths),
         labels=labels.astype(np.int64),
         class_names=tuple(f"{k} {c}" for k, c in zip(kinds, classes.tolist(), strict=True)),
-        items=tuple(row[3] for row in rows),
+        items=paths,
         split=class_disjoint(
             labels,
             validation=np.arange(9, TRAIN_CLASSES, 10),
@@ -68,57 +66,10 @@ def load_sop(root: Path | None, protocol: str) -> Dataset:
 
 
 def check_sop(root: Path | None, report: Progress) -> list[str]:
-    """Compare lists and names with the published ones; decode every photograph."""
-    folder, rows = _read_lists(root)
-    problems = changed(folder, LISTS) + _mislabelled(rows)
-    photographs = Photographs(folder, tuple(row[3] for row in rows))
-    return problems + examine(photographs, [f"{kind}_final" for kind in KINDS], report)
-
-
-def _read_lists(root: Path | None) -> tuple[Path, list[list[str]]]:
-    """The folder, and the rows of both lists: image, product and kind (numbers from 1), path."""
-    folder = find_place("sop", root, "sop/Stanford_Online_Products", "sop")
-    if (folder / "Info_Files").is_dir():
-        raise ValueError(
-            f"{folder} is a re-packed copy: lists in Info_Files/, photographs in images/; {_ADVICE}"
-        )
-    require("sop", folder, LISTS)
-    rows: list[list[str]] = []
-    for file, count in COUNTS.items():
-        header, *listed = read_rows(folder / file, len(_HEADER)) or [[]]
-        if header != _HEADER:
-            raise ValueError(f"{folder / file}, line 1: expected {' '.join(_HEADER)!r}")
-        if len(listed) != count:
-            raise ValueError(
-                f"{folder / file} lists {len(listed):,} photographs, published are {count:,}: a "
-                f"trimmed or extended copy; {_ADVICE}"
-            )
-        if odd := [row for row in listed if not row[1].isdecimal()]:
-            raise ValueError(f"{folder / file}: class_id must be a number, found {odd[0][1]!r}")
-        rows += listed
-    return folder, rows
-
-
-def _mislabelled(rows: list[list[str]]) -> list[str]:
-    """Problems: photographs of another product than that of their paths.
-
-    In the lists a product is one eBay item, whose number begins the file's name, and its
-    photographs follow each other.
-    """
-    problems = []
-    for (_, other, _, before), (image, product, _, path) in pairwise(rows):
-        if (other == product) != (_item(before) == _item(path)):
-            listed = "the product of" if other == product else "another product than"
-            problems.append(f"image {image}: {path} is listed under {listed} {before}")
-    return problems
-
-
-def _kind(path: str) -> str:
-    return path.split("/")[0].removesuffix("_final")
-
-
-def _item(path: str) -> str:
-    return path.rsplit("_", 1)[0]
+    """Compare the lists with the published ones; decode every photograph."""
+    photographs = load_sop(root, "class-disjoint").images
+    assert isinstance(photographs, Photographs)
+    return examine(photographs, [f"{kind}_final" for kind in KINDS], report)
 
 
 SOP = Source(

@@ -68,15 +68,11 @@ def _write(path: Path, array: np.ndarray) -> None:
     np.save(buffer, array, allow_pickle=False)
     payload = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Each process writes its own file and renames it, so two may write at the same time.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(payload).digest() + payload)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # Each call writes its own file and renames it, so two may write at the same time.
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        temporary = Path(folder, path.name)
+        temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+        temporary.replace(path)
 
 
 @contextmanager

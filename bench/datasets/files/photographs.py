@@ -69,7 +69,7 @@ class Photographs:
                     archive = stack.enter_context(zipfile.ZipFile(self.place))
                 except (zipfile.BadZipFile, OSError) as error:
                     raise ValueError(
-                        f"{self.place} is not a complete zip archive ({error})"
+                        f"{self.place} is not a complete zip archive ({error}); get it again"
                     ) from error
             yield OpenPlace(self.place, self.inside, archive)
 
@@ -204,14 +204,14 @@ class OpenPlace:
         """SHA-256 of a file's bytes."""
         return hashlib.sha256(self.read(name)).digest()
 
-    def names(self) -> set[str]:
-        """The names of all files."""
+    def names(self) -> list[str]:
+        """The names of all files; an archive may repeat some."""
         if self.archive:
             entries = (entry for entry in self.archive.namelist() if not entry.endswith("/"))
             start = self._entry("")
-            return {entry.removeprefix(start) for entry in entries if entry.startswith(start)}
+            return [entry.removeprefix(start) for entry in entries if entry.startswith(start)]
         folder = self.path / self.inside
-        return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
 
     def stamps(self, names: Sequence[str]) -> list[list[object]]:
         """The path, then the name, size and time of change (in an archive: CRC) of every file.

@@ -1,4 +1,4 @@
-"""Archives of data sets: read into memory, or verified and unpacked completely or not at all."""
+"""Archives of data sets: verified, and unpacked completely or not at all."""
 
 import filecmp
 import gzip
@@ -9,7 +9,6 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from bench.datasets.files.download import checksum, require_space
@@ -129,7 +128,7 @@ def _check_entry(archive: Path, name: str, plain: bool) -> None:
     """Raise ValueError for an entry that is no file or folder, or has a name outside the folder."""
     if not plain:
         raise ValueError(f"{archive}: {name} is a link or a device; nothing was unpacked")
-    if _leads_out(name):
+    if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name:
         raise ValueError(f"{archive}: {name} is outside the archive's folder; nothing was unpacked")
 
 
@@ -160,75 +159,6 @@ def _move(aside: Path, into: Path, archive: Path) -> None:
 def _same(one: Path, other: Path) -> bool:
     """Whether both are files of one content, as after a call that was killed while it moved."""
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
-
-
-def read_entries(place: Path, largest: int) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Read every file of a zip archive or of a folder into memory.
-
-    Names are POSIX style and begin with the folder's own name, as in the zip of that folder.
-    Entries of more than ``largest`` bytes are not read.
-
-    Returns: contents by name, and problems by name: unreadable or large entries, repeated names
-    and names outside the folder. An archive that cannot be opened is the problem of name "".
-    """
-    contents: dict[str, bytes] = {}
-    problems: dict[str, str] = {}
-    entries = _folder_entries(place, largest) if place.is_dir() else _zip_entries(place, largest)
-    for name, found in entries:
-        if isinstance(found, str):
-            problems[name] = f"{place}: {found}"
-        elif name in contents:
-            problems[name] = f"{place}: {name} occurs more than once"
-        else:
-            contents[name] = found
-    return contents, problems
-
-
-def _folder_entries(folder: Path, largest: int) -> Iterator[tuple[str, bytes | str]]:
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = path.relative_to(folder.parent).as_posix()
-        if is_litter(name):
-            continue
-        try:
-            too_large = path.stat().st_size > largest
-            yield name, _too_large(name, largest) if too_large else path.read_bytes()
-        except OSError as error:
-            yield name, f"{name} cannot be read ({error.strerror})"
-
-
-def _zip_entries(archive: Path, largest: int) -> Iterator[tuple[str, bytes | str]]:
-    try:
-        file = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, OSError) as error:
-        yield "", f"not a complete zip archive ({error}); delete it and download it again"
-        return
-    with file:
-        for entry in file.infolist():
-            if not entry.is_dir() and not is_litter(entry.filename):
-                yield entry.filename, _read_entry(file, entry, largest)
-
-
-def _read_entry(file: zipfile.ZipFile, entry: zipfile.ZipInfo, largest: int) -> bytes | str:
-    name = entry.filename
-    if _leads_out(name):
-        return f"{name} is outside the archive's folder; it was not read"
-    if entry.file_size > largest:
-        return _too_large(name, largest)
-    try:
-        return file.read(entry)
-    except (*_DAMAGED, OSError) as error:
-        return f"{name} is damaged ({error})"
-    except _UNREADABLE as error:
-        return f"{name} cannot be unpacked ({error})"
-
-
-def _too_large(name: str, largest: int) -> str:
-    return f"{name} is larger than {largest:,} bytes; it was not read"
-
-
-def _leads_out(name: str) -> bool:
-    """Whether a name could be outside the folder on any system."""
-    return name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name
 
 
 def is_litter(name: str) -> bool:

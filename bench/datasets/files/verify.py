@@ -12,6 +12,7 @@ from bench.datasets.files.work import Progress, on_all_cores
 
 DATA_VARIABLE = "PROXY_BENCH_DATA"
 _JPEG = (".jpg", ".jpeg", ".jfif")
+_TEXT = (".txt", ".csv")
 _SUFFIXES = (*_JPEG, ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
@@ -45,14 +46,52 @@ def _advice(name: str) -> str:
     )
 
 
-def require(name: str, folder: Path, files: Iterable[str]) -> None:
-    """Raise FileNotFoundError with every one of the files that is not in the folder."""
-    absent = [file for file in files if not (folder / file).is_file()]
-    if absent:
+def read_lists(
+    name: str, folder: Path, lists: Mapping[str, str], other_copies: Mapping[str, str]
+) -> dict[str, bytes]:
+    """The published lists in a data set's folder, by name; text has the line ends of Unix.
+
+    lists: SHA-256 (hex) by name; other_copies: descriptions of copies that are not the official
+    one, by the pattern of a path in them.
+
+    Raises: FileNotFoundError with the missing lists; ValueError if the folder is such a copy, or if
+    a list is not the published one.
+    """
+    if absent := [file for file in lists if not (folder / file).is_file()]:
+        for pattern, description in other_copies.items():
+            if any(folder.glob(pattern)):
+                raise ValueError(f"{folder} {description}; {official_advice(name)}")
         raise FileNotFoundError(
             f"{name} is not complete: missing from {folder}: {', '.join(absent)}; `proxy-bench "
             f"data download {name} --data-root DIR` unpacks its archive or says where to get it"
         )
+    return published(name, folder, {file: (folder / file).read_bytes() for file in lists}, lists)
+
+
+def published(
+    name: str, place: Path, contents: Mapping[str, bytes], lists: Mapping[str, str]
+) -> dict[str, bytes]:
+    """The contents of lists, text with the line ends of Unix, since git may have changed them.
+
+    Raises: ValueError naming those whose SHA-256 (hex) is not the one in ``lists``.
+    """
+    unix = {
+        file: content.replace(b"\r\n", b"\n") if file.endswith(_TEXT) else content
+        for file, content in contents.items()
+    }
+    found = {file: hashlib.sha256(content).hexdigest() for file, content in unix.items()}
+    problems = [
+        f"{place}: {file} is not the published list: SHA-256 {found[file]}, expected {digest}"
+        for file, digest in lists.items()
+        if found[file] != digest
+    ]
+    require_published(f"{name} is", problems, official_advice(name))
+    return unix
+
+
+def official_advice(name: str) -> str:
+    """How to get the official archive, as the end of a message."""
+    return f"get the official archive: `proxy-bench data download {name}` shows how"
 
 
 def require_published(name: str, problems: list[str], advice: str) -> None:
@@ -62,67 +101,40 @@ def require_published(name: str, problems: list[str], advice: str) -> None:
         raise ValueError(f"{name} not as published: {problems[0]}{more}; {advice}")
 
 
-def read_rows(path: Path, columns: int) -> list[list[str]]:
-    """The lines of a list, split at spaces; ValueError with the first of another width."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file ({error})") from error
-    rows = [line.split() for line in lines]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != columns:
-            raise ValueError(
-                f"{path}, line {number}: expected {columns} values, found {len(row)}: "
-                f"{lines[number - 1][:80]!r}"
-            )
-    return rows
-
-
-def changed(folder: Path, published: Mapping[str, str]) -> list[str]:
-    """Problems: files that are not those published, by their SHA-256 (hex)."""
-    found = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in published}
-    return [
-        f"{folder / file} is not the published file: SHA-256 {found[file]}, expected {digest}"
-        for file, digest in published.items()
-        if found[file] != digest
-    ]
-
-
 def examine(photographs: Photographs, folders: Iterable[str], report: Progress) -> list[str]:
     """Problems: published photographs that are missing or broken, and images that are surplus.
 
-    Decodes every photograph, or its box. ``folders`` may hold no images but those published. A
-    folder without any of its photographs is one problem.
+    Decodes every photograph, or its box. ``folders`` may hold no images but those published.
     """
     with photographs.opened() as opened:
-        found = opened.names()
-    known = set(photographs.names)
-    here = [i for i, name in enumerate(photographs.names) if name in found]
+        names = set(opened.names())
+    known, starts = set(photographs.names), tuple(f"{folder}/" for folder in folders)
+    surplus = [name for name in names - known if is_image(name) and name.startswith(starts)]
+    here = [i for i, name in enumerate(photographs.names) if name in names]
     start = f"{photographs.inside}/" if photographs.inside else ""
-    surplus = sorted(
-        name
-        for name in found - known
-        if is_image(name) and name.startswith(tuple(f"{folder}/" for folder in folders))
-    )
-    return [
-        *_missing(photographs.place, known, found & known, start),
-        *broken(photographs.only(here), report),
-        *(f"{photographs.place}: {start}{name} does not belong here" for name in surplus),
-    ]
+    problems = differences(f"{photographs.place}: {start}", known, [*names & known, *surplus])
+    return problems + broken(photographs.only(here), report)
 
 
-def _missing(place: Path, known: set[str], here: Collection[str], start: str) -> list[str]:
-    absent = sorted(known.difference(here))
-    present = {_folder(name) for name in here}
-    if absent and not present:
-        return [f"{place}: all {len(absent):,} photographs are missing, as {start}{absent[0]}"]
-    gone = Counter(_folder(name) for name in absent if _folder(name) not in present)
-    folders = [
-        f"{place}: {start}{folder} is missing ({count} photograph{'s' * (count > 1)})"
-        for folder, count in gone.items()
+def differences(start: str, known: Collection[str], found: Iterable[str]) -> list[str]:
+    """Problems: known names that are missing, and names that are surplus or repeated.
+
+    start: what messages begin with. A folder without any of its files is one problem.
+    """
+    counts = Counter(found)
+    absent = Counter(_folder(name) for name in known if name not in counts)
+    present = {_folder(name) for name in known if name in counts}
+    whole = {folder for folder, count in absent.items() if folder not in present and count > 1}
+    missing = [f"{folder} is missing ({absent[folder]} files)" for folder in sorted(whole)]
+    missing += [
+        f"{name} is missing"
+        for name in sorted(known)
+        if name not in counts and _folder(name) not in whole
     ]
-    single = [name for name in absent if _folder(name) in present]
-    return folders + [f"{place}: {start}{name} is missing" for name in single]
+    if not present:
+        missing = [f"all {len(known):,} files are missing, as {min(known)}"]
+    surplus = sorted(counts - Counter(known))
+    return [start + text for text in missing + [f"{name} does not belong here" for name in surplus]]
 
 
 def _folder(name: str) -> str:

@@ -1,31 +1,33 @@
 """Market-1501: 36,036 pictures of 1,501 pedestrians, taken by six cameras."""
 
-import csv
 import hashlib
 import os
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import examine, find_place, require_published
+from bench.datasets.files.verify import examine, find_place, official_advice, require_published
 from bench.datasets.files.work import Progress
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
 
 IDENTITIES = 1501  # numbered from 1; 0 are distractors, -1 is junk
-NAMES = {  # of each folder, SHA-256 (hex) of the photographs' sorted names, one on a line
-    "bounding_box_train": "6665d2f686d98426d2253ab9acc5c60a3abd81ce7207726c72b49ab40178d4d6",
-    "query": "6981ba13f71377071831b5f258dbe603ced4fd90e4cfed179918ca3842e4f470",
-    "bounding_box_test": "234d677d2896ea6522b9d9a7a12d4e21767fffed21a731d305e2b065e7a38568",
+NAMES = {  # of each folder, the number of photographs and SHA-256 (hex) of their sorted names
+    "bounding_box_train": (
+        12_936,
+        "6665d2f686d98426d2253ab9acc5c60a3abd81ce7207726c72b49ab40178d4d6",
+    ),
+    "query": (3_368, "6981ba13f71377071831b5f258dbe603ced4fd90e4cfed179918ca3842e4f470"),
+    "bounding_box_test": (
+        19_732,
+        "234d677d2896ea6522b9d9a7a12d4e21767fffed21a731d305e2b065e7a38568",
+    ),
 }
 # Identity and camera in a name such as 0002_c1s1_000451_03.jpg; 24 of those published end twice.
 _NAME = re.compile(r"(-1|\d{4})_c([1-6])s\d_\d{6}_\d{2}\.jpg(?:\.jpg)?")
-_ADVICE = "get the official archive: `proxy-bench data download market1501` shows how"
 
 Names = dict[str, list[str]]  # of photographs, by folder
 
@@ -74,15 +76,16 @@ def check_market1501(root: Path | None, report: Progress) -> list[str]:
 
 def _read_names(root: Path | None) -> tuple[Path, Names, list[str]]:
     """The folder, its photographs sorted by name, and problems: other files that end in .jpg."""
+    advice = official_advice("market1501")
     folder = find_place("market1501", root, "market1501/Market-1501-v15.09.15", "market1501")
     absent = [part for part in NAMES if not (folder / part).is_dir()]
     if absent and (folder / "pytorch").is_dir():
         raise ValueError(
-            f"{folder} is a re-packed copy: photographs sorted by identity in pytorch/; {_ADVICE}"
+            f"{folder} is a re-packed copy: photographs sorted by identity in pytorch/; {advice}"
         )
     if absent:
         raise FileNotFoundError(
-            f"market1501 is not complete: {', '.join(absent)} missing from {folder}; {_ADVICE}"
+            f"market1501 is not complete: {', '.join(absent)} missing from {folder}; {advice}"
         )
     names: Names = {}
     others = []
@@ -105,56 +108,21 @@ def identity_and_camera(file: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def differences(folder: Path, names: Mapping[str, Sequence[str]]) -> list[str]:
-    """Problems: where the photographs are not those published, by identity.
-
-    The 36,036 names are too many to store. Counts show whose photograph is missing, and digests
-    whether the names are the published ones.
-    """
+def differences(folder: Path, names: Names) -> list[str]:
+    """Problems: folders whose photographs are not those published, by number or by name."""
     problems = []
-    for part, expected in _published().items():
-        found = Counter(identity_and_camera(name)[0] for name in names[part])
-        digest = hashlib.sha256("\n".join(names[part]).encode()).hexdigest()
-        counted = [
-            f"{folder / part}: photographs of {_called(identity)}: {found[identity]:,}, published "
-            f"are {count:,}"
-            for identity, count in sorted((dict.fromkeys(found, 0) | expected).items())
-            if found[identity] != count
-        ]
-        problems += _trimmed(folder / part, found, expected) or counted
-        if not counted and digest != NAMES[part]:
-            problems.append(f"{folder / part}: names are not those published{_hint(names[part])}")
+    for part, (count, digest) in NAMES.items():
+        found = names[part]
+        if len(found) != count:
+            problems.append(
+                f"{folder / part}: {len(found):,} photographs, published are {count:,}: a trimmed "
+                "or extended copy"
+            )
+        elif hashlib.sha256("\n".join(found).encode()).hexdigest() != digest:
+            problems.append(
+                f"{folder / part}: names are not those published (24 of those end in .jpg.jpg)"
+            )
     return problems
-
-
-def _published() -> dict[str, dict[int, int]]:
-    """The published number of photographs of each identity, by folder."""
-    with Path(__file__).with_name("photographs_per_identity.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {part: {int(row["identity"]): int(row[part]) for row in rows} for part in NAMES}
-
-
-def _trimmed(folder: Path, found: Counter[int], expected: Mapping[int, int]) -> list[str]:
-    """One problem for an empty folder, or one without any distractors or junk."""
-    gone = [identity for identity in (-1, 0) if expected[identity] and not found[identity]]
-    if not found:
-        what = "holds no photograph"
-    elif gone:
-        what = f"is a trimmed copy without its {' and '.join(map(_called, gone))}"
-    else:
-        return []
-    published = sum(expected.values())
-    counted = f"{found.total():,} photographs, published are {published:,}"
-    return [f"{folder} {what}: {counted}; {_ADVICE}"]
-
-
-def _called(identity: int) -> str:
-    return {-1: "junk (-1)", 0: "distractors (0000)"}.get(identity, f"identity {identity:04d}")
-
-
-def _hint(names: Sequence[str]) -> str:
-    twice = any(name.endswith(".jpg.jpg") for name in names)
-    return "" if twice else "; some of those end in .jpg.jpg and may have been renamed"
 
 
 MARKET1501 = Source(

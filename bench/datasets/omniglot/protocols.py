@@ -8,20 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.datasets.files.unpack import read_entries
-from bench.datasets.files.verify import require_published
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.unpack import is_litter
+from bench.datasets.files.verify import differences, require_published
 from bench.datasets.images import ArrayImages
 from bench.datasets.omniglot.reading import (
     DRAWINGS,
-    LARGEST,
     PARTS,
     SIDE,
     SMALL,
     characters,
-    decode_drawings,
-    differences,
     items,
     published,
+    read_drawings,
     shrink,
 )
 from bench.datasets.splits import OneShot, Split, class_disjoint
@@ -169,25 +168,28 @@ def read_one_shot(root: Path, images: np.ndarray, test: np.ndarray) -> OneShot |
     return OneShot(support=found[:, WAYS:], query=found[:, :WAYS], truth=runs.truth)
 
 
-def examine_runs(place: Path) -> Runs:
-    """Read every run from the zip archive and compare it with the published one."""
-    contents, broken = read_entries(place, LARGEST)
-    problems = list(broken.values())
+def examine_runs(archive: Path) -> Runs:
+    """Read every run from the zip archive and compare it with the published one.
+
+    Raises: ValueError for a file that is not a zip archive.
+    """
     digests = published("runs.csv")
     expected = [run_names(run) for run in digests]
-    if "" not in broken:
-        problems += differences(place, expected, contents.keys() | broken.keys())
     images = np.zeros((len(digests), 2 * WAYS, SMALL, SMALL), dtype=np.uint8)
     truth = np.zeros((len(digests), WAYS), dtype=np.int64)
-    for i, (run, names) in enumerate(zip(digests, expected, strict=True)):
-        drawings, wrong = decode_drawings(names[:-1], contents)
-        answers = contents.get(names[-1], b"").split()
-        if run_digest(drawings, answers) == digests[run]:
-            images[i] = shrink(drawings.reshape(-1, SIDE, SIDE))
-            truth[i] = _truth(names, answers)
-        elif not wrong and set(names) <= set(contents):
-            wrong = [f"{run} is not the published one"]
-        problems += [f"{place}: {text}" for text in wrong]
+    with Photographs(archive, ()).opened() as place:
+        existing = [name for name in place.names() if not is_litter(name)]
+        known = [name for names in expected for name in names]
+        problems = differences(f"{archive}: ", known, existing)
+        for i, (run, names) in enumerate(zip(digests, expected, strict=True)):
+            drawings, wrong = read_drawings(place, names[:-1], existing)
+            answers = place.read(names[-1]).split() if names[-1] in existing else []
+            if run_digest(drawings, answers) == digests[run]:
+                images[i] = shrink(drawings.reshape(-1, SIDE, SIDE))
+                truth[i] = _truth(names, answers)
+            elif not wrong and set(names).issubset(existing):
+                wrong = [f"{archive}: {run} is not the published one"]
+            problems += wrong
     return Runs(images, truth, problems)
 
 

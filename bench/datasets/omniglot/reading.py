@@ -8,21 +8,22 @@ import csv
 import hashlib
 import io
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from bench.datasets.files.unpack import read_entries
-from bench.datasets.files.verify import find_place
+from bench.datasets.files.photographs import OpenPlace, Photographs
+from bench.datasets.files.unpack import is_litter
+from bench.datasets.files.verify import differences, find_place
 from bench.datasets.files.work import Progress
 
 PARTS = ("images_background", "images_evaluation")
 DRAWINGS = 20  # of each character
 SIDE = 105  # pixels of a published drawing, each way
 SMALL = 28
-LARGEST = 65_536  # bytes; a genuine drawing has a few hundred
 
 
 def published(table: str) -> dict[str, str]:
@@ -53,70 +54,62 @@ def examine(root: Path | None, report: Progress) -> tuple[np.ndarray, list[str]]
 
     Returns: images (32460, 28, 28) uint8, white on black, in order of ``items``, blank where a
     drawing is missing or broken; the problems. Raises: FileNotFoundError if an archive or folder is
-    missing.
+    missing; ValueError for a file that is not a zip archive.
     """
-    places = {
-        part: find_place("omniglot", root, f"omniglot/{part}.zip", f"omniglot/{part}")
-        for part in PARTS
-    }
-    contents, problems = _read(places)
     digests = published("characters.csv")
     images = np.zeros((len(digests), DRAWINGS, SMALL, SMALL), dtype=np.uint8)
-    for label, (names, expected) in enumerate(zip(items(), digests.values(), strict=True)):
-        drawings, wrong = decode_drawings(names, contents)
-        found = hashlib.sha256(np.packbits(drawings, axis=1).tobytes()).hexdigest()
-        if not wrong and found != expected and set(names) <= set(contents):
-            wrong = [f"a drawing of {posixpath.dirname(names[0])} is not the published one"]
-        problems += [f"{places[names[0].split('/')[0]]}: {text}" for text in wrong]
-        images[label] = shrink(drawings.reshape(DRAWINGS, SIDE, SIDE))
-        report(DRAWINGS * (label + 1), DRAWINGS * len(digests))
+    problems = []
+    with ExitStack() as stack:
+        places = {part: stack.enter_context(_opened(part, root)) for part in PARTS}
+        found = {part: _names(place, part) for part, place in places.items()}
+        for part, place in places.items():
+            known = [name for names in items() for name in names if name.startswith(f"{part}/")]
+            problems += differences(f"{place.path}: ", known, found[part])
+        existing = set().union(*found.values())
+        for label, (names, expected) in enumerate(zip(items(), digests.values(), strict=True)):
+            place = places[names[0].split("/")[0]]
+            drawings, wrong = read_drawings(place, names, existing)
+            digest = hashlib.sha256(np.packbits(drawings, axis=1).tobytes()).hexdigest()
+            if not wrong and digest != expected and existing.issuperset(names):
+                folder = posixpath.dirname(names[0])
+                wrong = [f"{place.path}: a drawing of {folder} is not the published one"]
+            problems += wrong
+            images[label] = shrink(drawings.reshape(DRAWINGS, SIDE, SIDE))
+            report(DRAWINGS * (label + 1), DRAWINGS * len(digests))
     return images.reshape(-1, SMALL, SMALL), problems
 
 
-def _read(places: Mapping[str, Path]) -> tuple[dict[str, bytes], list[str]]:
-    contents: dict[str, bytes] = {}
-    problems: list[str] = []
-    for part, place in places.items():
-        entries, broken = read_entries(place, LARGEST)
-        problems += broken.values()
-        if "" not in broken:
-            expected = [names for names in items() if names[0].startswith(f"{part}/")]
-            problems += differences(place, expected, entries.keys() | broken.keys())
-        contents |= entries
-    return contents, problems
+def _opened(part: str, root: Path | None) -> AbstractContextManager[OpenPlace]:
+    """The archive of a part, or the folder that its folder is in: names begin with the part's."""
+    place = find_place("omniglot", root, f"omniglot/{part}.zip", f"omniglot/{part}")
+    return Photographs(place.parent if place.is_dir() else place, ()).opened()
 
 
-def differences(place: Path, expected: Iterable[list[str]], found: set[str]) -> list[str]:
-    """Problems: names that are missing and names that are surplus.
-
-    ``expected`` are groups of names, each in its own folder; a group without any is one problem.
-    """
-    problems = []
-    known: set[str] = set()
-    for names in expected:
-        missing = [name for name in names if name not in found]
-        gone = [posixpath.commonpath(names)] if len(missing) == len(names) else missing
-        problems += [f"{place}: {name} is missing" for name in gone]
-        known.update(names)
-    return problems + [f"{place}: {name} does not belong here" for name in sorted(found - known)]
+def _names(place: OpenPlace, part: str) -> list[str]:
+    """All names in an archive, or those of one part in a folder; without litter."""
+    return [
+        name
+        for name in place.names()
+        if not is_litter(name) and (place.archive or name.startswith(f"{part}/"))
+    ]
 
 
-def decode_drawings(
-    names: list[str], contents: Mapping[str, bytes]
+def read_drawings(
+    place: OpenPlace, names: list[str], existing: Collection[str]
 ) -> tuple[np.ndarray, list[str]]:
-    """Decode drawings: (n, 105 * 105) bool, True where the paper is white.
+    """Read drawings: (n, 105 * 105) bool, True where the paper is white.
 
-    A drawing that is missing or broken is white paper. Returns also the problems of broken ones.
+    A drawing that does not exist or is broken is white paper. Returns also the problems of broken
+    ones.
     """
     drawings = np.ones((len(names), SIDE * SIDE), dtype=bool)
     problems = []
     for i, name in enumerate(names):
-        if name not in contents:
-            continue  # already a problem: missing or unreadable
-        try:
-            drawings[i] = decode(name, contents[name]).ravel()
-        except ValueError as error:
-            problems.append(str(error))
+        if name in existing:
+            try:
+                drawings[i] = decode(name, place.read(name)).ravel()
+            except ValueError as error:
+                problems.append(f"{place.path}: {error}")
     return drawings, problems
 
 

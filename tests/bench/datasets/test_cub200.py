@@ -1,7 +1,6 @@
 """CUB-200-2011: splits of the genuine lists, boxes, damage and re-packed copies."""
 
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,34 +30,6 @@ def _pictures(folder: Path) -> list[str]:
     return [f"images/{line.split()[1]}" for line in lines]
 
 
-def _rewrite(path: Path, line: int, text: str) -> None:
-    lines = path.read_text().splitlines()
-    lines[line - 1 : line] = [text] if text else []
-    path.write_text("\n".join(lines) + "\n")
-
-
-def test_official_validates_with_every_fifth_training_image_of_a_class(
-    folder: Path, tmp_path: Path
-) -> None:
-    cub = load("cub200", tmp_path, "official")
-    seen: Counter[str] = Counter()
-    train: list[int] = []
-    validation: list[int] = []
-    test: list[int] = []
-    flags = (folder / "train_test_split.txt").read_text().splitlines()
-    for i, flag in enumerate(flags):
-        bird = cub.items[i].split("/")[0]
-        if flag.split()[1] == "0":
-            test.append(i)
-            continue
-        seen[bird] += 1
-        (train if seen[bird] % 5 else validation).append(i)
-    assert (len(train) + len(validation), len(test)) == (5994, 5794)
-    assert cub.split.train.tolist() == train
-    assert cub.split.validation.tolist() == validation
-    assert cub.split.query.tolist() == cub.split.gallery.tolist() == test
-
-
 def test_boxes_cut_each_photograph(folder: Path, tmp_path: Path) -> None:
     fill(folder, [FIRST])
     replace(folder / FIRST, jpeg(500, 350))
@@ -81,56 +52,38 @@ def test_boxes_are_compared_with_their_photographs(
     assert verify("cub200", tmp_path, quiet) == [place]
 
 
-def test_tiny_pictures_under_the_genuine_names_verify(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(folder, _pictures(folder))
-    decode_only(_pictures(folder)[::10], monkeypatch)
-    seen: list[tuple[int, int]] = []
-    assert verify("cub200", tmp_path, lambda done, total: seen.append((done, total))) == []
-    assert seen[0] == (1, 1179)
-    assert seen[-1] == (1179, 1179)
-    (folder / "train").mkdir()  # made by its user beside the official folder
-    assert len(load("cub200", tmp_path, "official").items) == 11788
-
-
 def test_every_damage_is_named(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(folder, [name for name in _pictures(folder) if "/033." not in name])
-    decode_only([FIRST], monkeypatch)
+    decode_only(_pictures(folder)[::10], monkeypatch)
+    (folder / "train").mkdir()  # made by its user beside the official folder
+    birds = f"{folder}: images/033.Yellow_billed_Cuckoo is missing (59 files)"
+    seen: list[tuple[int, int]] = []
+    assert verify("cub200", tmp_path, lambda *step: seen.append(step)) == [birds]
+    assert (seen[0], seen[-1]) == ((1, 1173), (1173, 1173))
     replace(folder / FIRST, jpeg()[:-20])
     (folder / THIRD).unlink()
     (folder / "images/one_more.png").write_bytes(b"")
-    _rewrite(folder / "image_class_labels.txt", 5000, "5000 87")
     problems = verify("cub200_boxes", tmp_path, quiet)
-    assert problems[0].startswith(f"{folder}/image_class_labels.txt is not the published file: SHA")
-    assert problems[1].startswith(f"{folder}/image_class_labels.txt, line 5000: 086.Pacific_Loon/")
-    assert problems[1].endswith("is labelled 87")
-    birds = "images/033.Yellow_billed_Cuckoo is missing (59 photographs)"
-    assert problems[2:4] == [f"{folder}: {birds}", f"{folder}: {THIRD} is missing"]
-    assert problems[4].startswith(f"{FIRST} is damaged and cannot be decoded")
-    assert problems[5:] == [f"{folder}: images/one_more.png does not belong here"]
-    with pytest.raises(ValueError, match=r"class-disjoint split of cub200 is not the pinned one"):
-        load("cub200", tmp_path, "class-disjoint")
+    assert problems[:2] == [birds, f"{folder}: {THIRD} is missing"]
+    assert problems[2] == f"{folder}: images/one_more.png does not belong here"
+    assert problems[3].startswith(f"{FIRST} is damaged and cannot be decoded")
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "text", "message"),
-    [
-        ("images.txt", 7, "", r"images\.txt, line 7: has number 8; a line is lost or moved"),
-        ("images.txt", 11788, "", r"11,787 lines, published are 11,788: a trimmed or"),
-        ("classes.txt", 3, "3", r"classes\.txt, line 3: expected 2 values, found 1: '3'"),
-        ("image_class_labels.txt", 9, "9 201", r"line 9: classes have numbers 1 to 200"),
-        ("bounding_boxes.txt", 1, "1 2 3 x 4", r"bounding_boxes\.txt cannot be used: could not"),
-    ],
-)
-def test_unusable_lists_are_refused(
-    folder: Path, tmp_path: Path, file: str, line: int, text: str, message: str
+@pytest.mark.parametrize("file", LISTS)
+def test_lists_that_are_not_the_published_ones_are_refused(
+    folder: Path, tmp_path: Path, file: str
 ) -> None:
-    _rewrite(folder / file, line, text)
+    published = (folder / file).read_bytes()
+    (folder / file).write_bytes(published.replace(b"\n", b"\r\n"))
+    load("cub200", tmp_path, "official")
+    (folder / file).write_bytes(published[:-2] + b"\n")
+    message = f"cub200 is not as published: {folder}: {file} is not the published list: SHA-256"
     with pytest.raises(ValueError, match=message):
         load("cub200", tmp_path, "official")
+    (problem,) = verify("cub200", tmp_path, quiet)
+    assert problem.startswith(message)
 
 
 def test_missing_lists_are_all_named(tmp_path: Path) -> None:
@@ -148,7 +101,10 @@ def test_missing_lists_are_all_named(tmp_path: Path) -> None:
     [
         ("images/001.Black_footed_Albatross/Black_footed_Albatross_0001_2950163169.jpg", "2010"),
         ("lists/train.txt", r"holds CUB-200-2010 \(6,033 photographs"),
-        ("images/train/001.Black_footed_Albatross/x.jpg", "images is a re-packed copy: .*train/"),
+        (
+            "images/train/001.Black_footed_Albatross/x.jpg",
+            "cub200_2011 is a re-packed copy: .*train/",
+        ),
         ("train/001.Black_footed_Albatross/x.jpg", "cub200_2011 is a re-packed copy: .*train/"),
         ("001.Black_footed_Albatross/x.jpg", "folders of classes without the lists"),
     ],

@@ -21,18 +21,6 @@ def test_digits_are_scikit_learns_in_eight_bits() -> None:
     assert dataset.items[:3] == ("0/0000", "1/0001", "2/0002")
 
 
-def test_first_half_trains_with_two_classes_for_validation() -> None:
-    dataset = load("digits", None, "class-disjoint")
-    classes = {
-        part: sorted({int(dataset.class_names[label]) for label in dataset.labels[positions]})
-        for part, positions in dataset.split.parts().items()
-    }
-    expected = {"train": [0, 1, 2], "validation": [3, 4]}
-    assert classes == {**expected, "query": [5, 6, 7, 8, 9], "gallery": [5, 6, 7, 8, 9]}
-    sizes = [len(positions) for positions in dataset.split.parts().values()]
-    assert sizes == [537, 364, 896, 896]
-
-
 def test_of_five_images_of_a_class_one_validates_and_one_tests() -> None:
     dataset = load("digits", None, "official")
     parts: dict[str, list[int]] = {"train": [], "validation": [], "query": []}

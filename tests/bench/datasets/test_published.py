@@ -45,5 +45,5 @@ def test_lists_without_photographs_are_one_problem(
     assert dataset.class_names[0] == first
     assert dataset.class_names[-1].startswith(last)
     (problem,) = verify(name, data_root, quiet)
-    start = f"all {len(dataset.items):,} photographs are missing, as {item}"
+    start = f"all {len(dataset.items):,} files are missing, as {item}"
     assert problem.split(": ", 1)[1].startswith(start)

@@ -11,6 +11,7 @@ import pytest
 
 from bench.datasets import DATASETS, Dataset, Split, class_disjoint, download, find, load, verify
 from bench.datasets.images import ArrayImages
+from bench.datasets.splits import official
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 3, 3])
 NAMES = ("ant", "bee", "cat", "dog")
@@ -45,6 +46,15 @@ def test_class_disjoint_puts_whole_classes_into_parts() -> None:
     assert split.train.tolist() == [0, 3]
     assert split.validation.tolist() == [2]
     assert split.query.tolist() == split.gallery.tolist() == [1, 4, 5]
+
+
+def test_official_validates_with_every_fifth_training_image_of_a_class() -> None:
+    labels = np.array([0, 1] * 8 + [0, 1])
+    split = official(labels, training=np.arange(18) != 2)
+    assert split.protocol == "official"
+    assert split.validation.tolist() == [9, 10]  # the fifth of class 1 and of class 0
+    assert split.query.tolist() == split.gallery.tolist() == [2]
+    assert sorted([*split.train, *split.validation, *split.query]) == [*range(18)]
 
 
 def test_fingerprint_is_the_documented_hash() -> None:

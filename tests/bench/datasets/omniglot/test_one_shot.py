@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from bench.datasets.files.download import checksum
 from bench.datasets.omniglot import dataset as omniglot
 from bench.datasets.omniglot.dataset import OMNIGLOT, load_omniglot
 from bench.datasets.omniglot.reading import decode, examine
@@ -61,13 +60,6 @@ def _answers(data_root: Path) -> list[list[str]]:
     with zipfile.ZipFile(data_root / "omniglot" / "all_runs.zip") as packed:
         texts = [packed.read(f"run{n:02d}/class_labels.txt").decode() for n in range(1, 21)]
     return [[line.split()[1] for line in sorted(text.splitlines())] for text in texts]
-
-
-def test_the_archive_is_the_downloaded_one(data_root: Path) -> None:
-    (official,) = (file for file in OMNIGLOT.files if file.path.endswith("all_runs.zip"))
-    place = data_root / official.path
-    assert checksum(place, official.checksum) == official.checksum
-    assert place.stat().st_size == official.size
 
 
 def test_every_drawing_of_the_runs_is_pixel_for_pixel_the_published_one(

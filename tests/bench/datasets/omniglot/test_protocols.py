@@ -43,10 +43,6 @@ def test_every_split_is_the_pinned_one(datasets: dict[str, Dataset]) -> None:
     assert [dataset.split.protocol for dataset in datasets.values()] == list(found)
 
 
-def test_without_all_runs_there_is_no_one_shot(datasets: dict[str, Dataset]) -> None:
-    assert [dataset.one_shot for dataset in datasets.values()] == [None] * 4
-
-
 @pytest.mark.parametrize(
     ("protocol", "train", "validation", "held_out"),
     [
@@ -69,14 +65,6 @@ def test_minimal_protocols_use_five_background_alphabets(
     assert _alphabets(dataset, "train") == set(MINIMAL[protocol]) - {held_out}
     assert _alphabets(dataset, "query") == _alphabets(dataset, "gallery") == EVALUATION
     np.testing.assert_array_equal(dataset.pixels, datasets["class-disjoint"].pixels)
-
-
-@pytest.mark.parametrize(("protocol", "drawings"), [("minimal-1", 2720), ("minimal-2", 3120)])
-def test_minimal_alphabets_hold_as_many_drawings_as_published(protocol: str, drawings: int) -> None:
-    """Counts of the splits small1 and small2: https://tensorflow.org/datasets/catalog/omniglot."""
-    background = [name.split("/")[1] for name in characters()[:964]]
-    assert len(set(MINIMAL[protocol])) == 5
-    assert 20 * sum(alphabet in MINIMAL[protocol] for alphabet in background) == drawings
 
 
 def test_vinyals_counts(datasets: dict[str, Dataset]) -> None:
