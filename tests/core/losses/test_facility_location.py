@@ -9,16 +9,12 @@ from torch import Tensor
 
 from proxy_core.losses.facility_location import FacilityLocation, facility_location
 from tests.core.losses.parts.test_medoids import plain_nmi, plain_search
+from tests.support.plain_triplets import distance_table
 
 
 def points(seed: int = 0, size: int = 9) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(size, 3, generator=generator, dtype=torch.float64)
-
-
-def table(embeddings: Tensor) -> list[list[float]]:
-    rows = [[value / math.hypot(*row) for value in row] for row in embeddings.tolist()]
-    return [[math.dist(one, other) for other in rows] for one in rows]
 
 
 def plain_facility(d: list[list[float]], chosen: list[int]) -> float:
@@ -48,7 +44,7 @@ def test_the_loss_is_the_papers_over_b_with_gamma_as_margin_times_b(
     passes: int, margin: float, labels: list[int]
 ) -> None:
     for seed in range(6):
-        d = table(points(seed))
+        d = distance_table(points(seed))
         _, chosen, _ = plain_search(d, labels, margin, passes)
         expected = plain_loss(d, labels, chosen, gamma=9 * margin)
         loss = facility_location(points(seed), torch.tensor(labels), margin=margin, passes=passes)
@@ -58,7 +54,7 @@ def test_the_loss_is_the_papers_over_b_with_gamma_as_margin_times_b(
 def test_the_loss_is_a_lower_bound_of_the_exact_one_and_at_least_zero() -> None:
     labels, hits = [0, 1, 2] * 3, 0
     for seed in range(30):
-        d = table(points(seed))
+        d = distance_table(points(seed))
         loss = facility_location(points(seed), torch.tensor(labels), margin=0.3, passes=5).item()
         sets = itertools.combinations(range(9), 3)
         exact = max(plain_loss(d, labels, list(chosen), gamma=2.7) for chosen in sets)

@@ -16,24 +16,10 @@ from proxy_core.losses.pair_distance import (
     lifted_structure,
     plain_distances,
 )
+from tests.support.plain_triplets import LABELS, distance_table, points
 
 MODULES: list[type[nn.Module]] = [Contrastive, LiftedStructure, GeneralizedLifted]
-LABELS = {
-    "balanced": [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3],
-    "unbalanced": [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3],
-    "with classes of one image": [0, 1, 1, 1, 2, 2, 2, 2, 3, 0, 4, 5],
-}
 every_batch = pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-
-
-def points(size: int = 12, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(size, 5, generator=generator, dtype=torch.float64)
-
-
-def distance_table(embeddings: Tensor) -> list[list[float]]:
-    rows = [[value / math.hypot(*row) for value in row] for row in embeddings.tolist()]
-    return [[math.dist(one, other) for other in rows] for one in rows]
 
 
 def pairs(labels: list[int], *, alike: bool) -> list[tuple[int, int]]:

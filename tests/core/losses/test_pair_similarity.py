@@ -16,9 +16,10 @@ from proxy_core.losses.pair_similarity import (
     n_pairs,
     nt_xent,
 )
-from tests.core.losses.test_pair_distance import every_batch, points
+from tests.support.plain_triplets import LABELS, points
 
 MODULES: list[type[nn.Module]] = [NPairs, MultiSimilarity, NTXent]
+every_batch = pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 
 
 def products(embeddings: Tensor, *, normalised: bool) -> list[list[float]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from proxy_core.losses.soft_triple import SoftTriple, center_spread, soft_triple
 from proxy_core.losses.softmax import cosface
+from tests.support.plain_proxies import cosine
 
 
 def batch(count: int = 3) -> tuple[Tensor, Tensor, Tensor]:
@@ -17,11 +18,6 @@ def batch(count: int = 3) -> tuple[Tensor, Tensor, Tensor]:
     embeddings = torch.randn(8, 4, generator=generator, dtype=torch.float64)
     centers = torch.randn(5, count, 4, generator=generator, dtype=torch.float64)
     return embeddings, torch.tensor([3, 0, 1, 2, 0, 3, 1, 0]), centers
-
-
-def cosine(left: list[float], right: list[float]) -> float:
-    product = sum(a * b for a, b in zip(left, right, strict=True))
-    return product / math.hypot(*left) / math.hypot(*right)
 
 
 def plain_loss(

@@ -137,12 +137,6 @@ def test_arcface_has_a_finite_gradient_on_its_proxy_and_opposite_to_it(
     assert gradient.abs().max() < 64
 
 
-def test_without_a_margin_both_margin_losses_are_normalised_softmax() -> None:
-    expected = normalized_softmax(*batch(), temperature=1 / 16)
-    torch.testing.assert_close(arcface(*batch(), scale=16.0, margin=0.0), expected)
-    torch.testing.assert_close(cosface(*batch(), scale=16.0, margin=0.0), expected)
-
-
 def test_only_plain_softmax_sees_the_length_of_an_embedding() -> None:
     embeddings, labels, proxies = batch()
     for formula, settings in (
@@ -158,20 +152,14 @@ def test_only_plain_softmax_sees_the_length_of_an_embedding() -> None:
     assert abs(head(embeddings, labels) - head(5 * embeddings, labels)) > 0.1
 
 
-def test_the_modules_pass_on_what_they_learn_and_their_settings() -> None:
+def test_what_the_modules_learn_and_the_smoothing_of_labels() -> None:
     embeddings, labels, _ = batch()
     head = Softmax(5, 4, label_smoothing=0.3).double()
     expected = softmax(embeddings, labels, head.head.weight, head.head.bias, label_smoothing=0.3)
     assert torch.equal(head(embeddings, labels), expected)
     assert [name for name, _ in head.named_parameters()] == ["head.weight", "head.bias"]
-    normalized = NormalizedSoftmax(5, 4, temperature=0.3).double()
-    expected = normalized_softmax(embeddings, labels, normalized.proxies, temperature=0.3)
-    assert torch.equal(normalized(embeddings, labels), expected)
-    for module, formula in ((ArcFace, arcface), (CosFace, cosface)):
-        loss = module(5, 4, scale=7.0, margin=0.2).double()
-        expected = formula(embeddings, labels, loss.proxies, scale=7.0, margin=0.2)
-        assert torch.equal(loss(embeddings, labels), expected)
-        assert [name for name, _ in loss.named_parameters()] == ["proxies"]
+    for module in (NormalizedSoftmax, ArcFace, CosFace):
+        assert [name for name, _ in module(5, 4).named_parameters()] == ["proxies"]
 
 
 @pytest.mark.parametrize("module", [Softmax, NormalizedSoftmax, ArcFace, CosFace])
