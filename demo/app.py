@@ -2,17 +2,16 @@
 is shown."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from demo.library import Library
-from demo.page import Page, show
-from demo.render.browse import render_head
+from demo.page import show
+from demo.render.browse import render
 from demo.routes import picture_route
-from demo.style import PUSH, REPLACE, REVEAL, head, static
 from demo.view import NEIGHBORS, read_address, to_int
 
 HOST = "127.0.0.1"  # no other machine on the network can reach it
@@ -22,36 +21,19 @@ STEPS = {
     "random": "Random",
     "failure": "Random failure",
 }  # step -> label of its button
-NOTHING = [gr.skip()] * 10  # leaves every component of `Controls.outputs` as it is
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What a user changes and what then changes on the page."""
-
-    address: gr.Textbox  # never shown: the page's state, as in the browser's address
-    shelf: gr.Dropdown
-    run: gr.Dropdown
-    tabs: gr.Tabs
-    tab: dict[str, gr.Tab]
-    query: gr.Number
-    steps: dict[str, gr.Button]
-    k: gr.Slider
-    card: gr.HTML
-    grid: gr.HTML
-    results: gr.HTML
-    curves: gr.HTML
-
-    def outputs(self) -> list[Any]:
-        """The components that `updates` fills, in its order."""
-        first = [self.address, self.shelf, self.run, self.query, self.k, self.tabs]
-        return [*first, self.card, self.grid, self.results, self.curves]
+NOTHING = [gr.skip()] * 10  # leaves every component of `lay_out` as it is
+PUSH = """(address) => {
+  if (address && address !== location.search) history.pushState(null, '', address);
+}"""
+REPLACE = "(address) => { history.replaceState(null, '', address); }"
+# The picked picture is above the grid: bring it into view where the screen is small.
+REVEAL = "() => document.querySelector('#card')?.scrollIntoView({block: 'nearest'})"
 
 
 def build(library: Library) -> gr.Blocks:
     """The page over an opened library; its address is its only state."""
     with gr.Blocks(title="Retrieval browser", analytics_enabled=False, fill_width=True) as blocks:
-        wire(blocks, lay_out(library), library)
+        wire(blocks, library, *lay_out(library))
     return blocks
 
 
@@ -76,9 +58,15 @@ def launch(blocks: gr.Blocks, library: Library, *, port: int, open_browser: bool
         theme=gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
         ),
-        head=head(),
+        # As Gradio's `css`, every rule would get a prefix, which changes which rule wins.
+        head=f"<style>{static('page.css')}</style><script>{static('combobox.js')}</script>",
     )
     return str(address)
+
+
+def static(name: str) -> str:
+    """Text of a file in `static`."""
+    return files("demo").joinpath("static", name).read_text(encoding="utf-8")
 
 
 def notice(library: Library) -> str:
@@ -91,10 +79,13 @@ def notice(library: Library) -> str:
     )
 
 
-def lay_out(library: Library) -> Controls:
-    """Create the controls inside the `gr.Blocks` that is open."""
-    html(render_head(notice(library), library.problems), "head")
-    address = gr.Textbox(visible=False)
+def lay_out(library: Library) -> tuple[dict[str, Any], dict[str, gr.Button], dict[str, gr.Tab]]:
+    """Create the controls inside the `gr.Blocks` that is open.
+
+    Returns: the components that `updates` fills, in its order; step -> button; name -> tab.
+    """
+    html(render("head", notice(library), library.problems), "head")
+    address = gr.Textbox(visible=False)  # the page's state, as in the browser's address
     with gr.Row(elem_id="choice"):
         titles = [(title, key) for key, title in library.titles.items()]
         shelf = gr.Dropdown(titles, label="Data set", elem_id="ds", min_width=130)
@@ -115,7 +106,9 @@ def lay_out(library: Library) -> Controls:
             results = html("", "results")
         with gr.Tab("Curves", id="curves") as tab["curves"]:
             curves = html("", "curves")
-    return Controls(address, shelf, run, tabs, tab, query, steps, k, card, grid, results, curves)
+    filled = {"address": address, "ds": shelf, "run": run, "q": query, "k": k, "tabs": tabs}
+    filled |= {"card": card, "grid": grid, "results": results, "curves": curves}
+    return filled, steps, tab
 
 
 def html(value: str, name: str, js_on_load: str | None = None) -> gr.HTML:
@@ -123,15 +116,21 @@ def html(value: str, name: str, js_on_load: str | None = None) -> gr.HTML:
     return gr.HTML(value, elem_id=name, apply_default_css=False, js_on_load=js_on_load)
 
 
-def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
+def wire(
+    blocks: gr.Blocks,
+    library: Library,
+    controls: dict[str, Any],
+    steps: dict[str, gr.Button],
+    tabs: dict[str, gr.Tab],
+) -> None:
     """Connect every event to the page that it leads to, and that page to the browser's address."""
-    address = controls.address
+    address = controls["address"]
 
     def connect(listen: Callable[..., Any], handler: Any, inputs: list[Any], js: str) -> Any:
         return listen(
             handler,
             inputs,
-            controls.outputs(),
+            list(controls.values()),
             trigger_mode="always_last",
             show_progress="hidden",
             api_visibility="private",
@@ -140,64 +139,65 @@ def wire(blocks: gr.Blocks, controls: Controls, library: Library) -> None:
         ).then(None, [address], None, js=js, show_progress="hidden")
 
     def load(request: gr.Request) -> list[Any]:
-        return updates(library, show(library, dict(request.query_params)), select_tab=True)
+        return updates(library, dict(request.query_params), select_tab=True)
 
     def navigate(event: gr.EventData) -> list[Any]:
-        page = show(library, read_address(getattr(event, "address", "")))
-        return updates(library, page, select_tab=True)
+        return updates(library, read_address(getattr(event, "address", "")), select_tab=True)
 
     def pick(address: str, event: gr.EventData) -> list[Any]:
-        picked = {"q": getattr(event, "id", None)}
-        return updates(library, show(library, read_address(address) | picked))
+        return updates(library, read_address(address) | {"q": getattr(event, "id", None)})
 
     connect(blocks.load, load, [], REPLACE)
-    connect(controls.grid.nav, navigate, [], REPLACE)
-    connect(controls.grid.pick, pick, [address], PUSH).then(None, js=REVEAL)
-    for name, listen, control in (
-        ("ds", controls.shelf.input, controls.shelf),
-        ("run", controls.run.input, controls.run),
-        ("q", controls.query.submit, controls.query),
-        ("q", controls.query.blur, controls.query),
-        ("k", controls.k.release, controls.k),
-    ):
-        connect(listen, partial(change, library, name), [address, control], PUSH)
-    for step, button in controls.steps.items():
+    connect(controls["grid"].nav, navigate, [], REPLACE)
+    connect(controls["grid"].pick, pick, [address], PUSH).then(None, js=REVEAL)
+    for name, event in {"ds": "input", "run": "input", "k": "release"}.items():
+        inputs = [address, controls[name]]
+        connect(getattr(controls[name], event), partial(change, library, name), inputs, PUSH)
+    for listen in (controls["q"].submit, controls["q"].blur):
+        connect(listen, partial(change_query, library), [address, controls["q"]], PUSH)
+    for step, button in steps.items():
         connect(button.click, partial(move, library, step), [address], PUSH)
-    for name, tab in controls.tab.items():
+    for name, tab in tabs.items():
         connect(tab.select, partial(open_tab, library, name), [address], PUSH)
 
 
 def change(library: Library, name: str, address: str, value: object) -> list[Any]:
     """The page after a control of the address part `name` was changed."""
-    parameters = read_address(address)
-    # The query's field also sends "blur" when a button is pressed: nothing was changed then, and an
-    # answer that came after the button's would take the button's back.
+    return updates(library, read_address(address) | {name: value})
+
+
+def change_query(library: Library, address: str, value: object) -> list[Any]:
+    """The page after the query's field was left or its number entered."""
+    # The field also sends "blur" when a button is pressed: nothing was changed then, and an answer
+    # that came after the button's would take the button's back.
     query = to_int(value)
-    if name == "q" and query is not None and query == to_int(parameters.get("q")):
+    if query is not None and query == to_int(read_address(address).get("q")):
         return NOTHING
-    return updates(library, show(library, parameters | {name: value}))
+    return change(library, "q", address, value)
 
 
 def move(library: Library, step: str, address: str) -> list[Any]:
     """The page after a step."""
-    return updates(library, show(library, read_address(address), step))
+    return updates(library, read_address(address), step)
 
 
 def open_tab(library: Library, name: str, address: str) -> list[Any]:
     """The page after a tab was selected."""
-    parameters = read_address(address)
     # Gradio also sends "select" before the page is loaded and when an address chose the tab.
-    if not address or parameters.get("tab") == name:
+    if not address or read_address(address).get("tab") == name:
         return NOTHING
-    return updates(library, show(library, parameters | {"tab": name}))
+    return change(library, "tab", address, name)
 
 
-def updates(library: Library, page: Page, *, select_tab: bool = False) -> list[Any]:
-    """The page as values for `Controls.outputs`; a closed tab is left as it is.
+def updates(
+    library: Library, parameters: dict[str, object], step: str = "", *, select_tab: bool = False
+) -> list[Any]:
+    """The page of an address after a step; a closed tab is left as it is.
 
     The tab is selected only where an address chose it: a user's click has already selected it, and
     to select it again while the next click is being handled would take that click back.
     """
+    page = show(library, parameters, step)
     view = page.view
     runs = [(label, name) for name, label in library.shelf(view.shelf).run_labels.items()]
     return [

@@ -34,15 +34,8 @@ class Shelf:
     @cached_property
     def run_labels(self) -> dict[str, str]:
         """Run name -> unique label: `Proxy-NCA, seed 0`."""
-        labels = {
-            run.name: f"{method}, seed {run.spec['seed']}"
-            for run, method in zip(self.runs, method_names(self.runs), strict=True)
-        }
-        shared = Counter(labels.values())
-        return {
-            name: label if shared[label] == 1 else f"{label} ({name})"
-            for name, label in labels.items()
-        }
+        methods = zip(self.runs, method_names(self.runs), strict=True)
+        return distinct({run.name: f"{name}, seed {run.spec['seed']}" for run, name in methods})
 
     @cached_property
     def pictures(self) -> Thumbnails:
@@ -89,11 +82,15 @@ class Library:
     @cached_property
     def titles(self) -> dict[str, str]:
         """Shelf key -> unique title: `digits (class-disjoint)`."""
-        shared = Counter(shelf.title for shelf in self.shelves)
-        return {
-            shelf.key: shelf.title if shared[shelf.title] == 1 else f"{shelf.title} {shelf.key}"
-            for shelf in self.shelves
-        }
+        return distinct({shelf.key: shelf.title for shelf in self.shelves})
+
+
+def distinct(labels: dict[str, str]) -> dict[str, str]:
+    """Name -> label, in which labels that several names share carry the name."""
+    shared = Counter(labels.values())
+    return {
+        name: label if shared[label] == 1 else f"{label} ({name})" for name, label in labels.items()
+    }
 
 
 def open_library(results: Path) -> Library:
@@ -118,14 +115,7 @@ def open_library(results: Path) -> Library:
 def shelves(results: Path, runs: Sequence[Run]) -> tuple[Shelf, ...]:
     """Runs by data set and fingerprint of the split, in order of data set."""
     found: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        key = str(run.spec["dataset"]), str(run.record["split"]["fingerprint"])
+    for run in sorted(runs, key=lambda run: (run.spec["method"], run.spec["seed"], run.name)):
+        key = run.spec["dataset"], run.record["split"]["fingerprint"]
         found.setdefault(key, []).append(run)
-    return tuple(
-        Shelf(results, dataset, fingerprint, tuple(sorted(members, key=order)))
-        for (dataset, fingerprint), members in sorted(found.items())
-    )
-
-
-def order(run: Run) -> tuple[str, int, str]:
-    return str(run.spec["method"]), int(run.spec["seed"]), run.name
+    return tuple(Shelf(results, *key, tuple(members)) for key, members in sorted(found.items()))

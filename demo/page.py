@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.store.runs import StoredRunError
-from demo.browser import STEPS, neighbors_of, outcome, step_to
 from demo.library import Library, Shelf
-from demo.render.browse import Picture, render_message, render_neighbors, render_query
+from demo.render.browse import Picture, render
 from demo.render.scores import render_curves, render_scores
-from demo.retrieved import Retrieved, open_run
+from demo.retrieved import STEPS, Retrieved, neighbors_of, open_run, outcome, step_to
 from demo.routes import picture_address
 from demo.view import View, fit, read_view, write_address
 
@@ -50,18 +49,12 @@ def show(
     try:
         retrieved = open_run(shelf, view.run)
     except StoredRunError as error:
-        return assemble(library, view, 0, 0, render_message(str(error), "problem"), "")
-    view, note = move(fit(view, retrieved), retrieved, step, generator)
-    query, neighbors = render_browse(library.shelves.index(shelf), shelf, retrieved, view, note)
-    queries, kept = retrieved.neighbors.shape
-    return assemble(library, view, queries, kept, query, neighbors)
-
-
-def assemble(
-    library: Library, view: View, queries: int, kept: int, query: str, neighbors: str
-) -> Page:
-    """The page, with the tables or the curves if their tab is open."""
-    shelf = library.shelf(view.shelf)
+        queries = kept = 0
+        query, neighbors = render("message", str(error), "problem"), ""
+    else:
+        view, note = move(fit(view, retrieved), retrieved, step, generator)
+        queries, kept = retrieved.hits.shape
+        query, neighbors = render_browse(library.shelves.index(shelf), shelf, retrieved, view, note)
     results = render_scores(shelf) if view.tab == "results" else None
     curves = render_curves(shelf) if view.tab == "curves" else None
     return Page(view, write_address(view), queries, kept, query, neighbors, results, curves)
@@ -87,6 +80,7 @@ def render_browse(
         return Picture(address, f"{number}-{position}", *shelf.pictures.size)
 
     neighbors = neighbors_of(retrieved, view.query, view.neighbors)
-    query = render_query(outcome(retrieved, view.query), neighbors, picture(view.query), note)
     pictures = [picture(neighbor.position) for neighbor in neighbors]
-    return query, render_neighbors(view.query, neighbors, pictures)
+    scores = outcome(retrieved, view.query)
+    query = render("query", scores, neighbors, picture(view.query), note)
+    return query, render("neighbors", view.query, neighbors, pictures)

@@ -1,5 +1,9 @@
-"""A run with the pictures it retrieved from, checked to belong to it."""
+"""A run with the pictures it retrieved from: a query's neighbours, its outcome, the next query.
 
+Plain functions over stored arrays: no Gradio, no HTML, no torch.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,25 +13,22 @@ from bench.store.runs import Run, StoredRunError
 from bench.store.thumbnails import Thumbnails
 from demo.library import Shelf
 
+STEPS = ("previous", "next", "random", "failure")
+
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
     """A run with its pictures, both checked to be of the same images.
 
-    Attributes: run; pictures (N images, of which the first Q are queries); neighbors (Q, K)
-    positions, -1 beyond the gallery's end; similarities (Q, K) cosines; hits (Q, K), whether a
-    neighbour has the query's label; relevant (Q,), number of positives in the gallery; first_hit
-    (Q,), rank from 1 or 0 for none; average_precision (Q,), AP@R in 0..1.
+    Attributes: run; pictures (N images, of which the first Q are queries); queries, the arrays of
+    `Run.queries`, in which a neighbour of -1 lies beyond the gallery's end; hits (Q, K), whether a
+    neighbour has the query's label.
     """
 
     run: Run
     pictures: Thumbnails
-    neighbors: np.ndarray
-    similarities: np.ndarray
+    queries: Mapping[str, np.ndarray]
     hits: np.ndarray
-    relevant: np.ndarray
-    first_hit: np.ndarray
-    average_precision: np.ndarray
 
     @property
     def searched(self) -> str:
@@ -39,7 +40,40 @@ class Retrieved:
     @property
     def failures(self) -> np.ndarray:
         """Positions of the queries whose nearest neighbour is of another class."""
-        return np.flatnonzero((self.first_hit != 1) & (self.relevant > 0))
+        return np.flatnonzero((self.queries["first_hit"] != 1) & (self.queries["relevant"] > 0))
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """One retrieved image.
+
+    rank counts from 1; similarity is a cosine; hit: it has the query's label; is_query: it can be
+    made the query, which an image of a separate gallery cannot.
+    """
+
+    rank: int
+    position: int
+    class_name: str
+    similarity: float
+    hit: bool
+    is_query: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Scores of one query against the whole gallery, not only against the stored neighbours.
+
+    first_hit: rank from 1, 0 for none; average_precision: AP@R; searched: what the gallery holds,
+    such as "other test image".
+    """
+
+    query: int
+    class_name: str
+    item: str
+    relevant: int
+    first_hit: int
+    average_precision: float
+    searched: str
 
 
 def open_run(shelf: Shelf, name: str) -> Retrieved:
@@ -49,9 +83,8 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
     the file that is missing or damaged.
     """
     run, pictures = shelf.run(name), shelf.pictures
-    queries = run.queries
+    neighbors, first_hit = run.queries["neighbors"], run.queries["first_hit"]
     check_fingerprint(run, shelf.fingerprint)
-    neighbors, first_hit = queries["neighbors"], queries["first_hit"]
     count = len(pictures.labels)
     number = int(run.record["split"]["test_images"])
     images = number if "gallery_images" not in run.record["split"] else max(number, count)
@@ -61,16 +94,7 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
         raise disagreement(run, f"neighbours beyond the {count} pictures")
     hits = (pictures.labels[neighbors] == pictures.labels[:number, None]) & (neighbors >= 0)
     check_hits(run, hits, first_hit)
-    return Retrieved(
-        run,
-        pictures,
-        neighbors,
-        queries["similarities"].astype(np.float32),
-        hits,
-        queries["relevant"],
-        first_hit,
-        queries["average_precision"],
-    )
+    return Retrieved(run, pictures, run.queries, hits)
 
 
 def check_fingerprint(run: Run, fingerprint: str) -> None:
@@ -99,3 +123,47 @@ def disagreement(run: Run, what: str) -> StoredRunError:
         f"the pictures beside {run.directory} are not those it retrieved from ({what}); "
         "delete the pictures file and the run, and run it again"
     )
+
+
+def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
+    """The k nearest of a query, best first; fewer if fewer are stored or in the gallery."""
+    pictures, found = retrieved.pictures, []
+    for column, position in enumerate(retrieved.queries["neighbors"][query, :k].tolist()):
+        if position >= 0:
+            found.append(
+                Neighbor(
+                    column + 1,
+                    position,
+                    pictures.class_names[int(pictures.labels[position])],
+                    float(retrieved.queries["similarities"][query, column]),
+                    bool(retrieved.hits[query, column]),
+                    position < len(retrieved.hits),
+                )
+            )
+    return found
+
+
+def outcome(retrieved: Retrieved, query: int) -> Outcome:
+    """The scores of a query."""
+    pictures, queries = retrieved.pictures, retrieved.queries
+    return Outcome(
+        query,
+        pictures.class_names[int(pictures.labels[query])],
+        pictures.items[query],
+        int(queries["relevant"][query]),
+        int(queries["first_hit"][query]),
+        float(queries["average_precision"][query]),
+        retrieved.searched,
+    )
+
+
+def step_to(
+    retrieved: Retrieved, query: int, step: str, generator: np.random.Generator
+) -> int | None:
+    """The query after a step of `STEPS`; a random one is another one, None if there is none."""
+    count = len(retrieved.hits)
+    if step in ("previous", "next"):
+        return (query + (1 if step == "next" else -1)) % count
+    candidates = retrieved.failures if step == "failure" else np.arange(count)
+    others = candidates[candidates != query]
+    return int(generator.choice(others)) if len(others) else None

@@ -44,28 +44,20 @@ def read_view(library: Library, parameters: Mapping[str, object]) -> View:
 
 def fit(view: View, retrieved: Retrieved) -> View:
     """The view with query and neighbors moved into the run's range."""
-    queries, kept = retrieved.neighbors.shape
+    queries, kept = retrieved.hits.shape
     query = min(max(view.query, 0), queries - 1)
     return replace(view, query=query, neighbors=min(max(view.neighbors, 1), kept))
 
 
 def read_address(address: object) -> dict[str, object]:
     """Parameters of an address's query part: `?q=3&k=20` -> {"q": "3", "k": "20"}."""
-    text = str(address).removeprefix("?")[:2000]
-    return dict(parse_qsl(text, max_num_fields=None))
+    return dict(parse_qsl(str(address).removeprefix("?")[:2000]))
 
 
 def write_address(view: View) -> str:
     """The query part of the view's address, from which `read_view` gives the same view."""
-    return "?" + urlencode(
-        {
-            "ds": view.shelf,
-            "run": view.run,
-            "q": view.query,
-            "k": view.neighbors,
-            "tab": view.tab,
-        }
-    )
+    values = view.shelf, view.run, view.query, view.neighbors, view.tab
+    return "?" + urlencode(dict(zip(("ds", "run", "q", "k", "tab"), values, strict=True)))
 
 
 def to_int(value: object) -> int | None:

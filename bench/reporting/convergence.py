@@ -120,13 +120,6 @@ def first_crossing(costs: np.ndarray, scores: np.ndarray, target: float) -> floa
     return float(costs[before] + share * (costs[after] - costs[before]))
 
 
-def cost_over_seeds(costs: Sequence[float | None]) -> Cost:
-    """Mean cost with its interval if all seeds reached the score, else only how many did."""
-    reached = [cost for cost in costs if cost is not None]
-    mean = mean_interval(reached) if len(reached) == len(costs) else None
-    return Cost(mean, len(reached), len(costs))
-
-
 def speeds(curves: "pd.DataFrame", metric: str) -> list[Speed]:
     """Convergence of every method of one data set and split, in order of name."""
     if curves.empty:
@@ -140,13 +133,13 @@ def speeds(curves: "pd.DataFrame", metric: str) -> list[Speed]:
         plateaus = [own_target(values) for values in scores]
         found.append(
             Speed(
-                method=str(method),
-                metric=metric,
-                final=mean_interval([final_score(values) for values in scores]),
-                own={axis: reach(runs, axis, metric, plateaus) for axis in AXES},
-                baseline=baseline,
-                target=target,
-                shared={axis: reach(runs, axis, metric, [target] * len(runs)) for axis in AXES},
+                str(method),
+                metric,
+                mean_interval([final_score(values) for values in scores]),
+                {axis: reach(runs, axis, metric, plateaus) for axis in AXES},
+                baseline,
+                target,
+                {axis: reach(runs, axis, metric, [target] * len(runs)) for axis in AXES},
             )
         )
     return found
@@ -171,14 +164,14 @@ def reach(
     runs: Sequence["pd.DataFrame"], axis: str, metric: str, targets: Sequence[float | None]
 ) -> Cost:
     """Cost over seeds to reach each run's target; a run without target does not reach it."""
-    return cost_over_seeds(
-        [
-            None
-            if target is None
-            else first_crossing(run[axis].to_numpy(), run[metric].to_numpy(), target)
-            for run, target in zip(runs, targets, strict=True)
-        ]
-    )
+    costs = [
+        first_crossing(run[axis].to_numpy(), run[metric].to_numpy(), target)
+        for run, target in zip(runs, targets, strict=True)
+        if target is not None
+    ]
+    reached = [cost for cost in costs if cost is not None]
+    mean = mean_interval(reached) if len(reached) == len(runs) else None
+    return Cost(mean, len(reached), len(runs))
 
 
 def on_common_costs(curves: "pd.DataFrame", axis: str) -> "pd.DataFrame":
@@ -190,13 +183,12 @@ def on_common_costs(curves: "pd.DataFrame", axis: str) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    columns = ["method", "run", axis, *SCORES]
     parts = []
     for _, members in curves.groupby("method"):
-        runs = [run[columns] for _, run in members.groupby("run", sort=False)]
+        runs = [run for _, run in members.groupby("run", sort=False)]
         costs = [run[axis].to_numpy() for run in runs]
         if all(np.array_equal(other, costs[0]) for other in costs):
-            parts += runs
+            parts.append(members[["method", "run", axis, *SCORES]])
             continue
         grid = np.linspace(0, min(float(cost[-1]) for cost in costs), GRID)
         for run, cost in zip(runs, costs, strict=True):

@@ -33,42 +33,30 @@ def compare(members: "pd.DataFrame") -> list[Comparison]:
 
     `members` are the rows of one data set and split of `comparable_frame`.
     """
-    scores = {key: by_seed(members, key) for key in COMPARED if key in members}
-    means = mean_recalls(members)
-    order = sorted(means, key=lambda method: (-means[method], method))
-    seeds = {method: set(scores["recall@1"].get(method, {})) for method in order}
-    return [
-        Comparison(
-            first,
-            second,
-            {
-                key: paired_difference(found[first], found[second])
-                for key, found in scores.items()
-                if first in found and second in found
-            },
-        )
-        for first, second in combinations(order, 2)
-        if seeds[first] & seeds[second]
-    ]
-
-
-def by_seed(members: "pd.DataFrame", key: str) -> dict[str, dict[int, float]]:
-    """Method -> seed -> test score, without the runs that do not have it."""
-    return {
-        str(method): {int(run["seed"]): float(run[key]) for _, run in runs.iterrows()}
-        for method, runs in members.dropna(subset=[key]).groupby("method")
+    scores = {
+        key: members.pivot(index="seed", columns="method", values=key)
+        for key in COMPARED
+        if key in members
     }
+    found = []
+    for first, second in combinations(by_recall(members).index, 2):
+        paired = {key: (table[first] - table[second]).dropna() for key, table in scores.items()}
+        differences = {key: paired_difference(d) for key, d in paired.items() if len(d)}
+        if "recall@1" in differences:
+            found.append(Comparison(first, second, differences))
+    return found
 
 
-def mean_recalls(members: "pd.DataFrame") -> dict[str, float]:
-    """Method -> mean R@1 on the test split."""
-    return {str(k): float(v) for k, v in members.groupby("method")["recall@1"].mean().items()}
+def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
+    """Method -> mean R@1 on the test split, best first."""
+    means = members.groupby("method")["recall@1"].mean()
+    return means.sort_values(ascending=False, kind="stable")
 
 
 def sentences(members: "pd.DataFrame", speeds: Sequence[Speed]) -> list[str]:
     """Best mean R@1, which paired differences support it, who converges first, and cautions."""
-    means = mean_recalls(members)
-    best = [method for method in means if means[method] == max(means.values())]
+    means = by_recall(members)
+    best = list(means.index[means == means.max()])
     lead = [item for item in compare(members) if [item.first] == best]
     found = [best_sentence(members, best), *lead_sentences(lead), *untrained_sentences(members)]
     found += speed_sentences(speeds)
@@ -96,9 +84,9 @@ def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
 
 def lead_sentences(lead: Sequence[Comparison]) -> list[str]:
     """Over which methods the interval of the best one's lead excludes 0, and over which not."""
-    tested = [item for item in lead if item.differences["recall@1"].interval.n > 1]
-    clear = [item for item in tested if item.differences["recall@1"].interval.excludes_zero()]
-    unclear = [item for item in tested if item not in clear]
+    intervals = [(item, item.differences["recall@1"].interval) for item in lead]
+    clear = [item for item, interval in intervals if interval.excludes_zero()]
+    unclear = [item for item, interval in intervals if interval.n > 1 and item not in clear]
     found = []
     if clear:
         found.append(
@@ -116,7 +104,8 @@ def untrained_sentences(members: "pd.DataFrame") -> list[str]:
     """Which methods end no better than the network was before training, if any does."""
     if START not in members:
         return []
-    complete = members.groupby("method").filter(lambda runs: runs[START].notna().all())
+    lost = members.loc[members[START].isna(), "method"]
+    complete = members[~members["method"].isin(lost)]
     means = complete.groupby("method")[["recall@1", START]].mean()
     worse = means[means["recall@1"] <= means[START]]
     if worse.empty:
@@ -150,24 +139,22 @@ def points(interval: Interval) -> str:
 def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
     """Who first reaches the baseline's final R@1; if no one else does, who first nears its own."""
     rated = [speed for speed in speeds if speed.metric == "recall@1"]
-    shared = {speed.method: speed.shared["step"].mean for speed in rated}
-    own = {speed.method: speed.own["step"].mean for speed in rated}
-    costs = {method: cost.mean for method, cost in shared.items() if cost}
-    others = sorted((cost, name) for name, cost in costs.items() if name != rated[0].baseline)
+    shared = {s.method: cost.mean for s in rated if (cost := s.shared["step"].mean)}
+    own = sorted((cost.mean, s.method) for s in rated if (cost := s.own["step"].mean))
+    baseline = rated[0].baseline if rated else ""
+    others = sorted((cost, name) for name, cost in shared.items() if name != baseline)
     if others and others[0][0] == 0:  # reached before any training: not a speed
         return []
     if others:
-        baseline = rated[0].baseline
-        itself = f"; {baseline} itself takes {costs[baseline]:.0f}" if baseline in costs else ""
+        itself = f"; {baseline} itself takes {shared[baseline]:.0f}" if baseline in shared else ""
         return [
             f"On the validation part, {others[0][1]} is the first other method to reach the mean "
             f"final R@1 of {baseline} ({100 * rated[0].target:.1f} %), after {others[0][0]:.0f} "
             f"steps on average{itself}."
         ]
-    plateaus = sorted((cost.mean, name) for name, cost in own.items() if cost)
-    if len(plateaus) < 2:
+    if len(own) < 2:
         return []
     return [
-        f"On the validation part, {plateaus[0][1]} is the first to reach 95 % of its own final "
-        f"R@1, after {plateaus[0][0]:.0f} steps on average, but plateaus differ in height."
+        f"On the validation part, {own[0][1]} is the first to reach 95 % of its own final "
+        f"R@1, after {own[0][0]:.0f} steps on average, but plateaus differ in height."
     ]

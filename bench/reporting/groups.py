@@ -1,7 +1,7 @@
 """Which runs may be averaged, and under which name: those that differ in nothing but the seed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.results import frame
@@ -57,13 +57,12 @@ def check_seeds(runs: Sequence[Run]) -> None:
     """Refuse a seed of a specification that is there twice."""
     found: dict[tuple[str, str, int], Run] = {}
     for run in runs:
-        key = (run.spec["method"], group_id(run), int(run.spec["seed"]))
-        if key in found:
+        other = found.setdefault((run.spec["method"], group_id(run), int(run.spec["seed"])), run)
+        if other is not run:
             raise ValueError(
-                f"{found[key].directory} and {run.directory} hold the same run (seed "
+                f"{other.directory} and {run.directory} hold the same run (seed "
                 f"{run.spec['seed']}); counted twice it would narrow the interval, delete one"
             )
-        found[key] = run
 
 
 def group_id(run: Run) -> str:
@@ -77,15 +76,15 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     A method may be named like the variant of another; both then carry their digest as well.
     """
     methods: dict[str, dict[str, Run]] = {}
-    for run in runs:
-        methods.setdefault(run.spec["method"], {}).setdefault(group_id(run), run)
+    keys = [(run.spec["method"], group_id(run)) for run in runs]
+    for (method, group), run in zip(keys, runs, strict=True):
+        methods.setdefault(method, {}).setdefault(group, run)
     names = {
         (method, group): name
         for method, groups in methods.items()
         for group, name in zip(groups, variant_names(method, list(groups.values())), strict=True)
     }
     shared = Counter(names.values())
-    keys = [(run.spec["method"], group_id(run)) for run in runs]
     return [names[k] if shared[names[k]] == 1 else f"{names[k]} [{k[1]}]" for k in keys]
 
 
@@ -93,22 +92,20 @@ def variant_names(method: str, runs: Sequence[Run]) -> list[str]:
     """One name for a run of each specification; hyper-parameters come before other fields."""
     if len(runs) == 1:
         return [method]
-    own = [in_words(run.spec["loss_args"]) for run in runs]
-    fields = [in_words(run.spec) | args for run, args in zip(runs, own, strict=True)]
-    keys = dict.fromkeys(key for part in (*own, *fields) for key in part)
-    hidden = {"method", "seed", "loss args"}
+    arguments = [run.spec["loss_args"] for run in runs]
+    fields = [{**run.spec, **own} for run, own in zip(runs, arguments, strict=True)]
+    keys = dict.fromkeys(key for part in (*arguments, *fields) for key in part)
     differing = [
-        key for key in keys if key not in hidden and len({str(f.get(key)) for f in fields}) > 1
+        key
+        for key in keys
+        if key not in ("method", "seed", "loss_args")
+        and len({str(field.get(key)) for field in fields}) > 1
     ]
-    return [
-        f"{method} ({', '.join(f'{key} {show(field.get(key))}' for key in differing)})"
+    variants = [
+        ", ".join(f"{key.replace('_', ' ')} {show(field.get(key))}" for key in differing)
         for field in fields
     ]
-
-
-def in_words(fields: Mapping[str, object]) -> dict[str, object]:
-    """{"batch_size": 32} -> {"batch size": 32}."""
-    return {key.replace("_", " "): value for key, value in fields.items()}
+    return [f"{method} ({variant})" for variant in variants]
 
 
 def show(value: object) -> str:

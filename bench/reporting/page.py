@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
-from bench.reporting import provenance
+from bench.reporting import figures, provenance
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
-from bench.reporting.figures import plots
-from bench.reporting.figures.style import Stroke, assign, inlined, rc_params, save_figure, svg_text
+from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, FEW, compare, points, sentences
 from bench.reporting.groups import comparable_frame
-from bench.reporting.rows import PLUS_MINUS, Row, ScoreTable, mean_text, score_tables, summarise
+from bench.reporting.rows import PLUS_MINUS, Row, mean_text, score_tables, summarise
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.spec import slug
 from bench.store.runs import Run, atomic
@@ -35,15 +34,6 @@ class Report:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure in its files and as an element of the page."""
-
-    files: tuple[Path, Path]
-    element: str
-    caption: str
-
-
 def write_report(
     runs: Sequence[Run], directory: Path, *, title: str, problems: Sequence[str] = ()
 ) -> Report:
@@ -62,9 +52,7 @@ def write_report(
         directory / "report.html",
         directory / "table.csv",
         directory / "table.md",
-        tuple(
-            path for section in sections for figure in section["figures"] for path in figure.files
-        ),
+        tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
         tuple(found),
     )
     write(report.table_csv, csv(rows))
@@ -85,19 +73,21 @@ def make_sections(
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
-            figures = draw(members, own, runs, strokes, folder)
-            tables = score_tables([r for r in rows if (r.dataset, r.split) == (dataset, split)])
-            sections.append(make_section(members, own, tables, figures))
+            section = make_section(members, own)
+            section["scores"] = score_tables(
+                [row for row in rows if (row.dataset, row.split) == (dataset, split)]
+            )
+            section["figures"] = [
+                save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
+                for name, figure, title, explanation in draw(members, own, runs, strokes)
+                if figure is not None
+            ]
+            sections.append(section)
     return sections, problems
 
 
-def make_section(
-    members: "pd.DataFrame",
-    curves: "pd.DataFrame",
-    tables: list[ScoreTable],
-    figures: list[Drawn],
-) -> dict[str, Any]:
-    """The page's section of one data set and split; `curves` are those that could be read.
+def make_section(members: "pd.DataFrame", curves: "pd.DataFrame") -> dict[str, Any]:
+    """The texts of one data set and split; `curves` are those that could be read.
 
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
@@ -106,25 +96,18 @@ def make_section(
     few = len(pairs) <= MOST_PAIRS
     budget, unequal = provenance.budget(members)
     return {
-        "name": plots.origin(members),
-        "anchor": anchor(members),
+        "name": figures.origin(members),
+        "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
         "sentences": sentences(members, found),
         "split": provenance.split_sentence(members),
         "machine": provenance.machine_sentence(members),
         "budget": budget,
         "unequal": unequal,
         "methods": provenance.method_lines(members),
-        "scores": tables,
-        "figures": figures,
         "speeds": found,
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
     }
-
-
-def anchor(members: "pd.DataFrame") -> str:
-    """Name of a section's anchor and of its figures' files."""
-    return f"{slug(members['dataset'].iloc[0])}-{slug(members['split'].iloc[0])}"
 
 
 def draw(
@@ -132,53 +115,48 @@ def draw(
     curves: "pd.DataFrame",
     runs: Sequence[Run],
     strokes: Mapping[str, Stroke],
-    folder: Path,
-) -> list[Drawn]:
-    """Draw and save the figures of one data set and split."""
-    made: dict[str, tuple[Figure | None, str, str]] = {
-        "scores": (
-            plots.scores_figure(members, strokes),
-            "Scores on the test split",
+) -> list[tuple[str, "Figure | None", str, str]]:
+    """Name, figure, title and explanation of the figures of one data set and split."""
+    origin = figures.origin(members)
+    return [
+        (
+            "scores",
+            figures.scores_figure(members, strokes),
+            f"Scores on the test split of {origin}.",
             "Large mark: mean over seeds. Bar: its t-based 95 % confidence interval. Small dots "
             "below: the seeds. Each panel has its own range.",
         ),
-        "roc": (
-            plots.roc_figure(members, runs, strokes),
-            "Verification on the test split",
+        (
+            "roc",
+            figures.roc_figure(members, runs, strokes),
+            f"Verification on the test split of {origin}.",
             "Line: mean over seeds of the share of same-class pairs that are accepted, at the "
             "threshold that accepts the given share of the other pairs.",
         ),
-        "convergence": (
-            None if curves.empty else plots.convergence_figure(curves, strokes),
-            "Convergence on the validation part",
+        (
+            "convergence",
+            None if curves.empty else figures.convergence_figure(curves, strokes),
+            f"Convergence on the validation part of {origin}.",
             convergence_caption(curves),
         ),
-    }
-    return [
-        keep(
-            figure,
-            folder / f"{anchor(members)}-{name}",
-            f"{title} of {plots.origin(members)}.",
-            explanation,
-        )
-        for name, (figure, title, explanation) in made.items()
-        if figure is not None
     ]
 
 
 def convergence_caption(curves: "pd.DataFrame") -> str:
     """What the lines and bands are, and how seconds are averaged."""
     return (
-        f"{plots.band_note(curves['method'].nunique())} For training time, each seed's curve is "
+        f"{figures.band_note(curves['method'].nunique())} For training time, each seed's curve is "
         "interpolated linearly to a common grid that ends where the first seed ends."
     )
 
 
-def keep(figure: "Figure", stem: Path, title: str, explanation: str) -> Drawn:
-    """Save a figure and make its element; the tables hold the numbers behind it."""
+def save(
+    figure: "Figure", stem: Path, title: str, explanation: str
+) -> tuple[tuple[Path, Path], str, str]:
+    """The figure's files, its element of the page and its caption."""
     description = f"{title} The numbers are in the tables of this section."
     element = inlined(svg_text(figure), stem.name, description)
-    return Drawn(save_figure(figure, stem), element, f"{title} {explanation}")
+    return save_figure(figure, stem), element, f"{title} {explanation}"
 
 
 def render(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MACHINE = ["environment.cpu", "environment.device", "environment.threads"]  # decide the seconds
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
 FINISHED = "environment.finished"
-RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, FINISHED]
+RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, "number", FINISHED]
 RUN_HEADINGS = (
     *("Method", "Data set", "Split", "Seed", "Spec id", "Split fingerprint", "Data checksum"),
     *("Parameters", "Environment", "Finished (UTC)"),
@@ -29,10 +29,10 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
     """
     first = members.drop_duplicates("method").set_index("method")
     lines, unequal = [], []
-    for field in Budget.model_fields:
-        values = first[field].map(show) if field in first else first.index.map(lambda _: show(None))
+    for field, column in first.reindex(columns=list(Budget.model_fields)).items():
+        values = column.map(show)
         groups = {value: list(first.index[values == value]) for value in dict.fromkeys(values)}
-        words = field.replace("_", " ")
+        words = str(field).replace("_", " ")
         if len(groups) > 1:
             unequal.append(words)
             shown = "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
@@ -119,8 +119,8 @@ def environment(fields: "pd.Series") -> dict[str, str]:
 
 def run_lines(members: "pd.DataFrame", numbers: list[int]) -> list[list[str]]:
     """One line per run under `RUN_HEADINGS`; digests by their first 12 digits."""
-    texts = members.reindex(columns=RUN_FIELDS).astype(object).fillna("–").astype(str)
+    columns = members.assign(number=numbers).reindex(columns=RUN_FIELDS)
+    texts = columns.astype(object).fillna("–").astype(str)
     texts[DIGESTS] = texts[DIGESTS].apply(lambda column: column.str[:12])
     texts[FINISHED] = texts[FINISHED].str[:16].str.replace("T", " ")
-    texts.insert(len(RUN_FIELDS) - 1, "environment", [str(number) for number in numbers])
     return [list(line) for line in texts.itertuples(index=False)]

@@ -30,9 +30,8 @@ def with_block(text: str, block: str) -> str:
     """
     if BEGIN not in text or END not in text:
         raise ValueError(f"the marks {BEGIN.strip()} and {END} must both stand in the text")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{block}{END}{after}"
+    before, rest = text.split(BEGIN, 1)
+    return f"{before}{BEGIN}{block}{END}{rest.split(END, 1)[1]}"
 
 
 def main(readme: Path, results: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bench.metrics import describe, families, ordered, printed
@@ -69,19 +70,12 @@ def summarise(runs: Sequence[Run]) -> list[Row]:
     retrieval score that another seed of its method has.
     """
     keys = ordered(key for run in runs for key in run.scores)
-    return [
-        row
-        for _, members in comparable_frame(runs).groupby(["dataset", "split"])
-        for row in [*trained_rows(members, keys), *untrained_rows(members, keys)]
-    ]
-
-
-def trained_rows(members: "pd.DataFrame", keys: Sequence[str]) -> list[Row]:
-    """One row per method of one data set and split."""
-    rows = []
-    for method, runs in members.groupby("method"):
-        check_complete(runs, keys)
-        rows.append(make_row(runs, str(method), str(runs["loss"].iloc[0]), keys))
+    rows: list[Row] = []
+    for _, members in comparable_frame(runs).groupby(["dataset", "split"]):
+        for method, seeds in members.groupby("method"):
+            check_complete(seeds, keys)
+            rows.append(make_row(seeds, str(method), str(seeds["loss"].iloc[0]), keys))
+        rows += untrained_rows(members, keys)
     return rows
 
 
@@ -127,14 +121,12 @@ def make_row(runs: "pd.DataFrame", method: str, loss: str | None, keys: Sequence
 
 
 def score_tables(rows: Sequence[Row]) -> list[ScoreTable]:
-    """The tables of each data set and split, one per family of scores."""
-    members: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        members.setdefault((row.dataset, row.split), []).append(row)
+    """The tables of each data set and split, one per family of scores; rows as from `summarise`."""
     return [
-        family_table(group, family, keys)
-        for group in members.values()
-        for family, keys in families(key for row in group for key in row.scores).items()
+        family_table(members, family, keys)
+        for _, group in groupby(rows, key=lambda row: (row.dataset, row.split))
+        for members in [list(group)]
+        for family, keys in families(key for row in members for key in row.scores).items()
     ]
 
 
@@ -163,18 +155,18 @@ def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> Score
 
 def best_mean(rows: Sequence[Row], key: str) -> str | None:
     """The best printed mean among several trained methods; None for counts."""
-    means = [printed(key, row.scores[key].mean) for row in rows if row.loss and key in row.scores]
-    several = sum(row.loss is not None for row in rows) > 1
-    if not (several and means and describe(key).percent):
+    trained = [row for row in rows if row.loss is not None]
+    means = [printed(key, row.scores[key].mean) for row in trained if key in row.scores]
+    if len(trained) < 2 or not means or not describe(key).percent:
         return None
     return (min if describe(key).lower_is_better else max)(means, key=float)
 
 
 def mean_cell(row: Row, key: str, best: str | None) -> tuple[str, bool]:
     """The text of a score, and whether it is the best; a dash without a score."""
-    interval = row.scores.get(key)
-    if interval is None:
+    if key not in row.scores:
         return "–", False
+    interval = row.scores[key]
     return mean_text(interval, key), row.loss is not None and printed(key, interval.mean) == best
 
 

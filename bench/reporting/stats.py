@@ -4,11 +4,15 @@ With three seeds a t interval covers its nominal 95 %; one standard error covers
 percentile bootstrap 76 % (simulated), so neither is offered here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEVEL = 0.95  # of every interval
 SIGN_FLIP_PAIRS = 20  # 2^20 sums take 8 MB; more pairs have the t test only
@@ -58,21 +62,14 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(float(sample.mean()), half, int(sample.size))
 
 
-def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> PairedDifference:
-    """First minus second (seed -> value), over the seeds that both have.
+def paired_difference(differences: "pd.Series[float]") -> PairedDifference:
+    """Mean of seed -> difference, with its interval and tests.
 
     Runs of one seed share initial weights and draws; pairing removes that common part.
-    Raises: ValueError if the two share no seed.
     """
-    seeds = tuple(sorted(first.keys() & second.keys()))
-    if not seeds:
-        raise ValueError(
-            f"no seed in common to pair by: {sorted(first)} and {sorted(second)}; "
-            "run both methods on the same seeds"
-        )
-    differences = [first[seed] - second[seed] for seed in seeds]
-    interval = mean_interval(differences)
-    return PairedDifference(interval, paired_t_p(differences), sign_flip_p(differences), seeds)
+    values = list(differences)
+    seeds = tuple(differences.index)
+    return PairedDifference(mean_interval(values), paired_t_p(values), sign_flip_p(values), seeds)
 
 
 def paired_t_p(differences: Sequence[float]) -> float | None:

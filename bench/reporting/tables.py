@@ -52,15 +52,22 @@ def csv(rows: Sequence[Row]) -> str:
     import pandas as pd
 
     keys = ordered([*METRICS, *(key for row in rows for key in row.scores)])
-    records: list[dict[str, object]] = []
-    for row in rows:
-        records.append({"dataset": row.dataset, "split": row.split, "method": row.method})
-        records[-1] |= {"loss": row.loss, "n": len(row.seeds)}
-        records[-1]["seeds"] = " ".join(map(str, row.seeds))
-        for key in keys:
-            score = row.scores.get(key)
-            records[-1][f"{key}_mean"] = score and score.mean
-            records[-1][f"{key}_half_width"] = score and score.half
+    records = [
+        {
+            "dataset": row.dataset,
+            "split": row.split,
+            "method": row.method,
+            "loss": row.loss,
+            "n": len(row.seeds),
+            "seeds": " ".join(map(str, row.seeds)),
+        }
+        | {
+            f"{key}_{name}": getattr(row.scores.get(key), field, None)
+            for key in keys
+            for name, field in (("mean", "mean"), ("half_width", "half"))
+        }
+        for row in rows
+    ]
     return pd.DataFrame(records).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 

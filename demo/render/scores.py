@@ -7,7 +7,7 @@ from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
 from bench.reporting.tables import templates
 from demo.library import Shelf
-from demo.render.browse import render_message
+from demo.render.browse import render
 
 
 def render_scores(shelf: Shelf) -> str:
@@ -17,7 +17,7 @@ def render_scores(shelf: Shelf) -> str:
             render_table(table, "means") for table in score_tables(summarise(shelf.runs))
         )
     except ValueError as error:
-        means = render_message(f"No means over seeds: {error}", "problem")
+        means = render("message", f"No means over seeds: {error}", "problem")
     return means + render_table(run_table(shelf), "runs")
 
 
@@ -55,17 +55,16 @@ def render_curves(shelf: Shelf) -> str:
     from matplotlib import rc_context
 
     from bench.reporting.convergence import read_curves
-    from bench.reporting.figures.plots import convergence_figure
-    from bench.reporting.figures.style import assign, inlined, rc_params, svg_text
+    from bench.reporting.figures import assign, convergence_figure, inlined, rc_params, svg_text
     from bench.reporting.page import convergence_caption
 
     try:
         table = comparable_frame(shelf.runs)
     except ValueError as error:
-        return render_message(f"No curves: {error}", "problem")
+        return render("message", f"No curves: {error}", "problem")
     names = dict(zip(table["run"], table["method"], strict=True))
     curves, problems = read_curves(shelf.runs, names)
-    messages = "".join(render_message(problem, "problem") for problem in problems)
+    messages = "".join(render("message", problem, "problem") for problem in problems)
     if curves.empty:
         return messages
     with rc_context(rc_params()):

@@ -8,9 +8,9 @@ import pytest
 
 from bench.store.runs import StoredRunError, load_arrays, save_arrays
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
-from demo.library import Library, open_library
+from demo.library import Library, Shelf, open_library
 from demo.page import show
-from demo.retrieved import open_run
+from demo.retrieved import neighbors_of, open_run
 from demo.routes import find_picture, picture_address
 from tests.support.fabricated import FINGERPRINT, METHODS, make_spec, write_results, write_run
 
@@ -18,6 +18,12 @@ from tests.support.fabricated import FINGERPRINT, METHODS, make_spec, write_resu
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     return open_library(write_results(tmp_path_factory.mktemp("results")))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    """One data set in a folder that the test may change."""
+    return open_library(write_results(tmp_path, ("digits",))).shelves[0]
 
 
 def test_lists_data_sets_and_runs_by_method_and_seed(library: Library) -> None:
@@ -36,8 +42,9 @@ def test_runs_of_one_method_with_two_specs_are_told_apart(tmp_path: Path) -> Non
     assert {"Proxy-NCA (scale 12), seed 0", "Proxy-NCA (scale not set), seed 0"} <= labels
 
 
-def test_a_missing_pictures_file_is_named_and_the_tables_still_open(tmp_path: Path) -> None:
-    write_results(tmp_path, ("digits",))
+def test_a_missing_pictures_file_is_named_and_the_tables_still_open(
+    shelf: Shelf, tmp_path: Path
+) -> None:
     thumbnails_path(tmp_path, "digits", FINGERPRINT).unlink()
     page = show(open_library(tmp_path), {"tab": "results"})
     assert "digits-ffffffffffff.npz is missing" in page.query
@@ -47,32 +54,28 @@ def test_a_missing_pictures_file_is_named_and_the_tables_still_open(tmp_path: Pa
 
 
 @pytest.mark.parametrize("change", ["fewer", "shuffled"])
-def test_pictures_of_other_images_are_refused(tmp_path: Path, change: str) -> None:
-    write_results(tmp_path, ("digits",))
+def test_pictures_of_other_images_are_refused(shelf: Shelf, tmp_path: Path, change: str) -> None:
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
     pictures, order = load_thumbnails(path), np.random.default_rng(1).permutation(48)
     keep = order if change == "shuffled" else slice(0, 40)
     files = {"images": pictures.files["images"][keep]}
     save_thumbnails(path, replace(pictures, files=files, labels=pictures.labels[keep]))
-    shelf = open_library(tmp_path).shelves[0]
     with pytest.raises(StoredRunError, match=r"are not those it retrieved from \((48|first)"):
         open_run(shelf, "")
 
 
-def test_a_place_beyond_the_gallery_is_no_hit_of_the_last_class(tmp_path: Path) -> None:
-    write_results(tmp_path, ("digits",))
-    shelf = open_library(tmp_path).shelves[0]
+def test_positions_beyond_a_small_gallery_are_no_hits_and_not_shown(shelf: Shelf) -> None:
     path = shelf.runs[0].directory / "queries.safetensors"
     stored = load_arrays(path)
     stored["neighbors"][:, 5:] = -1
     stored["first_hit"][stored["first_hit"] > 5] = 0
     save_arrays(path, stored, {"fingerprint": FINGERPRINT})
-    assert not open_run(shelf, shelf.runs[0].name).hits[:, 5:].any()
+    opened = open_run(shelf, shelf.runs[0].name)
+    assert not opened.hits[:, 5:].any()
+    assert [neighbor.rank for neighbor in neighbors_of(opened, 3, 20)] == [1, 2, 3, 4, 5]
 
 
-def test_neighbors_of_another_split_are_refused(tmp_path: Path) -> None:
-    write_results(tmp_path, ("digits",))
-    shelf = open_library(tmp_path).shelves[0]
+def test_neighbors_of_another_split_are_refused(shelf: Shelf) -> None:
     path = shelf.runs[0].directory / "queries.safetensors"
     save_arrays(path, load_arrays(path), {"fingerprint": "e" * 64})
     with pytest.raises(StoredRunError, match=r"split e+ in queries\.safetensors, f+ in run\.json"):
@@ -91,9 +94,8 @@ def test_nothing_to_show_names_the_folder_and_the_command(tmp_path: Path) -> Non
         open_library(tmp_path)
 
 
-def test_an_unreadable_run_is_left_out_and_named(tmp_path: Path) -> None:
-    write_results(tmp_path, ("digits",))
-    broken = open_library(tmp_path).shelves[0].runs[0].directory / "run.json"
+def test_an_unreadable_run_is_left_out_and_named(shelf: Shelf, tmp_path: Path) -> None:
+    broken = shelf.runs[0].directory / "run.json"
     broken.write_text("{")
     library = open_library(tmp_path)
     assert len(library.shelves[0].runs) == 8

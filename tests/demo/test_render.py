@@ -10,17 +10,16 @@ import pytest
 from PIL import Image
 
 from bench.store.thumbnails import encode
-from demo.browser import Neighbor, Outcome
 from demo.library import Library, open_library
-from demo.page import show
-from demo.render.browse import Picture, render_head, render_neighbors, render_query
+from demo.render.browse import Picture, render
 from demo.render.scores import render_curves, render_scores
+from demo.retrieved import Neighbor, Outcome
 from tests.support.fabricated import METHODS, write_results
 
 EVIL = "<b>\"x\"</b> & `y` ${z} 'q' </button><script>alert(1)</script>"
-RIGHT = Neighbor(1, 7, 2, EVIL, "2/7.png", 0.91234, True, True)
-WRONG = Neighbor(2, 9, 3, "plain", "3/9.png", -0.25, False, True)
-OUTCOME = Outcome(4, EVIL, EVIL, 7, 1, True, 0.41234, "other test image")
+RIGHT = Neighbor(1, 7, EVIL, 0.91234, True, True)
+WRONG = Neighbor(2, 9, "plain", -0.25, False, True)
+OUTCOME = Outcome(4, EVIL, EVIL, 7, 1, 0.41234, "other test image")
 PICTURES = [Picture("picture/0/1", "0-1", 8, 8), Picture('p"a<b', "0-2", 224, 160)]
 
 
@@ -50,7 +49,7 @@ def buttons(text: str) -> list[dict[str, str | None]]:
 
 
 def test_right_and_wrong_differ_in_frame_sign_and_words() -> None:
-    html = render_neighbors(4, [RIGHT, WRONG], PICTURES)
+    html = render("neighbors", 4, [RIGHT, WRONG], PICTURES)
     right, wrong = html.split("<li>")[1:]
     assert 'class="hit right"' in right
     assert 'class="hit wrong"' in wrong
@@ -63,7 +62,7 @@ def test_right_and_wrong_differ_in_frame_sign_and_words() -> None:
 
 
 def test_a_neighbour_is_a_button_with_its_data_and_a_name() -> None:
-    right, wrong = buttons(render_neighbors(4, [RIGHT, WRONG], PICTURES))
+    right, wrong = buttons(render("neighbors", 4, [RIGHT, WRONG], PICTURES))
     assert [right["data-id"], right["data-rank"], right["data-ok"]] == ["7", "1", "1"]
     assert [wrong["data-id"], wrong["data-rank"], wrong["data-ok"]] == ["9", "2", "0"]
     assert wrong["aria-label"] == (
@@ -73,10 +72,10 @@ def test_a_neighbour_is_a_button_with_its_data_and_a_name() -> None:
 
 def test_text_from_data_stays_text_everywhere() -> None:
     for html in (
-        render_neighbors(4, [RIGHT], PICTURES[1:]),
-        render_query(OUTCOME, [RIGHT], PICTURES[1], EVIL),
-        render_head(EVIL, ()),
-        render_head("", (EVIL,)),
+        render("neighbors", 4, [RIGHT], PICTURES[1:]),
+        render("query", OUTCOME, [RIGHT], PICTURES[1], EVIL),
+        render("head", EVIL, ()),
+        render("head", "", (EVIL,)),
     ):
         parsed = Parsed(html)
         assert "script" not in {tag for tag, _ in parsed.elements}
@@ -94,27 +93,27 @@ def test_text_from_data_stays_text_everywhere() -> None:
             ["1 of 2 shown are right.", "rank 1.", "rank 1: yes", "AP@R 0.412 (R = 7"],
             "rank 1: no",
         ),
-        (Outcome(4, "a", "b", 7, 37, False, 0.0, "x"), ["at rank 37", "rank 1: no"], "rank 1: yes"),
+        (Outcome(4, "a", "b", 7, 37, 0.0, "x"), ["at rank 37", "rank 1: no"], "rank 1: yes"),
         (
-            Outcome(4, "a", "b", 7, 0, False, 0.0, "x"),
+            Outcome(4, "a", "b", 7, 0, 0.0, "x"),
             ["No right one was found at all."],
             "rank 37",
         ),
         (
-            Outcome(4, "a", "b", 0, 0, False, 0.0, "other test image"),
+            Outcome(4, "a", "b", 0, 0, 0.0, "other test image"),
             ["No other test image has its class.", "It counts in no score."],
             "AP@R",
         ),
     ],
 )
 def test_the_outcome_is_in_words(outcome: Outcome, words: list[str], missing: str) -> None:
-    text = " ".join(Parsed(render_query(outcome, [RIGHT, WRONG], PICTURES[0], "")).text.split())
+    text = " ".join(Parsed(render("query", outcome, [RIGHT, WRONG], PICTURES[0], "")).text.split())
     assert [word for word in words if word not in text] == []
     assert missing not in text
 
 
 def test_every_picture_has_an_element_of_its_own_and_small_ones_have_hard_edges() -> None:
-    first, second = render_neighbors(4, [RIGHT, WRONG], PICTURES).split("<li>")[1:]
+    first, second = render("neighbors", 4, [RIGHT, WRONG], PICTURES).split("<li>")[1:]
     assert "<p-0-1><img" in first
     assert "<p-0-2><img" in second
     assert 'width="8" height="8" class="crisp"' in first
@@ -126,13 +125,6 @@ def test_png_holds_the_very_pixels(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
     with Image.open(io.BytesIO(encode(image, "PNG"))) as opened:
         assert np.array_equal(np.asarray(opened), image)
-
-
-def test_the_page_shows_one_button_per_stored_neighbour(library: Library) -> None:
-    page = show(library, {"q": 5, "k": 6})
-    stored = library.shelves[0].runs[0].queries["neighbors"][5, :6]
-    shown = buttons(page.neighbors)
-    assert [int(str(button["data-id"])) for button in shown] == stored.tolist()
 
 
 def test_the_table_has_means_with_intervals_and_a_link_to_every_run(library: Library) -> None:

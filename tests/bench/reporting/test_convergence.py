@@ -9,7 +9,6 @@ import pytest
 
 from bench.reporting.convergence import (
     choose_baseline,
-    cost_over_seeds,
     final_score,
     first_crossing,
     on_common_costs,
@@ -86,9 +85,11 @@ def test_the_plateau_is_the_mean_of_the_last_three_and_counts_from_the_start() -
 
 
 def test_a_mean_cost_needs_every_seed() -> None:
-    assert cost_over_seeds([10.0, 14.0, 15.0]).mean == mean_interval([10.0, 14.0, 15.0])
-    some = cost_over_seeds([10.0, None, 12.0])
-    assert (some.mean, some.reached, some.n) == (None, 2, 3)
+    some = [[0.1, 0.5, 0.9, 0.9, 0.9], [0.25] * 5]
+    curves = make_curves({"Some": some, "Slow": [[0.1, 0.2, 0.3, 0.3, 0.3]]}, triplet="Slow")
+    _, speed = speeds(curves, "recall@1")
+    for cost in (speed.own, speed.shared):
+        assert (cost["step"].mean, cost["step"].reached, cost["step"].n) == (None, 1, 2)
 
 
 def test_the_common_target_is_the_mean_final_score_of_the_triplet_loss() -> None:
