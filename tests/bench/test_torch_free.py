@@ -13,7 +13,6 @@ TORCH_FREE = [
     "bench.suites",
     "bench.datasets",
     "bench.reporting.page",
-    "demo.browser",
     "demo.page",
     "demo.__main__",
 ]
