@@ -79,7 +79,7 @@ def describe_state(files: RunDir, steps: int) -> str:
         case "failed":
             return f"failed: {files.failure}"
         case "interrupted":
-            return "interrupted, its checkpoint is kept"
+            return "interrupted; `run` resumes it"
         case "waiting":
             return "not started"
 

@@ -1,4 +1,4 @@
-"""Scores beside retrieval: classification, verification, few-shot episodes, one-shot runs."""
+"""Other scores than retrieval: classification, verification, few-shot episodes, one-shot runs."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from proxy_core.metrics.few_shot import draw_episodes, episode_accuracy, one_sho
 from proxy_core.metrics.verification import verification
 
 FARS = (1e-2, 1e-3, 1e-4)
-MAX_PAIRS = 5_000_000  # of images of one class, about 100 bytes each
+MAX_PAIRS = 5_000_000  # pairs of images of one class; each takes about 100 bytes
 EPISODES = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways and shots
 QUERIES, COUNT = 5, 1000  # queries per class of an episode; episodes
 
@@ -23,34 +23,35 @@ QUERIES, COUNT = 5, 1000  # queries per class of an episode; episodes
 def accuracies(
     queries: Tensor, labels: Tensor, train: Tensor, dataset: Dataset, loss: nn.Module | None
 ) -> dict[str, float]:
-    """Accuracy on the test images (Q, D) with labels (Q,) by the nearest of the training images
-    (T, D), the nearest mean of a training class and, if the loss has any, the nearest class vector.
-    """
+    """Accuracy on the test images (Q, D) with labels (Q,) by the nearest training image (T, D), the
+    nearest mean of a training class and, if the loss has any, the nearest proxy or center."""
     train_labels = torch.from_numpy(dataset.labels[dataset.split.train])
     scores = {
         "accuracy_neighbor": nearest_neighbor_accuracy(queries, labels, train, train_labels),
         "accuracy_mean": class_mean_accuracy(queries, labels, train, train_labels),
     }
-    if loss is not None and (pairs := class_vectors(loss)) is not None:
-        vectors, classes = pairs
+    if (found := class_vectors(loss)) is not None:
+        vectors, classes = found
         known = torch.unique(train_labels)  # ascending: class c of the loss is known[c]
         scores["accuracy_proxy"] = proxy_accuracy(queries, labels, vectors, known[classes])
     return scores
 
 
-def class_vectors(loss: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """Vectors (P, D) of a loss that represent classes, and the class (P,) of each; None if the loss
-    has none, or if classes share them."""
+def class_vectors(loss: nn.Module | None) -> tuple[Tensor, Tensor] | None:
+    """The proxies or centers (P, D) of a loss, and the class (P,) of each.
+
+    None if the loss has no class vectors, if classes share them, or if they are classifier weights.
+    """
     if not isinstance(loss, HasClassVectors):
         return None
-    vectors, classes = loss.class_vectors()
-    return None if (classes < 0).any() else (vectors.cpu(), classes.cpu())
+    vectors, classes, compared = loss.class_vectors()
+    return (vectors.cpu(), classes.cpu()) if compared and (classes >= 0).all() else None
 
 
 def verify(embeddings: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """TAR at each FAR, EER, and the ROC, over all pairs of queries (Q, D) of unseen classes.
 
-    Nothing if no two queries or all of them share a class, or for more than 5 million positive
+    Empty if no two queries or all of them share a class, and for more than 5 million positive
     pairs, which would not fit into memory.
     """
     counts = torch.unique(labels, return_counts=True)[1]
@@ -68,8 +69,8 @@ def verify(embeddings: Tensor, labels: Tensor) -> tuple[dict[str, float], dict[s
 
 
 def few_shot(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean accuracy over 1,000 episodes of each kind of `EPISODES` for which enough classes have
-    enough queries (Q, D). All runs on a split have the same episodes."""
+    """Mean accuracy over 1,000 episodes for each of `EPISODES` for which enough classes have enough
+    of the queries (Q, D). All runs on a split have the same episodes."""
     classes, counts = torch.unique(labels, return_counts=True)
     scores = {}
     for ways, shots in EPISODES:
@@ -87,8 +88,8 @@ def few_shot(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
 def coarse_recall(
     dataset: Dataset, positions: np.ndarray, neighbors: np.ndarray
 ) -> dict[str, float]:
-    """Share of queries whose nearest neighbor, an index into `positions`, is of their coarse class;
-    nothing for a data set without coarse classes."""
+    """Share of queries whose nearest neighbor has their coarse class; empty without coarse classes.
+    Neighbors (Q, K) are indices into `positions` (N,), which begin with the queries."""
     if dataset.coarse is None:
         return {}
     coarse = np.unique(np.array(dataset.coarse), return_inverse=True)[1]
@@ -98,8 +99,8 @@ def coarse_recall(
 
 
 def one_shot(embeddings: Tensor, positions: np.ndarray, dataset: Dataset) -> dict[str, float]:
-    """Share of errors in the data set's one-shot runs, if it has any, whose images are among the
-    test images with embeddings (N, D) and `positions` (N,)."""
+    """Share of errors in the data set's one-shot runs on the test images, with embeddings (N, D) at
+    `positions` (N,); empty without such runs."""
     runs = dataset.one_shot
     if runs is None:
         return {}

@@ -1,6 +1,6 @@
 """Checks before the first run starts, so that a mistake costs seconds and not a sweep."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -9,8 +9,8 @@ import numpy as np
 from bench.datasets import find, load
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
-from bench.spec import LossArgument, RunSpec
-from bench.store.runs import Run, scan
+from bench.spec import RunSpec
+from bench.store.runs import scan
 
 
 def check_results(results: Path) -> None:
@@ -42,9 +42,8 @@ def check_data(
 ) -> None:
     """Load every data set of the runs once and decode its photographs.
 
-    Raises: what a loader raises if data is missing; ValueError for hyper-parameters of a loss that
-    do not fit the number of training classes, and for other photographs than those of the runs in
-    `results`.
+    Raises: what a loader raises if data is missing; ValueError for hyper-parameters that do not fit
+    the number of training classes, and for other photographs than those of the stored runs.
     """
     runs = list(specs)
     needed = dict.fromkeys((spec.dataset, spec.split, spec.resize, spec.crop) for spec in runs)
@@ -58,43 +57,37 @@ def check_data(
 
 
 def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
-    """Raises: ValueError naming the method if its loss cannot be built for this many classes."""
-    try:
-        check_loss(spec.loss, classes, spec.loss_args)
-    except ValueError as error:
-        raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
+    """Build the loss without its memory.
 
-
-def check_loss(loss: str, classes: int, args: Mapping[str, LossArgument]) -> None:
-    """Build a loss without its memory. Raises: ValueError for arguments that it refuses."""
+    Raises: ValueError naming the method if the loss refuses its arguments for this many classes.
+    """
     import torch
 
     from proxy_core.losses import LOSSES
 
-    with torch.device("meta"):
-        LOSSES[loss](classes, 2, **args)
+    try:
+        with torch.device("meta"):
+            LOSSES[spec.loss](classes, 2, **spec.loss_args)
+    except ValueError as error:
+        raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
 
 
 def check_same_images(dataset: Dataset, results: Path) -> None:
     """Compare photographs with those of the stored runs on this data set and split.
 
     A run's id holds the data set's name, not its photographs: a user's folder may have changed or
-    be another one, a published set may have been scaled down. Images in memory are checked by their
-    loaders. Raises: ValueError naming a stored run on other photographs and the way out.
+    be another one. Images in memory are checked by their loaders.
+    Raises: ValueError naming a stored run on other photographs.
     """
     if not find(dataset.name).photographs:
         return
     same_name = {"dataset": dataset.name, "split": dataset.split.protocol}
     for run in scan(results)[0]:
-        if same_name.items() <= run.spec.items() and not used_by(run, dataset):
+        found = run.record["split"]["fingerprint"], run.record.get("data_checksum")
+        same = found == (dataset.fingerprint, dataset.checksum)
+        if same_name.items() <= run.spec.items() and not same:
             raise ValueError(
                 f"{results} holds runs on other images or another split of them under the name "
                 f"{dataset.name}, such as {run.name}: choose another folder with --results, or "
                 "give the folder of the images another name"
             )
-
-
-def used_by(run: Run, dataset: Dataset) -> bool:
-    """Whether a stored run was made on this split of these images."""
-    same_split = run.record["split"]["fingerprint"] == dataset.fingerprint
-    return same_split and run.record.get("data_checksum") == dataset.checksum

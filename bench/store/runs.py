@@ -70,18 +70,27 @@ class RunDir:
 
     @property
     def state(self) -> State:
-        """State according to the files; a killed process leaves the state "running" behind."""
+        """State according to the files; a stored step without a locked run is left by a kill."""
         if self.finished:
             return "finished"
-        if self.step is not None:
+        step = self.step
+        if step is not None and self._locked():
             return "running"
         if self.failure is not None:
             return "failed"
-        return "interrupted" if self.checkpoint.exists() else "waiting"
+        return "waiting" if step is None and not self.checkpoint.exists() else "interrupted"
+
+    def _locked(self) -> bool:
+        """Whether a process works on the run; taken to be so if the lock must not be opened."""
+        try:
+            with self.lock() as free:
+                return not free
+        except PermissionError:
+            return True
 
     @property
     def step(self) -> int | None:
-        """Finished steps of the process that works on the run; None if there is none."""
+        """Finished steps of the process that works on the run, or was killed; otherwise None."""
         step: int | None = _read_note(self._progress, "step")
         return step
 
@@ -116,9 +125,10 @@ class RunDir:
 
     @contextmanager
     def lock(self) -> Iterator[bool]:
-        """Whether this process got the lock; the system frees it however the process ends."""
+        """Whether this process got the lock; the system frees it however the process ends. It waits
+        a moment, because `state` of another process may hold the lock for a moment."""
         try:
-            acquired = FileLock(self._lock).acquire(blocking=False)
+            acquired = FileLock(self._lock).acquire(timeout=0.1)
         except Timeout:
             yield False
         else:

@@ -53,19 +53,13 @@ def find_clusters(
     of_image = torch.empty_like(labels)
     for label in range(int(labels.max()) + 1):
         members = labels == label
-        of_image[members] = label * per_class + class_clusters(
-            points[members], per_class, generator
-        )
+        seed = int(generator.integers(2**32))
+        found = k_means(points[members], min(per_class, int(members.sum())), seed=seed)
+        of_image[members] = label * per_class + found.of_point
     centroids = means(points, of_image, (int(labels.max()) + 1) * per_class)
     unrated = torch.zeros(len(centroids), dtype=points.dtype)
     clusters = Clusters(of_image, centroids, unrated, per_class)
     return replace(clusters, losses=mean_losses(clusters, points, groups=groups, alpha=alpha))
-
-
-def class_clusters(points: Tensor, count: int, generator: np.random.Generator) -> Tensor:
-    """Cluster (N,) in 0..count-1 of each of a class's images (N, D), by k-means."""
-    seed = int(generator.integers(2**32))
-    return k_means(points, min(count, len(points)), seed=seed).of_point
 
 
 def means(points: Tensor, clusters: Tensor, count: int) -> Tensor:
@@ -97,39 +91,39 @@ def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float
 
 
 def ranked_impostors(clusters: Clusters, count: int) -> tuple[Tensor, Tensor]:
-    """For every cluster the distances to its `count` nearest impostors, and their numbers.
+    """Distances (C K, I) of every cluster to its `count` nearest impostors, and their numbers.
 
-    Impostors are clusters of other classes. Both (C K, I), nearest first, of equally near ones the
-    first; infinite where there is none.
+    Impostors are clusters of other classes, nearest first, and the first of equally near ones
+    first. The distance is infinite if there are fewer impostors.
     """
     parts = [
-        impostor_distances(clusters, part).sort(dim=1, stable=True)
+        sorted_impostors(clusters, part)
         for part in torch.split(torch.arange(len(clusters.centroids)), BLOCK)
     ]
-    far = torch.cat([values[:, :count] for values, _ in parts])
-    return far, torch.cat([numbers[:, :count] for _, numbers in parts])
+    distances, numbers = (
+        torch.cat([part[:, :count] for part in side]) for side in zip(*parts, strict=True)
+    )
+    return distances, numbers
 
 
 def nearest_impostors(clusters: Clusters, cluster: int, count: int) -> Tensor:
-    """The `count` clusters of other classes whose centroids are nearest to a cluster's, nearest
-    first, of equally near ones the first; all of them if there are fewer.
-    """
-    distances, numbers = impostor_distances(clusters, torch.tensor([cluster])).sort(stable=True)
+    """The `count` nearest impostors (I,) of a cluster, as in `ranked_impostors`, or all of them."""
+    distances, numbers = sorted_impostors(clusters, torch.tensor([cluster]))
     return numbers[distances < torch.inf][:count]
 
 
-def impostor_distances(clusters: Clusters, chosen: Tensor) -> Tensor:
-    """Distances (M, C K) of the centroids of chosen clusters (M,) to all others; infinite to those
-    of the own class and to those without images.
+def sorted_impostors(clusters: Clusters, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances (M, C K) of chosen clusters (M,) to all clusters, ascending, and their numbers.
+
+    Distances to clusters of the own class and to those without images are infinite.
     """
     classes = torch.arange(len(clusters.centroids)) // clusters.per_class
     # Differences, so that centroids that coincide are exactly equally far.
     distances = torch.cdist(
         clusters.centroids[chosen], clusters.centroids, compute_mode="donot_use_mm_for_euclid_dist"
     )
-    return distances.masked_fill_(
-        ~clusters.filled | (classes == classes[chosen][:, None]), torch.inf
-    )
+    unusable = ~clusters.filled | (classes == classes[chosen][:, None])
+    return torch.sort(distances.masked_fill_(unusable, torch.inf), dim=1, stable=True)
 
 
 def neighbourhood(

@@ -93,7 +93,7 @@ class Softmax(nn.Module):
         return softmax(embeddings, labels, weight, bias, label_smoothing=self.label_smoothing)
 
     def class_vectors(self) -> ClassVectors:
-        return class_vectors_of(self.head.weight)
+        return class_vectors_of(self.head.weight)._replace(compared=False)
 
 
 class NormalizedSoftmax(nn.Module):

@@ -1,4 +1,4 @@
-"""The triplet bound: how much proxies give away, by the 2017 paper's inequality, measured."""
+"""The triplet bound: the 2017 paper's inequality between the losses of triplets and of proxies."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,6 @@ from torch import Tensor
 
 from proxy_core.distances import full_precision, unit
 
-NO_TRIPLET = "labels hold no triplet: expected two images of a class and another class"
 ROWS = 256  # anchors at a time, so that memory grows with the number of images only
 
 
@@ -28,7 +27,7 @@ class TripletBound:
 
     @property
     def bound(self) -> float:
-        """The right side; above 1 it says nothing."""
+        """The right side, which holds for every embedding if it is above 1."""
         return self.proxy_rank_loss + self.near_tie
 
 
@@ -36,24 +35,26 @@ class TripletBound:
 def triplet_bound(
     embeddings: Tensor, labels: Tensor, proxies: Tensor, proxy_of: Tensor
 ) -> TripletBound:
-    """Both sides of the bound, exactly, over all triplets: x and y of one class, z of another.
+    """Both sides of the bound, over all triplets: x and y of one class, z of another.
+
+    embeddings (N, D), proxies (P, D): of any length. labels (N,): int64. proxy_of (N,): int64 in
+    0..P-1, the proxy p(x) of each image; the label, for one static proxy per class. Computed in
+    float64 in O(N (N + P) (D + log N)) time and O(256 (N + P)) memory.
+
+    Raises ValueError for shapes that do not fit, values that are not finite, proxies out of range,
+    and labels without any triplet.
 
     Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
-    https://arxiv.org/abs/1703.07464, section 3: by the triangle inequality the gap d(x, y) - d(x,
-    z) and the gap to the proxies differ by at most 2 epsilon. So d is the distance of unit vectors
-    and not its square, which keeps no triangle inequality. Probabilities are over triplets drawn
-    uniformly, x and y different images.
-
-    embeddings (N, D) and proxies (P, D) of any length, labels (N,) int64, proxy_of (N,) int64 in
-    0..P-1: the proxy p(x) of each image, for a static assignment with one proxy per class its
-    label. Computed in float64 in O(N (N + P) (D + log N)) time and O(N + P) memory times 256.
-    ValueError for shapes that do not fit, values that are not finite, proxies out of range, or
-    labels without any triplet.
+    https://arxiv.org/abs/1703.07464, section 3: by the triangle inequality, the gap d(x, y) - d(x,
+    z) and the gap to the proxies differ by at most 2 epsilon. So d is the distance of unit vectors,
+    not its square, for which the inequality does not hold. Probabilities are shares of all
+    triplets with x and y different images.
     """
     check_bound(embeddings, labels, proxies, proxy_of)
+    classes, of_class = labels.unique(return_counts=True)
+    if len(classes) < 2 or of_class.max() < 2:
+        raise ValueError("labels hold no triplet: expected two images of a class and another class")
     points, ends = unit(embeddings.double()), unit(proxies.double())
-    if len(points) == 0:
-        raise ValueError(NO_TRIPLET)
     counts = torch.zeros(4, dtype=torch.int64, device=embeddings.device)
     epsilon = torch.linalg.vector_norm(points - ends[proxy_of], dim=1).max()
     for rows in torch.split(torch.arange(len(points), device=points.device), ROWS):
@@ -66,8 +67,6 @@ def triplet_bound(
             own[row] = False
             counts += anchor_counts(between[x], near[x], own, other, 2 * epsilon)
     wrong, proxy_wrong, ties, triplets = counts.tolist()
-    if triplets == 0:
-        raise ValueError(NO_TRIPLET)
     return TripletBound(
         wrong / triplets, proxy_wrong / triplets, ties / triplets, epsilon.item(), triplets
     )
@@ -76,7 +75,7 @@ def triplet_bound(
 def anchor_counts(
     between: Tensor, near: Tensor, own: Tensor, other: Tensor, width: Tensor
 ) -> Tensor:
-    """Numbers (4,) of triplets of one anchor: ranked wrong, wrong by proxies, near ties, all.
+    """Numbers (4,) of one anchor's triplets: wrong order, wrong order by proxies, near ties, all.
 
     between (N,) distances to the images, near (N,) to their proxies, own and other (N,) masks.
     """
@@ -89,7 +88,7 @@ def anchor_counts(
 
 
 def check_bound(embeddings: Tensor, labels: Tensor, proxies: Tensor, proxy_of: Tensor) -> None:
-    """Raise ValueError for what `triplet_bound` refuses, but for a lack of triplets."""
+    """Raise ValueError for shapes, types and values that do not fit."""
     if embeddings.ndim != 2 or proxies.ndim != 2 or embeddings.shape[1] != proxies.shape[1]:
         raise ValueError(
             f"embeddings have shape {tuple(embeddings.shape)} and proxies {tuple(proxies.shape)}: "

@@ -22,6 +22,7 @@ from proxy_core.metrics.ranking import TIE
 from proxy_core.metrics.retrieval import checked
 
 ROC_POINTS, LEAST_FAR = 200, 1e-6
+TILE = 1024  # images on each side of the pairs that are compared at a time
 
 
 @dataclass(frozen=True)
@@ -57,33 +58,31 @@ def verification(
     labels: Tensor,
     *,
     fars: Sequence[float] = (1e-2, 1e-3, 1e-4),
-    tile: int = 1024,
 ) -> Verification:
     """TAR at each FAR, EER and ROC over all pairs of N images.
 
-    embeddings (N, D) of any length and floating type, computed on their device; labels (N,)
-    integers; `fars` in [0, 1]. `tile` x `tile` pairs are compared at a time; it changes no result.
-    Memory is a few float64 matrices of that size and a few arrays as long as the number of genuine
-    pairs.
+    embeddings (N, D): of any length and floating type, computed on their device. labels (N,):
+    integers. fars: in [0, 1]. Memory is a few float64 matrices (1024, 1024) and a few arrays as
+    long as the number of genuine pairs.
 
     Returns the rates. TAR at FAR f is that of the lowest threshold whose FAR is <= f, without
     interpolation. If f * impostors < 1, no impostor is accepted. The ROC's FARs start at the larger
     of 1e-6 and 1 / impostors. A collapsed embedding has an EER of 0.5.
 
-    Raises ValueError for shapes that do not fit, empty or non-finite input, a FAR outside [0, 1],
-    tile < 1, a single class, and no class with two images.
+    Raises ValueError for shapes that do not fit, empty or non-finite input, a FAR outside [0, 1], a
+    single class, and no class with two images.
 
     EER is FAR where FAR = FRR on the ROC, with straight lines between the points of consecutive
     thresholds, as is usual with scikit-learn's roc_curve. The other usual value, the mean of FAR
     and FRR at the threshold where they are closest, differs by at most a quarter of one pair's
     share, unless pairs tie.
     """
-    if tile < 1 or not all(0 <= far <= 1 for far in fars):
-        raise ValueError(f"tile is {tile} and fars are {list(fars)}: expected >= 1 and in [0, 1]")
+    if not all(0 <= far <= 1 for far in fars):
+        raise ValueError(f"fars are {list(fars)}: expected in [0, 1]")
     directions, labels, _ = checked("embeddings", embeddings, labels, labels, embeddings)
     genuine, impostors = count_pairs(labels)
     labels, order = labels.sort(stable=True)
-    steps = count_steps(directions[order], labels, tile)
+    steps = count_steps(directions[order], labels)
     lowest = max(LEAST_FAR, 1 / impostors)
     roc_far = [lowest ** (1 - i / (ROC_POINTS - 1)) for i in range(ROC_POINTS)]
     tars, thresholds = tar_at(steps, fars)
@@ -105,35 +104,35 @@ def count_pairs(labels: Tensor) -> tuple[int, int]:
     return genuine, impostors
 
 
-def count_steps(directions: Tensor, labels: Tensor, tile: int) -> Steps:
+def count_steps(directions: Tensor, labels: Tensor) -> Steps:
     """Steps of unit vectors (N, D) with ascending labels (N,)."""
-    genuine = genuine_similarities(directions, labels, tile)
+    genuine = genuine_similarities(directions, labels)
     starts = torch.ones_like(genuine, dtype=torch.bool)
     starts[1:] = genuine.diff() > 2 * TIE
     first = starts.nonzero().squeeze(1)
     thresholds = genuine[first]
     edges = torch.stack([thresholds - TIE, thresholds + TIE], dim=1).flatten()
-    counts = impostor_counts(directions, labels, edges, tile)
+    counts = impostor_counts(directions, labels, edges)
     upwards = counts.flip(0).cumsum(dim=0).flip(0)[1:].double()  # impostors from each edge up
     far, far_above = (upwards / int(counts.sum())).view(-1, 2).T
     tar = (len(genuine) - first).double() / len(genuine)
     return Steps(thresholds, tar, far, far_above)
 
 
-def tiles(size: int, tile: int) -> Iterator[tuple[slice, slice]]:
+def tiles(size: int) -> Iterator[tuple[slice, slice]]:
     """Rows and columns of tiles that cover all pairs i < j of 0..N-1, and some pairs i >= j."""
-    for row in range(0, size, tile):
-        for column in range(row, size, tile):
-            yield slice(row, row + tile), slice(column, column + tile)
+    for row in range(0, size, TILE):
+        for column in range(row, size, TILE):
+            yield slice(row, row + TILE), slice(column, column + TILE)
 
 
-def genuine_similarities(directions: Tensor, labels: Tensor, tile: int) -> Tensor:
+def genuine_similarities(directions: Tensor, labels: Tensor) -> Tensor:
     """Cosines (M,) of all pairs with equal labels, ascending, on the CPU.
 
     directions (N, D) unit vectors in float64; labels (N,) ascending, so few tiles have such pairs.
     """
     found = []
-    for rows, columns in tiles(len(labels), tile):
+    for rows, columns in tiles(len(labels)):
         if labels[columns][0] <= labels[rows][-1]:
             same = labels[rows][:, None] == labels[columns]
             same = same.triu(diagonal=1) if rows == columns else same
@@ -141,13 +140,13 @@ def genuine_similarities(directions: Tensor, labels: Tensor, tile: int) -> Tenso
     return torch.cat(found).sort().values
 
 
-def impostor_counts(directions: Tensor, labels: Tensor, edges: Tensor, tile: int) -> Tensor:
+def impostor_counts(directions: Tensor, labels: Tensor, edges: Tensor) -> Tensor:
     """Numbers (E + 1,) int64 of cosines of pairs with different labels between edges (E,).
 
     Number e counts edges[e - 1] <= cosine < edges[e]. edges and labels (N,) ascend.
     """
     counts = torch.zeros(len(edges) + 1, dtype=torch.int64)
-    for rows, columns in tiles(len(labels), tile):
+    for rows, columns in tiles(len(labels)):
         other = labels[rows][:, None] < labels[columns]  # ascending labels: implies i < j
         cosines = (directions[rows] @ directions[columns].T)[other].cpu().numpy()
         # Bucketizing sorted values is several times faster; numpy sorts faster than torch.

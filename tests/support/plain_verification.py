@@ -29,12 +29,6 @@ class Pairs:
     def tar_at(self, far: float) -> float:
         return max(self.tar(t) for t in self.thresholds() if self.far(t) <= far)
 
-    def closest(self) -> float:
-        """Mean of FAR and FRR at the first threshold at which they are closest."""
-        rates = [(self.far(t), 1 - self.tar(t)) for t in self.thresholds()]
-        far, frr = min(rates, key=lambda rate: abs(rate[0] - rate[1]))
-        return (far + frr) / 2
-
     def eer(self) -> float:
         """Where the straight lines from threshold to threshold meet FAR = FRR, by bisection."""
         points = [(self.far(t), 1 - self.tar(t)) for t in self.thresholds()]

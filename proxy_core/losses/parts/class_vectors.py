@@ -11,11 +11,14 @@ class ClassVectors(NamedTuple):
 
     vectors (P, D): a view without gradient of the loss's own memory, so that
     `vectors.copy_(others)` sets them. classes (P,) int64: the class of each, in 0..C-1, or -1 for
-    a vector that several classes share or that belongs to no class.
+    a vector that several classes share or that belongs to no class. compared: whether embeddings
+    are compared with the vectors, as with proxies and centers, so that the nearest vector gives a
+    class; false for the weights of a linear classifier, whose bias and lengths count too.
     """
 
     vectors: Tensor
     classes: Tensor
+    compared: bool = True
 
 
 def class_vectors_of(table: Tensor) -> ClassVectors:

@@ -35,10 +35,12 @@ def test_a_stored_run_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (run.queries["first_hit"] <= 1).mean() == pytest.approx(run.scores["recall@1"])
 
 
-def test_a_directory_without_run_json_is_no_result(tmp_path: Path) -> None:
+def test_a_directory_without_run_json_is_not_a_result(tmp_path: Path) -> None:
     directory = write_run(tmp_path, SPEC, gain=0.1)
     (directory / "run.json").unlink()
     assert scan(tmp_path) == ([], [])
+    with pytest.raises(StoredRunError, match=r"run\.json cannot be read"):
+        load_run(RunDir(directory))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,9 @@ def test_a_directory_without_run_json_is_no_result(tmp_path: Path) -> None:
         ('{"schema": 2, "spec": {}}', "lacks environment, scores, spec_id, split"),
     ],
 )
-def test_a_bad_record_is_told_and_left_alone(tmp_path: Path, content: str, message: str) -> None:
+def test_a_bad_record_is_reported_and_not_changed(
+    tmp_path: Path, content: str, message: str
+) -> None:
     directory = write_run(tmp_path, SPEC, gain=0.1)
     write_run(tmp_path, make_spec("digits", "Proxy-NCA", 1), gain=0.1)
     (directory / "run.json").write_text(content)
@@ -84,7 +88,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_torn_last_line_of_a_curve_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_of_a_curve_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "curve.jsonl"
     path.write_text(json.dumps({"step": 0}) + "\n" + '{"step": 1')
     assert read_curve(path) == [{"step": 0}]
@@ -92,7 +96,7 @@ def test_a_torn_last_line_of_a_curve_is_left_out(tmp_path: Path) -> None:
     assert read_curve(path) == []
 
 
-def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
+def test_arrays_come_back_and_damage_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "arrays.safetensors"
     array = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     save_arrays(path, {"x": array.T}, {"spec_id": "abc"})
@@ -104,7 +108,7 @@ def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
         load_arrays(tmp_path / "none.safetensors")
 
 
-def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
+def test_thumbnails_come_back_and_damage_is_reported(tmp_path: Path) -> None:
     write_pictures(tmp_path, "digits")
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
     pictures = load_thumbnails(path)
@@ -117,11 +121,6 @@ def test_pictures_come_back_and_damage_is_told(tmp_path: Path) -> None:
         load_thumbnails(path)
 
 
-def test_a_missing_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoredRunError, match=r"run\.json cannot be read"):
-        load_run(RunDir(tmp_path))
-
-
 def test_the_state_of_a_run_follows_from_its_files(tmp_path: Path) -> None:
     files = RunDir.of(tmp_path, SPEC)
     states: list[str] = [files.state]
@@ -131,7 +130,8 @@ def test_the_state_of_a_run_follows_from_its_files(tmp_path: Path) -> None:
     files.write_failure("no space")
     states.append(f"{files.state}: {files.failure}")
     files.write_step(7)
-    states.append(f"{files.state}, step {files.step}")
+    with files.lock():
+        states.append(f"{files.state}, step {files.step}")
     save_run(files, make_record(SPEC, {"recall@1": 1.0}, 5))
     states.append(files.state)
     running = "running, step 7"
@@ -146,7 +146,6 @@ def test_cleaning_removes_what_a_killed_or_failed_process_left(tmp_path: Path) -
     (tmp_path / ".run.json.1.tmp").touch()
     files.clean()
     files.remove_step()
-    assert (files.state, files.failure, files.step) == ("interrupted", None, None)
     assert list(tmp_path.iterdir()) == [files.checkpoint]
 
 
@@ -159,10 +158,13 @@ def test_one_process_at_a_time_locks_a_run_and_its_death_frees_it(tmp_path: Path
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    files.write_step(7)
     with subprocess.Popen(command, text=True, **pipes) as other:  # type: ignore[call-overload]
         assert other.stdout.readline() == "True\n"
         with files.lock() as locked:
             assert not locked
+        assert files.state == "running"
         other.kill()
+    assert files.state == "interrupted"  # though the killed process left its step behind
     with files.lock() as locked:
         assert locked

@@ -10,14 +10,12 @@ from torch import Tensor
 
 from bench.training.magnet_batches import (
     Clusters,
-    class_clusters,
     draw_seed,
     find_clusters,
     nearest_impostors,
     neighbourhood,
 )
 from bench.training.sampling import derive
-from proxy_core.metrics.kmeans import k_means
 
 K = 3
 
@@ -137,14 +135,6 @@ def test_small_classes_and_equal_images_get_fewer_clusters() -> None:
     assert clusters.centroids[empty].count_nonzero() == 0
     assert clusters.losses[empty].count_nonzero() == 0
     assert clusters.losses.isfinite().all()
-
-
-def test_clusters_of_a_class_are_those_of_k_means_with_a_drawn_seed() -> None:
-    points = torch.randn(90, 3, generator=torch.Generator().manual_seed(0)).double()
-    found = class_clusters(points, 7, derive(1, "clusters", 0))
-    seed = int(derive(1, "clusters", 0).integers(2**32))
-    assert torch.equal(found, k_means(points, 7, seed=seed).of_point)
-    assert len(set(class_clusters(points[:4], 7, derive(1, "clusters", 0)).tolist())) == 4
 
 
 def batch(

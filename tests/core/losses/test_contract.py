@@ -262,7 +262,7 @@ def test_class_vectors_are_read_and_set_with_their_classes(name: str) -> None:
     assert isinstance(loss, HasClassVectors) == (name in CLASS_VECTORS)
     if not isinstance(loss, HasClassVectors):
         return
-    vectors, classes = loss.class_vectors()
+    vectors, classes, _ = loss.class_vectors()
     per_class = len(vectors) // CLASSES
     assert classes.tolist() == [c for c in range(CLASSES) for _ in range(per_class)]
     others = torch.randn(len(classes), DIM)
@@ -283,7 +283,7 @@ def test_shared_and_dynamic_proxies_have_no_class(settings: dict[str, Any]) -> N
 def test_several_proxies_of_a_class_have_its_label() -> None:
     loss = LOSSES["proxy_anchor"](3, 5, proxies_per_class=2.0)
     assert isinstance(loss, HasClassVectors)
-    vectors, classes = loss.class_vectors()
+    vectors, classes, _ = loss.class_vectors()
     assert classes.tolist() == [0, 0, 1, 1, 2, 2]
     vectors[:2] = torch.eye(5)[:2]  # class 0 along the first two axes, the others far from them
     vectors[2:] = torch.eye(5)[4]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from proxy_core.metrics import verification as module
 from proxy_core.metrics.verification import Steps, Verification, tar_at, verification
 from tests.support.plain_cosines import cloud, grids, integers
 from tests.support.plain_verification import Pairs, plain_pairs
@@ -31,22 +32,21 @@ def assert_plain(found: Verification, pairs: Pairs) -> None:
 
 
 @pytest.mark.parametrize("tile", [1, 7, 64, 1024])
-def test_all_rates_are_those_of_plain_loops(tile: int) -> None:
+def test_all_rates_are_those_of_plain_loops(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE", tile)
     embeddings, labels = cloud(60, seed=1)
     embeddings[40:55] = embeddings[:15]  # the same image again, often in another class
-    assert_plain(
-        verification(embeddings, labels, fars=FARS, tile=tile), plain_pairs(embeddings, labels)
-    )
+    assert_plain(verification(embeddings, labels, fars=FARS), plain_pairs(embeddings, labels))
 
 
 @settings(max_examples=200, deadline=None)
-@given(grids(least=3), st.data(), st.integers(1, 13))
-def test_neither_ties_nor_tile_nor_order_matter(
-    embeddings: Tensor, data: st.DataObject, tile: int
+@given(grids(least=3), st.data())
+def test_ties_are_pessimistic_and_the_order_does_not_matter(
+    embeddings: Tensor, data: st.DataObject
 ) -> None:
     labels = integers(data, -1, 2, len(embeddings))
     assume(1 < len(set(labels.tolist())) < len(labels))
-    found = verification(embeddings, labels, fars=FARS, tile=tile)
+    found = verification(embeddings, labels, fars=FARS)
     assert_plain(found, plain_pairs(embeddings, labels))
     order = torch.tensor(data.draw(st.permutations(range(len(labels)))))
     again = verification(embeddings[order], labels[order], fars=FARS)
@@ -69,15 +69,6 @@ def test_all_rates_are_those_of_scikit_learn(noise: float) -> None:
     assert found.eer == pytest.approx(float(np.interp(0.0, far + tar - 1, far)), abs=1e-12)
 
 
-def test_eer_is_close_to_the_mean_of_the_closest_rates() -> None:
-    for seed in range(5):
-        embeddings, labels = cloud(40, seed=seed, noise=2.0)
-        pairs = plain_pairs(embeddings, labels)
-        assert len(pairs.thresholds()) == 40 * 39 // 2 + 1  # no ties
-        share = 1 / min(len(pairs.genuine), len(pairs.impostors))
-        assert abs(verification(embeddings, labels).eer - pairs.closest()) <= share / 4 + 1e-12
-
-
 def test_worked_example() -> None:
     """Genuine cosines are 1 and 0.6, impostors 1, 1, 0.6 and 0.6: equal ones come in together."""
     embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.6, 0.8]])
@@ -89,15 +80,12 @@ def test_worked_example() -> None:
     assert found.eer == 0.5
 
 
-def test_collapsed_embeddings_verify_nothing() -> None:
+def test_collapsed_and_separated_classes() -> None:
     embeddings, labels = torch.full((30, 3), 0.3), torch.arange(30) % 4
     found = verification(embeddings, labels, fars=(0.0, 1e-4, 0.99, 1.0))
     assert found.tars == (0.0, 0.0, 0.0, 1.0)
     assert found.eer == 0.5
     assert found.roc_tar.tolist() == [0.0] * 199 + [1.0]
-
-
-def test_separated_classes_verify_perfectly() -> None:
     labels = torch.arange(30) % 5
     found = verification(torch.eye(5)[labels], labels)
     assert found.tars == (1.0, 1.0, 1.0)
@@ -151,18 +139,17 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-def test_nothing_as_large_as_the_pairs_is_ever_stored() -> None:
+def test_nothing_as_large_as_the_pairs_is_ever_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE", 30)
     labels = torch.arange(600) % 300
     embeddings = torch.randn(600, 3, generator=torch.Generator().manual_seed(0))
     with Largest() as largest:  # type: ignore[no-untyped-call]
-        verification(embeddings, labels, tile=30)
+        verification(embeddings, labels)
     assert 900 <= largest.numel <= 1800  # tile x tile and N x D, where there are 179,400 impostors
 
 
 def test_bad_input_is_refused() -> None:
     x, y = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 1, 1])
-    with pytest.raises(ValueError, match=r"tile is 0 and fars are \[0.01, 0.001, 0.0001\]"):
-        verification(x, y, tile=0)
     for far in (-0.1, 1.1, math.nan):
         with pytest.raises(ValueError, match="fars are"):
             verification(x, y, fars=(0.1, far))
