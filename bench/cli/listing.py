@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.datasets import DATASETS
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite, names
@@ -38,8 +39,8 @@ def find_run(text: str, results: Path) -> Run:
     names = [run.name for run in found or runs]
     names += [str(problem) for problem in problems]
     listed = "\n".join(f"  {name}" for name in names) or "  (none)"
-    what = "several runs match" if found else "no run matches"
-    raise ValueError(f"{what} {text!r} in {results}; there are:\n{listed}")
+    problem = "several runs match" if found else "no run matches"
+    raise ValueError(f"{problem} {text!r} in {results}; there are:\n{listed}")
 
 
 def run_tables(run: Run) -> list[Table]:
@@ -72,8 +73,6 @@ def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
 def describe_state(files: RunDir, steps: int) -> str:
     """State of one run with its scores, step or error."""
     match files.state:
-        case "finished":
-            return describe_scores(files)
         case "running":
             return f"running, step {files.step or 0} of {steps}"
         case "failed":
@@ -82,9 +81,6 @@ def describe_state(files: RunDir, steps: int) -> str:
             return "interrupted; `run` resumes it"
         case "waiting":
             return "not started"
-
-
-def describe_scores(files: RunDir) -> str:
     try:
         scores = load_run(files).scores
     except StoredRunError as error:
@@ -128,8 +124,6 @@ def beside(name: str, width: int, words: RenderableType) -> Table:
 
 
 def datasets_table() -> Table:
-    from bench.datasets import DATASETS
-
     table = Table("data set", "description", "splits", "data", title="data sets")
     for name, source in DATASETS.items():
         where = "embedded" if source.embedded else "data root"

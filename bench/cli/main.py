@@ -4,18 +4,14 @@ import errno
 import re
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from bench.cli.data import data
 from bench.datasets.files.work import cores
-
-if TYPE_CHECKING:
-    from bench.spec import RunSpec
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -47,6 +43,7 @@ def run(
     """Train and score every run of SUITE that is not stored yet, then write its report."""
     from bench.cli.progress import print_line, show_sweep, show_work
     from bench.cli.report import finish
+    from bench.datasets import find
     from bench.running.preflight import check_data, check_device, check_results
     from bench.running.sweep import missing_runs, sweep
     from bench.suites import load_suite
@@ -60,9 +57,11 @@ def run(
     print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
     processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
+    # A user's own images may have changed since the runs on them were stored.
+    to_check = [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
     try:
         with show_work(console) as report:
-            check_data(to_check(specs, missing), data_root, results, report)
+            check_data(to_check, data_root, results, report)
         with show_sweep(console, processes) as show:
             state = sweep(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show
@@ -185,14 +184,6 @@ def read_ks(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def to_check(specs: Sequence["RunSpec"], missing: Sequence["RunSpec"]) -> list["RunSpec"]:
-    """Runs whose data is checked: the missing ones, and stored ones on a user's own images, which
-    may have changed since."""
-    from bench.datasets import find
-
-    return [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
-
-
 def end_like_ctrl_c() -> None:
     """Let a closed terminal or a scheduler's signal stop the sweep cleanly, unless nohup ignores
     it."""
@@ -201,16 +192,11 @@ def end_like_ctrl_c() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def fail(message: str) -> NoReturn:
-    """Print one message and end with exit code 1."""
-    print(f"proxy-bench: {message}", file=sys.stderr)
-    sys.exit(1)
-
-
 def main() -> None:
     """Entry point: a user's mistake is one message, never a traceback."""
     try:
         app()
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        fail(f"{error}; free some space and repeat the command" if full else str(error))
+        advice = "; free some space and repeat the command" if full else ""
+        sys.exit(f"proxy-bench: {error}{advice}")

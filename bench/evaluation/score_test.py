@@ -16,9 +16,9 @@ from proxy_core.metrics.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.metrics.retrieval import Ranking, rank, summary
 
 RECALLS = (1, 2, 4, 8)
-RANKS = (5, 10)  # more ranks for CMC; CMC at 1 is Recall@1
-NEIGHBORS = 20  # stored per query for the browser
-KMEANS_SEEDS = (0, 1, 2)  # NMI and AMI are means over these runs of k-means
+RANKS = (5, 10)  # additional ranks of CMC; CMC at 1 is Recall@1
+NEIGHBORS = 20  # of each query, stored for the browser
+KMEANS_SEEDS = (0, 1, 2)  # NMI and AMI are means over these seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class TestResult:
 def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> TestResult:
     """Embed and score the test images.
 
-    If test classes were trained, they are also classified, by training images and by the class
-    vectors of `loss`, which is None for an untrained network. Unseen classes are verified and
+    If test classes were trained, they are also classified, by training images and by the proxies
+    or centers of `loss`, which is None for an untrained network. Unseen classes are verified and
     classified in few-shot episodes.
     """
     positions = shown_positions(dataset)
@@ -73,20 +73,14 @@ def retrieval_scores(
     embeddings: Tensor, dataset: Dataset, positions: np.ndarray
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Retrieval scores of the test images at `positions` (N,) with embeddings (N, D), and arrays
-    per query, whose neighbors are indices into `positions`."""
+    per query, whose neighbors are indices into `positions`. If cameras are known, their rule holds.
+    """
     labels = torch.from_numpy(dataset.labels[positions])
     if not dataset.has_own_gallery:
         ranking = rank(embeddings, labels, neighbors=NEIGHBORS)
         scores = summary(ranking, ks=RECALLS)
         scores |= cluster_scores(embeddings, labels, seeds=KMEANS_SEEDS)
         return scores, arrays(ranking, np.arange(len(positions)))
-    return gallery_scores(embeddings, labels, dataset, positions)
-
-
-def gallery_scores(
-    embeddings: Tensor, labels: Tensor, dataset: Dataset, positions: np.ndarray
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """As `retrieval_scores`, for a separate gallery and, if cameras are known, under their rule."""
     query = np.arange(len(dataset.split.query))
     gallery = np.flatnonzero(np.isin(positions, dataset.split.gallery))
     sides = embeddings[query], labels[query], embeddings[gallery], labels[gallery]
@@ -102,8 +96,7 @@ def gallery_scores(
 
 
 def arrays(ranking: Ranking | ReidRanking, gallery: np.ndarray) -> dict[str, np.ndarray]:
-    """`Run.queries` of a ranking, in small types; `gallery` (G,) are the indices of the gallery
-    among the test images."""
+    """`Run.queries` of a ranking, in small types; gallery (G,): its indices among test images."""
     found = ranking.neighbors.numpy()
     neighbors = np.where(found < 0, -1, gallery[found])
     small = gallery.max() <= np.iinfo(np.int16).max

@@ -84,7 +84,8 @@ def train_and_validate(
     optimizer = make_optimizer(spec, model, loss)
     batches = Batches(spec, dataset, loss)
     progress = load_checkpoint(files.checkpoint, model, loss, optimizer, batches)
-    truncate(files.curve, progress.curve_bytes)
+    files.curve.touch()
+    os.truncate(files.curve, progress.curve_bytes)  # a killed process may have written more
     if progress.curve_bytes == 0:
         add_point(files.curve, spec, dataset, model, progress)
     device = next(model.parameters()).device
@@ -99,12 +100,6 @@ def train_and_validate(
         if stopping:
             raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
     return progress
-
-
-def truncate(curve: Path, length: int) -> None:
-    """Drop what a killed process wrote to the curve after its last checkpoint."""
-    curve.touch()
-    os.truncate(curve, length)
 
 
 def add_point(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bench.datasets.splits import JUNK
 from bench.datasets.types import Dataset
@@ -35,7 +35,7 @@ def store_result(
 ) -> None:
     """Score the test split, once, and write everything, `run.json` last.
 
-    `untrained` is the network before its first step, which shows what training adds.
+    untrained: the network before its first step; its scores show what training adds.
     """
     files = RunDir.of(results, spec)
     test = score_test(model, dataset, loss)
@@ -63,7 +63,7 @@ def store_result(
 
 
 def store_thumbnails(results: Path, dataset: Dataset) -> None:
-    """Store the thumbnails of the test images, unless those of the same images are stored."""
+    """Store the thumbnails of the test images, unless they are stored already."""
     path = thumbnails_path(results, dataset.name, dataset.fingerprint)
     images, positions = dataset.images, shown_positions(dataset)
     height, _, channels = images.shape
@@ -82,9 +82,8 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
     split = dataset.split
     record: dict[str, Any] = {"protocol": split.protocol, "fingerprint": dataset.fingerprint}
     parts = {"train": split.train, "validation": split.validation, "test": split.query}
-    if dataset.has_own_gallery:
-        parts["gallery"] = split.gallery
-    for name, positions in parts.items():
+    gallery = {"gallery": split.gallery} if dataset.has_own_gallery else {}
+    for name, positions in (parts | gallery).items():
         record[f"{name}_images"] = len(positions)
         record[f"{name}_classes"] = len(set(dataset.labels[positions].tolist()) - {JUNK})
     return record
@@ -96,11 +95,6 @@ def describe_parameters(model: nn.Module, loss: nn.Module) -> dict[str, Any]:
     for module in (model, loss):
         for name, value in sorted(module.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor_bytes(value))
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     count = sum(parameter.numel() for parameter in model.parameters())
     return {"count": count, "sha256": digest.hexdigest()}
-
-
-def tensor_bytes(value: Tensor) -> bytes:
-    array: np.ndarray = value.detach().cpu().contiguous().numpy()
-    return array.tobytes()

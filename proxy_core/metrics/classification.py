@@ -66,7 +66,7 @@ def nearest_accuracy(
     """Share of queries (Q, D) whose nearest item (G, D) is of their class; `name` of the items."""
     vectors, labels, _ = checked("queries", queries, query_labels, query_labels, queries)
     others, classes, _ = checked(name, items, item_labels, item_labels, queries)
-    tiles = zip(vectors.split(TILE), labels.split(TILE), strict=True)
+    tiles = zip(torch.split(vectors, TILE), torch.split(labels, TILE), strict=True)
     correct = [own_class_wins(v @ others.T, own[:, None] == classes) for v, own in tiles]
     return float(torch.cat(correct).double().mean())
 

@@ -51,7 +51,7 @@ def triplet_bound(
     triplets with x and y different images.
     """
     check_bound(embeddings, labels, proxies, proxy_of)
-    classes, of_class = labels.unique(return_counts=True)
+    classes, of_class = torch.unique(labels, return_counts=True)
     if len(classes) < 2 or of_class.max() < 2:
         raise ValueError("labels hold no triplet: expected two images of a class and another class")
     points, ends = unit(embeddings.double()), unit(proxies.double())

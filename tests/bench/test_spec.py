@@ -51,7 +51,7 @@ def test_id_is_pinned() -> None:
     assert make_spec("digits", "Proxy-NCA", 0).spec_id == "807a2289864b"
 
 
-def test_is_frozen_and_refuses_what_it_does_not_know() -> None:
+def test_a_specification_is_frozen_and_refuses_unknown_fields() -> None:
     spec = make_spec("digits", "Proxy-NCA", 0)
     with pytest.raises(ValidationError, match="frozen"):
         spec.seed = 1  # type: ignore[misc]

@@ -206,6 +206,7 @@ def test_list_shows_suites_losses_and_data_sets(command: Command) -> None:
     assert "https://arxiv.org/abs/1703.07464" in output
     assert "proxy_nca" not in command("list", "datasets")
     assert "embedded" in command("data", "list")
+    assert "no problems" in command("data", "verify", "digits")
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -227,10 +228,6 @@ def test_show_refuses_an_ambiguous_name(tmp_path: Path, command: Command) -> Non
     output = command("show", "digits-center", "--results", tmp_path, code=1)
     assert "several runs match 'digits-center'" in output
     assert output.count("digits-center-softmax-s") == 3
-
-
-def test_embedded_data_verify_as_good(command: Command) -> None:
-    assert "no problems" in command("data", "verify", "digits")
 
 
 def test_a_run_of_another_schema_is_refused_and_not_changed(

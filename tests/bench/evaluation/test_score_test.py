@@ -1,4 +1,4 @@
-"""Which scores a protocol gives, that they are those of the test images, and what is kept."""
+"""Scores of each protocol, compared with those of the core on the test images."""
 
 from dataclasses import replace
 from typing import Any
@@ -64,7 +64,7 @@ def labels_of(dataset: Dataset, positions: np.ndarray) -> Tensor:
 
 
 def images_by_turn(part: int) -> np.ndarray:
-    """Of every eight images in a row two: four parts that share all classes."""
+    """One of four parts that share all classes: every fourth image."""
     return np.flatnonzero(np.arange(CLASSES * PER_CLASS) % 4 == part)
 
 
@@ -109,7 +109,7 @@ def official() -> Dataset:
     return zoo(Split("official", train, validation, test, test))
 
 
-def test_official_lists_are_classified_by_training_images_and_by_the_losss_vectors() -> None:
+def test_official_lists_are_classified_by_training_images_and_by_proxies() -> None:
     dataset = official()
     trained = torch.unique(labels_of(dataset, dataset.split.train))
     loss = LOSSES["proxy_nca"](len(trained), SIDE**2, proxies_per_class=2)
@@ -182,8 +182,7 @@ def test_a_query_in_the_gallery_does_not_retrieve_itself() -> None:
     query = usual.query[::2]
     split = Split("re-identification", usual.train, usual.validation, query, usual.query)
     tested = score_test(Pixels(), zoo(split), None)
-    places = np.arange(len(query))
-    assert not (tested.queries["neighbors"] == places[:, None]).any()
+    assert not (tested.queries["neighbors"] == np.arange(len(query))[:, None]).any()
     assert sorted(tested.positions.tolist()) == usual.query.tolist()
     assert tested.queries["relevant"].tolist() == [7] * len(query)
 
@@ -229,8 +228,8 @@ def test_validation_with_cameras_follows_their_rule() -> None:
     cameras = np.arange(CLASSES * PER_CLASS) % 2
     plain, ruled = zoo(), zoo(cameras=cameras)
     positions = ruled.split.validation
-    side = embedded(ruled, positions), labels_of(ruled, positions), torch.from_numpy(cameras)
-    side = side[0], side[1], side[2][positions]
+    known = torch.from_numpy(cameras[positions])
+    side = embedded(ruled, positions), labels_of(ruled, positions), known
     expected = reid_summary(rank_reid(*side, *side), ks=(1,))
     found = validate(Pixels(), ruled)
     assert found == {name: expected[name] for name in found}

@@ -1,4 +1,4 @@
-"""One run from specification to stored result, on the digits: same bits, whatever happens."""
+"""One run from specification to stored result, on the digits: the same bits after any stop."""
 
 import os
 import signal
@@ -49,14 +49,10 @@ def spec_for(loss: str = "proxy_nca", **fields: Any) -> RunSpec:
     return RunSpec.model_validate(settings | fields)
 
 
-def never() -> bool:
-    return False
-
-
 def execute(
     spec: RunSpec,
     results: Path,
-    stop: Callable[[], bool] = never,
+    stop: Callable[[], bool] = bool,
     steps: list[int] | None = None,
     device: str = "cpu",
 ) -> Run:
@@ -70,7 +66,7 @@ def stopping_every(steps: int) -> Callable[[], bool]:
 
 
 def numbers(stored: Run) -> dict[str, Any]:
-    """All of a stored run that must be equal, bit by bit."""
+    """Everything of a stored run that must be equal, bit by bit."""
     curve = [
         {key: value for key, value in point.items() if key != "seconds"} for point in stored.curve
     ]
@@ -116,7 +112,7 @@ def test_every_loss_starts_from_the_same_network(whole: dict[str, Run]) -> None:
         assert other.curve[0]["loss"] is None
 
 
-def test_the_record_says_where_the_numbers_come_from(whole: dict[str, Run]) -> None:
+def test_the_record_has_the_origin_of_the_numbers(whole: dict[str, Run]) -> None:
     stored, dataset = whole["proxy_nca"], load("digits", None, "class-disjoint")
     assert [point["step"] for point in stored.curve] == [0, 4, 8, 12]
     assert stored.curve[-1]["images"] == 12 * 24
@@ -140,8 +136,6 @@ def test_neighbors_are_indices_of_the_stored_thumbnails(whole: dict[str, Run]) -
     found = hits.any(axis=1)
     np.testing.assert_array_equal(hits.argmax(axis=1)[found] + 1, first[found])
     assert not (neighbors == np.arange(len(neighbors))[:, None]).any()
-    names = [thumbnails.class_names[label] for label in np.unique(thumbnails.labels)]
-    assert len(names) == 5
 
 
 @pytest.mark.parametrize("loss", ["proxy_nca", "magnet"])
@@ -219,7 +213,7 @@ def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path
     wait_for_points(killed.files.curve, 3)
     os.killpg(killed.process.pid, signal.SIGKILL)
     killed.process.wait()
-    assert killed.files.state != "finished"
+    assert killed.files.state == "interrupted"
     with killed.files.curve.open("a") as file:  # a kill during a write leaves half a line
         file.write('{"step": 99')
     assert start(spec, tmp_path / "killed", None, "cpu").process.wait() == 0

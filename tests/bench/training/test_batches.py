@@ -1,7 +1,5 @@
-"""The batch of each step, and that the clusters of Magnet loss survive an interruption."""
+"""Batches of each step; the clusters of Magnet loss survive an interruption."""
 
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError, build
 from bench.training.batches import Batches
 from bench.training.inputs import move, to_input
+from bench.training.magnet_batches import neighbourhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.triplet import Triplet
-from tests.bench.running.test_run import execute, numbers, spec_for, stopping_every
+from tests.bench.running.test_run import execute, numbers, spec_for
 
 
 @pytest.fixture
@@ -72,7 +71,11 @@ def test_magnet_gets_training_images_with_labels_and_clusters(digits: Dataset) -
     seen = set()
     for step in range(10):
         images, (labels, clusters) = batches.load(step)
-        assert images.shape == (24, 1, 8, 8)
+        rows = neighbourhood(
+            batches.clusters, seed=0, step=step, batch_size=24, samples_per_class=4
+        )
+        expected = move(to_input(digits.pixels[train[rows]]), derive(0, "augment", step))
+        assert torch.equal(images, expected)
         assert torch.equal(clusters // 2, labels)
         assert clusters[:4].unique().numel() == 1  # type: ignore[no-untyped-call]
         assert Magnet(3, 8)(torch.randn(24, 8), labels, clusters).isfinite()
@@ -80,44 +83,19 @@ def test_magnet_gets_training_images_with_labels_and_clusters(digits: Dataset) -
     assert seen == {0, 1, 2}
 
 
-def test_images_are_those_of_the_clusters_moved_by_the_jitter_of_the_step(digits: Dataset) -> None:
-    from bench.training.magnet_batches import neighbourhood
-
-    batches = refreshed(digits)
-    assert batches.clusters is not None
-    images, _ = batches.load(7)
-    rows = neighbourhood(batches.clusters, seed=0, step=7, batch_size=24, samples_per_class=4)
-    positions = digits.split.train[rows]
-    expected = move(to_input(digits.pixels[positions]), derive(0, "augment", 7))
-    assert torch.equal(images, expected)
-
-
-def test_clusters_are_refreshed_every_few_steps(
+def test_clusters_are_refreshed_every_few_steps_with_draws_of_their_number(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
 
     def find(embeddings: Tensor, labels: Tensor, **settings: Any) -> Any:
-        generator = settings.pop("generator")
-        calls.append(settings | {"draw": int(generator.integers(2**62))})
+        calls.append(settings | {"generator": settings["generator"].random()})
 
     monkeypatch.setattr("bench.training.batches.find_clusters", find)
     refreshed(digits, steps=9, refresh_every=4, alpha=0.3, clusters_per_class=5)
-    assert len({call.pop("draw") for call in calls}) == 3  # steps 0, 4 and 8, each with its draws
-    assert calls == [{"per_class": 5, "groups": 6, "alpha": 0.3}] * 3
-
-
-def test_the_draws_of_a_refresh_are_those_of_its_number(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draws: list[float] = []
-
-    def find(*_: Tensor, generator: np.random.Generator, **__: Any) -> None:
-        draws.append(generator.random())
-
-    monkeypatch.setattr("bench.training.batches.find_clusters", find)
-    refreshed(digits, steps=5, refresh_every=2)
-    assert draws == [derive(0, "clusters", number).random() for number in (0, 1, 2)]
+    draws = [derive(0, "clusters", number).random() for number in (0, 1, 2)]  # steps 0, 4 and 8
+    settings = {"per_class": 5, "groups": 6, "alpha": 0.3}
+    assert calls == [settings | {"generator": draw} for draw in draws]
 
 
 def test_only_training_images_decide_the_clusters(digits: Dataset) -> None:
@@ -151,25 +129,11 @@ def test_a_network_that_diverged_is_reported_with_its_step(digits: Dataset) -> N
         batches.refresh(model, 8)
 
 
-def parts(directory: Path, every: int, **loss_args: Any) -> Iterator[bool]:
-    """Go on with a run until it is finished, stopping every few steps; True at the end."""
-    spec = spec_for("magnet", loss_args=loss_args)
-    for _ in count():
-        try:
-            execute(spec, directory, stopping_every(every))
-            yield True
-            return
-        except InterruptedRunError:
-            yield False
-
-
-@pytest.mark.parametrize("every", [1, 3, 5])
-def test_a_run_stopped_at_or_between_refreshes_has_the_same_bits(
-    every: int, tmp_path: Path
-) -> None:
-    """Refreshes before steps 0, 3, 6 and 9 of 12."""
+def test_a_run_stopped_between_refreshes_has_the_same_bits(tmp_path: Path) -> None:
+    """Refreshes before steps 0, 3, 6 and 9 of 12; stops after steps 1, 2, 3, ..."""
     spec = spec_for("magnet", loss_args={"refresh_every": 3})
     whole = execute(spec, tmp_path / "whole")
-    stops = list(parts(tmp_path / "parts", every, refresh_every=3))
-    assert len(stops) == -(-12 // every)
-    assert numbers(execute(spec, tmp_path / "parts")) == numbers(whole)
+    for _ in range(11):
+        with pytest.raises(InterruptedRunError):
+            execute(spec, tmp_path / "parts", lambda: True)
+    assert numbers(execute(spec, tmp_path / "parts", lambda: True)) == numbers(whole)

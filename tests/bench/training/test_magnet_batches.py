@@ -23,12 +23,12 @@ K = 3
 def embeddings(
     per_blob: int = 6, classes: int = 4, spread: float = 0.05
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Each class in three blobs at random places, shuffled -> vectors, labels, blobs."""
+    """Each class in three blobs at random positions, shuffled -> vectors, labels, blobs."""
     generator = torch.Generator().manual_seed(8)
-    places = torch.randn(classes * K, 5, generator=generator)
+    middles = torch.randn(classes * K, 5, generator=generator)
     blobs = torch.arange(classes * K).repeat_interleave(per_blob)
     blobs = blobs[torch.randperm(len(blobs), generator=generator)]
-    points = places[blobs] + spread * torch.randn(len(blobs), 5, generator=generator)
+    points = middles[blobs] + spread * torch.randn(len(blobs), 5, generator=generator)
     lengths = torch.rand(len(blobs), 1, generator=generator) + 0.1
     return lengths * points, blobs // K, blobs
 
@@ -41,7 +41,7 @@ def find(vectors: Tensor, labels: Tensor, *, groups: int = 4, refresh: int = 0) 
 
 
 def random_clusters(classes: int = 7, images: int = 200) -> Clusters:
-    """Clusters of unequal size at random places, some of them empty, with random losses."""
+    """Clusters of unequal size at random positions, some of them empty, with random losses."""
     draw = np.random.default_rng(2)
     used = np.setdiff1d(np.arange(classes * K), [1, 9, 10, 20])
     of_image = torch.from_numpy(draw.choice(used, images))
@@ -113,7 +113,7 @@ def test_losses_are_those_of_plain_loops(groups: int) -> None:
     assert clusters.losses.count_nonzero() > 6
 
 
-def test_refreshes_draw_apart_and_each_draws_the_same_again() -> None:
+def test_each_refresh_has_its_own_draws_and_repeats_them() -> None:
     vectors = torch.randn(120, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(120) % 4
     first, again, other = (find(vectors, labels, refresh=r).of_image for r in (0, 0, 1))
@@ -158,8 +158,8 @@ def test_a_batch_is_a_cluster_and_its_nearest_impostors_equally_filled() -> None
     assert repeated > 0  # the fixture has clusters that are too small
 
 
-def test_with_few_impostors_the_clusters_are_gone_round_again() -> None:
-    """Two classes of three clusters: a seed and three impostors for ten places."""
+def test_with_few_impostors_the_clusters_are_used_again() -> None:
+    """Two classes of three clusters: a seed and three impostors for ten groups."""
     vectors, labels, _ = embeddings(per_blob=9, classes=2)
     clusters = find(vectors, labels)
     for step in range(20):
@@ -170,7 +170,7 @@ def test_with_few_impostors_the_clusters_are_gone_round_again() -> None:
         assert len(set(rows)) == 30  # a cluster of nine images gives all of them
 
 
-def test_a_batch_depends_on_clusters_seed_and_step_alone() -> None:
+def test_a_batch_depends_on_clusters_seed_and_step_only() -> None:
     clusters = random_clusters()
     forwards = [tuple(batch(clusters, step)) for step in range(8)]
     assert [tuple(batch(clusters, step)) for step in reversed(range(8))] == forwards[::-1]
@@ -178,7 +178,7 @@ def test_a_batch_depends_on_clusters_seed_and_step_alone() -> None:
 
 
 @pytest.mark.parametrize("zero", [False, True])
-def test_seed_clusters_come_as_often_as_their_loss_says(zero: bool) -> None:
+def test_seed_clusters_are_drawn_in_proportion_to_their_losses(zero: bool) -> None:
     clusters = random_clusters()
     if zero:
         clusters = replace(clusters, losses=torch.zeros(21, dtype=torch.float64))
