@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from unittest.mock import Mock
 
-import pytest
 from rich.console import Console
 
 from bench.cli.progress import show_sweep, time_left
@@ -19,25 +18,23 @@ def active(step: int, *, seconds: float, first: int = 0) -> ActiveRun:
     return ActiveRun(spec_for(steps=100), RunDir(Path("x")), Mock(), step, known)
 
 
-WAITING = [spec_for(steps=100)]
+def test_time_left_comes_from_the_observed_steps() -> None:
+    state = Sweep(3, active=[active(50, seconds=10)], waiting=[spec_for(steps=100)])
+    # 0.2 s a step; 50 + 100 steps are left, on one core and on two.
+    assert time_left(state, 1) == "about 0:30 left"
+    assert time_left(state, 2) == "about 0:15 left"
 
 
-@pytest.mark.parametrize(
-    ("state", "jobs", "expected"),
-    [
-        # 0.2 s a step; 50 + 100 steps are left, on one core and on two.
-        (Sweep(3, active=[active(50, seconds=10)], waiting=WAITING), 1, "about 0:30 left"),
-        (Sweep(3, active=[active(50, seconds=10)], waiting=WAITING), 2, "about 0:15 left"),
-        (Sweep(1, active=[active(90, seconds=10, first=80)]), 1, "about 0:10 left"),
-        (Sweep(1, waiting=WAITING), 2, ""),  # no pace is known
-        (Sweep(1, waiting=WAITING, pace={"digits": (50, 100)}), 2, "about 0:50 left"),
-        (Sweep(1, pace={"digits": (50, 100)}), 2, ""),  # nothing is left
-    ],
-)
-def test_time_left_comes_from_the_pace_of_this_sweep(
-    state: Sweep, jobs: int, expected: str
-) -> None:
-    assert time_left(state, jobs) == expected
+def test_time_left_counts_only_the_steps_of_this_sweep() -> None:
+    state = Sweep(1, active=[active(90, seconds=10, first=80)])
+    assert time_left(state, 1) == "about 0:10 left"
+
+
+def test_finished_runs_set_the_pace() -> None:
+    waiting = [spec_for(steps=100)]
+    assert time_left(Sweep(1, waiting=waiting), 2) == ""
+    assert time_left(Sweep(1, waiting=waiting, pace={"digits": (50, 100)}), 2) == "about 0:50 left"
+    assert time_left(Sweep(1, pace={"digits": (50, 100)}), 2) == ""
 
 
 def test_lines_report_each_end_once_and_nothing_stored_before() -> None:
