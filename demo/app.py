@@ -199,11 +199,15 @@ def updates(
     """
     page = show(library, parameters, step)
     view = page.view
-    runs = [(label, name) for name, label in library.shelf(view.shelf).run_labels.items()]
+    shelf = library.shelf(view.shelf)
+    runs = [(shelf.run_labels[run.name], run.name) for run in shelf.browsable]
+    of_all = (
+        "" if len(runs) == len(shelf.runs) else f" ({len(runs)} of {len(shelf.runs)} to browse)"
+    )
     return [
         page.address,
         view.shelf,
-        gr.update(choices=runs, value=view.run),
+        gr.update(choices=runs, value=view.run, label=f"Run{of_all}"),
         gr.update(value=view.query, label=f"Query (0 to {max(page.queries - 1, 0)})"),
         gr.update(value=view.neighbors, maximum=max(page.kept, 1)),
         gr.update(selected=view.tab) if select_tab else gr.skip(),

@@ -57,9 +57,14 @@ class Shelf:
         digest = hashlib.sha256(self.pictures.content).digest()
         return int.from_bytes(digest[:6])
 
+    @cached_property
+    def browsable(self) -> tuple[Run, ...]:
+        """Runs that kept the neighbors of their queries; all runs if none did."""
+        return tuple(run for run in self.runs if run.files.queries.exists()) or self.runs
+
     def run(self, name: str) -> Run:
-        """The run of that name, or the first if there is none."""
-        return next((run for run in self.runs if run.name == name), self.runs[0])
+        """The browsable run of that name, or the first if there is none."""
+        return next((run for run in self.browsable if run.name == name), self.browsable[0])
 
 
 @dataclass(frozen=True, eq=False)

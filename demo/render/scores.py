@@ -43,7 +43,7 @@ def run_table(shelf: Shelf) -> ScoreTable:
                     (printed(key, run.scores[key]) if key in run.scores else "–", False)
                     for key in keys
                 ),
-                link=f"?ds={shelf.key}&run={run.name}",
+                link=f"?ds={shelf.key}&run={run.name}" if run in shelf.browsable else "",
             )
             for run in shelf.runs
         ),

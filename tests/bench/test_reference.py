@@ -28,8 +28,16 @@ def test_they_are_the_default_suite_as_it_stands(runs: list[Run]) -> None:
     assert {run.name for run in runs} == expected, "make them anew: tox -e reference"
 
 
-def test_scores_follow_from_the_stored_neighbours(runs: list[Run]) -> None:
-    for run in runs:
+def test_they_were_made_from_a_commit_without_changes(runs: list[Run]) -> None:
+    commits = {run.record["environment"]["commit"] for run in runs}
+    assert commits != {"unknown"}
+    assert not [commit for commit in commits if commit.endswith("+changes")]
+
+
+def test_scores_follow_from_the_stored_neighbors_of_one_seed(runs: list[Run]) -> None:
+    stored = [run for run in runs if run.files.queries.exists()]
+    assert {run.spec["seed"] for run in runs if run not in stored} <= {1, 2}
+    for run in stored:
         fingerprint = run.record["split"]["fingerprint"]
         pictures = load_thumbnails(thumbnails_path(REFERENCE, run.spec["dataset"], fingerprint))
         neighbors = run.queries["neighbors"]

@@ -82,6 +82,21 @@ def test_neighbors_of_another_split_are_refused(shelf: Shelf) -> None:
         open_run(shelf, shelf.runs[0].name)
 
 
+def test_runs_without_their_neighbors_are_counted_but_not_browsed(shelf: Shelf) -> None:
+    first, *others = shelf.runs
+    first.files.queries.unlink()
+    assert [run.name for run in shelf.browsable] == [run.name for run in others]
+    assert open_run(shelf, first.name).run.name == others[0].name
+    assert len(shelf.run_labels) == len(shelf.runs)
+
+
+def test_no_neighbors_at_all_name_the_missing_file(shelf: Shelf) -> None:
+    for run in shelf.runs:
+        run.files.queries.unlink()
+    with pytest.raises(StoredRunError, match=r"queries\.safetensors cannot be read"):
+        open_run(shelf, "")
+
+
 def test_reference_results_stand_in_and_say_so(tmp_path: Path) -> None:
     write_results(tmp_path / "reference", ("digits",))
     library = open_library(tmp_path)
