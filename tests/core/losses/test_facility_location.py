@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from proxy_core.losses.facility_location import FacilityLocation, facility_location
-from tests.core.losses.parts.test_medoids import plain_nmi, plain_search
+from tests.support.plain_medoids import plain_nmi, plain_search
 from tests.support.plain_triplets import distance_table
 
 
