@@ -199,4 +199,5 @@ def main() -> None:
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         advice = "; free some space and repeat the command" if full else ""
-        sys.exit(f"proxy-bench: {error}{advice}")
+        print(f"proxy-bench: {error}{advice}", file=sys.stderr)
+        sys.exit(1)
