@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.cli.progress import show_sweep, time_left
 from bench.running.sweep import ActiveRun, Sweep
 from bench.store.runs import RunDir
-from tests.bench.running.test_run import spec_for
+from tests.support.short_runs import spec_for
 
 
 def active(step: int, *, seconds: float, first: int = 0) -> ActiveRun:

@@ -14,9 +14,9 @@ from bench.running.preflight import (
 )
 from bench.spec import RunSpec
 from proxy_core.losses import LOSSES
-from tests.bench.running.test_run import spec_for
 from tests.support.fabricated import make_spec, write_run
 from tests.support.photographs import picture, write_pictures
+from tests.support.short_runs import spec_for
 
 NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
 

@@ -22,7 +22,7 @@ from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from demo.library import open_library
 from demo.page import show
 from demo.routes import find_picture, picture_address
-from tests.bench.running.test_run import execute, numbers, spec_for, stopping_every
+from tests.support.short_runs import execute, numbers, spec_for, stopping_every
 
 CLASSES, PER_CLASS = 8, 6
 LABELS = np.repeat(np.arange(CLASSES), PER_CLASS)

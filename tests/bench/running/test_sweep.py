@@ -10,7 +10,7 @@ from bench.running.sweep import Sweep, reason, sweep
 from bench.running.worker import FINISHED, FULL, INTERRUPTED, Job, main, write_failure
 from bench.spec import RunSpec
 from bench.store.runs import RunDir, StoredRunError, load_run
-from tests.bench.running.test_run import execute, numbers, spec_for
+from tests.support.short_runs import execute, numbers, spec_for
 
 
 def quick() -> RunSpec:

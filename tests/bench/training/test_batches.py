@@ -18,7 +18,7 @@ from bench.training.magnet_batches import neighbourhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.triplet import Triplet
-from tests.bench.running.test_run import execute, numbers, spec_for
+from tests.support.short_runs import execute, numbers, spec_for
 
 
 @pytest.fixture
