@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from proxy_core.metrics import retrieval, search
+from proxy_core.metrics import retrieval
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -47,7 +47,6 @@ def both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
     """Exact ranking by the float32 filter and by whole rows in float64, each whatever the size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrieval, "SMALL", 0 if request.param == "filter" else 2**40)
-        patch.setattr(search, "LARGE", 1)
         yield
 
 

@@ -3,10 +3,11 @@
 1. Items are sorted by class. The similarities of each query's own class, the hits, are computed
    in float64 (`own_class`).
 2. All pairs are multiplied in float32, one tile at a time (`compare`). In a search of a set in
-   itself each product serves both of its items. Every query counts the negatives that are more
-   similar than its best hit, which gives the rank of that hit, and keeps the negatives that may be
-   among its M = max(R, K) best items, which give everything else. Nothing has to be sorted.
-3. Whatever float32 cannot decide is computed again in float64 (`reduce`, `finish`).
+   itself each product serves both of its items. Each negative is counted at the best hit that it
+   precedes. A hit is open while it may be among the first M = max(R, K); negatives below the last
+   open hit are skipped, and there are soon few others (`scan_tile`, `count_open`). With a list of
+   K neighbors, the negatives that may be on it are kept (`keep`).
+3. What float32 cannot decide is decided in float64 (`similarity`).
 
 Error bound. Let u = 2**-24 and let x, y be unit vectors. The operands are x (1 + a) and y (1 + b)
 with |a|, |b| <= u in every dimension. A sum of D products in any order, fused or not, is off by at
@@ -16,12 +17,9 @@ Algorithms, section 3.1), and that sum is at most |x| |y| = 1. So a product is o
 2**-100 per dimension for underflow. For distances the sum has D + 2 products and is at most 2. A
 product within `width` of a threshold is decided in float64.
 
-The kept negatives are complete above the M-th best product minus `margin`: twice the width, and one
-tie per item, since items that are equal step by step are listed in the order of the gallery.
-
-First floors are estimated from a sample of the gallery, and checked afterwards. A query is left to
-whole rows in float64 if its estimate was too high, if too many of its pairs are close, as in a
-collapsed embedding, or if it wants more than a sixteenth of the gallery.
+The kept negatives are complete above the K-th best product minus `margin`: twice the width, and
+one tie per item, since items that are equal step by step are listed in the order of the gallery. A
+query is left to whole rows in float64 if too many of its pairs are close, as after a collapse.
 """
 
 import threading
@@ -29,11 +27,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from queue import SimpleQueue
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -49,7 +47,6 @@ from proxy_core.metrics.ranking import (
     center_and_radius,
     edges,
     empty_fields,
-    misses_ahead,
     order_ties,
     pair_similarities,
     rank_in_float64,
@@ -58,17 +55,15 @@ from proxy_core.metrics.ranking import (
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = TypeVar("Function", bound=Callable[..., object])
-Pairs = tuple[Tensor, Tensor, Tensor]  # queries, gallery rows, products
 Task = tuple[slice, slice]  # queries of a part, and rows of the gallery
+Integer = int | np.int64
+Found = tuple[list[Array], Array, Array]  # counts; queries and items (2, F), products (F,)
 
 TILE = {"cpu": 768, "cuda": 4096}  # the products of a tile stay in the cache of a CPU
-SAMPLE = 1024  # most gallery items from which first floors are estimated
-EVENTS = 2**20  # listed pairs that are collected before they are reduced
-MEMORY = 2**28  # bytes for what is kept of the queries that are searched together
+MEMORY = 2**28  # bytes for hits and negatives of the queries that are searched together
 CELLS = 2**18  # values of a padded table
 CHUNK = 2**19  # numbers that are converted to float64 together
 WAITING = 8  # tiles per thread in the queue
-LARGE = 16  # queries that want more than this part of the gallery are left to float64
 LOWEST = -4.0  # below every product
 UNIT = 2.0**-24  # largest relative error of rounding to float32
 
@@ -104,21 +99,6 @@ class Sides:
     euclidean: bool
     clashing: bool  # may items with one id have different labels?
 
-    def similarities(self, queries: Tensor, items: Tensor) -> Tensor:
-        """Similarities (M,) in float64 of pairs of rows (M,) and (M,)."""
-        if queries.device.type == "cpu":
-            left, right = self.queries.order[queries], self.gallery.order[items]
-            sums = np.empty(len(left))
-            vectors = self.queries.vectors.numpy(), self.gallery.vectors.numpy()
-            sum_pairs(*vectors, left.numpy(), right.numpy(), self.euclidean, sums)
-            lengths = self.queries.lengths[left] * self.gallery.lengths[right]
-            return torch.from_numpy(sums) / lengths
-        size = max(1, 8 * CHUNK // self.left.shape[1])
-        parts = zip(torch.split(queries, size), torch.split(items, size), strict=True)
-        rows = ((self.queries.exact(q)[:, None], self.gallery.exact(i)[:, None]) for q, i in parts)
-        found = [pair_similarities(*pair, euclidean=self.euclidean) for pair in rows]
-        return torch.cat(found).flatten()
-
 
 @dataclass(frozen=True, eq=False)
 class Hits:
@@ -130,27 +110,35 @@ class Hits:
     relevant: Tensor  # (P,) int64: R
 
 
-@dataclass(eq=False)
-class Search:
-    """State of P queries. Pairs are listed as query (0 to P - 1), gallery row and product."""
+class Search(NamedTuple):
+    """State of P queries, on the CPU, for compiled loops. E are the entries of `Hits`."""
 
-    first: int  # row of query 0
-    wanted: Tensor  # (P,) int64: M
-    edge: Tensor  # (P,) float64: lowest similarity of a negative that precedes the first hit
-    limits: Tensor  # (2, P) float32: the product of that edge, then the floor: products below it
-    # are not wanted; both infinite for queries that are left to float64
-    ahead: Tensor  # (P,) int64: negatives that precede the first hit
-    close: Tensor  # (P,) int64: pairs that were too close to the edge for float32
-    kept: Pairs  # pairs by query, best first; hits have row -1
-    late: Tensor  # (P,) bool: left to float64
-    new: list[Pairs] = field(default_factory=list)  # not yet reduced
-    listed: int = 0  # pairs in `new`
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    starts: Array  # (P + 1,) int64: first entry of each query
+    edges: Array  # (E,) float64: lowest similarity of a negative that precedes the hit
+    counts: Array  # (E,) int64: negatives that precede this hit and none before it
+    open: Array  # (P,) int64: how many of the best hits may be among the first M, 1 at least
+    ahead: Array  # (P,) int64: negatives that precede the last of these
+    wanted: Array  # (P,) int64: M
+    limits: Array  # (3, P) float32 products: above the first, a negative precedes all hits; below
+    # the second, no open hit; from the third, it may be a neighbor; infinite if there is none
+    close: Array  # (P,) int64: negatives that float32 could not order
+    late: Array  # (P,) bool: left to float64
+    sizes: Array  # (P,) int64: kept negatives, which may be neighbors
+    items: Array  # (P, W) int32: their rows in the gallery
+    products: Array  # (P, W) float32
 
-    def give_up(self, queries: Tensor) -> None:
-        """Leave the queries of a mask (P,) to float64."""
-        self.late |= queries
-        self.limits[:, queries] = torch.inf
+
+class Rules(NamedTuple):
+    """What compiled loops need to know of both sides, on the CPU."""
+
+    left: tuple[Array, Array, Array]  # vectors, the position of query 0 and so on, lengths
+    right: tuple[Array, Array, Array]  # vectors, the position of each row, lengths
+    euclidean: bool
+    scale: float
+    width: float
+    margin: float
+    neighbors: int
+    most: int  # negatives of a query that float64 decides one by one
 
 
 def compiled(function: Function) -> Function:
@@ -178,7 +166,7 @@ def search(
             search_part(sides, part, neighbors, of_all(progress, part, len(queries[0])), fields)
             for part in parts(sides.own, neighbors)
         ]
-    left = torch.cat(late)
+    left = torch.cat(late).to(queries[0].device)
     if len(left):
         some = queries[0][left], queries[1][left], queries[2][left]
         exact = rank_in_float64(some, gallery, neighbors, progress, euclidean=euclidean)
@@ -219,7 +207,8 @@ def of_all(progress: Progress | None, part: slice, queries: int) -> Progress:
 
 def parts(own: Tensor, neighbors: int) -> Iterator[slice]:
     """Slices of queries for which `MEMORY` suffices; each holds one query at least."""
-    ends = (40 * (own[:, 1] - own[:, 0]).clamp(min=neighbors) + 64).cumsum(dim=0).cpu()
+    sizes = own[:, 1] - own[:, 0]
+    ends = (40 * sizes + 16 * neighbors + 640).cumsum(dim=0).cpu()
     first = 0
     while first < len(own):
         limit = (int(ends[first - 1]) if first else 0) + MEMORY
@@ -233,11 +222,21 @@ def search_part(
 ) -> Tensor:
     """Fill in the fields for a part of the queries; return the positions of those left over."""
     hits = own_class(sides, part)
-    state = start(sides, part, hits, neighbors)
-    compare(state, sides, part, progress)
-    reduce(state, sides, final=True)
-    finish(state, sides, part, hits, neighbors, fields)
-    return sides.queries.order[part][state.late]
+    state, rules = start(hits, sides, neighbors), rules_of(sides, part, neighbors)
+    compare(state, rules, sides, part, progress)
+    finish(state, rules, sides, part, hits, fields)
+    return sides.queries.order[part].cpu()[torch.from_numpy(state.late)]
+
+
+def rules_of(sides: Sides, part: slice, neighbors: int) -> Rules:
+    """Make the rules for a part of the queries."""
+    left, right = (
+        [column.cpu().numpy() for column in (items.vectors, items.order, items.lengths)]
+        for items in (sides.queries, sides.gallery)
+    )
+    most = 32 + len(sides.gallery.order) // 256
+    numbers = sides.euclidean, sides.scale, sides.width, sides.margin, neighbors, most
+    return Rules((left[0], left[1][part], left[2]), (right[0], right[1], right[2]), *numbers)
 
 
 # Both sides, sorted by class
@@ -328,8 +327,7 @@ def slices(size: int, step: int) -> Iterator[slice]:
 def own_class(sides: Sides, part: slice) -> Hits:
     """Compute the hits of a part of the queries, for all classes of one size at a time."""
     own, labels = sides.own[part], sides.queries.labels[part]
-    sizes = (own[:, 1] - own[:, 0]).clone()
-    sizes[sizes * LARGE > len(sides.gallery.order)] = 0
+    sizes = own[:, 1] - own[:, 0]
     starts = offsets(sizes)
     values = torch.empty(int(starts[-1]), dtype=torch.float64, device=own.device)
     rows = torch.empty(len(values), dtype=torch.int64, device=own.device)
@@ -377,64 +375,35 @@ def longest(starts: Tensor) -> int:
     return int((starts[1:] - starts[:-1]).max())
 
 
-def start(sides: Sides, part: slice, hits: Hits, neighbors: int) -> Search:
+def start(hits: Hits, sides: Sides, neighbors: int) -> Search:
     """Make the state of a part of the queries once their hits are known."""
-    wanted = hits.relevant.clamp(min=neighbors)
-    sizes = sides.own[part, 1] - sides.own[part, 0]
-    late = sizes.clamp(min=neighbors) * LARGE > len(sides.gallery.order)
-    some = (hits.relevant > 0).nonzero().flatten()
-    edge = torch.full_like(wanted, torch.inf, dtype=torch.float64)
-    edge[some] = edges(hits.values[hits.starts[some]], euclidean=sides.euclidean)
-    products = (hits.values * sides.scale).float()
-    floor = first_floors(sides, part, hits, products, wanted)
-    queries = torch.arange(len(wanted), dtype=torch.int32, device=wanted.device)
-    queries = queries.repeat_interleave(hits.starts[1:] - hits.starts[:-1])
-    known = (products > -torch.inf).nonzero().flatten()
-    kept = queries[known], torch.full_like(queries[known], -1), products[known]
-    limits = torch.stack([(edge * sides.scale).float(), floor])
-    ahead, close = torch.zeros_like(wanted), torch.zeros_like(wanted)
-    state = Search(part.start, wanted, edge, limits, ahead, close, kept, late.clone())
-    state.give_up(late)
-    return state
+    starts, values, relevant = (part.cpu() for part in (hits.starts, hits.values, hits.relevant))
+    some = (relevant > 0).nonzero().flatten()
+    edge = edges(values, euclidean=sides.euclidean)
+    limits = torch.full((3, len(relevant)), torch.inf, dtype=torch.float32)
+    limits[0, some] = (edge[starts[some]] * sides.scale + sides.width).float()
+    limits[1, some] = (edge[starts[some] + relevant[some] - 1] * sides.scale - sides.width).float()
+    limits[2] = LOWEST if neighbors else torch.inf
+    width = kept_negatives(neighbors, len(sides.gallery.order))
+    wanted = relevant.clamp(min=neighbors).numpy()
+    none = [np.zeros_like(wanted) for _ in range(3)]
+    late = np.zeros(len(wanted), np.bool_)
+    kept = [np.empty((len(wanted), width), dtype) for dtype in (np.int32, np.float32)]
+    opened = relevant.numpy().copy()
+    counts = np.zeros(len(values), np.int64)
+    columns = starts.numpy(), edge.numpy(), counts, opened, none[0], wanted, limits.numpy()
+    return Search(*columns, none[1], late, none[2], kept[0], kept[1])
 
 
-def first_floors(sides: Sides, part: slice, hits: Hits, products: Tensor, wanted: Tensor) -> Tensor:
-    """Estimate for each query a product (P,) that at least M of its hits and negatives reach.
-
-    Of the m best negatives, a sample of the share p of the gallery holds at least
-    c = m p + 4 sqrt(m p) + 2 less than once in ten thousand times. So at least m negatives reach
-    the c-th best of the sample. The floor is the best over all splits of M into hits and negatives.
-    """
-    generator, size = torch.Generator().manual_seed(0), len(sides.gallery.order)
-    count = min(SAMPLE, max(256, size // 12))
-    sample = torch.randperm(size, generator=generator)[:count].to(wanted.device)
-    share = len(sample) / size
-    need = torch.arange(int(wanted.max()) + 1, device=wanted.device)
-    enough = (need * share + 4 * (need * share).sqrt() + 2).ceil().long()
-    enough = enough.minimum(need).clamp(max=len(sample))
-    columns = sides.right[sample].T.contiguous()
-    labels, ids = sides.gallery.labels[sample], sides.gallery.ids[sample]
-    floors = torch.empty(len(wanted), device=wanted.device, dtype=torch.float32)
-    for rows in slices(len(wanted), SAMPLE):
-        queries = slice(part.start + rows.start, part.start + rows.stop)
-        table = sides.left[queries] @ columns
-        table.masked_fill_(sides.queries.labels[queries, None] == labels, -torch.inf)
-        if sides.clashing:
-            table.masked_fill_(sides.queries.ids[queries, None] == ids, -torch.inf)
-        best = table.topk(int(enough[wanted[rows].max()])).values
-        best = F.pad(best, (1, 0), value=torch.inf)
-        own = padded(hits.starts[rows.start : rows.stop + 1], products, -torch.inf)
-        own = F.pad(own, (1, 0), value=torch.inf)
-        taken = torch.arange(own.shape[1], device=wanted.device)
-        others = best.gather(1, enough[(wanted[rows, None] - taken).clamp(min=0)])
-        floors[rows] = torch.minimum(own, others).amax(dim=1)
-    return (floors - sides.margin).clamp(min=LOWEST)
+def kept_negatives(neighbors: int, gallery: int) -> int:
+    """How many negatives a query keeps: K, and some more so that they are sorted out rarely."""
+    return min(2 * neighbors + 64, gallery) if neighbors else 0
 
 
 # The pass over all pairs
 
 
-def compare(state: Search, sides: Sides, part: slice, progress: Progress) -> None:
+def compare(state: Search, rules: Rules, sides: Sides, part: slice, progress: Progress) -> None:
     """Compare the queries of a part with the gallery, tile by tile."""
     queries, gallery = part.stop - part.start, len(sides.gallery.order)
     symmetric = sides.queries is sides.gallery and queries == gallery
@@ -446,13 +415,22 @@ def compare(state: Search, sides: Sides, part: slice, progress: Progress) -> Non
         buffers.put(Buffers(tile, sides.left.device))
     tasks = [
         (rows, columns)
-        for columns in slices(gallery, tile)
-        for rows in slices(queries, tile)
+        for columns in growing(gallery, tile)
+        for rows in growing(queries, tile)
         if not symmetric or rows.start <= columns.start
     ]
-    work = partial(compare_tile, state, sides, buffers, symmetric=symmetric)
+    context = state, rules, sides, part.start, threading.Lock(), buffers
+    work = partial(compare_tile, *context, symmetric=symmetric)
     for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
         progress(done, len(tasks))
+
+
+def growing(size: int, tile: int) -> Iterator[slice]:
+    """Slices of 0 to `size` that are small at first, so that limits rise before much is listed."""
+    first, step = 0, min(32, tile)
+    while first < size:
+        yield slice(first, min(first + step, size))
+        first, step = first + step, min(4 * step, tile)
 
 
 def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
@@ -477,40 +455,45 @@ class Buffers:
 
     def __init__(self, tile: int, device: torch.device) -> None:
         self.products = torch.empty(tile * tile, dtype=torch.float32, device=device)
-        pairs = 2 * tile * tile if device.type == "cpu" else 0
-        self.found = np.empty((2, pairs), np.int32)
-        self.values = np.empty(pairs, np.float32)
+        size = 2 * tile * tile if device.type == "cpu" else 0
+        self.pairs, self.values = np.empty((2, size), np.int32), np.empty(size, np.float32)
 
 
 def compare_tile(
-    state: Search, sides: Sides, buffers: "SimpleQueue[Buffers]", task: Task, *, symmetric: bool
+    state: Search,
+    rules: Rules,
+    sides: Sides,
+    start: int,
+    lock: threading.Lock,
+    buffers: "SimpleQueue[Buffers]",
+    task: Task,
+    *,
+    symmetric: bool,
 ) -> None:
     """Compare a tile's queries with its items and, off the diagonal of a symmetric search, the
-    items as queries with the queries."""
+    items as queries with the queries. Query 0 is row `start`."""
     queries, items = task
     both = symmetric and queries.start < items.start
     if state.late[queries].all() and not (both and not state.late[items].all()):
         return
     buffer = buffers.get()
     try:
-        products = multiply(sides, state.first, task, buffer.products)
+        rows = slice(start + queries.start, start + queries.stop)
+        products = multiply(sides, rows, items, buffer.products)
         scan = scan_on_cpu if products.device.type == "cpu" else scan_on_device
-        own = sides.own[state.first + queries.start : state.first + queries.stop]
-        counts, pairs = scan(state, own, sides.width, task, products, both, buffer)
+        counts, pairs, values = scan(state.limits, sides.own[rows], task, products, both, buffer)
+        with lock:
+            for part, count in zip((queries, items), counts, strict=False):
+                count_before_all(state, part.start, count)
+            count_open(state, rules, pairs, values)
+            if rules.neighbors:
+                keep(state, rules, pairs, values)
     finally:
         buffers.put(buffer)  # also after an error, as others wait for it
-    with state.lock:
-        for part, count in zip((queries, items), counts, strict=False):
-            state.ahead[part] += count
-        state.new.append(pairs)
-        state.listed += len(pairs[0])
-        if state.listed > max(EVENTS, len(state.kept[0])):
-            reduce(state, sides)
 
 
-def multiply(sides: Sides, first: int, task: Task, memory: Tensor) -> Tensor:
-    """Products (T, U) of a tile; -inf where the item is the query."""
-    queries, items = slice(first + task[0].start, first + task[0].stop), task[1]
+def multiply(sides: Sides, queries: slice, items: slice, memory: Tensor) -> Tensor:
+    """Products (T, U) of rows; -inf where the item is the query."""
     left, right = sides.left[queries], sides.right[items]
     products = memory[: len(left) * len(right)].view(len(left), len(right))
     torch.mm(left, right.T, out=products)
@@ -521,37 +504,34 @@ def multiply(sides: Sides, first: int, task: Task, memory: Tensor) -> Tensor:
 
 
 def scan_on_device(
-    state: Search, own: Tensor, width: float, task: Task, products: Tensor, both: bool, _: Buffers
-) -> tuple[list[Tensor], Pairs]:
+    limits: Array, own: Tensor, task: Task, products: Tensor, both: bool, _: Buffers
+) -> Found:
     """Do what `scan_tile` does, with torch alone."""
     rows = torch.arange(task[1].start, task[1].stop, device=own.device)
     products.masked_fill_((rows >= own[:, :1]) & (rows < own[:, 1:]), -torch.inf)
-    counts, pairs = [], []
+    counts, pairs, values = [], [], []
     for table, queries, items in ((products, *task), (products.T, task[1], task[0]))[: 1 + both]:
-        cut, floor = state.limits[:, queries, None]
-        counts.append((table > cut).sum(dim=1))
-        rows, columns = ((table >= floor) | ((table - cut).abs() <= width)).nonzero().T
-        listed = (rows + queries.start).int(), (columns + items.start).int()
-        pairs.append((*listed, table[rows, columns]))
-    query, item, value = (torch.cat(column) for column in zip(*pairs, strict=True))
-    return counts, (query, item, value)
+        sure, floor, listed = torch.from_numpy(limits[:, queries, None]).to(own.device)
+        counts.append((table > sure).sum(dim=1).cpu().numpy())
+        found = (((table >= floor) & (table <= sure)) | (table >= listed)).nonzero()
+        values.append(table[found[:, 0], found[:, 1]].cpu().numpy())
+        first = found.new_tensor([queries.start, items.start])
+        pairs.append((found + first).T.int().cpu().numpy())
+    return counts, np.concatenate(pairs, axis=1), np.concatenate(values)
 
 
 def scan_on_cpu(
-    state: Search, own: Tensor, width: float, task: Task, products: Tensor, both: bool, to: Buffers
-) -> tuple[list[Tensor], Pairs]:
+    limits: Array, own: Tensor, task: Task, products: Tensor, both: bool, to: Buffers
+) -> Found:
     """Call `scan_tile`."""
-    limits = state.limits.numpy()
     rows, columns = limits[:, task[0]].copy(), limits[:, task[1]].copy()  # contiguous
     if not both:
-        columns = np.full((2, products.shape[1]), np.inf, np.float32)
+        columns = np.full((3, products.shape[1]), np.inf, np.float32)
     counts = [np.zeros(size, np.int32) for size in products.shape]
     first = task[0].start, task[1].start
-    given = products.numpy(), own.numpy(), rows, columns, np.float32(width), first
-    size = scan_tile(*given, counts[0], counts[1], to.found, to.values)
-    found = torch.from_numpy(to.found[:, :size].copy())
-    values = torch.from_numpy(to.values[:size].copy())
-    return [torch.from_numpy(count) for count in counts[: 1 + both]], (found[0], found[1], values)
+    given = products.numpy(), own.numpy(), rows, columns, first
+    size = scan_tile(*given, counts[0], counts[1], to.pairs, to.values)
+    return counts[: 1 + both], to.pairs[:, :size], to.values[:size]
 
 
 @compiled
@@ -560,166 +540,205 @@ def scan_tile(
     own: Array,
     row_limits: Array,
     column_limits: Array,
-    width: np.float32,
     first: tuple[int, int],
     row_counts: Array,
     column_counts: Array,
-    found: Array,
+    pairs: Array,
     values: Array,
 ) -> int:
-    """Count the products (T, U) above the cuts of rows and columns; list in `found` the pairs
-    that reach a floor or are within `width` of a cut, as (query, item). Return their number.
+    """Count the products (T, U) that precede all hits, for rows and for columns. List others from
+    an open hit upwards, and those that may be neighbors, as (query, item); return their number.
 
-    Limits are (2, T) and (2, U): cuts and floors. `first` holds the number of the first row and of
-    the first column. Items of a row's own class, from own[:, 0] to own[:, 1], are not negatives.
+    Limits are (3, T) and (3, U). `first` holds the number of the first row and of the first column.
+    Items of a row's own class, from own[:, 0] to own[:, 1], are not negatives.
     """
-    column_cut, column_floor = column_limits[0], column_limits[1]
+    sures, floors, lists = column_limits[0], column_limits[1], column_limits[2]
     size = 0
     flags = np.zeros(-(-products.shape[1] // 8) * 8, np.uint8)
     words = flags.view(np.uint64)
     for r in range(products.shape[0]):
-        row, cut, floor, above = products[r], row_limits[0, r], row_limits[1, r], np.int32(0)
+        row, above = products[r], np.int32(0)
+        sure, floor, listed = row_limits[0, r], row_limits[1, r], row_limits[2, r]
         for c in range(max(own[r, 0] - first[1], 0), min(own[r, 1] - first[1], row.size)):
             row[c] = -np.inf
         for c in range(row.size):  # branches would keep it from being vectorised
             x = row[c]
-            above += np.int32(x > cut)
-            column_counts[c] += np.int32(x > column_cut[c])
-            wanted = (x >= floor) | (x >= column_floor[c])
-            flags[c] = np.uint8(
-                wanted | (abs(x - cut) <= width) | (abs(x - column_cut[c]) <= width)
-            )
+            above += np.int32(x > sure)
+            column_counts[c] += np.int32(x > sures[c])
+            open_hit = ((x >= floor) & (x <= sure)) | ((x >= floors[c]) & (x <= sures[c]))
+            flags[c] = np.uint8(open_hit | (x >= listed) | (x >= lists[c]))
         row_counts[r] = above
         for word in range(words.size):
             if words[word]:
                 for c in range(8 * word, min(8 * word + 8, row.size)):
                     x = row[c]
-                    if x >= floor or abs(x - cut) <= width:
-                        found[0, size], found[1, size] = first[0] + r, first[1] + c
+                    if (x >= floor and x <= sure) or x >= listed:
+                        pairs[0, size], pairs[1, size] = first[0] + r, first[1] + c
                         values[size] = x
                         size += 1
-                    if x >= column_floor[c] or abs(x - column_cut[c]) <= width:
-                        found[0, size], found[1, size] = first[1] + c, first[0] + r
+                    if (x >= floors[c] and x <= sures[c]) or x >= lists[c]:
+                        pairs[0, size], pairs[1, size] = first[1] + c, first[0] + r
                         values[size] = x
                         size += 1
     return size
 
 
 @compiled
-def sum_pairs(
-    left: Array, right: Array, rows: Array, columns: Array, euclidean: bool, out: Array
-) -> None:
-    """Write products, or minus squared distances, (M,) in float64 of the chosen pairs of rows."""
-    for k in range(out.size):
-        x, y = left[rows[k]], right[columns[k]]
-        total = 0.0
-        if euclidean:
-            for d in range(x.size):
-                difference = np.float64(x[d]) - np.float64(y[d])
-                total -= difference * difference
+def count_before_all(state: Search, first: int, counts: Array) -> None:
+    """Add counts (T,) of negatives that precede all hits, for the queries from `first`."""
+    for k in range(counts.size):
+        if counts[k] and state.open[first + k]:
+            add(state, first + k, 0, np.int64(counts[k]))
+
+
+@compiled
+def count_open(state: Search, rules: Rules, pairs: Array, values: Array) -> None:
+    """Count each listed negative at the first hit that it precedes."""
+    for k in range(values.size):
+        query, item, x = np.int64(pairs[0, k]), np.int64(pairs[1, k]), values[k]
+        if state.limits[1, query] <= x <= state.limits[0, query]:
+            first, past = state.starts[query], state.starts[query] + state.open[query]
+            hits = state.edges[first:past]
+            hit = first_preceded(hits, (x + rules.width) / rules.scale)
+            if hit != first_preceded(hits, (x - rules.width) / rules.scale):
+                hit = first_preceded(hits, similarity(rules, query, item))
+                state.close[query] += 1
+                if state.close[query] > rules.most:
+                    give_up(state, query)
+            if hit < hits.size:
+                add(state, query, hit, 1)
+                if state.limits[1, query] < np.inf:
+                    last = state.edges[first + state.open[query] - 1]
+                    state.limits[1, query] = np.float32(last * rules.scale - rules.width)
+
+
+@compiled
+def add(state: Search, query: Integer, hit: Integer, count: Integer) -> None:
+    """Count negatives before a hit, and close the hits that are no longer among the first M."""
+    start = state.starts[query]
+    state.counts[start + hit] += count
+    state.ahead[query] += count
+    while state.open[query] > 1 and state.ahead[query] + state.open[query] > state.wanted[query]:
+        state.open[query] -= 1
+        state.ahead[query] -= state.counts[start + state.open[query]]
+
+
+@compiled
+def first_preceded(edges: Array, value: float) -> int:
+    """Index of the first of descending edges (M,) that a value reaches; M if it reaches none."""
+    low, high = 0, edges.size
+    while low < high:
+        middle = (low + high) // 2
+        if value >= edges[middle]:
+            high = middle
         else:
-            for d in range(x.size):
-                total += np.float64(x[d]) * np.float64(y[d])
-        out[k] = total
+            low = middle + 1
+    return low
 
 
-# Decisions in float64
+@compiled
+def give_up(state: Search, query: Integer) -> None:
+    """Leave a query to float64."""
+    state.late[query] = True
+    state.limits[:, query] = np.inf
+    state.sizes[query] = 0
 
 
-def reduce(state: Search, sides: Sides, *, final: bool = False) -> None:
-    """Decide the new pairs that are close to the edge, drop what is not wanted, raise the floors.
-
-    In the end, also leave those queries to float64 whose floor was too high.
-    """
-    queries, items, products = (
-        torch.cat(part) for part in zip(state.kept, *state.new, strict=True)
-    )
-    decide(state, sides, *(part[len(state.kept[0]) :] for part in (queries, items, products)))
-    state.new.clear()
-    state.listed = 0
-    keys, order = sort_key(queries, products).sort()
-    numbers = torch.arange(len(state.wanted), device=keys.device)
-    starts = torch.searchsorted(
-        keys, sort_key(numbers, torch.full_like(state.limits[1], torch.inf))
-    )
-    last = starts + state.wanted - 1
-    ends = F.pad(starts[1:], (0, 1), value=len(keys))
-    enough = (last < ends) & (state.wanted > 0)
-    reached = torch.full_like(state.limits[1], LOWEST)
-    reached[enough] = products[order[last[enough]]] - sides.margin
-    if final:
-        state.give_up((state.wanted > 0) & (reached < state.limits[1]))
-    torch.maximum(state.limits[1], reached, out=state.limits[1])
-    counts = torch.searchsorted(keys, sort_key(numbers, state.limits[1]), right=True) - starts
-    many = counts > 2 * state.wanted + 64
-    state.give_up(many)
-    counts[many] = 0
-    before = (starts - offsets(counts)[:-1]).repeat_interleave(counts)
-    wanted = order[before + torch.arange(len(before), device=keys.device)]
-    state.kept = queries[wanted], items[wanted], products[wanted]
+@compiled
+def keep(state: Search, rules: Rules, pairs: Array, values: Array) -> None:
+    """Keep the listed negatives that may be neighbors; sort out where there are too many."""
+    room = state.items.shape[1]
+    for k in range(values.size):
+        query = np.int64(pairs[0, k])
+        if state.sizes[query] == room:
+            sort_out(state, rules, query)
+            if 2 * state.sizes[query] > room + rules.neighbors:  # mostly ties
+                give_up(state, query)
+        if values[k] >= state.limits[2, query]:
+            state.items[query, state.sizes[query]] = pairs[1, k]
+            state.products[query, state.sizes[query]] = values[k]
+            state.sizes[query] += 1
 
 
-def decide(state: Search, sides: Sides, queries: Tensor, items: Tensor, products: Tensor) -> None:
-    """Correct by float64 the count of negatives that precede the first hit."""
-    cut = state.limits[0][queries]
-    close = ((products - cut).abs() <= sides.width).nonzero().flatten()
-    state.close += torch.bincount(queries[close], minlength=len(state.close))
-    state.give_up(state.close > 32 + len(sides.gallery.order) // 256)
-    close = close[~state.late[queries[close]]]
-    queries, items = queries[close].long(), items[close].long()
-    exact = sides.similarities(state.first + queries, items) >= state.edge[queries]
-    counted = products[close] > cut[close]
-    state.ahead.index_add_(0, queries, exact.long() - counted.long())
+@compiled
+def sort_out(state: Search, rules: Rules, query: Integer) -> None:
+    """Drop negatives that cannot be among the K best of those seen, or equal to one of them."""
+    size, kept = state.sizes[query], 0
+    items, products = state.items[query], state.products[query]
+    reached, beyond = np.float32(LOWEST), np.float32(-LOWEST)
+    for _ in range(24):  # halve the range in which the K-th best product is
+        middle, above = np.float32(0.5) * (reached + beyond), 0
+        for k in range(size):
+            above += products[k] >= middle
+        if above >= rules.neighbors:
+            reached = middle
+        else:
+            beyond = middle
+    floor = reached - np.float32(rules.margin)
+    for k in range(size):
+        if products[k] >= floor:
+            items[kept], products[kept] = items[k], products[k]
+            kept += 1
+    state.sizes[query], state.limits[2, query] = kept, floor
 
 
-def sort_key(queries: Tensor, products: Tensor) -> Tensor:
-    """Integers (F,) whose ascending order is by query, and by product from the best."""
-    bits = products.view(torch.int32)
-    return (queries.long() << 32) - (bits ^ ((bits >> 31) & 0x7FFFFFFF))
+@compiled
+def similarity(rules: Rules, query: Integer, item: Integer) -> Any:
+    """Product, or minus the squared distance, of a query and a row of the gallery in float64."""
+    (left, rows, left_lengths), (right, columns, right_lengths) = rules.left, rules.right
+    row, column, total = rows[query], columns[item], 0.0
+    x, y = left[row], right[column]
+    if rules.euclidean:
+        for d in range(x.size):
+            difference = np.float64(x[d]) - np.float64(y[d])
+            total -= difference * difference
+    else:
+        for d in range(x.size):
+            total += np.float64(x[d]) * np.float64(y[d])
+    return total / (left_lengths[row] * right_lengths[column])
+
+
+# Results
+
+
+@compiled
+def kept_similarities(state: Search, rules: Rules, first: int, table: Array) -> None:
+    """Write the similarities (T, W) of what the queries from `first` keep, once sorted out."""
+    for row in range(len(table)):
+        if state.sizes[first + row] > rules.neighbors:
+            sort_out(state, rules, first + row)
+        for k in range(state.sizes[first + row]):
+            item = np.int64(state.items[first + row, k])
+            table[row, k] = similarity(rules, first + row, item)
 
 
 def finish(
-    state: Search, sides: Sides, part: slice, hits: Hits, neighbors: int, fields: list[Tensor]
+    state: Search, rules: Rules, sides: Sides, part: slice, hits: Hits, fields: list[Tensor]
 ) -> None:
-    """Fill in the fields of a part of the queries, from their hits and the kept negatives."""
-    queries, items, products = state.kept
-    negative = (items >= 0).nonzero().flatten()
-    queries, items, products = queries[negative], items[negative].long(), products[negative]
-    starts = offsets(torch.bincount(queries, minlength=len(state.wanted)))
-    widest = longest(hits.starts) + longest(starts)
-    for rows in slices(len(state.wanted), max(1, CELLS // max(1, widest))):
-        ends = slice(rows.start, rows.stop + 1)
-        own = padded(hits.starts[ends], hits.values, -torch.inf)
-        own_rows = padded(hits.starts[ends], hits.rows, 0)
-        rough = padded(starts[ends], products.double() / sides.scale, -torch.inf)
-        others = padded(starts[ends], items, 0)
-        misses = exact_misses(sides, part.start + rows.start, own, rough, others, neighbors)
-        misses, order = misses.sort(dim=1, descending=True)
-        others = sides.gallery.order[others.gather(1, order)]
-        ahead = misses_ahead(misses, own, euclidean=sides.euclidean)
+    """Fill in the fields of a part of the queries, from counts at their hits and kept negatives."""
+    starts, order = hits.starts.cpu(), sides.gallery.order.cpu()
+    counts = torch.from_numpy(state.counts)
+    values, rows_of = hits.values.cpu(), hits.rows.cpu()
+    neighbors, (_, kept) = rules.neighbors, state.items.shape
+    for rows in slices(len(state.wanted), max(1, CELLS // (longest(starts) + kept + 1))):
+        ends = starts[rows.start : rows.stop + 1]
+        own = padded(ends, values, -torch.inf)
+        own_items = order[padded(ends, rows_of, 0)]
+        ahead = padded(ends, counts, 0).cumsum(dim=1)
+        relevant, first = hits.relevant[rows].cpu(), torch.zeros(len(own), dtype=torch.int64)
+        if own.shape[1]:
+            first = torch.where(relevant > 0, 1 + ahead[:, 0], 0)
+        opened = torch.from_numpy(state.open[rows])[:, None]
+        ahead[torch.arange(own.shape[1]) >= opened] = len(order)  # beyond the first M
+        misses = torch.full((len(own), kept), -torch.inf, dtype=torch.float64)
         if neighbors:
-            misses, others = order_ties(misses, others, euclidean=sides.euclidean)
-        relevant = hits.relevant[rows]
-        first = torch.where(relevant > 0, 1 + state.ahead[rows], 0)
-        lists = own, sides.gallery.order[own_rows], ahead, misses, others
+            kept_similarities(state, rules, rows.start, misses.numpy())
+        misses, at = misses.sort(dim=1, descending=True)
+        found = torch.from_numpy(state.items[rows]).long().gather(1, at)
+        others = order[found.masked_fill(misses.isneginf(), 0)]
+        misses, others = order_ties(misses, others, euclidean=sides.euclidean)
+        lists = own, own_items, ahead, misses, others
         rest = settle(*lists, neighbors, euclidean=sides.euclidean)
         positions = sides.queries.order[part][rows].cpu()
-        for column, values in zip(fields, (first, relevant, *rest), strict=True):
-            column[positions] = values.cpu()
-
-
-def exact_misses(
-    sides: Sides, first: int, hits: Tensor, rough: Tensor, items: Tensor, neighbors: int
-) -> Tensor:
-    """Similarities (T, W) of negatives in float64, from rough ones; without a list of neighbors
-    only those that float32 cannot order against the hits (T, M)."""
-    close = rough > -torch.inf
-    if not neighbors:
-        limits = -edges(hits, euclidean=sides.euclidean)
-        width = sides.width / sides.scale
-        close &= torch.searchsorted(limits, -rough - width) != torch.searchsorted(
-            limits, -rough + width, right=True
-        )
-    rows, columns = close.nonzero().T
-    rough[rows, columns] = sides.similarities(first + rows, items[rows, columns])
-    return rough
+        for column, value in zip(fields, (first, relevant, *rest), strict=True):
+            column[positions] = value

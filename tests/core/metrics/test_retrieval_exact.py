@@ -22,7 +22,6 @@ def filtered() -> Iterator[None]:
     """No search is too small, and no class too large, for tiles in float32."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrieval, "SMALL", 0)
-        patch.setattr(search, "LARGE", 1)
         yield
 
 
@@ -125,7 +124,6 @@ def test_nothing_depends_on_tile_threads_memory_or_labels_order(
     monkeypatch.setattr(search, "MEMORY", 50_000)
     monkeypatch.setattr(search, "CELLS", 500)
     monkeypatch.setattr(search, "CHUNK", 500)
-    monkeypatch.setattr(search, "EVENTS", 500)
     assert_same(rank(vectors, labels, neighbors=12), expected)
 
 

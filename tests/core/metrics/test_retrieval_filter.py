@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +9,8 @@ import torch
 from torch import Tensor
 
 from proxy_core.metrics import search
-from proxy_core.metrics.ranking import Side, rank_in_float64, similarities
-from proxy_core.metrics.search import Buffers, Search, Sides, arrange, sort_key
+from proxy_core.metrics.ranking import similarities
+from proxy_core.metrics.search import Buffers, Sides, arrange, rules_of, similarity
 
 
 def sides_of(vectors: Tensor, *, euclidean: bool) -> Sides:
@@ -56,10 +55,10 @@ def test_similarities_of_pairs_are_those_of_whole_rows(
 ) -> None:
     vectors = torch.randn(30, dim, generator=torch.Generator().manual_seed(0), dtype=dtype)
     sides = sides_of(vectors, euclidean=euclidean)
-    rows, columns = torch.arange(900) // 30, torch.arange(900) % 30
-    found = sides.similarities(rows, columns)
+    rules = rules_of(sides, slice(0, 30), 0)
+    found = [[similarity(rules, row, column) for column in range(30)] for row in range(30)]
     expected = similarities(vectors, vectors, euclidean=euclidean)
-    np.testing.assert_allclose(found, expected.ravel(), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
 
 
 def test_numba_is_imported_with_the_first_search_only() -> None:
@@ -73,61 +72,29 @@ def test_numba_is_imported_with_the_first_search_only() -> None:
 def test_compiled_and_torch_scans_count_and_list_the_same(
     shape: tuple[int, int], both: bool
 ) -> None:
-    """Products are small whole numbers, so many are equal to a cut or a floor."""
+    """Products are small whole numbers, so many are equal to a limit."""
     generator = torch.Generator().manual_seed(shape[1])
 
     def draw(*size: int) -> Tensor:
         return torch.randint(-4, 5, size, generator=generator).float()
 
     products, (rows, columns) = draw(*shape), shape
-    limits = torch.stack([draw(rows + columns), draw(rows + columns) + 2])
-    limits[0, ::5], limits[1, ::7] = torch.inf, torch.inf
-    cut, floor = limits
+    limits = torch.stack([draw(rows + columns) + shift for shift in (1, -1, 3)])
+    limits[:2, ::5], limits[2, ::7] = torch.inf, torch.inf
+    sure, floor, listed = limits[:, :rows, None]
     own = torch.randint(rows, rows + columns, (rows, 2), generator=generator).sort(dim=1)[0]
-    none = torch.zeros(0)
-    state = Search(0, none, none, limits, none, none, (none, none, none), none)
     task = slice(0, rows), slice(rows, rows + columns)
     buffer = Buffers(64 + rows + columns, torch.device("cpu"))
     results = []
     for scan in (search.scan_on_cpu, search.scan_on_device):
-        counts, pairs = scan(state, own, 0.25, task, products.clone(), both, buffer)
-        found = sorted(zip(*(part.tolist() for part in pairs), strict=True))
+        counts, pairs, values = scan(limits.numpy(), own, task, products.clone(), both, buffer)
+        found = sorted(zip(*pairs.tolist(), values.tolist(), strict=True))
         results.append(([count.tolist() for count in counts], found))
     assert results[0] == results[1]
     plain = products.clone()
     for row, (first, past) in enumerate((own - rows).tolist()):
         plain[row, first:past] = -torch.inf
-    assert results[0][0][0] == (plain > cut[:rows, None]).sum(dim=1).tolist()
-    reach = (plain >= floor[:rows, None]) | ((plain - cut[:rows, None]).abs() <= 0.25)
-    listed = [pair for pair in results[0][1] if pair[0] < rows]
-    assert [pair[:2] for pair in listed] == [(r, rows + c) for r, c in reach.nonzero().tolist()]
-
-
-def test_keys_sort_by_query_and_by_descending_product() -> None:
-    generator = torch.Generator().manual_seed(0)
-    queries = torch.randint(0, 5, (200,), generator=generator).int()
-    products = torch.randn(200, generator=generator)
-    products[:20] = 0.0
-    products[10:20] *= -1
-    order = sort_key(queries, products).argsort().tolist()
-    pairs = [(int(queries[k]), -float(products[k])) for k in order]
-    assert pairs == sorted(pairs)
-
-
-def test_a_floor_that_was_too_high_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimates that keep too little leave all queries to float64, whose results are the same."""
-    generator = torch.Generator().manual_seed(0)
-    vectors, labels = torch.randn(600, 8, generator=generator), torch.arange(600) % 60
-    side = vectors, labels, torch.arange(600)
-    expected = search.search(side, side, 4, None, euclidean=False)
-    monkeypatch.setattr(search, "first_floors", lambda *given: torch.full((600,), 0.99))
-    left: list[int] = []
-
-    def counted(queries: Side, *given: Any, euclidean: bool) -> list[Tensor]:
-        left.append(len(queries[0]))
-        return rank_in_float64(queries, *given, euclidean=euclidean)
-
-    monkeypatch.setattr(search, "rank_in_float64", counted)
-    found = search.search(side, side, 4, None, euclidean=False)
-    assert left[0] > 500
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert results[0][0][0] == (plain > sure).sum(dim=1).tolist()
+    reach = ((plain >= floor) & (plain <= sure)) | (plain >= listed)
+    listed_pairs = [pair[:2] for pair in results[0][1] if pair[0] < rows]
+    assert listed_pairs == [(r, rows + c) for r, c in reach.nonzero().tolist()]
