@@ -53,6 +53,10 @@ def show(
         query, neighbors = render("message", str(error), "problem"), ""
     else:
         view, note = move(fit(view, retrieved), retrieved, step, generator)
+        wanted = str(parameters.get("run"))
+        if wanted != view.run and wanted in shelf.run_labels:
+            other = f"{shelf.run_labels[wanted]} did not keep its neighbours"
+            note = f"{other}; this is {shelf.run_labels[view.run]}. {note}".strip()
         queries, kept = retrieved.hits.shape
         query, neighbors = render_browse(library.shelves.index(shelf), shelf, retrieved, view, note)
     results = render_scores(shelf) if view.tab == "results" else None

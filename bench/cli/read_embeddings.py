@@ -12,6 +12,7 @@ import numpy as np
 from bench.datasets.files.csv_records import mistakes, records, uneven
 
 ARRAYS, TEXT = (".npy", ".npz", ".safetensors"), (".csv", ".txt")
+UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 NUMBER = re.compile(r"[-+]?[0-9]{1,100}(\.0*)?")
 
 Files = tuple[Path, Path | None]  # of embeddings, and of labels if they are in another file
@@ -89,7 +90,7 @@ def read_array(path: Path, name: str) -> np.ndarray:
         return read_tensor(path, name) if tensors else read_numpy(path, name)
     except KeyError as error:
         raise ValueError(f"{path} has no array {name!r}, but {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError) as error:
+    except (*UNREADABLE, MemoryError) as error:  # a cut .npy may announce more than fits
         raise ValueError(f"{path} cannot be read as {path.suffix} ({error})") from error
 
 

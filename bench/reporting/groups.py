@@ -112,6 +112,7 @@ def show(value: object) -> str:
     """A field's value for readers: `12`, `on`, `not set`; a frame's NaN is not set."""
     if value is None or value != value:
         return "not set"
+    value = value.item() if hasattr(value, "item") else value  # a scalar of numpy
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, int | float) else str(value)

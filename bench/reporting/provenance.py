@@ -80,7 +80,7 @@ def split_sentence(members: "pd.DataFrame") -> str:
 
 def machine_sentence(members: "pd.DataFrame") -> str:
     """Whether the seconds of these runs may be compared."""
-    machines = members.reindex(columns=MACHINE).fillna("unknown").drop_duplicates()
+    machines = members.reindex(columns=MACHINE).astype(object).fillna("unknown").drop_duplicates()
     if len(machines) > 1:
         return (
             f"Seconds come from {len(machines)} kinds of machine (see provenance) and must not be "
@@ -99,7 +99,7 @@ def environments(members: "pd.DataFrame") -> tuple[list[dict[str, str]], list[in
     known = (
         members.filter(regex=r"^environment\.").drop(columns=FINISHED, errors="ignore").astype(str)
     )
-    numbers = known.groupby(list(known), sort=False).ngroup() + 1
+    numbers = known.groupby(list(known), sort=False, dropna=False).ngroup() + 1
     first = members.loc[numbers.drop_duplicates().index]
     return [environment(fields.dropna()) for _, fields in first.iterrows()], list(numbers)
 

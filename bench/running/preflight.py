@@ -48,12 +48,12 @@ def check_data(
     runs = list(specs)
     needed = dict.fromkeys((spec.dataset, spec.split, spec.resize, spec.crop) for spec in runs)
     for name, split, resize, crop in needed:
-        dataset = load(name, data_root, split).prepare(resize, crop, report)
-        check_same_images(dataset, results)
+        dataset = load(name, data_root, split)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
             if (spec.dataset, spec.split) == (name, split):
                 check_hyper_parameters(spec, classes)
+        check_same_images(dataset.prepare(resize, crop, report), results)
 
 
 def check_hyper_parameters(spec: RunSpec, classes: int) -> None:

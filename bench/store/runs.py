@@ -81,11 +81,13 @@ class RunDir:
         return "waiting" if step is None and not self.checkpoint.exists() else "interrupted"
 
     def _locked(self) -> bool:
-        """Whether a process works on the run; taken to be so if the lock must not be opened."""
+        """Whether a process works on the run; taken to be so if the lock cannot be opened."""
+        if not self._lock.exists():
+            return False
         try:
             with self.lock() as free:
                 return not free
-        except PermissionError:
+        except OSError:  # not ours, or a read-only file system
             return True
 
     @property

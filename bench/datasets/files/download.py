@@ -56,7 +56,9 @@ def _retrieve(file: Download, target: Path, report: Report) -> None:
     import requests
 
     def download(url: str, output: str, manager: pooch.Pooch) -> None:
-        progress = _DownloadProgress(target.name, file.size, report)
+        path = Path(output)
+        path.unlink()  # pooch's file is for its owner only; a new one follows the umask
+        progress = _DownloadProgress(path, target.name, file.size, report)
         pooch.HTTPDownloader(progress, _CHUNK, timeout=_TIMEOUT)(url, output, manager)
 
     pooch.get_logger().setLevel("WARNING")
@@ -86,19 +88,19 @@ def _retrieve(file: Download, target: Path, report: Report) -> None:
 class _DownloadProgress:
     """What pooch needs of a progress bar; stops a download that is longer than the archive."""
 
-    def __init__(self, name: str, size: int, report: Report) -> None:
-        self.name, self.size, self.report = name, size, report
-        self.done = self.total = 0
+    def __init__(self, path: Path, name: str, size: int, report: Report) -> None:
+        self.path, self.name, self.size, self.report = path, name, size, report
+        self.total = 0
         report(name, 0, size)
 
-    def update(self, count: int) -> None:
-        self.done += count
-        if self.done >= self.size + _CHUNK:
+    def update(self, count: int) -> None:  # pooch's count is its chunk size, not what it wrote
+        done = self.path.stat().st_size
+        if done > self.size:
             raise ValueError(f"the server sends more than {self.size:,} bytes")
-        self.report(self.name, min(self.done, self.size), self.size)
+        self.report(self.name, done, self.size)
 
     def reset(self) -> None:
-        self.done = 0
+        """Nothing: the file has the size."""
 
     def close(self) -> None:
         self.report(self.name, self.size, self.size)

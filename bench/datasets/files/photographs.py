@@ -179,17 +179,19 @@ class OpenPlace:
     inside: str
     archive: zipfile.ZipFile | None
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, largest: int | None = None) -> bytes:
         """A file's bytes.
 
         Raises ValueError, naming it, where it cannot be read, is not a regular file (a pipe may
-        never end) or has more than `LARGEST_FILE` bytes, in an archive after unpacking.
+        never end) or has more than `largest` bytes (else `LARGEST_FILE`), in an archive after
+        unpacking.
         """
         try:
             size, _ = self._stamp(name)
-            if size > LARGEST_FILE:
+            largest = largest or LARGEST_FILE
+            if size > largest:
                 raise ValueError(
-                    f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} "
+                    f"{name} in {self.path} has {size:,} bytes, more than the {largest:,} "
                     "that are read; make it smaller or leave it out"
                 )
             if self.archive:  # a wrong size in its table fails the check of the CRC
@@ -211,7 +213,15 @@ class OpenPlace:
             start = self._entry("")
             return [entry.removeprefix(start) for entry in entries if entry.startswith(start)]
         folder = self.path / self.inside
-        return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
+        found, seen = [], set()
+        for path, folders, files in os.walk(folder, followlinks=True):
+            real = os.path.realpath(path)
+            if real in seen:  # links in a circle
+                folders.clear()
+                continue
+            seen.add(real)
+            found += [Path(path, name) for name in files]
+        return [p.relative_to(folder).as_posix() for p in found if p.is_file()]
 
     def stamps(self, names: Sequence[str]) -> list[list[object]]:
         """The path, then the name, size and time of change (in an archive: CRC) of every file.

@@ -90,7 +90,9 @@ def _unpack_tar(archive: Path, aside: Path, report: Report) -> None:
             _check_new(archive, member.name, names)
             require_space(aside, member.size)
         report(f"unpacking {archive.name}", raw.tell(), total)
-        return tarfile.data_filter(member, folder)
+        kept = tarfile.data_filter(member, folder)
+        # A new time makes stored digests invalid, and modes follow the umask.
+        return kept.replace(mtime=None, mode=None, deep=False)  # type: ignore[arg-type]
 
     with (
         archive.open("rb") as raw,

@@ -131,7 +131,7 @@ def differences(start: str, known: Collection[str], found: Iterable[str]) -> lis
         for name in sorted(known)
         if name not in counts and _folder(name) not in whole
     ]
-    if not present:
+    if known and not present:
         missing = [f"all {len(known):,} files are missing, as {min(known)}"]
     surplus = sorted(counts - Counter(known))
     return [start + text for text in missing + [f"{name} does not belong here" for name in surplus]]

@@ -14,6 +14,7 @@ from bench.datasets.files.verify import differences, require_published
 from bench.datasets.images import ArrayImages
 from bench.datasets.omniglot.reading import (
     DRAWINGS,
+    LARGEST,
     PARTS,
     SIDE,
     SMALL,
@@ -183,7 +184,10 @@ def examine_runs(archive: Path) -> Runs:
         problems = differences(f"{archive}: ", known, existing)
         for i, (run, names) in enumerate(zip(digests, expected, strict=True)):
             drawings, wrong = read_drawings(place, names[:-1], existing)
-            answers = place.read(names[-1]).split() if names[-1] in existing else []
+            try:
+                answers = place.read(names[-1], LARGEST).split() if names[-1] in existing else []
+            except ValueError as error:
+                answers, wrong = [], [*wrong, f"{archive}: {error}"]
             if run_digest(drawings, answers) == digests[run]:
                 images[i] = shrink(drawings.reshape(-1, SIDE, SIDE))
                 truth[i] = _truth(names, answers)

@@ -22,6 +22,7 @@ from bench.datasets.files.work import Progress
 
 PARTS = ("images_background", "images_evaluation")
 DRAWINGS = 20  # of each character
+LARGEST = 65_536  # bytes: a published file has a few hundred
 SIDE = 105  # pixels of a published drawing, each way
 SMALL = 28
 
@@ -107,7 +108,7 @@ def read_drawings(
     for i, name in enumerate(names):
         if name in existing:
             try:
-                drawings[i] = decode(name, place.read(name)).ravel()
+                drawings[i] = decode(name, place.read(name, LARGEST)).ravel()
             except ValueError as error:
                 problems.append(f"{place.path}: {error}")
     return drawings, problems
@@ -127,7 +128,12 @@ def decode(name: str, png: bytes) -> np.ndarray:
                 )
             drawing: np.ndarray = np.asarray(image)
             return drawing
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # all of Pillow's ways
+    except (  # all of Pillow's ways; the warning is an error while files are open
+        OSError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
         raise ValueError(f"{name} is not a readable PNG file ({error})") from error
 
 
