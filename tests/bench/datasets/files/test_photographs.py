@@ -172,6 +172,15 @@ def test_what_is_no_archive_or_a_damaged_one_is_named(tmp_path: Path) -> None:
     assert problem.startswith(f"dog/d.png in {archive} cannot be read (Bad CRC-32")
 
 
+def test_images_in_linked_folders_are_found_once(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "disk", ["a/0.png", "b/1.png"])
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "images").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "a" / "circle").symlink_to(tmp_path / "disk")
+    with Photographs(tmp_path / "place", ()).opened() as place:
+        assert sorted(place.names()) == [f"images/{name}" for name in names]
+
+
 def test_missing_and_surplus_images_are_problems(photographs: Photographs) -> None:
     place, inside = photographs.place, photographs.inside
     start = f"{inside}/" if inside else ""
