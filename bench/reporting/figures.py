@@ -69,7 +69,7 @@ OTHER_MARKERS = ("v", "P", "X", "o", "^", "s", "D", "h", "<", "*", ">", "p", "8"
 def assign(methods: Mapping[str, str]) -> dict[str, Stroke]:
     """Method -> stroke, from method -> loss: one colour per loss, another line for each method.
 
-    Methods differ in line and marker, so that they can be told from each other in grey too.
+    Methods differ in line and marker, so that they stay distinct in grey too.
     """
     others = sorted(set(methods.values()) - STROKES.keys())
     colours = {loss: stroke.colour for loss, stroke in STROKES.items()}
