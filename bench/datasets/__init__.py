@@ -6,8 +6,9 @@ from bench.datasets.cars196.dataset import CARS196
 from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
 from bench.datasets.files.download import fetch
+from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.unpack import settle
-from bench.datasets.files.verify import data_root
+from bench.datasets.files.verify import data_root, examine
 from bench.datasets.files.work import Progress, Report
 from bench.datasets.folder.dataset import FOLDER, PREFIX, folder_source
 from bench.datasets.glyphs.dataset import GLYPHS
@@ -89,7 +90,7 @@ def verify(name: str, root: Path | None, report: Progress) -> list[str]:
     """
     source = find(name)
     try:
-        problems = source.check(root, report)
+        problems = source.check(root, report) if source.check else _examined(source, root, report)
         if not problems:
             for protocol, pinned in source.fingerprints.items():
                 if pinned is not None:
@@ -97,6 +98,13 @@ def verify(name: str, root: Path | None, report: Progress) -> list[str]:
     except (FileNotFoundError, ValueError) as error:
         return [str(error)]
     return problems
+
+
+def _examined(source: Source, root: Path | None, report: Progress) -> list[str]:
+    """Problems of a data set of photographs without a check of its own."""
+    images = source.load(root, source.protocols[0]).images
+    assert isinstance(images, Photographs)
+    return examine(images, report)
 
 
 def download(name: str, root: Path | None, report: Report) -> list[Path]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import examine, find_place, read_lists
-from bench.datasets.files.work import Progress
+from bench.datasets.files.verify import find_place, read_lists
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import class_disjoint, official
 from bench.datasets.types import Dataset
@@ -68,13 +67,6 @@ def load_cub200(name: str, cut: bool, root: Path | None, protocol: str) -> Datas
     )
 
 
-def check_cub200(name: str, cut: bool, root: Path | None, report: Progress) -> list[str]:
-    """Compare the lists with the published ones; decode every photograph, or its box."""
-    photographs = load_cub200(name, cut, root, "official").images
-    assert isinstance(photographs, Photographs)
-    return examine(photographs, ["images"], report)
-
-
 CUB200 = Source(
     title="Caltech-UCSD Birds-200-2011",
     description="11,788 photographs of 200 bird species",
@@ -89,7 +81,6 @@ CUB200 = Source(
         "official": "e13114492d2cc1e5c18c443fc5d3dbaffd6d8f48f3dd88d2acba08f61d4b6457",
     },
     load=partial(load_cub200, "cub200", False),
-    check=partial(check_cub200, "cub200", False),
     photographs=True,
     by_hand="Get CUB_200_2011.tgz (1.1 GB) from the authors at "
     "https://data.caltech.edu/records/65de6-vp158 and put it at cub200_2011/CUB_200_2011.tgz under "
@@ -108,5 +99,4 @@ CUB200_BOXES = dataclasses.replace(
     title=f"{CUB200.title}, cut to bounding boxes",
     description="the photographs of cub200, each cut to its bird",
     load=partial(load_cub200, "cub200_boxes", True),
-    check=partial(check_cub200, "cub200_boxes", True),
 )

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import examine, find_place, published
-from bench.datasets.files.work import Progress
+from bench.datasets.files.verify import find_place, published
 from bench.datasets.source import Source
 from bench.datasets.splits import class_disjoint, split_by_masks
 from bench.datasets.types import Dataset
@@ -39,17 +38,18 @@ def load_grocery_store(root: Path | None, protocol: str) -> Dataset:
 
     Raises: FileNotFoundError without either; ValueError for a list that is not the published one.
     """
-    photographs, lists = _open(root)
+    place, inside, lists = _read(root)
     rows = [line.split(", ") for part in PARTS for line in lists[f"{part}.txt"].splitlines()]
+    names = tuple(name for name, _, _ in rows)
     labels = np.array([int(label) for _, label, _ in rows], dtype=np.int64)
     classes = list(csv.DictReader(io.StringIO(lists["classes.csv"])))
-    parts = np.array([name.split("/")[0] for name in photographs.names])
+    parts = np.array([name.split("/")[0] for name in names])
     return Dataset(
         name="grocery_store",
-        images=photographs,
+        images=Photographs(place, names, inside=inside),
         labels=labels,
         class_names=tuple(row["Class Name (str)"] for row in classes),
-        items=photographs.names,
+        items=names,
         split=split_by_masks("official", validation=parts == "val", test=parts == "test")
         if protocol == "official"
         else class_disjoint(labels, np.arange(TRAINED)[4::5], np.arange(TRAINED, len(classes))),
@@ -57,25 +57,14 @@ def load_grocery_store(root: Path | None, protocol: str) -> Dataset:
     )
 
 
-def _open(root: Path | None) -> tuple[Photographs, Mapping[str, str]]:
-    """The photographs that the lists name, and the lists by name, which must be those published."""
+def _read(root: Path | None) -> tuple[Path, str, Mapping[str, str]]:
+    """The archive or folder, the folder inside it, and the published lists by name."""
     place = find_place("grocery_store", root, *PLACES)
     inside = "dataset" if place.is_dir() else f"{REPOSITORY}/dataset"
     with Photographs(place, (), inside=inside).opened() as opened:
         contents = {name: opened.read(name) for name in LISTS}
     lists = published("grocery_store", place / inside, contents, LISTS)
-    texts = {name: content.decode() for name, content in lists.items()}
-    lines = (line for part in PARTS for line in texts[f"{part}.txt"].splitlines())
-    return Photographs(place, tuple(line.split(", ")[0] for line in lines), inside=inside), texts
-
-
-def check_grocery_store(root: Path | None, report: Progress) -> list[str]:
-    """Decode every listed photograph and look for others.
-
-    Only the lists are pinned, not the photographs' content.
-    """
-    photographs, _ = _open(root)
-    return examine(photographs, PARTS, report)
+    return place, inside, {name: content.decode() for name, content in lists.items()}
 
 
 GROCERY_STORE = Source(
@@ -90,7 +79,6 @@ GROCERY_STORE = Source(
         "class-disjoint": "de339fb64df3debad2942b67141d7f546ed606eca6f3319ce838961f0786319a",
     },
     load=load_grocery_store,
-    check=check_grocery_store,
     photographs=True,
     by_hand="Clone the repository into the folder grocery_store of the data root: `git clone "
     "--depth 1 https://github.com/marcusklasson/GroceryStoreDataset DATA_ROOT/grocery_store/"

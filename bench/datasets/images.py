@@ -8,11 +8,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from bench.datasets.files.pixels import Part
+from bench.datasets.files.pixels import part_path
 from bench.datasets.files.work import Report
 
 THUMBNAIL_SIDE = 128  # pixels of a photograph's thumbnail, at most
@@ -85,11 +86,15 @@ class ArrayImages:
 class DecodedPhotographs:
     """N photographs (h, w, 3) uint8 of one shorter side, mapped from the parts of the cache.
 
-    Their longer sides differ. The network sees squares of `side` pixels: the centre, where there is
-    no augmentation. checksum: that of the `Photographs` that were decoded.
+    index: (N, 3) int64, see `read_index`. The longer sides differ. The network sees squares of
+    `side` pixels: the centre, where there is no augmentation. checksum: that of the `Photographs`
+    that were decoded.
+    A part is mapped again for each photograph, of which only the pages that a crop touches are
+    read: thousands of mapped parts would exceed the number of files that a process may open.
     """
 
-    parts: tuple[Part, ...]
+    folder: Path
+    index: np.ndarray
     side: int
     checksum: str
 
@@ -102,15 +107,17 @@ class DecodedPhotographs:
         """Nothing: the photographs' own files are no longer read."""
 
     def __len__(self) -> int:
-        return sum(part.count for part in self.parts)
+        return len(self.index)
 
     def __getitem__(self, position: int) -> np.ndarray:
-        part, index = divmod(position, self.parts[0].count)
-        return self.parts[part].photograph(index)
+        height, width, start = self.index[position].tolist()
+        path = part_path(self.folder, position)
+        photograph: np.ndarray = np.memmap(path, np.uint8, "r", start, (height, width, 3))
+        return photograph
 
     def sizes(self, positions: np.ndarray) -> np.ndarray:
-        indices = (divmod(position, self.parts[0].count) for position in positions.tolist())
-        return np.array([self.parts[part].sizes[index] for part, index in indices])
+        sizes: np.ndarray = self.index[positions, :2]
+        return sizes
 
     @property
     def shape(self) -> tuple[int, int, int]:

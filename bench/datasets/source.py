@@ -41,7 +41,8 @@ class Source:
     """A data set's papers, loader and check.
 
     load: from a data root (not used by an embedded set) and a protocol to the data set.
-    check: from a data root and a progress callback to the problems found, one sentence each.
+    check: from a data root and a progress callback to the problems found, one sentence each;
+    without it, all photographs are compared with their list of names and decoded.
     fingerprints: by protocol, the pinned Dataset.fingerprint; None for a user's own images.
     files: the official archives that `data download` fetches.
     by_hand: if consent is needed or the official address is dead, what to get from whom and where
@@ -56,7 +57,7 @@ class Source:
     homepage: str
     fingerprints: Mapping[str, str | None]
     load: Callable[[Path | None, str], Dataset]
-    check: Callable[[Path | None, Progress], list[str]]
+    check: Callable[[Path | None, Progress], list[str]] | None = None
     embedded: bool = False
     photographs: bool = False
     files: tuple[Download, ...] = ()

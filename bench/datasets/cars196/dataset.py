@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import examine, find_place, read_lists
-from bench.datasets.files.work import Progress
+from bench.datasets.files.verify import find_place, read_lists
 from bench.datasets.source import Archive, Source
 from bench.datasets.splits import class_disjoint, official
 from bench.datasets.types import Dataset
@@ -74,14 +73,6 @@ def load_cars196(root: Path | None, protocol: str) -> Dataset:
     )
 
 
-def check_cars196(root: Path | None, report: Progress) -> list[str]:
-    """Compare the annotations with the published ones; decode every photograph."""
-    photographs = load_cars196(root, "official").images
-    assert isinstance(photographs, Photographs)
-    folders = {name.split("/")[0] for name in photographs.names}
-    return examine(photographs, folders, report)
-
-
 def _read(root: Path | None) -> Lists:
     """The annotations of the layout under the data root."""
     folder = find_place("cars196", root, "cars196")
@@ -142,7 +133,6 @@ CARS196 = Source(
         "official": "55c5964687048ee38534cdcb06abab2831b2db61beed0a42df86d91aa7a9d236",
     },
     load=load_cars196,
-    check=check_cars196,
     photographs=True,
     by_hand="The authors' page, https://ai.stanford.edu/~jkrause/cars/car_dataset.html, has not "
     "answered since 2023 (https://github.com/pytorch/vision/issues/7545): ask colleagues for their "

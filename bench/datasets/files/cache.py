@@ -1,24 +1,23 @@
 """The cache folder: arrays that take seconds to compute, and a lock for decoded photographs."""
 
-import errno
 import hashlib
 import io
 import json
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from bench.datasets.files.work import Report
+from bench.datasets.files.work import Report, naming_disk
 
 CACHE_VARIABLE = "PROXY_BENCH_CACHE"
+CACHE_ADVICE = f"set {CACHE_VARIABLE} to a folder that can be written and has enough space"
 _DIGEST_BYTES = 32
 
 
@@ -93,26 +92,6 @@ def locked(folder: Path, report: Report) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def naming_cache(folder: Path) -> Iterator[None]:
+def naming_cache(folder: Path) -> AbstractContextManager[None]:
     """Add the folder and the way out to every OSError."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"decoded photographs cannot be stored in {folder} ({error.strerror}); set "
-            f"{CACHE_VARIABLE} to a folder that can be written and has enough space",
-        ) from error
-
-
-def require_cache_space(folder: Path, count: int, side: int) -> None:
-    """Raise OSError if ``count`` photographs of 4:3 with this shorter side would fill the disk."""
-    needed, free = count * side * side * 3 * 4 // 3, shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"{count:,} photographs decoded at a side of {side} cannot be stored in {folder} "
-            f"(about {needed:,} bytes needed, {free:,} free); set {CACHE_VARIABLE} to a folder on "
-            "another disk",
-        )
+    return naming_disk(f"decoded photographs cannot be stored in {folder}", CACHE_ADVICE)

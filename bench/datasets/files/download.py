@@ -1,17 +1,15 @@
 """Download one official archive: checksum verified before the file gets its name."""
 
-import errno
 import hashlib
-import shutil
 from pathlib import Path
 
-from bench.datasets.files.work import Report
+from bench.datasets.files.work import Report, naming_disk, require_space
 from bench.datasets.source import Download
 
 _CHUNK = 1 << 16  # bytes
 _TIMEOUT = 30.0  # seconds without an answer
 _RETRIES = 2
-_ADVICE = "free some space, or name another folder with --data-root, and run the command again"
+ADVICE = "free some space, or name another folder with --data-root, and run the command again"
 
 
 def fetch(file: Download, root: Path, report: Report) -> Path:
@@ -25,30 +23,18 @@ def fetch(file: Download, root: Path, report: Report) -> Path:
     if the downloaded file is not the official one.
     """
     target = root / file.path
-    if target.exists():
-        _require_official(target, file)
-        return target
-    _make_folder(target.parent, file.size)
-    _retrieve(file, target, report)
-    return target
-
-
-def _require_official(target: Path, file: Download) -> None:
-    found = checksum(target, file.checksum)
-    if found != file.checksum:
+    if not target.exists():
+        with naming_disk(f"cannot write to {target.parent}", ADVICE):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        require_space(target.parent, file.size, f"cannot write to {target.parent}", ADVICE)
+        _retrieve(file, target, report)
+    elif (found := checksum(target, file.checksum)) != file.checksum:
         raise FileExistsError(
             f"{target} exists but is not the official archive: found {found}, expected "
             f"{file.checksum}; check its contents with `proxy-bench data verify`, or delete it and "
             "download again"
         )
-
-
-def _make_folder(folder: Path, size: int) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_written(folder, error) from error
-    require_space(folder, size)
+    return target
 
 
 def _retrieve(file: Download, target: Path, report: Report) -> None:
@@ -82,7 +68,8 @@ def _retrieve(file: Download, target: Path, report: Report) -> None:
     except ValueError as error:
         raise ValueError(f"{file.url} is not the official archive ({error}); try again") from error
     except OSError as error:
-        raise _not_written(target, error) from error
+        detail = error.strerror or error
+        raise OSError(error.errno, f"cannot write to {target} ({detail}); {ADVICE}") from error
 
 
 class _DownloadProgress:
@@ -111,16 +98,3 @@ def checksum(path: Path, like: str) -> str:
     method = like.split(":", 1)[0]
     with path.open("rb") as stream:
         return f"{method}:{hashlib.file_digest(stream, method).hexdigest()}"
-
-
-def require_space(folder: Path, size: int) -> None:
-    """Raise OSError if the disk of the folder has less than ``size`` bytes free."""
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        detail = f"{size:,} bytes needed, {free:,} free"
-        raise OSError(errno.ENOSPC, f"cannot write to {folder} ({detail}); {_ADVICE}")
-
-
-def _not_written(path: Path, error: OSError) -> OSError:
-    detail = error.strerror or error
-    return OSError(error.errno, f"cannot write to {path} ({detail}); {_ADVICE}")

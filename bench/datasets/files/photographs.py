@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +21,7 @@ from PIL import Image
 from bench.datasets.files import decode as decoding
 from bench.datasets.files.cache import cache_folder, cached
 from bench.datasets.files.decode import decode, shrink_to
-from bench.datasets.files.pixels import PART, decode_missing, parts_in
+from bench.datasets.files.pixels import PART, decode_missing, read_index
 from bench.datasets.files.work import Report, on_all_cores, quiet
 from bench.datasets.images import DecodedPhotographs
 from bench.spec import file_name
@@ -136,16 +136,15 @@ class Photographs:
             raise ValueError(f"{name} holds photographs: give the budget `resize` and `crop`")
         digests = self.digests(report)
         folder = cache_folder() / f"{file_name(name)}-{resize}-{self._cache_key(digests)[:20]}"
-        parts = parts_in(folder, len(self))
-        if not all(part.complete for part in parts):
+        if len(read_index(folder, len(self))) < len(self):
             with self.opened() as place:
-                problems = decode_missing(
-                    parts, lambda position: self.pixels(place, position, resize), resize, report
-                )
+                decode = partial(self.pixels, place, side=resize)
+                problems = decode_missing(folder, len(self), decode, resize, report)
             if problems:
                 count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"
                 raise ValueError(f"{self.place}: {count} cannot be used: {first_names(problems)}")
-        return DecodedPhotographs(parts, crop, self._checksum(digests))
+        index = read_index(folder, len(self))
+        return DecodedPhotographs(folder, index, crop, self._checksum(digests))
 
     def _cache_key(self, digests: np.ndarray) -> str:
         """SHA-256 over everything but the size that can change a pixel."""
@@ -179,19 +178,17 @@ class OpenPlace:
     inside: str
     archive: zipfile.ZipFile | None
 
-    def read(self, name: str, largest: int | None = None) -> bytes:
+    def read(self, name: str) -> bytes:
         """A file's bytes.
 
         Raises ValueError, naming it, where it cannot be read, is not a regular file (a pipe may
-        never end) or has more than `largest` bytes (else `LARGEST_FILE`), in an archive after
-        unpacking.
+        never end) or has more than `LARGEST_FILE` bytes, in an archive after unpacking.
         """
         try:
             size, _ = self._stamp(name)
-            largest = largest or LARGEST_FILE
-            if size > largest:
+            if size > LARGEST_FILE:
                 raise ValueError(
-                    f"{name} in {self.path} has {size:,} bytes, more than the {largest:,} "
+                    f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} "
                     "that are read; make it smaller or leave it out"
                 )
             if self.archive:  # a wrong size in its table fails the check of the CRC

@@ -11,8 +11,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from bench.datasets.files.download import checksum, require_space
-from bench.datasets.files.work import Report
+from bench.datasets.files.download import ADVICE, checksum
+from bench.datasets.files.work import Report, require_space
 from bench.datasets.source import Archive
 
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db")  # left by file managers, never part of a data set
@@ -83,12 +83,10 @@ def _unpack_tar(archive: Path, aside: Path, report: Report) -> None:
     names: set[str] = set()
 
     def checked(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-        _check_entry(archive, member.name, member.isreg() or member.isdir())
-        if is_litter(member.name):
+        plain = member.isreg() or member.isdir()
+        if not _is_wanted(archive, member.name, plain, member.isdir(), names):
             return None
-        if member.isreg():
-            _check_new(archive, member.name, names)
-            require_space(aside, member.size)
+        require_space(aside, member.size, f"cannot write to {aside}", ADVICE)
         report(f"unpacking {archive.name}", raw.tell(), total)
         kept = tarfile.data_filter(member, folder)
         # A new time makes stored digests invalid, and modes follow the umask.
@@ -109,14 +107,12 @@ def _unpack_zip(archive: Path, aside: Path, report: Report) -> None:
     done, total = 0, archive.stat().st_size
     names: set[str] = set()
     with zipfile.ZipFile(archive) as file:
-        require_space(aside, sum(entry.file_size for entry in file.infolist()))
+        size = sum(entry.file_size for entry in file.infolist())
+        require_space(aside, size, f"cannot write to {aside}", ADVICE)
         for entry in file.infolist():
-            kind = stat.S_IFMT(entry.external_attr >> 16)
-            _check_entry(archive, entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            if is_litter(entry.filename):
+            plain = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+            if not _is_wanted(archive, entry.filename, plain, entry.is_dir(), names):
                 continue
-            if not entry.is_dir():
-                _check_new(archive, entry.filename, names)
             try:
                 file.extract(entry, aside)
             except _UNREADABLE as error:
@@ -126,19 +122,22 @@ def _unpack_zip(archive: Path, aside: Path, report: Report) -> None:
     report(f"unpacking {archive.name}", total, total)
 
 
-def _check_entry(archive: Path, name: str, plain: bool) -> None:
-    """Raise ValueError for an entry that is no file or folder, or has a name outside the folder."""
+def _is_wanted(archive: Path, name: str, plain: bool, folder: bool, names: set[str]) -> bool:
+    """Whether an entry is unpacked: litter is not. ``names`` holds the files before it.
+
+    Raises: ValueError for what is not plain, a file or folder; a name outside; a repeated file.
+    """
     if not plain:
         raise ValueError(f"{archive}: {name} is a link or a device; nothing was unpacked")
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name:
         raise ValueError(f"{archive}: {name} is outside the archive's folder; nothing was unpacked")
-
-
-def _check_new(archive: Path, name: str, names: set[str]) -> None:
-    """Raise ValueError for a file name that came before; else remember it."""
-    if (path := PurePosixPath(name).as_posix()) in names:
+    if is_litter(name):
+        return False
+    path = PurePosixPath(name).as_posix()
+    if not folder and path in names:
         raise ValueError(f"{archive}: {name} occurs more than once")
     names.add(path)
+    return True
 
 
 def _move(aside: Path, into: Path, archive: Path) -> None:

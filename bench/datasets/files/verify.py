@@ -101,15 +101,16 @@ def require_published(name: str, problems: list[str], advice: str) -> None:
         raise ValueError(f"{name} not as published: {problems[0]}{more}; {advice}")
 
 
-def examine(photographs: Photographs, folders: Iterable[str], report: Progress) -> list[str]:
+def examine(photographs: Photographs, report: Progress) -> list[str]:
     """Problems: published photographs that are missing or broken, and images that are surplus.
 
-    Decodes every photograph, or its box. ``folders`` may hold no images but those published.
+    Decodes every photograph, or its box. Their folders may hold no images but those published.
     """
     with photographs.opened() as opened:
         names = set(opened.names())
-    known, starts = set(photographs.names), tuple(f"{folder}/" for folder in folders)
-    surplus = [name for name in names - known if is_image(name) and name.startswith(starts)]
+    known = set(photographs.names)
+    folders = {name.split("/")[0] for name in known}
+    surplus = [name for name in names - known if is_image(name) and name.split("/")[0] in folders]
     here = [i for i, name in enumerate(photographs.names) if name in names]
     start = f"{photographs.inside}/" if photographs.inside else ""
     problems = differences(f"{photographs.place}: {start}", known, [*names & known, *surplus])

@@ -1,9 +1,13 @@
 """Long-running work: spread over the cores, with callbacks that report its progress."""
 
+import errno
 import os
+import shutil
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 _WAITING = 256  # items at most that wait for a thread
@@ -22,6 +26,24 @@ def cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def require_space(folder: Path, size: int, failed: str, advice: str) -> None:
+    """Raise OSError if the disk of the folder has less than ``size`` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        detail = f"{size:,} bytes needed, {free:,} free"
+        raise OSError(errno.ENOSPC, f"{failed} ({detail}); {advice}")
+
+
+@contextmanager
+def naming_disk(failed: str, advice: str) -> Iterator[None]:
+    """Add to every OSError what failed, with the path, and the way out."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(error.errno, f"{failed} ({reason}); {advice}") from error
 
 
 def on_all_cores(

@@ -27,7 +27,7 @@ NAMES = {  # of each folder, the number of photographs and SHA-256 (hex) of thei
     ),
 }
 # Identity and camera in a name such as 0002_c1s1_000451_03.jpg; 24 of those published end twice.
-_NAME = re.compile(r"(-1|\d{4})_c([1-6])s\d_\d{6}_\d{2}\.jpg(?:\.jpg)?")
+_NAME = re.compile(r"/(-1|\d{4})_c([1-6])s\d_\d{6}_\d{2}\.jpg(?:\.jpg)?\Z")
 
 Names = dict[str, list[str]]  # of photographs, by folder
 
@@ -43,14 +43,12 @@ def load_market1501(root: Path | None, protocol: str) -> Dataset:
     Raises: FileNotFoundError with the missing folders; ValueError for photographs that are not
     those published.
     """
-    folder, names, others = _read_names(root)
-    require_published(
-        "market1501 is",
-        others + differences(folder, names),
-        "`proxy-bench data verify market1501` lists everything",
-    )
+    folder, names = _read_names(root)
+    advice = "`proxy-bench data verify market1501` lists everything"
+    require_published("market1501 is", differences(folder, names), advice)
     files = _files(names)
-    labels, cameras = np.array([identity_and_camera(file) for file in files]).T.copy()
+    numbers = [found.groups() for found in map(_NAME.search, files) if found]
+    labels, cameras = np.array(numbers, dtype=np.int64).T.copy()
     return Dataset(
         name="market1501",
         images=Photographs(folder, files),
@@ -70,12 +68,13 @@ def _split(protocol: str, labels: np.ndarray, counts: list[int]) -> Split:
 
 def check_market1501(root: Path | None, report: Progress) -> list[str]:
     """Compare the names in the folders with the published ones; decode every photograph."""
-    folder, names, _ = _read_names(root)
-    return differences(folder, names) + examine(Photographs(folder, _files(names)), NAMES, report)
+    folder, names = _read_names(root)
+    files = tuple(file for file in _files(names) if _NAME.search(file))
+    return differences(folder, names) + examine(Photographs(folder, files), report)
 
 
-def _read_names(root: Path | None) -> tuple[Path, Names, list[str]]:
-    """The folder, its photographs sorted by name, and problems: other files that end in .jpg."""
+def _read_names(root: Path | None) -> tuple[Path, Names]:
+    """The folder, and the sorted names that end in .jpg in each folder in it."""
     advice = official_advice("market1501")
     folder = find_place("market1501", root, "market1501/Market-1501-v15.09.15", "market1501")
     absent = [part for part in NAMES if not (folder / part).is_dir()]
@@ -87,40 +86,22 @@ def _read_names(root: Path | None) -> tuple[Path, Names, list[str]]:
         raise FileNotFoundError(
             f"market1501 is not complete: {', '.join(absent)} missing from {folder}; {advice}"
         )
-    names: Names = {}
-    others = []
-    for part in NAMES:
-        found = sorted(name for name in os.listdir(folder / part) if name.endswith(".jpg"))
-        names[part] = [name for name in found if _NAME.fullmatch(name)]
-        odd = [name for name in found if not _NAME.fullmatch(name)]
-        others += [f"{folder}: {part}/{name} does not belong here" for name in odd]
-    return folder, names, others
+    listed = {part: sorted(os.listdir(folder / part)) for part in NAMES}
+    return folder, {p: [name for name in listed[p] if name.endswith(".jpg")] for p in NAMES}
 
 
 def _files(names: Names) -> tuple[str, ...]:
     return tuple(f"{part}/{name}" for part, listed in names.items() for name in listed)
 
 
-def identity_and_camera(file: str) -> tuple[int, int]:
-    """Identity (-1 junk, 0 distractors, 1 to 1501) and camera (1 to 6) of a photograph."""
-    found = _NAME.fullmatch(file.rpartition("/")[2])
-    assert found is not None
-    return int(found[1]), int(found[2])
-
-
 def differences(folder: Path, names: Names) -> list[str]:
-    """Problems: folders whose photographs are not those published, by number or by name."""
+    """Problems: folders whose photographs do not have the published names."""
     problems = []
     for part, (count, digest) in NAMES.items():
-        found = names[part]
-        if len(found) != count:
+        if hashlib.sha256("\n".join(names[part]).encode()).hexdigest() != digest:
             problems.append(
-                f"{folder / part}: {len(found):,} photographs, published are {count:,}: a trimmed "
-                "or extended copy"
-            )
-        elif hashlib.sha256("\n".join(found).encode()).hexdigest() != digest:
-            problems.append(
-                f"{folder / part}: names are not those published (24 of those end in .jpg.jpg)"
+                f"{folder / part}: the names of its {len(names[part]):,} photographs are not those "
+                f"of the {count:,} published ones (some of which end in .jpg.jpg)"
             )
     return problems
 

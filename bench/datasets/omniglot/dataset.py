@@ -8,11 +8,12 @@ from bench.datasets.files.verify import data_root, require_published
 from bench.datasets.files.work import Progress
 from bench.datasets.images import ArrayImages
 from bench.datasets.omniglot.protocols import (
+    ADDRESS,
     RUNS,
     alphabet_split,
-    examine_runs,
     read_one_shot,
     rotated,
+    runs_problems,
 )
 from bench.datasets.omniglot.reading import DRAWINGS, PARTS, characters, examine, items
 from bench.datasets.source import Download, Source
@@ -54,13 +55,9 @@ def load_omniglot(root: Path | None, protocol: str) -> Dataset:
 
 
 def check_omniglot(root: Path | None, report: Progress) -> list[str]:
-    """Compare every drawing, and the runs if they exist, with the published ones."""
-    problems = examine(root, report)[1]
-    runs = data_root("omniglot", root) / RUNS
-    return problems + (examine_runs(runs).problems if runs.exists() else [])
+    """Compare every drawing, and the archive of the runs if it exists, with the published ones."""
+    return examine(root, report)[1] + runs_problems(data_root("omniglot", root))
 
-
-_ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 
 OMNIGLOT = Source(
     title="Omniglot",
@@ -77,23 +74,18 @@ OMNIGLOT = Source(
     },
     files=(
         Download(
-            url=f"{_ADDRESS}/{PARTS[0]}.zip",
+            url=f"{ADDRESS}/{PARTS[0]}.zip",
             path=f"omniglot/{PARTS[0]}.zip",
             checksum="sha256:ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
             size=9464212,
         ),
         Download(
-            url=f"{_ADDRESS}/{PARTS[1]}.zip",
+            url=f"{ADDRESS}/{PARTS[1]}.zip",
             path=f"omniglot/{PARTS[1]}.zip",
             checksum="sha256:1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
             size=6462886,
         ),
-        Download(
-            url=f"{_ADDRESS}/one-shot-classification/all_runs.zip",
-            path=RUNS,
-            checksum="sha256:437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
-            size=352787,
-        ),
+        RUNS,
     ),
     load=load_omniglot,
     check=check_omniglot,

@@ -2,30 +2,19 @@
 twenty runs of one-shot classification.
 """
 
-import hashlib
+import zipfile
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.unpack import is_litter
-from bench.datasets.files.verify import differences, require_published
+from bench.datasets.files.download import checksum
 from bench.datasets.images import ArrayImages
-from bench.datasets.omniglot.reading import (
-    DRAWINGS,
-    LARGEST,
-    PARTS,
-    SIDE,
-    SMALL,
-    characters,
-    items,
-    published,
-    read_drawings,
-    shrink,
-)
+from bench.datasets.omniglot.reading import DRAWINGS, PARTS, characters, decode, items, shrink
+from bench.datasets.source import Download
 from bench.datasets.splits import OneShot, Split, class_disjoint
 from bench.datasets.types import Dataset
+
+ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 
 # The alphabets in images_background_small1.zip and images_background_small2.zip. Packed like those,
 # no other five alphabets of 136 and 156 characters give their 1,319,022 and 1,580,917 bytes.
@@ -136,19 +125,25 @@ def part_of(name: str) -> str:
     return "validation" if alphabet in VALIDATION else "train"
 
 
-RUNS = "omniglot/all_runs.zip"
+RUNS = Download(
+    url=f"{ADDRESS}/one-shot-classification/all_runs.zip",
+    path="omniglot/all_runs.zip",
+    checksum="sha256:437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
+    size=352787,
+)
+COUNT = 20  # runs
 WAYS = 20  # drawings to classify in a run, and drawings to choose from, one of each character
 
 
-class Runs(NamedTuple):
-    """R runs: images (R, 40, 28, 28) uint8, those to classify first; truth (R, 20) in 0..19.
-
-    ``problems``: what is not as published; the images of such a run are blank.
-    """
-
-    images: np.ndarray
-    truth: np.ndarray
-    problems: list[str]
+def runs_problems(root: Path) -> list[str]:
+    """The problem of an all_runs.zip that is not the published archive; it may be missing."""
+    place = root / RUNS.path
+    if not place.exists() or (found := checksum(place, RUNS.checksum)) == RUNS.checksum:
+        return []
+    return [
+        f"{place} is not the published archive: found {found}, expected {RUNS.checksum}; delete it "
+        "and download it again, or do without the one-shot runs"
+    ]
 
 
 def read_one_shot(root: Path, images: np.ndarray, test: np.ndarray) -> OneShot | None:
@@ -156,66 +151,29 @@ def read_one_shot(root: Path, images: np.ndarray, test: np.ndarray) -> OneShot |
 
     images: (N, 28, 28) uint8. test: (n,) int64, positions of the 20 evaluation alphabets, which the
     runs are from. No two of these drawings are equal, even when small, so a drawing is found by its
-    pixels. Raises: ValueError for anything but the published runs.
+    pixels. Raises: ValueError for anything but the published archive.
     """
-    place = root / RUNS
-    if not place.exists():
+    if not (root / RUNS.path).exists():
         return None
-    runs = examine_runs(place)
-    advice = f"delete {place.name} and download it again, or do without the runs"
-    require_published("omniglot's one-shot runs are", runs.problems, advice)
+    for problem in runs_problems(root):
+        raise ValueError(problem)
     known = {images[position].tobytes(): position for position in test.tolist()}
-    found = np.array([[known[image.tobytes()] for image in run] for run in runs.images])
-    return OneShot(support=found[:, WAYS:], query=found[:, :WAYS], truth=runs.truth)
+    truth: list[list[int]] = []
+    found: list[list[int]] = []
+    with zipfile.ZipFile(root / RUNS.path) as archive:
+        for run in range(1, COUNT + 1):
+            classes, items = run_names(run)
+            lines = archive.read(f"run{run:02d}/class_labels.txt").decode().splitlines()
+            class_of = dict(line.split() for line in lines)
+            truth.append([classes.index(class_of[item]) for item in items])
+            drawings = [decode(name, archive.read(name)) for name in classes + items]
+            found.append([known[small.tobytes()] for small in shrink(np.stack(drawings))])
+    support, query = np.split(np.array(found), 2, axis=1)
+    return OneShot(support, query, np.array(truth))
 
 
-def examine_runs(archive: Path) -> Runs:
-    """Read every run from the zip archive and compare it with the published one.
-
-    Raises: ValueError for a file that is not a zip archive.
-    """
-    digests = published("runs.csv")
-    expected = [run_names(run) for run in digests]
-    images = np.zeros((len(digests), 2 * WAYS, SMALL, SMALL), dtype=np.uint8)
-    truth = np.zeros((len(digests), WAYS), dtype=np.int64)
-    with Photographs(archive, ()).opened() as place:
-        existing = [name for name in place.names() if not is_litter(name)]
-        known = [name for names in expected for name in names]
-        problems = differences(f"{archive}: ", known, existing)
-        for i, (run, names) in enumerate(zip(digests, expected, strict=True)):
-            drawings, wrong = read_drawings(place, names[:-1], existing)
-            try:
-                answers = place.read(names[-1], LARGEST).split() if names[-1] in existing else []
-            except ValueError as error:
-                answers, wrong = [], [*wrong, f"{archive}: {error}"]
-            if run_digest(drawings, answers) == digests[run]:
-                images[i] = shrink(drawings.reshape(-1, SIDE, SIDE))
-                truth[i] = _truth(names, answers)
-            elif not wrong and set(names).issubset(existing):
-                wrong = [f"{archive}: {run} is not the published one"]
-            problems += wrong
-    return Runs(images, truth, problems)
-
-
-def run_names(run: str) -> list[str]:
-    """The files of a run: 20 drawings to classify, 20 to choose from, and the answers."""
+def run_names(run: int) -> tuple[list[str], list[str]]:
+    """The files of a run: the drawings to choose from, and those to classify."""
     numbers = range(1, WAYS + 1)
-    return [
-        *(f"{run}/test/item{number:02d}.png" for number in numbers),
-        *(f"{run}/training/class{number:02d}.png" for number in numbers),
-        f"{run}/class_labels.txt",
-    ]
-
-
-def run_digest(drawings: np.ndarray, answers: list[bytes]) -> str:
-    """SHA-256 (hex) of a run: drawings (40, 105 * 105) bool and the words of class_labels.txt."""
-    packed = np.packbits(drawings, axis=1).tobytes()
-    return hashlib.sha256(packed + b" ".join(answers)).hexdigest()
-
-
-def _truth(names: list[str], answers: list[bytes]) -> list[int]:
-    """The class that each drawing belongs to, from pairs of drawing and class."""
-    words = [answer.decode() for answer in answers]
-    class_of = dict(zip(words[::2], words[1::2], strict=True))
-    classes = names[WAYS : 2 * WAYS]
-    return [classes.index(class_of[name]) for name in names[:WAYS]]
+    classes = [f"run{run:02d}/training/class{number:02d}.png" for number in numbers]
+    return classes, [f"run{run:02d}/test/item{number:02d}.png" for number in numbers]

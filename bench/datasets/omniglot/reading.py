@@ -22,24 +22,20 @@ from bench.datasets.files.work import Progress
 
 PARTS = ("images_background", "images_evaluation")
 DRAWINGS = 20  # of each character
-LARGEST = 65_536  # bytes: a published file has a few hundred
 SIDE = 105  # pixels of a published drawing, each way
 SMALL = 28
 
 
-def published(table: str) -> dict[str, str]:
-    """A table of this package: the SHA-256 (hex) of each character or run, by name.
-
-    That of a character is over its 20 drawings, one after the other, each packed to bits.
-    """
-    with Path(__file__).with_name(table).open(newline="") as file:
+def published() -> dict[str, str]:
+    """The SHA-256 (hex) of each character's 20 drawings, one after the other, packed to bits."""
+    with Path(__file__).with_name("characters.csv").open(newline="") as file:
         _, *rows = csv.reader(file)
     return {name: digest for name, digest in rows}
 
 
 def characters() -> list[str]:
     """The 1,623 characters in order of number, as part/alphabet/characterNN."""
-    return list(published("characters.csv"))
+    return list(published())
 
 
 def items() -> list[list[str]]:
@@ -57,7 +53,7 @@ def examine(root: Path | None, report: Progress) -> tuple[np.ndarray, list[str]]
     drawing is missing or broken; the problems. Raises: FileNotFoundError if an archive or folder is
     missing; ValueError for a file that is not a zip archive.
     """
-    digests = published("characters.csv")
+    digests = published()
     images = np.zeros((len(digests), DRAWINGS, SMALL, SMALL), dtype=np.uint8)
     problems = []
     with ExitStack() as stack:
@@ -108,7 +104,7 @@ def read_drawings(
     for i, name in enumerate(names):
         if name in existing:
             try:
-                drawings[i] = decode(name, place.read(name, LARGEST)).ravel()
+                drawings[i] = decode(name, place.read(name)).ravel()
             except ValueError as error:
                 problems.append(f"{place.path}: {error}")
     return drawings, problems

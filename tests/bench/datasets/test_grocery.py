@@ -8,6 +8,7 @@ import pytest
 
 from bench.datasets import grocery_store, load, verify
 from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.verify import examine
 from bench.datasets.grocery_store import LISTS, PLACES, load_grocery_store
 from tests.support.photographs import pack, write_pictures
 from tests.support.tiny import quiet
@@ -64,7 +65,8 @@ def test_the_repository_is_read_in_each_of_its_places(folder: Path, place: str) 
     assert dataset.coarse == ("Pepper", "Leek", "Pepper")
     parts = {part: positions.tolist() for part, positions in dataset.split.parts().items()}
     assert parts == {"train": [0, 1], "validation": [2, 3], "query": [4, 5], "gallery": [4, 5]}
-    assert grocery_store.check_grocery_store(root, quiet) == []
+    assert isinstance(dataset.images, Photographs)
+    assert examine(dataset.images, quiet) == []
 
 
 def test_archive_and_folder_have_one_checksum(folder: Path) -> None:

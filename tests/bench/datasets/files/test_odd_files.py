@@ -52,7 +52,7 @@ def test_pipes_in_a_data_set_are_named_and_not_read(zoo: Path) -> None:
     os.mkfifo(zoo / "a" / "pipe.png")
     problems = broken(Photographs(zoo, ("a/0.png", "a/pipe.png")), quiet)
     assert problems == [f"a/pipe.png in {zoo} is not a file; take it out"]
-    assert examine(Photographs(zoo, tuple(NAMES)), "abcdef", quiet) == []
+    assert examine(Photographs(zoo, tuple(NAMES)), quiet) == []
 
 
 def test_a_file_that_is_too_large_is_named_before_it_is_read(

@@ -165,13 +165,13 @@ from bench.datasets.files import pixels, work
 from tests.support.photographs import NAMES, decoded
 from bench.datasets.files.photographs import Photographs
 pixels.PART = 4
-plain = pixels.Part.write
-def write(part, images):
-    if part.path.stem == "00002":
-        part.path.with_suffix(".partial").write_bytes(b"half of it")
+plain = pixels.write_part
+def write(path, images):
+    if path.stem == "00002":
+        path.with_suffix(".partial").write_bytes(b"half of it")
         os.kill(os.getpid(), signal.SIGKILL)
-    plain(part, images)
-pixels.Part.write = write
+    plain(path, images)
+pixels.write_part = write
 decoded(Photographs(Path(sys.argv[1]), NAMES), 6)
 """
 
@@ -273,8 +273,8 @@ def test_too_little_space_is_reported_before_anything_is_decoded(
     worked = count_work(monkeypatch)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=575))
     message = (
-        rf"4 photographs decoded at a side of 6 cannot be stored in {cache}/zoo-6-\w* \(about 576 "
-        r"bytes needed, 575 free\); set PROXY_BENCH_CACHE to a folder on another disk"
+        rf"4 photographs decoded at a side of 6 cannot be stored in {cache}/zoo-6-\w* \(576 "
+        r"bytes needed, 575 free\); set PROXY_BENCH_CACHE to a folder that"
     )
     with pytest.raises(OSError, match=message) as caught:
         decoded(photographs, 6)

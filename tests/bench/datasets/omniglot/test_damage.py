@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from bench.datasets import verify
 from bench.datasets.omniglot import protocols, reading
 from bench.datasets.omniglot.dataset import check_omniglot, load_omniglot
-from bench.datasets.omniglot.protocols import run_digest, run_names
+from bench.datasets.omniglot.protocols import run_names
 from bench.datasets.omniglot.reading import shrink
 from tests.support.tiny import quiet
 
@@ -37,57 +38,62 @@ def _png(paper: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _answers(run: int, ends: str = "\n") -> bytes:
-    names = run_names(f"run{run:02d}")
-    pairs = [f"{names[item]} {names[20 + right]}" for item, right in enumerate(TRUTH[run - 1])]
-    return ends.join(pairs).encode()
-
-
 def _digest(drawings: np.ndarray) -> str:
     return hashlib.sha256(b"".join(np.packbits(one).tobytes() for one in drawings)).hexdigest()
 
 
+def _zip(files: Contents) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    return buffer.getvalue()
+
+
+def _runs() -> bytes:
+    """The archive of the two runs."""
+    files: Contents = {}
+    for number, (positions, truth) in enumerate(zip(RUNS, TRUTH, strict=True), start=1):
+        classes, items = run_names(number)
+        names = zip([*items, *classes], positions, strict=True)
+        files |= {name: _png(PAPER[i]) for name, i in names}
+        lines = [f"{item} {classes[right]}\n" for item, right in zip(items, truth, strict=True)]
+        files[f"run{number:02d}/class_labels.txt"] = "".join(lines).encode()
+    return _zip(files)
+
+
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch) -> Contents:
-    """The miniature's files; its tables replace the genuine ones."""
+    """The miniature's files; its digests replace the genuine ones."""
     drawings = [
         f"{name}/{number:04d}_{person:02d}.png"
         for number, name in enumerate(CHARACTERS, start=1)
         for person in range(1, 21)
     ]
-    files = {name: _png(paper) for name, paper in zip(drawings, PAPER, strict=True)}
     digests = {name: _digest(PAPER[20 * i : 20 * i + 20]) for i, name in enumerate(CHARACTERS)}
-    runs = {}
-    for number, positions in enumerate(RUNS, start=1):
-        *names, answers = run_names(f"run{number:02d}")
-        files |= {name: _png(PAPER[i]) for name, i in zip(names, positions, strict=True)}
-        files[answers] = _answers(number)
-        flat = PAPER[positions].reshape(40, -1)
-        runs[f"run{number:02d}"] = run_digest(flat, files[answers].split())
-    tables = {"characters.csv": digests, "runs.csv": runs}
-    for module in (reading, protocols):
-        monkeypatch.setattr(module, "published", tables.__getitem__)
-    return files
+    monkeypatch.setattr(reading, "published", lambda: digests)
+    runs = _runs()
+    pinned = replace(protocols.RUNS, checksum=f"sha256:{hashlib.sha256(runs).hexdigest()}")
+    monkeypatch.setattr(protocols, "RUNS", pinned)
+    monkeypatch.setattr(protocols, "COUNT", 2)
+    files = {name: _png(paper) for name, paper in zip(drawings, PAPER, strict=True)}
+    return files | {"all_runs.zip": runs}
 
 
 def _write(root: Path, contents: Contents, unpack: bool = False) -> dict[str, Path]:
-    """Write archives, or folders and the archive of the runs; returns their paths by name."""
+    """Write archives, or folders and the archive of the runs; returns the parts' paths by name."""
     folder = root / "omniglot"
     folder.mkdir()
-    places = {}
-    for part, start in ((reading.PARTS[0],) * 2, (reading.PARTS[1],) * 2, ("all_runs", "run")):
-        own = {name: data for name, data in contents.items() if name.startswith(start)}
-        if unpack and part in reading.PARTS:
+    (folder / "all_runs.zip").write_bytes(contents["all_runs.zip"])
+    for part in reading.PARTS:
+        own = {name: data for name, data in contents.items() if name.startswith(part)}
+        if unpack:
             for name, data in own.items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(data)
-            places[part] = folder / part
-        elif own:
-            places[part] = folder / f"{part}.zip"
-            with zipfile.ZipFile(places[part], "w") as packed:
-                for name, data in own.items():
-                    packed.writestr(name, data)
-    return places
+        else:
+            (folder / f"{part}.zip").write_bytes(_zip(own))
+    return {part: folder / (part if unpack else f"{part}.zip") for part in reading.PARTS}
 
 
 def _drop(start: str) -> Damage:
@@ -102,13 +108,6 @@ def _put(name: str, data: bytes) -> Damage:
     return lambda contents: contents.update({name: data})
 
 
-def _swap(one: str, other: str) -> Damage:
-    def damage(contents: Contents) -> None:
-        contents[one], contents[other] = contents[other], contents[one]
-
-    return damage
-
-
 ONE = f"{KLINGON}/character02/0007_05.png"
 DAMAGES: list[tuple[Damage, str]] = [
     (_drop(ONE), f"{ONE} is missing"),
@@ -117,25 +116,12 @@ DAMAGES: list[tuple[Damage, str]] = [
     (_put(ONE, _png(~PAPER[0])), f"a drawing of {KLINGON}/character02 is not the published one"),
     (_put(ONE, _png(PAPER[0, :9])), f"{ONE} is 105x9 in mode 1, expected 105x105 1-bit"),
 ]
-ITEM, CLASS = "run02/test/item07.png", "run02/training/class03.png"
-RUN_DAMAGES: list[tuple[Damage, str]] = [
-    (_drop(ITEM), f"{ITEM} is missing"),
-    (_drop("run02/test/"), "run02/test is missing (20 files)"),
-    (_drop("run01/class_labels.txt"), "run01/class_labels.txt is missing"),
-    (_put("run03/test/item01.png", b"x"), "run03/test/item01.png does not belong here"),
-    (_swap(ITEM, CLASS), "run02 is not the published one"),
-    (_swap("run01/test/item01.png", "run01/test/item02.png"), "run01 is not the published one"),
-    (_put("run01/class_labels.txt", _answers(2)), "run01 is not the published one"),
-    (_put("run01/class_labels.txt", b"\xff\0"), "run01 is not the published one"),
-    (_put(CLASS, _png(PAPER[0, :9])), f"{CLASS} is 105x9 in mode 1, expected 105x105 1-bit"),
-]
 
 
 @pytest.mark.parametrize("unpack", [False, True])
 def test_the_undamaged_miniature_is_loaded(
     contents: Contents, tmp_path: Path, unpack: bool
 ) -> None:
-    contents["run01/class_labels.txt"] = _answers(1, "\r\n")
     _write(tmp_path, contents, unpack)
     assert check_omniglot(tmp_path, quiet) == []
     dataset = load_omniglot(tmp_path, "class-disjoint")
@@ -152,13 +138,6 @@ def test_the_undamaged_miniature_is_loaded(
     np.testing.assert_array_equal(dataset.one_shot.truth, TRUTH)
 
 
-def _check_one_problem(root: Path, start: str, problem: str, advice: str) -> None:
-    assert check_omniglot(root, quiet) == [problem]
-    message = re.escape(f"{start} not as published: {problem}; {advice}")
-    with pytest.raises(ValueError, match=f"^{message}"):
-        load_omniglot(root, "class-disjoint")
-
-
 @pytest.mark.parametrize("unpack", [False, True])
 @pytest.mark.parametrize(("damage", "expected"), DAMAGES)
 def test_each_damage_is_one_problem_with_file_and_entry(
@@ -167,23 +146,18 @@ def test_each_damage_is_one_problem_with_file_and_entry(
     damage(contents)
     place = _write(tmp_path, contents, unpack)["images_evaluation"]
     place = place.parent if unpack else place
-    _check_one_problem(tmp_path, "omniglot is", f"{place}: {expected}", "`proxy-bench data verify")
-
-
-@pytest.mark.parametrize(("damage", "expected"), RUN_DAMAGES)
-def test_each_damage_of_the_runs_is_one_problem(
-    contents: Contents, tmp_path: Path, damage: Damage, expected: str
-) -> None:
-    damage(contents)
-    problem = f"{_write(tmp_path, contents)['all_runs']}: {expected}"
-    advice = "delete all_runs.zip and download it again"
-    _check_one_problem(tmp_path, "omniglot's one-shot runs are", problem, advice)
+    problem = f"{place}: {expected}"
+    assert check_omniglot(tmp_path, quiet) == [problem]
+    message = re.escape(f"omniglot is not as published: {problem}; `proxy-bench data verify")
+    with pytest.raises(ValueError, match=f"^{message}"):
+        load_omniglot(tmp_path, "class-disjoint")
 
 
 def test_several_damages_are_all_listed(contents: Contents, tmp_path: Path) -> None:
-    for damage, _ in (DAMAGES[0], DAMAGES[2], RUN_DAMAGES[0]):
+    for damage, _ in (DAMAGES[0], DAMAGES[2]):
         damage(contents)
     contents["images_background/Ewok/character01/0001_20.png"] = b"no picture"
+    contents["all_runs.zip"] = contents["all_runs.zip"][:-30]
     places = _write(tmp_path, contents)
     problems = check_omniglot(tmp_path, quiet)
     unreadable = f"{places['images_background']}: images_background/Ewok/character01/0001_20.png is"
@@ -192,14 +166,14 @@ def test_several_damages_are_all_listed(contents: Contents, tmp_path: Path) -> N
         f"{places['images_evaluation']}: {KLINGON}/more.png does not belong here",
     ]
     assert problems[2].startswith(f"{unreadable} not a readable PNG file")
-    assert problems[3:] == [f"{places['all_runs']}: {ITEM} is missing"]
+    assert problems[3].startswith(f"{tmp_path}/omniglot/all_runs.zip is not the published archive")
+    assert len(problems) == 4
     with pytest.raises(ValueError, match=r"is missing \(and 2 more problems\); "):
         load_omniglot(tmp_path, "class-disjoint")
 
 
-@pytest.mark.parametrize("part", ["images_background", "all_runs"])
-def test_a_truncated_archive_is_one_problem(contents: Contents, tmp_path: Path, part: str) -> None:
-    place = _write(tmp_path, contents)[part]
+def test_a_truncated_archive_is_one_problem(contents: Contents, tmp_path: Path) -> None:
+    place = _write(tmp_path, contents)["images_background"]
     place.write_bytes(place.read_bytes()[:-30])
     message = f"^{place} is not a complete zip archive .*; get it again"
     with pytest.raises(ValueError, match=message):
@@ -229,26 +203,23 @@ def test_a_repeated_drawing_and_a_damaged_one_are_named(contents: Contents, tmp_
 
 
 def test_litter_of_file_managers_does_no_harm(contents: Contents, tmp_path: Path) -> None:
-    litter = {f"{KLINGON}/.DS_Store": b"x", "run01/__MACOSX/._item.png": b"x"}
+    litter = {f"{KLINGON}/{name}": b"x" for name in (".DS_Store", "__MACOSX/._item.png")}
     _write(tmp_path, contents | litter)
     assert check_omniglot(tmp_path, quiet) == []
 
 
-def test_another_archive_with_the_name_of_the_runs_is_named(
+def test_the_runs_are_optional_but_must_be_the_published_ones(
     contents: Contents, tmp_path: Path
 ) -> None:
-    for run in ("run01/", "run02/"):
-        _drop(run)(contents)
-    contents["run/0965_01.png"] = b"x"
-    place = _write(tmp_path, contents)["all_runs"]
-    assert check_omniglot(tmp_path, quiet) == [
-        f"{place}: all 82 files are missing, as run01/class_labels.txt",
-        f"{place}: run/0965_01.png does not belong here",
-    ]
-
-
-def test_the_runs_are_optional(contents: Contents, tmp_path: Path) -> None:
-    place = _write(tmp_path, contents)["all_runs"]
-    place.unlink()
+    _write(tmp_path, contents)
+    runs = tmp_path / "omniglot" / "all_runs.zip"
+    runs.write_bytes(contents["all_runs.zip"] + b"x")
+    advice = "delete it and download it again, or do without the one-shot runs"
+    message = rf"^{runs} is not the published archive: found sha256:\w+, expected \S+; {advice}$"
+    (problem,) = check_omniglot(tmp_path, quiet)
+    assert re.match(message, problem)
+    with pytest.raises(ValueError, match=message):
+        load_omniglot(tmp_path, "class-disjoint")
+    runs.unlink()
     assert check_omniglot(tmp_path, quiet) == []
     assert load_omniglot(tmp_path, "class-disjoint").one_shot is None
