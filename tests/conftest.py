@@ -50,7 +50,7 @@ def both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data_root() -> Path:
     """Folder of genuine data sets, from PROXY_BENCH_DATA."""
     root = os.environ.get("PROXY_BENCH_DATA")

@@ -25,30 +25,24 @@ def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         return load("glyphs", None, "class-disjoint")
 
 
-def test_counts_are_as_designed(glyphs: Dataset) -> None:
-    sizes = {
-        part: (len(positions), len(np.unique(glyphs.labels[positions])))
-        for part, positions in glyphs.split.parts().items()
+def test_class_disjoint_splits_scripts_and_every_fifth_training_letter(glyphs: Dataset) -> None:
+    parts = glyphs.split.parts()
+    names = {
+        part: {glyphs.class_names[label] for label in glyphs.labels[positions]}
+        for part, positions in parts.items()
     }
-    expected = {"train": (20568, 857), "validation": (5136, 214)}
-    assert sizes == {**expected, "query": (7368, 307), "gallery": (7368, 307)}
+    assert [len(positions) for positions in parts.values()] == [20568, 5136, 7368, 7368]
+    assert [len(classes) for classes in names.values()] == [857, 214, 307, 307]
     assert glyphs.pixels.shape == (33072, 28, 28)
     assert set(np.bincount(glyphs.labels)) == {24}
-
-
-def test_scripts_of_train_and_test_differ(glyphs: Dataset) -> None:
-    scripts = {
-        part: {glyphs.class_names[label].split()[1] for label in glyphs.labels[positions]}
-        for part, positions in glyphs.split.parts().items()
-    }
+    scripts = {part: {name.split()[1] for name in classes} for part, classes in names.items()}
     assert scripts["train"] == scripts["validation"] == {"LATIN", "GREEK"}
     assert scripts["query"] == {"CYRILLIC", "ARMENIAN", "GEORGIAN"}
-
-
-def test_every_fifth_training_letter_validates(glyphs: Dataset) -> None:
-    held_out = {glyphs.class_names[label][0] for label in glyphs.labels[glyphs.split.validation]}
+    held_out = {name[0] for name in names["validation"]}
     latin = [c for c in map(chr, letters()) if c < "\u0180"]  # Latin only, in order
     assert [c for c in latin if c in held_out] == latin[4::5]
+    assert len(letters()) == len(set(letters())) == 1378
+    assert {unicodedata.category(chr(c))[0] for c in letters()} == {"L"}
 
 
 def test_official_holds_out_typefaces_and_no_letters(
@@ -78,11 +72,6 @@ def test_items_name_letter_face_and_rendering(glyphs: Dataset) -> None:
     assert glyphs.class_names[glyphs.labels[position]] == "Ж CYRILLIC CAPITAL LETTER ZHE"
     one_face = list(render_face(FONTS / "DejaVuSerif.ttf", "DejaVuSerif", [0x416], RENDERINGS))
     np.testing.assert_array_equal(glyphs.pixels[position], one_face[1])
-
-
-def test_all_letters_are_letters() -> None:
-    assert len(letters()) == len(set(letters())) == 1378
-    assert {unicodedata.category(chr(c))[0] for c in letters()} == {"L"}
 
 
 def test_every_picture_has_ink_and_none_is_cut(glyphs: Dataset) -> None:

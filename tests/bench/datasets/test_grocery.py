@@ -9,7 +9,7 @@ import pytest
 from bench.datasets import grocery_store, load, verify
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.verify import examine
-from bench.datasets.grocery_store import LISTS, PLACES, load_grocery_store
+from bench.datasets.grocery_store import PLACES, load_grocery_store
 from tests.support.photographs import pack, write_pictures
 from tests.support.tiny import quiet
 
@@ -74,13 +74,6 @@ def test_archive_and_folder_have_one_checksum(folder: Path) -> None:
     (folder.parent / "data" / PLACES[0]).unlink()
     folder.rename(folder.parent / "data" / PLACES[2])
     assert load_grocery_store(folder.parent / "data", "official").checksum == zipped
-
-
-def test_line_ends_that_git_changed_are_the_same_list(folder: Path) -> None:
-    for name in LISTS:
-        path = folder / "dataset" / name
-        path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-    assert load_grocery_store(_place(folder, PLACES[1]), "official").labels.tolist()[:2] == [0, 1]
 
 
 def test_a_list_that_is_not_the_published_one_is_refused(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,23 +85,29 @@ def test_an_entry_that_is_too_large_once_unpacked_is_not_unpacked(
             opened.read("large.png")
 
 
-def test_an_entry_larger_than_it_says_is_not_unpacked_further(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+def _larger_than_it_says(content: bytes) -> bytes:
+    return content.replace((10**6).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+
+
+def _wrong_lzma_properties(content: bytes) -> bytes:
+    return content[:39] + b"\xff" + content[40:]  # after the header's 30 bytes and the name's 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "reason"),
+    [
+        (zipfile.ZIP_DEFLATED, _larger_than_it_says, "Bad CRC-32"),
+        (zipfile.ZIP_LZMA, _wrong_lzma_properties, ""),
+    ],
+)
+def test_a_damaged_entry_is_named_and_not_unpacked_further(
+    tmp_path: Path, kind: int, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", kind) as archive:
         archive.writestr("a.png", bytes(10**6))
-    content = (tmp_path / "a.zip").read_bytes()
-    lie = content.replace((10**6).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    assert lie != content
-    (tmp_path / "a.zip").write_bytes(lie)
-    (problem,) = broken(Photographs(tmp_path / "a.zip", ("a.png",)), quiet)
-    assert "cannot be read (Bad CRC-32" in problem
-
-
-def test_a_damaged_lzma_entry_is_named(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
-        archive.writestr("a.png", picture(1))
-    content = bytearray((tmp_path / "a.zip").read_bytes())
-    content[39] = 255  # the properties of the stream, after the header's 30 bytes and the name's 5
-    (tmp_path / "a.zip").write_bytes(bytes(content))
-    (problem,) = broken(Photographs(tmp_path / "a.zip", ("a.png",)), quiet)
-    assert "a.png" in problem
-    assert "cannot be read (" in problem
+    content = path.read_bytes()
+    assert damage(content) != content
+    path.write_bytes(damage(content))
+    (problem,) = broken(Photographs(path, ("a.png",)), quiet)
+    assert problem.startswith(f"a.png in {path} cannot be read ({reason}")

@@ -17,6 +17,7 @@ from bench.store.thumbnails import thumbnails_path
 from bench.suites.model import known_dataset
 from tests.support.fabricated import make_spec
 from tests.support.photographs import check_decoded, picture, write_pictures
+from tests.support.tiny import quiet as ignore
 
 CLASSES = ("bee", "ant", "cat", "émeu", "dog", "Yak")  # by code points: Yak first, émeu last
 NAMES = [f"{name}/{i}.png" for name in CLASSES for i in range(2)]
@@ -46,10 +47,6 @@ def _classes(dataset: Dataset, part: str) -> list[str]:
     return sorted({dataset.class_of(i) for i in dataset.split.parts()[part]})
 
 
-def _quiet(done: int, total: int) -> None:
-    return None
-
-
 def test_a_folder_per_class_is_split_by_name(root: Path) -> None:
     dataset = load("folder:zoo", root, "class-disjoint")
     assert dataset.name == "folder:zoo"
@@ -62,7 +59,7 @@ def test_a_folder_per_class_is_split_by_name(root: Path) -> None:
     assert _classes(dataset, "validation") == ["bee", "cat"]
     assert _classes(dataset, "query") == _classes(dataset, "gallery") == ["dog", "émeu"]
     assert dataset.cameras is None
-    assert verify("folder:zoo", root, _quiet) == []
+    assert verify("folder:zoo", root, ignore) == []
 
 
 def test_the_data_root_itself_is_a_folder_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +69,7 @@ def test_the_data_root_itself_is_a_folder_too(root: Path, monkeypatch: pytest.Mo
         found = load("folder", folder, "class-disjoint")
         assert (found.name, found.fingerprint) == ("folder", named.fingerprint)
         assert found.checksum == named.checksum
-    assert verify("folder", whole, _quiet) == []
+    assert verify("folder", whole, ignore) == []
 
 
 def test_nested_images_belong_to_the_class_and_hidden_ones_to_none(root: Path) -> None:
@@ -84,7 +81,7 @@ def test_nested_images_belong_to_the_class_and_hidden_ones_to_none(root: Path) -
     dataset = load("folder:zoo", root, "class-disjoint")
     assert set(dataset.items) == {*NAMES, *more}
     assert {dataset.class_of(dataset.items.index(name)) for name in more} == {"ant"}
-    assert verify("folder:zoo", root, _quiet) == []
+    assert verify("folder:zoo", root, ignore) == []
 
 
 def test_one_name_typed_in_two_ways_is_one_class_and_items_are_composed(root: Path) -> None:
@@ -145,7 +142,7 @@ def test_a_list_gives_class_and_part(root: Path) -> None:
     test = sorted([*NAMES[6:], "größe 鳥.png"])
     expected = {"train": NAMES[:2], "validation": NAMES[2:6], "query": test, "gallery": test}
     assert _parts(dataset) == {part: sorted(items) for part, items in expected.items()}
-    assert verify("folder:zoo", root, _quiet) == []
+    assert verify("folder:zoo", root, ignore) == []
 
 
 def test_by_classes_a_list_gives_labels_only(root: Path) -> None:
@@ -157,7 +154,7 @@ def test_by_classes_a_list_gives_labels_only(root: Path) -> None:
     assert dataset.cameras is None
     _list(root, [f"{name},{i // 2}" for i, name in enumerate(NAMES)], "path,label")
     assert load("folder:zoo", root, "class-disjoint").fingerprint == dataset.fingerprint
-    assert verify("folder:zoo", root, _quiet) == []
+    assert verify("folder:zoo", root, ignore) == []
 
 
 REID = [
@@ -182,7 +179,7 @@ def test_re_identification_has_cameras_junk_and_its_own_gallery(root: Path) -> N
     assert dataset.cameras.tolist() == [0, 1, -1, -1, -1, -1, 1, 2, 2, 1, 3, 1]
     assert dataset.split.query.tolist() == [6, 7]
     assert dataset.split.gallery.tolist() == [8, 9, 10, 11]
-    assert verify("folder:zoo", root, _quiet) == []
+    assert verify("folder:zoo", root, ignore) == []
     official = load("folder:zoo", root, "official")
     assert official.cameras is None
     assert official.fingerprint == dataset.fingerprint

@@ -1,4 +1,4 @@
-"""Omniglot: the shrinking filter, the table of characters, the genuine data, and damage to it."""
+"""Omniglot: the shrinking filter, the table of characters, and a check of the genuine data."""
 
 import io
 from pathlib import Path
@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import load, verify
-from bench.datasets.files.work import Progress
-from bench.datasets.omniglot import dataset as omniglot
-from bench.datasets.omniglot.reading import characters, decode, examine, items, shrink
+from bench.datasets.omniglot.dataset import check_omniglot
+from bench.datasets.omniglot.reading import characters, decode, items, shrink
 
 
 def _png(size: tuple[int, int] = (105, 105), mode: str = "1") -> bytes:
@@ -72,39 +70,8 @@ def test_characters_are_numbered_through_all_alphabets() -> None:
     assert items()[191][2] == "images_background/Braille/character01/0192_03.png"
 
 
-def test_genuine_data_has_the_published_counts_and_known_duplicate(data_root: Path) -> None:
-    omniglot = load("omniglot", data_root, "class-disjoint")
-    sizes = {
-        part: (len(positions), len(np.unique(omniglot.labels[positions])))
-        for part, positions in omniglot.split.parts().items()
-    }
-    expected = {"train": (14620, 731), "validation": (4660, 233)}
-    assert sizes == {**expected, "query": (13180, 659), "gallery": (13180, 659)}
-    held_out = {
-        omniglot.class_names[label].split("/")[0]
-        for label in omniglot.labels[omniglot.split.validation]
-    }
-    background = {name.split("/")[1] for name in characters()[:964]}
-    assert held_out == set(sorted(background)[4::5])
-    braille = "images_background/Braille/character01/0192"
-    one, other = (omniglot.items.index(f"{braille}_{person}.png") for person in ("03", "19"))
-    assert omniglot.class_names[omniglot.labels[one]] == "Braille/character01"
-    np.testing.assert_array_equal(omniglot.pixels[one], omniglot.pixels[other])
-
-
-def test_genuine_data_verifies_and_reports_progress(
-    data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    once: dict[Path, tuple[np.ndarray, list[str]]] = {}  # the archives are the same every time
-
-    def remembered(root: Path, report: Progress) -> tuple[np.ndarray, list[str]]:
-        if root not in once:
-            once[root] = examine(root, report)
-        return once[root]
-
-    monkeypatch.setattr(omniglot, "examine", remembered)
+def test_genuine_data_verifies_and_reports_progress(data_root: Path) -> None:
     seen: list[tuple[int, int]] = []
-    problems = verify("omniglot", data_root, lambda done, total: seen.append((done, total)))
-    assert problems == []
+    assert check_omniglot(data_root, lambda done, total: seen.append((done, total))) == []
     assert seen[0] == (20, 32460)
     assert seen[-1] == (32460, 32460)

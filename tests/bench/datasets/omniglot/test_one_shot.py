@@ -1,15 +1,17 @@
-"""Lake's twenty one-shot runs, genuine: every drawing found again, and a known error rate."""
+"""Genuine Omniglot: counts, and Lake's twenty one-shot runs with their known error rate."""
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
+from bench.datasets import load
 from bench.datasets.omniglot import dataset as omniglot
-from bench.datasets.omniglot.dataset import OMNIGLOT, load_omniglot
-from bench.datasets.omniglot.reading import decode, examine
+from bench.datasets.omniglot.dataset import OMNIGLOT
+from bench.datasets.omniglot.reading import characters, decode, examine
 from bench.datasets.splits import OneShot
 from bench.datasets.types import Dataset
 from tests.support.plain_hausdorff import inked, modified_hausdorff
@@ -18,36 +20,40 @@ Drawings = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def paper() -> Drawings:
-    """The runs' 800 drawings (105, 105) bool by name, empty without genuine data."""
-    return {}
-
-
-@pytest.fixture
-def drawings(data_root: Path, paper: Drawings) -> Drawings:
-    if not paper:
-        with zipfile.ZipFile(data_root / "omniglot" / "all_runs.zip") as packed:
-            names = [name for name in packed.namelist() if name.endswith(".png")]
-            paper.update({name: decode(name, packed.read(name)) for name in names})
-    return paper
+def drawings(data_root: Path) -> Drawings:
+    """The runs' 800 drawings (105, 105) bool by name."""
+    with zipfile.ZipFile(data_root / "omniglot" / "all_runs.zip") as packed:
+        names = [name for name in packed.namelist() if name.endswith(".png")]
+        return {name: decode(name, packed.read(name)) for name in names}
 
 
 @pytest.fixture(scope="module")
-def loaded() -> dict[str, Dataset]:
-    """The data set by protocol, empty without genuine data."""
-    return {}
+def datasets(data_root: Path) -> Iterator[dict[str, Dataset]]:
+    """The data set by protocol; while it is used, the drawings are not examined again."""
+    examined = examine(data_root, lambda done, total: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(omniglot, "examine", lambda root, report: examined)
+        yield {protocol: load("omniglot", data_root, protocol) for protocol in OMNIGLOT.protocols}
 
 
-@pytest.fixture
-def datasets(
-    data_root: Path, loaded: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Dataset]:
-    if not loaded:
-        examined = examine(data_root, lambda done, total: None)
-        monkeypatch.setattr(omniglot, "examine", lambda root, report: examined)
-        for protocol in OMNIGLOT.protocols:
-            loaded[protocol] = load_omniglot(data_root, protocol)
-    return loaded
+def test_genuine_data_has_the_published_counts_and_known_duplicate(
+    datasets: dict[str, Dataset],
+) -> None:
+    dataset = datasets["class-disjoint"]
+    sizes = {
+        part: (len(positions), len(np.unique(dataset.labels[positions])))
+        for part, positions in dataset.split.parts().items()
+    }
+    expected = {"train": (14620, 731), "validation": (4660, 233)}
+    assert sizes == {**expected, "query": (13180, 659), "gallery": (13180, 659)}
+    validating = dataset.labels[dataset.split.validation]
+    held_out = {dataset.class_names[label].split("/")[0] for label in validating}
+    background = {name.split("/")[1] for name in characters()[:964]}
+    assert held_out == set(sorted(background)[4::5])
+    braille = "images_background/Braille/character01/0192"
+    one, other = (dataset.items.index(f"{braille}_{person}.png") for person in ("03", "19"))
+    assert dataset.class_names[dataset.labels[one]] == "Braille/character01"
+    np.testing.assert_array_equal(dataset.pixels[one], dataset.pixels[other])
 
 
 def _runs(dataset: Dataset) -> OneShot:
