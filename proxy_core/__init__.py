@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from proxy_core.metrics.classification import (
         nearest_neighbor_accuracy as nearest_neighbor_accuracy,
     )
-    from proxy_core.metrics.classification import proxy_accuracy as proxy_accuracy
     from proxy_core.metrics.clustering import cluster_scores as cluster_scores
     from proxy_core.metrics.few_shot import draw_episodes as draw_episodes
     from proxy_core.metrics.few_shot import episode_accuracy as episode_accuracy
@@ -35,11 +34,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "losses": ["LOSSES", "ClusteredBatches", "HasClassVectors", "ClassVectors"],
-    "metrics.classification": [
-        "class_mean_accuracy",
-        "nearest_neighbor_accuracy",
-        "proxy_accuracy",
-    ],
+    "metrics.classification": ["class_mean_accuracy", "nearest_neighbor_accuracy"],
     "metrics.clustering": ["cluster_scores"],
     "metrics.few_shot": ["draw_episodes", "episode_accuracy", "one_shot_error"],
     "metrics.reid": ["rank_reid", "reid_summary"],

@@ -6,11 +6,7 @@ from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
 from proxy_core.losses import HasClassVectors
-from proxy_core.metrics.classification import (
-    class_mean_accuracy,
-    nearest_neighbor_accuracy,
-    proxy_accuracy,
-)
+from proxy_core.metrics.classification import class_mean_accuracy, nearest_neighbor_accuracy
 from proxy_core.metrics.few_shot import draw_episodes, episode_accuracy, one_shot_error
 from proxy_core.metrics.verification import verification
 
@@ -33,7 +29,8 @@ def accuracies(
     if (found := class_vectors(loss)) is not None:
         vectors, classes = found
         known = torch.unique(train_labels)  # ascending: class c of the loss is known[c]
-        scores["accuracy_proxy"] = proxy_accuracy(queries, labels, vectors, known[classes])
+        accuracy = nearest_neighbor_accuracy(queries, labels, vectors, known[classes])
+        scores["accuracy_proxy"] = accuracy
     return scores
 
 

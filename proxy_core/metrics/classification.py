@@ -23,23 +23,16 @@ def nearest_neighbor_accuracy(
     """Share in [0, 1] of the queries whose nearest gallery item has their label.
 
     queries (Q, D), gallery (G, D): vectors of any length and floating type. labels (Q,), (G,):
-    integers. Queries and gallery are two sets: each query is compared with the whole gallery.
+    integers. Queries and gallery are two sets: each query is compared with the whole gallery, which
+    holds images, or learned proxies, of which only the directions count.
 
     Raises ValueError for shapes that do not fit and for empty or non-finite input.
     """
-    return nearest_accuracy("gallery", queries, query_labels, gallery, gallery_labels)
-
-
-def proxy_accuracy(
-    queries: Tensor, query_labels: Tensor, proxies: Tensor, proxy_labels: Tensor
-) -> float:
-    """Share in [0, 1] of the queries whose nearest proxy has their label.
-
-    proxies (P, D): learned vectors of any length, one or more for each class. proxy_labels (P,):
-    integers. Only directions count, even if the loss trains with lengths. Otherwise as
-    `nearest_neighbor_accuracy`.
-    """
-    return nearest_accuracy("proxies", queries, query_labels, proxies, proxy_labels)
+    vectors, labels, _ = checked("queries", queries, query_labels, query_labels, queries)
+    items, classes, _ = checked("gallery", gallery, gallery_labels, gallery_labels, queries)
+    tiles = zip(torch.split(vectors, TILE), torch.split(labels, TILE), strict=True)
+    correct = [own_class_wins(v @ items.T, own[:, None] == classes) for v, own in tiles]
+    return float(torch.cat(correct).double().mean())
 
 
 def class_mean_accuracy(
@@ -52,23 +45,11 @@ def class_mean_accuracy(
     the distance to the mean and so prefers classes that are spread out. Arguments and errors as in
     `nearest_neighbor_accuracy`.
     """
-    queries, query_labels, _ = checked("queries", queries, query_labels, query_labels, queries)
-    items, labels, _ = checked("gallery", gallery, gallery_labels, gallery_labels, queries)
+    items, labels, _ = checked("gallery", gallery, gallery_labels, gallery_labels, gallery)
     classes, index = torch.unique(labels, return_inverse=True)
     sums = items.new_zeros(len(classes), items.shape[1]).index_add_(0, index, items)
     means = mean_directions(sums / index.bincount()[:, None])
-    return nearest_accuracy("means", queries, query_labels, means, classes)
-
-
-def nearest_accuracy(
-    name: str, queries: Tensor, query_labels: Tensor, items: Tensor, item_labels: Tensor
-) -> float:
-    """Share of queries (Q, D) whose nearest item (G, D) is of their class; `name` of the items."""
-    vectors, labels, _ = checked("queries", queries, query_labels, query_labels, queries)
-    others, classes, _ = checked(name, items, item_labels, item_labels, queries)
-    tiles = zip(torch.split(vectors, TILE), torch.split(labels, TILE), strict=True)
-    correct = [own_class_wins(v @ others.T, own[:, None] == classes) for v, own in tiles]
-    return float(torch.cat(correct).double().mean())
+    return nearest_neighbor_accuracy(queries, query_labels, means, classes)
 
 
 def own_class_wins(similarities: Tensor, own: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from proxy_core.metrics.classification import (
     mean_directions,
     nearest_neighbor_accuracy,
     own_class_wins,
-    proxy_accuracy,
 )
 from proxy_core.metrics.retrieval import rank
 from tests.support.plain_cosines import cloud, grids, integers, plain_cosine, plain_mean
@@ -47,7 +46,6 @@ def test_accuracies_are_those_of_plain_loops(tile: int, monkeypatch: pytest.Monk
     queries[1][3] = 99  # a class that the gallery lacks: wrong
     expected = plain_accuracy(queries, gallery)
     assert nearest_neighbor_accuracy(*queries, *gallery) == expected
-    assert proxy_accuracy(*queries, *gallery) == expected
     by_means = plain_accuracy(queries, plain_means(gallery))
     assert class_mean_accuracy(*queries, *gallery) == by_means
     assert 0.1 < expected < 0.9
@@ -80,12 +78,13 @@ def test_a_class_may_have_several_proxies() -> None:
     proxies = torch.tensor([[1.0, 0.0], [9.0, 9.0], [0.0, 0.1]])
     queries = torch.tensor([[1.0, 0.3], [0.3, 1.0], [1.0, 1.1], [1.0, 1.1]])
     labels = torch.tensor([0, 0, 1, 0])
-    assert proxy_accuracy(queries, labels, proxies, torch.tensor([0, 1, 0])) == 0.75
+    of_proxy = torch.tensor([0, 1, 0])
+    assert nearest_neighbor_accuracy(queries, labels, proxies, of_proxy) == 0.75
 
 
 def test_collapsed_embeddings_are_all_wrong() -> None:
     queries, labels = torch.full((12, 3), 0.3), torch.arange(12) % 3
-    for accuracy in (nearest_neighbor_accuracy, class_mean_accuracy, proxy_accuracy):
+    for accuracy in (nearest_neighbor_accuracy, class_mean_accuracy):
         assert accuracy(queries, labels, queries, labels) == 0.0
 
 
@@ -110,14 +109,16 @@ def test_means_that_cancel_out_have_no_direction() -> None:
 
 def test_bad_input_is_refused() -> None:
     x, y = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 1, 1])
-    for accuracy in (nearest_neighbor_accuracy, class_mean_accuracy, proxy_accuracy):
+    for accuracy in (nearest_neighbor_accuracy, class_mean_accuracy):
         with pytest.raises(ValueError, match=r"labels of queries are torch.float32 of shape \(4,"):
             accuracy(x, y.float(), x, y)
         with pytest.raises(ValueError, match="queries hold NaN or infinity in 4 of 4 rows"):
             accuracy(x * torch.nan, y, x, y)
-    with pytest.raises(ValueError, match=r"labels of gallery are torch.int64 of shape \(3,\)"):
-        nearest_neighbor_accuracy(x, y, x, y[:3])
-    with pytest.raises(ValueError, match="proxies: 2 dimensions, queries: 3"):
-        proxy_accuracy(x, y, x[:, :2], y)
-    with pytest.raises(ValueError, match=r"proxies have shape \(0, 3\)"):
-        proxy_accuracy(x, y, x[:0], y[:0])
+        with pytest.raises(ValueError, match=r"queries have shape \(12,\)"):
+            accuracy(x.flatten(), y, x, y)
+        with pytest.raises(ValueError, match=r"labels of gallery are torch.int64 of shape \(3,\)"):
+            accuracy(x, y, x, y[:3])
+        with pytest.raises(ValueError, match="gallery: 2 dimensions, queries: 3"):
+            accuracy(x, y, x[:, :2], y)
+        with pytest.raises(ValueError, match=r"gallery have shape \(0, 3\)"):
+            accuracy(x, y, x[:0], y[:0])
