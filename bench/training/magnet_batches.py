@@ -55,7 +55,7 @@ def find_clusters(
         members = labels == label
         seed = int(generator.integers(2**32))
         found = k_means(points[members], min(per_class, int(members.sum())), seed=seed)
-        of_image[members] = label * per_class + found.of_point
+        of_image[members] = label * per_class + found
     centroids = means(points, of_image, (int(labels.max()) + 1) * per_class)
     unrated = torch.zeros(len(centroids), dtype=points.dtype)
     clusters = Clusters(of_image, centroids, unrated, per_class)

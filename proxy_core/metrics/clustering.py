@@ -60,7 +60,7 @@ def cluster_scores(
             progress(total * len(values["ami"]) + done, total * len(seeds))
 
     for seed in seeds:
-        found = k_means(points, classes, seed=seed, progress=report).of_point.cpu().numpy()
+        found = k_means(points, classes, seed=seed, progress=report).cpu().numpy()
         values["nmi"].append(float(normalized_mutual_info_score(truth, found)))
         values["ami"].append(adjusted_mutual_information(truth, found))
     scores = {name: sum(found) / len(found) for name, found in values.items()}

@@ -9,7 +9,6 @@ other than a CPU compute in float64 throughout.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,37 +29,23 @@ SUMMED = 1e-5  # share of a sum that float32 may lose
 Share = Callable[[float], None]  # called with the share in [0, 1] of the work that is done
 
 
-@dataclass(frozen=True, eq=False)
-class Clustering:
-    """N points in k clusters.
-
-    Attributes: of_point (N,) int64 in 0..k-1; centers (k, D) float64; objective, the sum of squared
-    distances of points to their centers; iterations, how often the centers moved.
-    """
-
-    of_point: Tensor
-    centers: Tensor
-    objective: float
-    iterations: int
-
-
 def k_means(
     points: Tensor,
     k: int,
     *,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
-) -> Clustering:
+) -> Tensor:
     """Cluster points by greedy k-means++ and at most 300 of Lloyd's iterations.
 
     points (N, D) of any floating type, clustered on their device; k in 1..N; seed >= 0. `progress`
     is called with `(done, total)` in points after every round of the start and every iteration; how
     many iterations are left is an estimate.
 
-    Returns the clusters. The same seed gives the same bits on any number of threads. Each point is
-    in the cluster of its nearest center, of equally near ones the first, so equal points are
-    together. Clusters that become empty take the points farthest from their centers, and stay empty
-    only with fewer than k distinct points. Memory beside the points: a copy in float32, some 100
+    Returns the clusters (N,), int64 in 0..k-1. The same seed gives the same clusters on any number
+    of threads. Each point is in the cluster of its nearest center, of equally near ones the first,
+    so equal points are together. Clusters that become empty take the points farthest from their
+    centers, and stay empty only with fewer than k distinct points. Memory beside the points: a copy in float32, some 100
     bytes for each point, 30 for each number in the centers, 12 for each point and each of
     max(k / 256, 1) (2 + ln k) candidates (k / 256 above 2,048 clusters), and 30 MB on a CPU.
 
@@ -88,13 +73,9 @@ def k_means(
     mean, scale = frame(points)
     rounded = torch.cat([on_grid((part.double() - mean) / scale).float() for part in split(points)])
     rows = draw_centers(rounded, k, np.random.default_rng(seed), lambda done: report(done / 2))
-    of_point, centers, iterations = lloyd(
-        rounded, rounded[rows].double(), lambda done: report((1 + done) / 2)
-    )
+    of_point = lloyd(rounded, rounded[rows].double(), lambda done: report((1 + done) / 2))
     report(1.0)
-    # numpy adds up in one thread, so in one order.
-    objective = float(squared_distances(rounded, centers, of_point).cpu().numpy().sum())
-    return Clustering(of_point, centers * scale + mean, objective * scale**2, iterations)
+    return of_point
 
 
 def check(points: Tensor, k: int, seed: int) -> None:
@@ -244,8 +225,8 @@ def come_nearer(points: Tensor, distances: Tensor, chosen: np.ndarray, gains: Te
 # Lloyd's iterations
 
 
-def lloyd(points: Tensor, centers: Tensor, share: Share) -> tuple[Tensor, Tensor, int]:
-    """Clusters (N,), centers (k, D) and number of moves, from centers on the grid.
+def lloyd(points: Tensor, centers: Tensor, share: Share) -> Tensor:
+    """Clusters (N,) after at most `ITERATIONS` moves of centers (k, D), which start on the grid.
 
     `share` is called after each move, as if it took three quarters of the time of the one before.
     """
@@ -254,13 +235,13 @@ def lloyd(points: Tensor, centers: Tensor, share: Share) -> tuple[Tensor, Tensor
     for iteration in range(ITERATIONS):
         of_point = fill_empty(points, centers, of_point)
         if not update(sums, points, before, of_point):
-            return of_point, centers, iteration
+            break
         counts = torch.bincount(of_point, minlength=len(centers))[:, None]
         moved = torch.where(counts > 0, on_grid(sums / counts.clamp(min=1)), centers)
         before, of_point = of_point, reassign(points, centers, moved, of_point)
         centers = moved
         share(1 - 0.75 ** (iteration + 1))
-    return of_point, centers, ITERATIONS
+    return of_point
 
 
 def fill_empty(points: Tensor, centers: Tensor, of_point: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from proxy_core.metrics.kmeans import k_means
 from tests.speed.alternation import times_faster
+from tests.support.plain_lloyd import objective
 
 FULL = "PROXY_BENCH_FULL_SPEED"  # set to 1 for 60,502 images of 11,316 classes: some minutes
 full_size = pytest.mark.skipif(os.environ.get(FULL) != "1", reason=f"{FULL}=1 runs it")
@@ -48,7 +49,7 @@ def test_k_means_against_scikit_learn(
 
     def ours(seed: int) -> tuple[float, float]:
         found = k_means(points, classes, seed=seed)
-        return found.objective, normalized_mutual_info_score(truth, found.of_point.numpy())
+        return objective(points, found), normalized_mutual_info_score(truth, found.numpy())
 
     def theirs(seed: int) -> tuple[float, float]:
         found = KMeans(classes, n_init=1, random_state=seed).fit(rows)
@@ -77,7 +78,7 @@ def test_k_means_of_many_clusters_against_faiss(
     rows, start = points.numpy(), faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
 
     def ours() -> float:
-        return k_means(points, classes, seed=0).objective
+        return objective(points, k_means(points, classes, seed=0))
 
     def theirs() -> float:
         found = faiss.Kmeans(dim, classes, niter=20, min_points_per_centroid=1, init_method=start)

@@ -17,28 +17,28 @@ def clouds(size: int, centers: int, *, dim: int, noise: float = 0.3, seed: int =
     return torch.from_numpy(points / np.linalg.norm(points, axis=1, keepdims=True)).float()
 
 
-def objective(points: Tensor, of_point: Tensor, centers: Tensor) -> float:
-    """Sum of squared distances, by differences."""
-    return float((points.double() - centers.double()[of_point]).square().sum())
+def objective(points: Tensor, of_point: Tensor) -> float:
+    """Sum of squared distances of points to the means of their clusters, by differences."""
+    clusters, sizes = torch.unique(of_point, return_inverse=True, return_counts=True)[1:]
+    sums = torch.zeros(len(sizes), points.shape[1], dtype=torch.float64)
+    means = sums.index_add(0, clusters, points.double()) / sizes[:, None]
+    return float((points.double() - means[clusters]).square().sum())
 
 
-def plain_lloyd(points: Tensor, centers: Tensor, iterations: int) -> tuple[list[int], list[float]]:
-    """Clusters of the points, and the objective after each assignment; no cluster is ever empty."""
+def plain_lloyd(points: Tensor, centers: Tensor) -> list[int]:
+    """Clusters of the points once no point changes its own; no cluster is ever empty."""
     rows, middles = points.double().numpy(), centers.double().numpy().copy()
-    objectives: list[float] = []
     before: list[int] = []
-    for _ in range(iterations + 1):
+    while True:
         distances = [[float(((row - middle) ** 2).sum()) for middle in middles] for row in rows]
         of_point = [min(range(len(middles)), key=each.__getitem__) for each in distances]
-        objectives.append(sum(map(min, distances)))
         if of_point == before:
-            break
+            return of_point
         before = of_point
         for cluster in range(len(middles)):
             members = [place for place, own in enumerate(of_point) if own == cluster]
             assert members, "an empty cluster: choose other points"
             middles[cluster] = rows[members].sum(axis=0) / len(members)
-    return of_point, objectives
 
 
 @st.composite

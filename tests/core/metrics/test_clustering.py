@@ -39,7 +39,7 @@ def information(left: tuple[int, ...], right: tuple[int, ...]) -> float:
 
 def test_nmi_is_that_of_counts_with_k_the_number_of_classes() -> None:
     embeddings, labels = clouds(noise=1.0)
-    found = k_means(unit(embeddings.double()), 5, seed=3).of_point
+    found = k_means(unit(embeddings.double()), 5, seed=3)
     assert len(set(found.tolist())) == 5
     sides = tuple(labels.tolist()), tuple(found.tolist())
     expected = 2 * information(*sides) / sum(information(side, side) for side in sides)
