@@ -45,9 +45,10 @@ def k_means(
     Returns the clusters (N,), int64 in 0..k-1. The same seed gives the same clusters on any number
     of threads. Each point is in the cluster of its nearest center, of equally near ones the first,
     so equal points are together. Clusters that become empty take the points farthest from their
-    centers, and stay empty only with fewer than k distinct points. Memory beside the points: a copy in float32, some 100
-    bytes for each point, 30 for each number in the centers, 12 for each point and each of
-    max(k / 256, 1) (2 + ln k) candidates (k / 256 above 2,048 clusters), and 30 MB on a CPU.
+    centers, and stay empty only with fewer than k distinct points. Memory beside the points: a copy
+    in float32, some 100 bytes for each point, 30 for each number in the centers, 12 for each point
+    and each of max(k / 256, 1) (2 + ln k) candidates (k / 256 above 2,048 clusters), and 30 MB on a
+    CPU.
 
     Raises ValueError for points that are not a matrix, not finite or 1e38 from their mean, for k
     outside 1..N, and for a negative seed.

@@ -1,10 +1,9 @@
-"""Losses as the tests of all losses build them, and a watch on the memory that they take."""
+"""Losses as the tests of all losses build them."""
 
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import nn
 
 from proxy_core.losses import LOSSES
 
@@ -35,16 +34,3 @@ def make(variant: str, classes: int = CLASSES, seed: int = 5) -> nn.Module:
     name, changes = VARIANTS[variant]
     torch.manual_seed(seed)
     return LOSSES[name](classes, DIM, **changes)
-
-
-class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the number of elements of the largest tensor that any operation returns."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        result = func(*args, **(kwargs or {}))
-        for value in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(value, Tensor):
-                self.elements = max(self.elements, value.numel())
-        return result

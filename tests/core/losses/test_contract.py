@@ -15,7 +15,8 @@ from torch.func import functional_call
 from proxy_core.hyper_parameters import allowed, is_allowed
 from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
 from proxy_core.metrics.retrieval import rank
-from tests.support.loss_variants import CLASSES, DIM, VARIANTS, Largest, make
+from tests.support.largest import Largest
+from tests.support.loss_variants import CLASSES, DIM, VARIANTS, make
 
 # At the scales of their papers, meant for hundreds of classes, these two fit the overlap of four
 # clouds rather than their centers; the peer's do so too.

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxy_core.metrics import kmeans as module
 from proxy_core.metrics.kmeans import (
@@ -20,6 +19,7 @@ from proxy_core.metrics.kmeans import (
     on_grid,
     reassign,
 )
+from tests.support.largest import Largest
 from tests.support.plain_lloyd import clouds, first_nearest, objective, plain_lloyd, problems
 
 
@@ -266,18 +266,6 @@ def test_progress_rises_from_round_to_round_and_iteration_to_iteration() -> None
     assert done[-1] == 900
 
 
-class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records the number of elements of the largest tensor that torch makes."""
-
-    numel = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor):
-            self.numel = max(self.numel, result.numel())
-        return result
-
-
 def test_pairs_of_points_and_centers_are_never_all_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -285,7 +273,7 @@ def test_pairs_of_points_and_centers_are_never_all_in_memory(
     points = clouds(4000, 700, dim=4)
     with Largest() as largest:  # type: ignore[no-untyped-call]
         k_means(points, 640, seed=0)
-    assert largest.numel == 4000 * -(-640 // module.ROUNDS) * 8  # the candidates of a round
+    assert largest.elements == 4000 * -(-640 // module.ROUNDS) * 8  # the candidates of a round
 
 
 def test_bad_input_is_refused() -> None:

@@ -1,7 +1,6 @@
 """Verification against plain loops over all pairs and against scikit-learn, with ties."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +8,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from proxy_core.metrics import verification as module
 from proxy_core.metrics.verification import Steps, Verification, tar_at, verification
+from tests.support.largest import Largest
 from tests.support.plain_cosines import cloud, grids, integers
 from tests.support.plain_verification import Pairs, plain_pairs
 
@@ -127,25 +126,15 @@ def test_the_roc_has_equal_steps_of_the_logarithm() -> None:
     assert (found.roc_tar.diff() >= 0).all()
 
 
-class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the size of the largest tensor that torch makes."""
-
-    numel = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor):
-            self.numel = max(self.numel, result.numel())
-        return result
-
-
 def test_nothing_as_large_as_the_pairs_is_ever_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TILE", 30)
     labels = torch.arange(600) % 300
     embeddings = torch.randn(600, 3, generator=torch.Generator().manual_seed(0))
     with Largest() as largest:  # type: ignore[no-untyped-call]
         verification(embeddings, labels)
-    assert 900 <= largest.numel <= 1800  # tile x tile and N x D, where there are 179,400 impostors
+    assert (
+        900 <= largest.elements <= 1800
+    )  # tile x tile and N x D, where there are 179,400 impostors
 
 
 def test_bad_input_is_refused() -> None:
