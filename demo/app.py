@@ -10,17 +10,12 @@ import gradio as gr
 
 from demo.library import Library
 from demo.page import show
-from demo.render.browse import render
+from demo.render import render
+from demo.retrieved import STEPS
 from demo.routes import picture_route
 from demo.view import NEIGHBORS, read_address, to_int
 
 HOST = "127.0.0.1"  # no other machine on the network can reach it
-STEPS = {
-    "previous": "Previous",
-    "next": "Next",
-    "random": "Random",
-    "failure": "Random failure",
-}  # step -> label of its button
 NOTHING = [gr.skip()] * 10  # leaves every component of `lay_out` as it is
 PUSH = """(address) => {
   if (address && address !== location.search) history.pushState(null, '', address);

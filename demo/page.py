@@ -7,8 +7,7 @@ import numpy as np
 
 from bench.store.runs import StoredRunError
 from demo.library import Library, Shelf
-from demo.render.browse import Picture, render
-from demo.render.scores import render_curves, render_scores
+from demo.render import Picture, render, render_curves, render_scores
 from demo.retrieved import STEPS, Retrieved, neighbors_of, open_run, outcome, step_to
 from demo.routes import picture_address
 from demo.view import View, fit, read_view, write_address
@@ -37,12 +36,7 @@ class Page:
     curves: str | None
 
 
-def show(
-    library: Library,
-    parameters: Mapping[str, object],
-    step: str = "",
-    generator: np.random.Generator | None = None,
-) -> Page:
+def show(library: Library, parameters: Mapping[str, object], step: str = "") -> Page:
     """The page for the parameters of an address, moved by a step of `STEPS` if one is named."""
     view = read_view(library, parameters)
     shelf = library.shelf(view.shelf)
@@ -52,7 +46,7 @@ def show(
         queries = kept = 0
         query, neighbors = render("message", str(error), "problem"), ""
     else:
-        view, note = move(fit(view, retrieved), retrieved, step, generator)
+        view, note = move(fit(view, retrieved), retrieved, step)
         wanted = str(parameters.get("run"))
         if wanted != view.run and wanted in shelf.run_labels:
             other = f"{shelf.run_labels[wanted]} did not keep its neighbours"
@@ -64,13 +58,11 @@ def show(
     return Page(view, write_address(view), queries, kept, query, neighbors, results, curves)
 
 
-def move(
-    view: View, retrieved: Retrieved, step: str, generator: np.random.Generator | None
-) -> tuple[View, str]:
+def move(view: View, retrieved: Retrieved, step: str) -> tuple[View, str]:
     """The view after a step, or the same view and the reason."""
     if step not in STEPS:
         return view, ""
-    target = step_to(retrieved, view.query, step, generator or np.random.default_rng())
+    target = step_to(retrieved, view.query, step, np.random.default_rng())
     return (view, NO_STEP[step]) if target is None else (replace(view, query=target), "")
 
 

@@ -5,6 +5,7 @@ Plain functions over stored arrays: no Gradio, no HTML, no torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -13,7 +14,7 @@ from bench.store.runs import Run, StoredRunError
 from bench.store.thumbnails import Thumbnails
 from demo.library import Shelf
 
-STEPS = ("previous", "next", "random", "failure")
+STEPS = {"previous": "Previous", "next": "Next", "random": "Random", "failure": "Random failure"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +58,6 @@ class Neighbor:
     similarity: float
     hit: bool
     is_query: bool
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Scores of one query against the whole gallery, not only against the stored neighbours.
-
-    first_hit: rank from 1, 0 for none; average_precision: AP@R; searched: what the gallery holds,
-    such as "other test image".
-    """
-
-    query: int
-    class_name: str
-    item: str
-    relevant: int
-    first_hit: int
-    average_precision: float
-    searched: str
 
 
 def open_run(shelf: Shelf, name: str) -> Retrieved:
@@ -143,18 +127,21 @@ def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
     return found
 
 
-def outcome(retrieved: Retrieved, query: int) -> Outcome:
-    """The scores of a query."""
-    pictures, queries = retrieved.pictures, retrieved.queries
-    return Outcome(
-        query,
-        pictures.class_names[int(pictures.labels[query])],
-        pictures.items[query],
-        int(queries["relevant"][query]),
-        int(queries["first_hit"][query]),
-        float(queries["average_precision"][query]),
-        retrieved.searched,
-    )
+def outcome(retrieved: Retrieved, query: int) -> dict[str, Any]:
+    """A query's names, and its scores against the whole gallery and not only stored neighbours.
+
+    first_hit: rank from 1, 0 for none; average_precision: AP@R; searched: what the gallery holds,
+    such as "other test image".
+    """
+    pictures = retrieved.pictures
+    scores = ("relevant", "first_hit", "average_precision")
+    return {
+        "query": query,
+        "class_name": pictures.class_names[int(pictures.labels[query])],
+        "item": pictures.items[query],
+        "searched": retrieved.searched,
+        **{name: retrieved.queries[name][query].item() for name in scores},
+    }
 
 
 def step_to(

@@ -11,15 +11,15 @@ from PIL import Image
 
 from bench.store.thumbnails import encode
 from demo.library import Library, open_library
-from demo.render.browse import Picture, render
-from demo.render.scores import render_curves, render_scores
-from demo.retrieved import Neighbor, Outcome
+from demo.render import Picture, render, render_curves, render_scores
+from demo.retrieved import Neighbor
 from tests.support.fabricated import METHODS, write_results
 
 EVIL = "<b>\"x\"</b> & `y` ${z} 'q' </button><script>alert(1)</script>"
 RIGHT = Neighbor(1, 7, EVIL, 0.91234, True, True)
 WRONG = Neighbor(2, 9, "plain", -0.25, False, True)
-OUTCOME = Outcome(4, EVIL, EVIL, 7, 1, 0.41234, "other test image")
+OUTCOME = {"query": 4, "class_name": EVIL, "item": EVIL, "searched": "other test image"}
+OUTCOME |= {"relevant": 7, "first_hit": 1, "average_precision": 0.41234}
 PICTURES = [Picture("picture/0/1", "0-1", 8, 8), Picture('p"a<b', "0-2", 224, 160)]
 
 
@@ -86,27 +86,18 @@ def test_text_from_data_stays_text_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words", "missing"),
+    ("relevant", "first_hit", "words", "missing"),
     [
-        (
-            OUTCOME,
-            ["1 of 2 shown are right.", "rank 1.", "rank 1: yes", "AP@R 0.412 (R = 7"],
-            "rank 1: no",
-        ),
-        (Outcome(4, "a", "b", 7, 37, 0.0, "x"), ["at rank 37", "rank 1: no"], "rank 1: yes"),
-        (
-            Outcome(4, "a", "b", 7, 0, 0.0, "x"),
-            ["No right one was found at all."],
-            "rank 37",
-        ),
-        (
-            Outcome(4, "a", "b", 0, 0, 0.0, "other test image"),
-            ["No other test image has its class.", "It counts in no score."],
-            "AP@R",
-        ),
+        (7, 1, ["1 of 2 shown are right.", "rank 1.", "1: yes", "AP@R 0.412 (R = 7"], "1: no"),
+        (7, 37, ["at rank 37", "rank 1: no"], "rank 1: yes"),
+        (7, 0, ["No right one was found at all."], "rank 37"),
+        (0, 0, ["No other test image has its class.", "It counts in no score."], "AP@R"),
     ],
 )
-def test_the_outcome_is_in_words(outcome: Outcome, words: list[str], missing: str) -> None:
+def test_the_outcome_is_in_words(
+    relevant: int, first_hit: int, words: list[str], missing: str
+) -> None:
+    outcome = OUTCOME | {"relevant": relevant, "first_hit": first_hit}
     text = " ".join(Parsed(render("query", outcome, [RIGHT, WRONG], PICTURES[0], "")).text.split())
     assert [word for word in words if word not in text] == []
     assert missing not in text

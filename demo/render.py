@@ -1,13 +1,42 @@
-"""Tables of results and curves of one shelf as HTML, with the report's functions and templates."""
+"""HTML of the page: query, neighbours, tables and curves; the templates escape every text."""
 
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from bench.metrics import describe, families, printed
 from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
 from bench.reporting.tables import templates
 from demo.library import Shelf
-from demo.render.browse import render
+
+SMALL = 96  # pictures of fewer pixels a side are enlarged with hard edges
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of `height` x `width` pixels at `address`.
+
+    The element around it has its `key` in its name, so another picture is another element. In the
+    same element a browser would show the old picture, under the new frame and name, until the new
+    one arrives.
+    """
+
+    address: str
+    key: str
+    height: int
+    width: int
+
+    @property
+    def crisp(self) -> bool:
+        """Whether it is enlarged with hard edges."""
+        return max(self.height, self.width) < SMALL
+
+
+def render(macro: str, *arguments: Any) -> str:
+    """One macro of `templates/browse.html`, with its arguments."""
+    module = templates("demo").get_template("browse.html").module
+    return str(getattr(module, macro)(*arguments)).strip()
 
 
 def render_scores(shelf: Shelf) -> str:
