@@ -165,6 +165,6 @@ def definitions(keys: Iterable[str]) -> dict[str, str]:
     return {", ".join(headings): definition for definition, headings in shared.items()}
 
 
-def printed(key: str, value: float, digits: int = 1) -> str:
-    """A value without its unit: in percent with `digits` decimals, or a number as it is."""
-    return f"{100 * value:.{digits}f}" if describe(key).percent else f"{value:.4g}"
+def printed(key: str, value: float) -> str:
+    """A value without its unit: in percent with one decimal, or a number as it is."""
+    return f"{100 * value:.1f}" if describe(key).percent else f"{value:.4g}"

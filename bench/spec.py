@@ -59,11 +59,6 @@ class RunSpec(Budget):
         return digest(self.model_dump(exclude={"method"}))
 
     @property
-    def group_id(self) -> str:
-        """As `spec_id`, without the seed: runs that share it may be averaged."""
-        return digest(self.model_dump(exclude={"method", "seed"}))
-
-    @property
     def run_name(self) -> str:
         """Name of the run's directory, e.g. `glyphs-proxy-nca-s0-1f0c4a9e2b77`."""
         return f"{slug(self.dataset)}-{slug(self.method)}-s{self.seed}-{self.spec_id}"

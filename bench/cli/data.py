@@ -9,8 +9,9 @@ from rich.console import Console
 data = typer.Typer(help="List, download and verify data sets.", no_args_is_help=True)
 
 DatasetName = Annotated[str, typer.Argument(help="A data set's name.")]
-Root = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder of data sets.", envvar="PROXY_BENCH_DATA")
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of data sets that are not embedded.", envvar="PROXY_BENCH_DATA"),
 ]
 
 
@@ -23,7 +24,7 @@ def list_() -> None:
 
 
 @data.command()
-def download(name: DatasetName, data_root: Root = None) -> None:
+def download(name: DatasetName, data_root: DataRoot = None) -> None:
     """Download a data set from its official source, or unpack what you got by hand; verify it."""
     from bench.cli.progress import show_work
     from bench.datasets import download as fetch
@@ -44,7 +45,7 @@ def download(name: DatasetName, data_root: Root = None) -> None:
 
 
 @data.command()
-def verify(name: DatasetName, data_root: Root = None) -> None:
+def verify(name: DatasetName, data_root: DataRoot = None) -> None:
     """Check counts, readability, split and content of a data set."""
     check(Console(), name, data_root)
 

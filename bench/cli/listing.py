@@ -91,7 +91,7 @@ def describe_state(files: RunDir, steps: int) -> str:
 def suites_table() -> Table:
     table = Table("suite", "title", "runs", title="suites")
     for name in names():
-        _, suite = load_suite(name)
+        suite = load_suite(name)
         table.add_row(name, suite.title, str(len(suite.specs)))
     return table
 

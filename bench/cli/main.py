@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from bench.cli.data import data
+from bench.cli.data import DataRoot, data
 from bench.datasets.files.work import cores
 
 app = typer.Typer(
@@ -23,10 +23,6 @@ app.add_typer(data, name="data")
 
 SuiteName = Annotated[str, typer.Argument(help="A suite's name, or a path that ends in .toml.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder of data sets that are not embedded.", envvar="PROXY_BENCH_DATA"),
-]
 RESULTS = Path("results")
 
 
@@ -49,7 +45,7 @@ def run(
     from bench.suites import load_suite
 
     console = Console()
-    name, chosen = load_suite(suite)
+    chosen = load_suite(suite)
     specs = chosen.specs
     check_results(results)
     check_device(device)
@@ -69,7 +65,7 @@ def run(
     except KeyboardInterrupt:
         console.print("\nStopped with checkpoints; the same command resumes.")
         raise typer.Exit(130) from None
-    if not finish(suite, name, chosen.title, specs, results, state.failed):
+    if not finish(suite, chosen, results, state.failed):
         raise typer.Exit(1)
 
 
@@ -79,8 +75,7 @@ def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     from bench.cli.report import finish
     from bench.suites import load_suite
 
-    name, chosen = load_suite(suite)
-    if not finish(suite, name, chosen.title, chosen.specs, results, {}):
+    if not finish(suite, load_suite(suite), results, {}):
         raise typer.Exit(1)
 
 
@@ -90,8 +85,7 @@ def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     from bench.cli.listing import status_table
     from bench.suites import load_suite
 
-    _, chosen = load_suite(suite)
-    Console().print(status_table(chosen.specs, results))
+    Console().print(status_table(load_suite(suite).specs, results))
 
 
 @app.command()

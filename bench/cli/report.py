@@ -10,32 +10,26 @@ from bench.cli.progress import print_line
 from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
-from bench.spec import RunSpec
+from bench.suites.model import Suite
 
 
-def finish(
-    suite: str,
-    name: str,
-    title: str,
-    specs: tuple[RunSpec, ...],
-    results: Path,
-    failed: Mapping[str, str],
-) -> bool:
-    """Write and print the report of the stored runs among `specs`.
+def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) -> bool:
+    """Write and print the report of a suite's stored runs.
 
-    Arguments: suite, as it was typed; name, of the report's folder; failed, messages by run name.
+    Arguments: suite, its name as it was typed; failed, messages by run name.
     Returns: whether there are no problems. Raises: ValueError if nothing is stored, or if stored
     runs must not be compared.
     """
     console = Console()
-    runs, problems = stored_runs(specs, results)
+    runs, problems = stored_runs(chosen.specs, results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     if not runs:
         for problem in problems:
             print_line(console, f"problem: {problem}")
         advice = "" if problems else f"; `proxy-bench run {suite}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
-    report = write_report(runs, results / "reports" / name, title=title, problems=problems)
+    folder = results / "reports" / Path(suite.removesuffix(".toml")).name
+    report = write_report(runs, folder, title=chosen.title, problems=problems)
     for table in console_tables(summarise(runs)):
         console.print(table)
     for problem in [*problems, *report.problems]:

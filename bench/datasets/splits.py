@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 PARTS = ("train", "validation", "query", "gallery")
-JUNK = -1  # label of gallery images that are neither positive nor negative
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,9 @@ import numpy as np
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
 from bench.datasets.images import ArrayImages, DecodedPhotographs
-from bench.datasets.splits import JUNK, OneShot, Split
+from bench.datasets.splits import OneShot, Split
 from bench.suggest import first_names
+from proxy_core.metrics import JUNK
 
 Images = ArrayImages | Photographs | DecodedPhotographs
 # Pairs of parts that share no image and, but for the official protocol, no class.

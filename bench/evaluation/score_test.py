@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.datasets.splits import JUNK
 from bench.datasets.types import Dataset
 from bench.evaluation.protocols import accuracies, coarse_recall, few_shot, one_shot, verify
 from bench.training.inputs import embed
+from proxy_core.metrics import JUNK
 from proxy_core.metrics.clustering import cluster_scores
 from proxy_core.metrics.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.metrics.retrieval import Ranking, rank, summary

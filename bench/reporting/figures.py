@@ -19,7 +19,7 @@ from bench.metrics import describe
 from bench.reporting.convergence import SCORES, on_common_costs
 from bench.reporting.findings import COMPARED
 from bench.reporting.stats import mean_interval
-from bench.store.runs import Run, atomic
+from bench.store.runs import Run, atomic, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -315,8 +315,7 @@ def band_note(methods: int) -> str:
 def save_figure(figure: "Figure", stem: Path) -> tuple[Path, Path]:
     """Write `<stem>.svg` (transparent, follows a dark page) and `<stem>.png` (on white)."""
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-    with atomic(svg) as temporary:
-        temporary.write_text(themed(svg_text(figure)), encoding="utf-8")
+    write_text(svg, themed(svg_text(figure)))
     with atomic(png) as temporary:
         figure.savefig(
             temporary, format="png", dpi=DPI, facecolor="white", metadata={"Software": None}

@@ -41,7 +41,7 @@ def compare(members: "pd.DataFrame") -> list[Comparison]:
     found = []
     for first, second in combinations(by_recall(members).index, 2):
         paired = {key: (table[first] - table[second]).dropna() for key, table in scores.items()}
-        differences = {key: paired_difference(d) for key, d in paired.items() if len(d)}
+        differences = {key: paired_difference(list(d)) for key, d in paired.items() if len(d)}
         if "recall@1" in differences:
             found.append(Comparison(first, second, differences))
     return found

@@ -66,7 +66,7 @@ def check_seeds(runs: Sequence[Run]) -> None:
 
 
 def group_id(run: Run) -> str:
-    """`RunSpec.group_id`, from the stored fields: those of an older version need not validate."""
+    """`RunSpec.spec_id` without the seed; stored fields of an older version need not validate."""
     return digest({key: run.spec[key] for key in run.spec if key not in ("method", "seed")})
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from itertools import groupby
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.reporting.prose import markdown
+from bench.reporting.tables import escaped
 from bench.suites.arguments import Declaration, declared_losses
 
 OPENING = r"""# Losses
@@ -23,6 +24,7 @@ class; e^{v} is e to the power of v, and \[v\]\_+ is v, or 0 where v is negative
 
 `proxy-bench list losses` lists them in a terminal.
 """
+ADDRESS = r"https?://[^\s)]*[^\s).,:;]"
 SHARED = (
     "proxy_core.losses.parts.assignment",
     "proxy_core.losses.parts.negative_sampling",
@@ -80,6 +82,16 @@ def documented(module: ModuleType) -> Iterator[tuple[str, Any]]:
 def docstring(value: Any) -> str:
     """The docstring of a module, class or function as Markdown."""
     return markdown(inspect.getdoc(value) or "")
+
+
+def markdown(docstring: str) -> str:
+    """A docstring as Markdown that reads the same: paragraphs, lists ("- item"), code, links."""
+    parts = re.split(rf"(`[^`]+`|{ADDRESS})", docstring)
+    text = "".join(
+        f"<{part}>" if part.startswith("http") else part if part.startswith("`") else escaped(part)
+        for part in parts
+    )
+    return re.sub(r"^\+ ", r"\\+ ", text, flags=re.MULTILINE)  # a sum and not a list
 
 
 def arguments(loss: Declaration) -> str:

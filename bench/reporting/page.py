@@ -14,7 +14,7 @@ from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import PLUS_MINUS, Row, mean_text, score_tables, summarise
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.spec import slug
-from bench.store.runs import Run, atomic
+from bench.store.runs import Run, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,9 +55,9 @@ def write_report(
         tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
         tuple(found),
     )
-    write(report.table_csv, csv(rows))
-    write(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}")
-    write(report.html, render(title, table, sections, [*problems, *found]))
+    write_text(report.table_csv, csv(rows))
+    write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}")
+    write_text(report.html, render(title, table, sections, [*problems, *found]))
     return report
 
 
@@ -203,8 +203,3 @@ def cost_cell(cost: Cost) -> str:
 def p_value(p: float | None) -> str:
     """Three digits after the point."""
     return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def write(path: Path, text: str) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")

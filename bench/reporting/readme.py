@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.reporting.rows import summarise
 from bench.reporting.tables import markdown
-from bench.store.runs import Run, atomic, scan
+from bench.store.runs import Run, scan, write_text
 
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 
@@ -38,8 +38,7 @@ def main(readme: Path, results: Path) -> None:
     """Rewrite the README's block from what is stored."""
     runs, _ = scan(results)
     text = with_block(readme.read_text(encoding="utf-8"), results_block(runs))
-    with atomic(readme) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(readme, text)
 
 
 if __name__ == "__main__":

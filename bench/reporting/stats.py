@@ -6,13 +6,9 @@ percentile bootstrap 76 % (simulated), so neither is offered here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LEVEL = 0.95  # of every interval
 SIGN_FLIP_PAIRS = 20  # 2^20 sums take 8 MB; more pairs have the t test only
@@ -37,13 +33,12 @@ class PairedDifference:
 
     Attributes: interval, mean difference with its t interval; p_t, two-sided paired t test, None
     if undefined (one pair, or all differences equal); p_sign, exact two-sided sign-flip test, None
-    beyond `SIGN_FLIP_PAIRS` pairs; seeds, those that both methods have.
+    beyond `SIGN_FLIP_PAIRS` pairs.
     """
 
     interval: Interval
     p_t: float | None
     p_sign: float | None
-    seeds: tuple[int, ...]
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -62,14 +57,13 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(float(sample.mean()), half, int(sample.size))
 
 
-def paired_difference(differences: "pd.Series[float]") -> PairedDifference:
-    """Mean of seed -> difference, with its interval and tests.
+def paired_difference(differences: Sequence[float]) -> PairedDifference:
+    """Mean of the differences, one for each seed, with its interval and tests.
 
     Runs of one seed share initial weights and draws; pairing removes that common part.
     """
-    values = list(differences)
-    seeds = tuple(differences.index)
-    return PairedDifference(mean_interval(values), paired_t_p(values), sign_flip_p(values), seeds)
+    tests = paired_t_p(differences), sign_flip_p(differences)
+    return PairedDifference(mean_interval(differences), *tests)
 
 
 def paired_t_p(differences: Sequence[float]) -> float | None:

@@ -1,11 +1,11 @@
 """Score tables as Markdown, CSV and for the console."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from bench.metrics import METRICS, ordered
-from bench.reporting.prose import escaped
 from bench.reporting.rows import NOTE, Row, ScoreTable, score_tables
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ def templates(package: str = "bench.reporting") -> "Environment":
 def plain(text: str) -> str:
     """Text that Markdown prints as it is, on one line."""
     return escaped(" ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    """Text in which GitHub's Markdown prints every sign as it is, except at the start of a line."""
+    return re.sub(r"([\\|<>*_`\[\]#~$&])", r"\\\1", text)
 
 
 def markdown(rows: Sequence[Row], *, every: bool = True) -> str:

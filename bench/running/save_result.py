@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.datasets.splits import JUNK
 from bench.datasets.types import Dataset
 from bench.evaluation.score_test import score_test, shown_positions
 from bench.spec import RunSpec
@@ -22,6 +21,7 @@ from bench.store.thumbnails import (
     thumbnails_path,
 )
 from bench.training.checkpoint import Progress
+from proxy_core.metrics import JUNK
 
 
 def store_result(

@@ -24,7 +24,6 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # one form of determinism, whatever the shell sets
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_TOP_PAD_": str(2**26),
@@ -106,7 +105,10 @@ def sweep(
                 update(state, active)
             show(state)
     except BaseException:
-        stop_all(state.active)
+        for active in state.active:
+            active.process.terminate()
+        for active in state.active:
+            active.process.wait()
         raise
     return state
 
@@ -163,12 +165,3 @@ def reason(files: RunDir, code: int) -> str:
         cause = ", perhaps for lack of memory" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{cause}; rerun to resume from its last checkpoint"
     return files.failure or f"its process ended with code {code}; see {files.log}"
-
-
-def stop_all(active: Iterable[ActiveRun]) -> None:
-    """Make every process save a checkpoint and end, and wait for it."""
-    processes = [item.process for item in active]
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait()

@@ -171,8 +171,9 @@ class Run:
 
     @cached_property
     def curve(self) -> list[dict[str, Any]]:
-        """Validation points in order of step."""
-        return read_curve(self.files.curve)
+        """Validation points in order of step, without an incomplete last line after a kill."""
+        text = self.files.curve.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:
@@ -230,12 +231,6 @@ def scan(results: Path) -> tuple[list[Run], list[StoredRunError]]:
     return runs, problems
 
 
-def read_curve(path: Path) -> list[dict[str, Any]]:
-    """Points of a curve file, without an incomplete last line, which a killed process leaves."""
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write named arrays as safetensors, atomically."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -271,10 +266,15 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str, *, flush: bool = True) -> None:
+    """Write a text in UTF-8 atomically, its line ends as they are."""
+    with atomic(path, flush=flush) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
 def _write_json(path: Path, content: Mapping[str, Any], *, flush: bool = True) -> None:
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
-    with atomic(path, flush=flush) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n", flush=flush)
 
 
 def _read_note(path: Path, key: str) -> Any:

@@ -24,8 +24,8 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load_suite(name: str) -> tuple[str, Suite]:
-    """A suite by its name, or from a path that ends in `.toml`, and the name it goes by.
+def load_suite(name: str) -> Suite:
+    """A suite by its name, or from a path that ends in `.toml`.
 
     Raises: SuiteError if there is none, or with all mistakes of the file at once.
     """
@@ -36,7 +36,7 @@ def load_suite(name: str) -> tuple[str, Suite]:
         raise SuiteError(f"{unknown('suite', name, names())}; a file of your own ends in .toml")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return path.stem, Suite.model_validate(content)
+        return Suite.model_validate(content)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SuiteError(f"{path} is not a TOML file that can be read: {error}") from error
     except ValidationError as error:

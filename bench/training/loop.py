@@ -21,7 +21,7 @@ def deterministic() -> Iterator[None]:
     Operations without a deterministic form raise RuntimeError. Enter it before the first matrix
     product on a GPU: cuBLAS reads the environment only once.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # whatever the shell sets
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

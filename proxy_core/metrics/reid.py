@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from proxy_core.metrics import JUNK
 from proxy_core.metrics.ranking import (
     TIE,
     Groups,
@@ -26,7 +27,6 @@ from proxy_core.metrics.ranking import (
 )
 from proxy_core.metrics.retrieval import checked, recall_at_k
 
-JUNK = -1  # label of gallery items that count neither as right nor as wrong
 UNKNOWN = -1  # camera that is equal to no camera
 
 

@@ -32,9 +32,7 @@ def test_every_field_but_the_method_name_moves_the_id() -> None:
     }
     assert others.keys() == RunSpec.model_fields.keys() - {"method", "protocol"}
     for field, value in others.items():
-        changed = change(spec, **{field: value})
-        assert changed.spec_id != spec.spec_id, field
-        assert (changed.group_id != spec.group_id) == (field != "seed"), field
+        assert change(spec, **{field: value}).spec_id != spec.spec_id, field
     assert change(spec, method="Another name").spec_id == spec.spec_id
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from bench.datasets.files.csv_records import mistakes
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.folder.rows import NAME, NO_CAMERA, Row
-from bench.datasets.splits import JUNK, Split
+from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
 from bench.suggest import first_names
+from proxy_core.metrics import JUNK
 
 LEAST = 2  # classes of a part: with one, every neighbor is a hit and nothing can be learned
 LEAST_CLASSES = 3 * LEAST

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from bench.datasets.images import ArrayImages
-from bench.datasets.splits import JUNK, OneShot, Split, class_disjoint
+from bench.datasets.splits import OneShot, Split, class_disjoint
 from bench.datasets.types import Dataset
 from bench.evaluation.protocols import COUNT, MAX_PAIRS, QUERIES, class_vectors, verify
 from bench.evaluation.score_test import score_test, shown_positions
 from bench.evaluation.validate import validate
 from proxy_core.losses import LOSSES
-from proxy_core.metrics import reid
+from proxy_core.metrics import JUNK
 from proxy_core.metrics.classification import (
     class_mean_accuracy,
     nearest_neighbor_accuracy,
@@ -242,7 +242,3 @@ def test_pairs_that_would_not_fit_into_memory_are_not_verified() -> None:
     labels = torch.arange(2).repeat_interleave(size)
     assert verify(torch.randn(len(labels), 2), labels) == ({}, {})
     assert verify(torch.randn(4, 2), torch.arange(4)) == ({}, {})
-
-
-def test_junk_has_one_label() -> None:
-    assert JUNK == reid.JUNK

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.reporting.losses_page import losses_page
-from bench.reporting.prose import escaped, markdown
+from bench.reporting.losses_page import losses_page, markdown
+from bench.reporting.tables import escaped
 from bench.suites.arguments import declared_losses
 from proxy_core import losses
 from proxy_core.losses import LOSSES

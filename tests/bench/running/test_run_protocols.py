@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bench.cli.main import app
 from bench.datasets import DATASETS
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.splits import JUNK, Split
+from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
 from bench.reporting.page import write_report
 from bench.running.run import InterruptedRunError
@@ -22,6 +22,7 @@ from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from demo.library import open_library
 from demo.page import show
 from demo.routes import find_picture, picture_address
+from proxy_core.metrics import JUNK
 from tests.support.short_runs import execute, numbers, spec_for, stopping_every
 
 CLASSES, PER_CLASS = 8, 6

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +6,12 @@ import numpy as np
 import pytest
 
 from bench.store.runs import (
+    Run,
     RunDir,
     StoredRunError,
     atomic,
     load_arrays,
     load_run,
-    read_curve,
     save_arrays,
     save_run,
     scan,
@@ -90,10 +89,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_an_incomplete_last_line_of_a_curve_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "curve.jsonl"
-    path.write_text(json.dumps({"step": 0}) + "\n" + '{"step": 1')
-    assert read_curve(path) == [{"step": 0}]
-    path.write_text("")
-    assert read_curve(path) == []
+    for text, points in (('{"step": 0}\n{"step": 1', [{"step": 0}]), ("", [])):
+        path.write_text(text)
+        assert Run(tmp_path, {}).curve == points
 
 
 def test_arrays_come_back_and_damage_is_reported(tmp_path: Path) -> None:

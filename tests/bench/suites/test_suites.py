@@ -47,9 +47,8 @@ def message(tmp_path: Path, text: str) -> str:
 
 
 def test_a_suite_expands_to_its_grid_with_every_default_resolved(tmp_path: Path) -> None:
-    name, suite = load_suite(write(tmp_path, GOOD))
+    suite = load_suite(write(tmp_path, GOOD))
     specs = suite.specs
-    assert name == "mine"
     assert [(spec.seed, spec.method) for spec in specs] == [
         (0, "Proxy-NCA"),
         (0, "Triplet"),
@@ -66,13 +65,13 @@ def test_a_suite_expands_to_its_grid_with_every_default_resolved(tmp_path: Path)
 
 
 def test_writing_out_a_default_does_not_change_the_run(tmp_path: Path) -> None:
-    _, suite = load_suite(write(tmp_path, GOOD))
+    suite = load_suite(write(tmp_path, GOOD))
     triplet = suite.specs[1]
     args = ", ".join(
         f"{k} = {v!r}".replace("'", '"').replace("True", "true").replace("False", "false")
         for k, v in triplet.loss_args.items()
     )
-    _, written = load_suite(write(tmp_path, GOOD + f"args = {{ {args} }}\nsamples_per_class = 4\n"))
+    written = load_suite(write(tmp_path, GOOD + f"args = {{ {args} }}\nsamples_per_class = 4\n"))
     assert written.specs[1].spec_id == triplet.spec_id
 
 
@@ -140,7 +139,7 @@ PHOTOGRAPHS = 'steps = 10\nresize = 64\ncrop = 56\naugmentation = "crop"'
 )
 def test_photographs_need_their_sizes(tmp_path: Path, old: str, new: str, expected: str) -> None:
     good = GOOD.replace("digits", "grocery_store").replace("steps = 10", PHOTOGRAPHS)
-    _, suite = load_suite(write(tmp_path, good))
+    suite = load_suite(write(tmp_path, good))
     assert (suite.specs[0].resize, suite.specs[0].crop) == (64, 56)
     assert old in good
     assert expected in message(tmp_path, good.replace(old, new, 1))
@@ -150,7 +149,7 @@ def test_methods_that_would_share_a_directory_are_refused(tmp_path: Path) -> Non
     twin = '\n[methods."Triplet!"]\nloss = "triplet"\n'
     assert "methods.Triplet!: is the same as 'Triplet' on digits" in message(tmp_path, GOOD + twin)
     other = twin + "args = { margin = 0.3 }\n"
-    assert len(load_suite(write(tmp_path, GOOD + other))[1].specs) == 6
+    assert len(load_suite(write(tmp_path, GOOD + other)).specs) == 6
 
 
 def test_a_broken_file_is_reported_with_its_line(tmp_path: Path) -> None:
@@ -166,7 +165,7 @@ def test_a_missing_suite_is_reported_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_every_suite_of_the_package_is_valid_and_has_one_budget_per_data_set(name: str) -> None:
-    _, suite = load_suite(name)
+    suite = load_suite(name)
     specs = suite.specs
     assert len({spec.spec_id for spec in specs}) == len(specs)
     for spec in specs:  # one budget per data set, whatever the loss
@@ -176,7 +175,7 @@ def test_every_suite_of_the_package_is_valid_and_has_one_budget_per_data_set(nam
 
 
 def test_the_suite_of_losses_has_every_loss_and_a_rate_for_learned_parameters() -> None:
-    _, suite = load_suite("losses")
+    suite = load_suite("losses")
     assert {method.loss for method in suite.methods.values()} == LOSSES.keys(), (
         "add a method for the new loss to bench/suites/losses.toml"
     )
@@ -185,7 +184,7 @@ def test_the_suite_of_losses_has_every_loss_and_a_rate_for_learned_parameters() 
         assert (method.loss_learning_rate > 0) == learns, name
     plain = [m.loss for m in suite.methods.values() if m.args == resolve_arguments(m.loss, {})]
     assert sorted(plain) == sorted(LOSSES), "one method of each loss stays at its defaults"
-    default = load_suite("default")[1].budgets["glyphs"]
+    default = load_suite("default").budgets["glyphs"]
     changed = default.model_copy(update={"steps": 300, "evaluate_every": 50})
     assert suite.budgets == {"glyphs": changed}
 
@@ -198,6 +197,6 @@ def test_arguments_are_resolved_and_runs_expanded_once(monkeypatch: pytest.Monke
         return resolve_arguments(loss, args)
 
     monkeypatch.setattr("bench.suites.model.resolve_arguments", counted)
-    _, suite = load_suite("default")
+    suite = load_suite("default")
     assert suite.specs is suite.specs
     assert len(calls) == sum(1 + len(method.on) for method in suite.methods.values())
