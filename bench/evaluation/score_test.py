@@ -1,4 +1,4 @@
-"""Scores on the test split: every evaluation that a data set and its protocol allow."""
+"""Scores on the validation images, and on the test split all that a data set and protocol allow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +36,24 @@ class TestResult:
     scores: dict[str, float]
     queries: Mapping[str, np.ndarray]
     roc: Mapping[str, np.ndarray]
+
+
+def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
+    """Recall@1, MAP@R and R-Precision of the validation images among themselves.
+
+    Under the camera rule of re-identification, which also excludes the query itself, if all cameras
+    are known and some class has two: images by the query's camera are found too easily.
+    """
+    positions = dataset.split.validation
+    side = embed(model, dataset.images, positions), torch.from_numpy(dataset.labels[positions])
+    scores = {}
+    if dataset.cameras is not None and (dataset.cameras[positions] >= 0).all():
+        cameras = torch.from_numpy(dataset.cameras[positions])
+        ranking = rank_reid(*side, cameras, *side, cameras)
+        if (ranking.relevant > 0).any():
+            scores = reid_summary(ranking, ks=(1,))
+    scores = scores or summary(rank(*side), ks=(1,))
+    return {name: scores[name] for name in ("recall@1", "map@r", "r_precision")}
 
 
 def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> TestResult:

@@ -12,7 +12,7 @@ from torch import nn
 from bench.datasets import load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
-from bench.evaluation.validate import validate
+from bench.evaluation.score_test import validate
 from bench.running.save_result import store_result
 from bench.spec import RunSpec
 from bench.store.runs import RunDir

@@ -6,12 +6,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch
 from proxy_core.hyper_parameters import AssignmentRule, Count, Positive, ProxiesPerClass, checked
 from proxy_core.losses.parts.assignment import Assigner, Assignment
 from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
-from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 
 
 def proxy_nca(cosines: Tensor, assignment: Assignment, *, scale: float) -> Tensor:
@@ -101,9 +99,8 @@ class ProxyNCA(nn.Module):
         self.scale = scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
-        cosines = proxy_cosines(embeddings, self.proxies)
-        return proxy_nca(cosines, self.assign(cosines, labels), scale=self.scale)
+        cosines, assigned = self.assign(embeddings, labels, self.proxies)
+        return proxy_nca(cosines, assigned, scale=self.scale)
 
     def class_vectors(self) -> ClassVectors:
         return self.assign.class_vectors(self.proxies)
@@ -137,9 +134,8 @@ class ProxyNCASoftmax(nn.Module):
         self.scale = scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
-        cosines = proxy_cosines(embeddings, self.proxies)
-        return proxy_nca_softmax(cosines, self.assign(cosines, labels), scale=self.scale)
+        cosines, assigned = self.assign(embeddings, labels, self.proxies)
+        return proxy_nca_softmax(cosines, assigned, scale=self.scale)
 
     def class_vectors(self) -> ClassVectors:
         return self.assign.class_vectors(self.proxies)
@@ -175,9 +171,8 @@ class ProxyNCAPlusPlus(nn.Module):
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
-        cosines = proxy_cosines(embeddings, self.proxies)
-        return proxy_nca_softmax(cosines, self.assign(cosines, labels), scale=2 / self.temperature)
+        cosines, assigned = self.assign(embeddings, labels, self.proxies)
+        return proxy_nca_softmax(cosines, assigned, scale=2 / self.temperature)
 
     def class_vectors(self) -> ClassVectors:
         return self.assign.class_vectors(self.proxies)

@@ -2,7 +2,6 @@
 
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch
 from proxy_core.hyper_parameters import (
     AssignmentRule,
     Count,
@@ -14,7 +13,6 @@ from proxy_core.hyper_parameters import (
 from proxy_core.losses.parts.assignment import Assigner, Assignment
 from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
-from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
 
 
@@ -85,9 +83,7 @@ class ProxyAnchor(nn.Module):
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
-        cosines = proxy_cosines(embeddings, self.proxies)
-        assigned = self.assign(cosines, labels)
+        cosines, assigned = self.assign(embeddings, labels, self.proxies)
         return proxy_anchor(cosines, assigned, scale=self.scale, margin=self.margin)
 
     def class_vectors(self) -> ClassVectors:

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from proxy_core.checks import check_batch
 from proxy_core.hyper_parameters import (
     AssignmentRule,
     Count,
@@ -14,7 +13,6 @@ from proxy_core.hyper_parameters import (
 )
 from proxy_core.losses.parts.assignment import Assigner, Assignment
 from proxy_core.losses.parts.class_vectors import ClassVectors
-from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
 
 
@@ -92,9 +90,7 @@ class ProxyTriplet(nn.Module):
         self.over: Reduction = over
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        check_batch(embeddings, labels, self.assign.num_classes, self.proxies.shape[1])
-        cosines = proxy_cosines(embeddings, self.proxies)
-        assigned = self.assign(cosines, labels)
+        cosines, assigned = self.assign(embeddings, labels, self.proxies)
         return proxy_triplet(cosines, assigned, margin=self.margin, over=self.over)
 
     def class_vectors(self) -> ClassVectors:

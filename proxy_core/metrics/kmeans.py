@@ -140,12 +140,6 @@ def values_of(points: Tensor, centers: Tensor, rows: Tensor, numbers: Tensor) ->
     return halves
 
 
-def squared_distances(points: Tensor, centers: Tensor, of_point: Tensor) -> Tensor:
-    """Squared distance (N,) float64 of each point to its center, exact."""
-    rows = torch.arange(len(points), device=points.device)
-    return squared_lengths(points) + 2 * values_of(points, centers, rows, of_point)
-
-
 # The start
 
 
@@ -253,9 +247,9 @@ def fill_empty(points: Tensor, centers: Tensor, of_point: Tensor) -> Tensor:
     empty = (torch.bincount(of_point, minlength=len(centers)) == 0).nonzero().squeeze(1)
     if len(empty) == 0:
         return of_point
-    distances, rows = squared_distances(points, centers, of_point).sort(
-        descending=True, stable=True
-    )
+    rows = torch.arange(len(points), device=points.device)
+    distances = squared_lengths(points) + 2 * values_of(points, centers, rows, of_point)
+    distances, rows = distances.sort(descending=True, stable=True)
     rows = rows[distances > 0][: len(empty)]
     return of_point.index_put((rows,), empty[: len(rows)])
 

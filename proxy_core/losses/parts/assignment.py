@@ -11,9 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from proxy_core.checks import check_batch
 from proxy_core.distances import same_class
 from proxy_core.hyper_parameters import AssignmentRule
 from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
+from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 
 
 class Assignment(NamedTuple):
@@ -97,9 +99,9 @@ class Assigner(nn.Module):
     1. Static: r < 1 lets classes share them, r = 1 gives one to each class, r = 2, 3, ... that many
     to each class. Dynamic: any r > 0.
 
-    forward: cosines (B, P) and labels (B,) in 0..C-1 -> Assignment. ValueError when built with r >
-    1 that is not a whole number under the static rule, or with r C that rounds to one proxy for
-    several classes.
+    forward: embeddings (B, D), labels (B,), proxies (P, D) -> their cosines (B, P) and Assignment;
+    ValueError as from `check_batch`. ValueError when built with r > 1 that is not a whole number
+    under the static rule, or with r C that rounds to one proxy for several classes.
     """
 
     members: Tensor | None
@@ -129,10 +131,14 @@ class Assigner(nn.Module):
         # Only what was drawn must be kept by a checkpoint.
         self.register_buffer("members", members, persistent=shared)
 
-    def forward(self, cosines: Tensor, labels: Tensor) -> Assignment:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, proxies: Tensor
+    ) -> tuple[Tensor, Assignment]:
+        check_batch(embeddings, labels, self.num_classes, proxies.shape[1])
+        cosines = proxy_cosines(embeddings, proxies)
         if self.members is None:
-            return dynamic_assignment(cosines, labels)
-        return static_assignment(cosines, labels, self.members)
+            return cosines, dynamic_assignment(cosines, labels)
+        return cosines, static_assignment(cosines, labels, self.members)
 
     def class_vectors(self, proxies: Tensor) -> ClassVectors:
         """The proxies (P, D) with their classes: -1 under the dynamic rule and for shared ones."""

@@ -12,8 +12,7 @@ from bench.datasets.images import ArrayImages
 from bench.datasets.splits import OneShot, Split, class_disjoint
 from bench.datasets.types import Dataset
 from bench.evaluation.protocols import COUNT, MAX_PAIRS, QUERIES, class_vectors, verify
-from bench.evaluation.score_test import score_test, shown_positions
-from bench.evaluation.validate import validate
+from bench.evaluation.score_test import score_test, shown_positions, validate
 from proxy_core.losses import LOSSES
 from proxy_core.metrics import JUNK
 from proxy_core.metrics.classification import (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy_core.losses.center import Center, center_pull, move_centers
+from proxy_core.losses.center import Center, move_centers
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:
@@ -115,23 +115,6 @@ def test_evaluation_mode_and_absent_classes_leave_centers_alone() -> None:
     assert changed.tolist() == [True, False, True, True]
 
 
-def test_centers_approach_the_class_means() -> None:
-    embeddings, labels, _ = batch()
-    loss = filled()
-    for _ in range(100):
-        loss(embeddings, labels)
-    for label in (0, 2, 3):
-        mean = embeddings[labels == label].mean(dim=0)
-        torch.testing.assert_close(loss.centers[label], mean, atol=1e-6, rtol=0)
-
-
-def test_pull_is_half_the_mean_squared_distance() -> None:
-    centers = torch.tensor([[1.0, 1.0], [0.0, -1.0]])
-    embeddings = torch.tensor([[4.0, 5.0], [0.0, 1.0]])
-    pull = center_pull(embeddings, torch.tensor([0, 1]), centers)
-    assert pull.item() == (25 + 4) / 2 / 2
-
-
 def test_both_updates_start_alike_and_differ_in_what_the_optimiser_moves() -> None:
     torch.manual_seed(2)
     paper = Center(4, 3)
@@ -167,15 +150,3 @@ def test_the_gradient_update_is_that_of_the_weighted_term_and_nothing_else_diffe
         pull = (center - embeddings[labels == j]).sum(dim=0)
         expected = center - 0.7 * weight / 7 * pull
         torch.testing.assert_close(moved_center.detach(), expected, rtol=1e-12, atol=1e-12)
-
-
-def test_the_rate_of_the_centers_is_not_used_with_the_gradient_update() -> None:
-    embeddings, labels, _ = batch()
-    gradients = []
-    for rate in (0.1, 0.9):
-        torch.manual_seed(1)
-        loss = Center(4, 3, center_rate=rate, update="gradient").double()
-        loss(embeddings, labels).backward()
-        assert loss.centers.grad is not None
-        gradients.append(loss.centers.grad)
-    assert torch.equal(*gradients)

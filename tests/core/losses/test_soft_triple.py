@@ -89,7 +89,6 @@ def test_the_module_adds_the_weighted_regulariser() -> None:
     assert [(name, value.shape) for name, value in loss.named_parameters()] == [
         ("centers", (5, 3, 4))
     ]
-    assert 0.9 / 15**0.5 < loss.centers.abs().max() <= 1 / 15**0.5
 
 
 def test_distances_of_orthogonal_and_of_merged_centers() -> None:
@@ -113,10 +112,3 @@ def test_centers_start_uniformly_within_the_bound_of_the_authors_code() -> None:
     assert centers.abs().max() <= bound
     assert centers.min() < -0.99 * bound
     assert centers.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
-
-
-def test_labels_are_checked_against_classes_and_not_against_another_size() -> None:
-    loss = SoftTriple(7, 4, centers_per_class=2)
-    assert loss(torch.ones(2, 4), torch.tensor([0, 6])).isfinite()
-    with pytest.raises(ValueError, match="for 7 classes"):
-        loss(torch.ones(2, 4), torch.tensor([0, 7]))

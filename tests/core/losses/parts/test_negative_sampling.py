@@ -41,13 +41,6 @@ def test_numbers_are_those_of_seed_and_step() -> None:
     assert int(Draws().seed) != seed  # the next one of the generator
 
 
-def test_seeds_fill_63_bits() -> None:
-    seeds = [int(Draws().seed) for _ in range(64)]
-    assert min(seeds) >= 0
-    assert max(seeds) > 2**62
-    assert len({seed % 2**16 for seed in seeds}) > 60
-
-
 def test_evaluation_mode_draws_the_numbers_of_the_next_step_and_does_not_advance() -> None:
     draws = seeded()
     draws(4)
