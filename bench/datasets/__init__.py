@@ -90,7 +90,10 @@ def verify(name: str, root: Path | None, report: Progress) -> list[str]:
     """
     source = find(name)
     try:
-        problems = source.check(root, report) if source.check else _examined(source, root, report)
+        if source.check:
+            problems = source.check(root, report)
+        else:
+            problems = examine(_photographs(source, root), report)
         if not problems:
             for protocol, pinned in source.fingerprints.items():
                 if pinned is not None:
@@ -100,11 +103,11 @@ def verify(name: str, root: Path | None, report: Progress) -> list[str]:
     return problems
 
 
-def _examined(source: Source, root: Path | None, report: Progress) -> list[str]:
-    """Problems of a data set of photographs without a check of its own."""
+def _photographs(source: Source, root: Path | None) -> Photographs:
+    """The photographs of a data set that holds some."""
     images = source.load(root, source.protocols[0]).images
     assert isinstance(images, Photographs)
-    return examine(images, report)
+    return images
 
 
 def download(name: str, root: Path | None, report: Report) -> list[Path]:
@@ -138,13 +141,13 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
 def _incomplete(source: Source, root: Path | None) -> list[str] | None:
     """None if all lists and photographs exist; else what is wrong with an existing copy."""
     try:
-        images = source.load(root, source.protocols[0]).images
+        photographs = _photographs(source, root)
     except FileNotFoundError:
         return []  # its message recommends this very download
     except ValueError as error:
         return [str(error)]
     try:
-        images.require_files()
+        photographs.require_files()
     except FileNotFoundError as error:
         return [str(error)]
     return None

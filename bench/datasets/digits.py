@@ -11,7 +11,7 @@ import numpy as np
 from bench.datasets.files.work import Progress
 from bench.datasets.images import ArrayImages
 from bench.datasets.source import Source
-from bench.datasets.splits import Split, class_disjoint, split_by_masks
+from bench.datasets.splits import class_disjoint, number_in_class, split_by_masks
 from bench.datasets.types import Dataset
 
 COUNT = 1797
@@ -24,13 +24,15 @@ def load_digits(root: Path | None, protocol: str) -> Dataset:
     Images (1797, 8, 8) uint8, white ink on black; the source's 0..16 counts of inked pixels become
     0..255. ``root`` is not used: the images are inside scikit-learn. Under "class-disjoint" the
     first half of the classes trains, as in the literature, and the last two of that half validate.
-    Under "official" classes are shared: see ``within_classes``.
+    Under "official" of every five images of a class, in order, the fourth validates and the fifth
+    tests: UCI publishes no split of these images, so this one is the suite's own.
     """
     from sklearn import datasets
 
     bunch = datasets.load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
+    fifth = number_in_class(labels) % 5
     items = tuple(f"{digit}/{position:04d}" for position, digit in enumerate(labels))
     return Dataset(
         name="digits",
@@ -38,22 +40,10 @@ def load_digits(root: Path | None, protocol: str) -> Dataset:
         labels=labels,
         class_names=tuple(str(digit) for digit in range(10)),
         items=items,
-        split=within_classes(labels)
+        split=split_by_masks("official", validation=fifth == 3, test=fifth == 4)
         if protocol == "official"
         else class_disjoint(labels, validation=np.array([3, 4]), test=np.arange(5, 10)),
     )
-
-
-def within_classes(labels: np.ndarray) -> Split:
-    """Of every five images of a class, in order, the fourth validates and the fifth tests.
-
-    labels: (N,) int64. UCI publishes no split of these images: this one is the suite's own.
-    """
-    fifth = np.zeros(len(labels), dtype=np.int64)
-    for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        fifth[own] = np.arange(len(own)) % 5
-    return split_by_masks("official", validation=fifth == 3, test=fifth == 4)
 
 
 def check_digits(root: Path | None, report: Progress) -> list[str]:

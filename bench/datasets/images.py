@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from bench.datasets.files.pixels import part_path
-from bench.datasets.files.work import Report
 
 THUMBNAIL_SIDE = 128  # pixels of a photograph's thumbnail, at most
 
@@ -35,15 +34,6 @@ class ArrayImages:
             raise ValueError(
                 f"images in memory must be (N, H, W) or (N, H, W, 3) uint8, found {shape} {kind}"
             )
-
-    def prepare(
-        self, name: str, resize: int | None, crop: int | None, report: Report
-    ) -> "ArrayImages":
-        """The images themselves: they are neither resized nor cropped."""
-        return self
-
-    def require_files(self) -> None:
-        """Raise FileNotFoundError naming the image files that are missing: here there are none."""
 
     @cached_property
     def checksum(self) -> str:
@@ -97,14 +87,6 @@ class DecodedPhotographs:
     index: np.ndarray
     side: int
     checksum: str
-
-    def prepare(
-        self, name: str, resize: int | None, crop: int | None, report: Report
-    ) -> "DecodedPhotographs":
-        return self
-
-    def require_files(self) -> None:
-        """Nothing: the photographs' own files are no longer read."""
 
     def __len__(self) -> int:
         return len(self.index)

@@ -66,10 +66,18 @@ def official(labels: np.ndarray, training: np.ndarray) -> Split:
     labels: (N,) int64. training: (N,) bool, True for the official training list. Every fifth image
     of each class on it validates, in the given order: the lists name no validation images.
     """
-    validation = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels[training]):
-        validation[np.flatnonzero(training & (labels == label))[4::5]] = True
+    validation = training.copy()
+    validation[training] = number_in_class(labels[training]) % 5 == 4
     return split_by_masks("official", validation, ~training)
+
+
+def number_in_class(labels: np.ndarray) -> np.ndarray:
+    """How many images of the same class come before each image: labels and result (N,) int64."""
+    numbers = np.empty_like(labels)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        numbers[own] = np.arange(len(own))
+    return numbers
 
 
 def split_by_masks(protocol: str, validation: np.ndarray, test: np.ndarray) -> Split:

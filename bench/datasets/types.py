@@ -60,6 +60,8 @@ class Dataset:
         resize: shorter side in pixels at which photographs are decoded, once; crop: side of the
         square that the network sees. Raises what `Photographs.prepare` raises.
         """
+        if not isinstance(self.images, Photographs):
+            return self
         return replace(self, images=self.images.prepare(self.name, resize, crop, report))
 
     @property

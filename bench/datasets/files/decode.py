@@ -19,23 +19,23 @@ def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image
     image, for a file that is not a complete image, holds floating-point numbers or has more than
     2^26 pixels, and for a box outside of the image.
     """
-    with _naming(name, data):
+    with naming_image(name, data):
         image: Image.Image = Image.open(io.BytesIO(data))
     check_pixels(name, *image.size)
     if image.mode == "F":
         raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
-    with _naming(name, data):
+    with naming_image(name, data):
         image.load()
     if box is not None:
         image = cut_out(name, image, box)
-    with _naming(name, data):
+    with naming_image(name, data):
         with suppress(Exception):  # with damaged EXIF data the image is used as it is stored
             ImageOps.exif_transpose(image, in_place=True)
         return to_rgb(image)
 
 
 @contextmanager
-def _naming(name: str, data: bytes) -> Iterator[None]:
+def naming_image(name: str, data: bytes) -> Iterator[None]:
     """Turn every error of Pillow's readers into a ValueError that names the image."""
     try:
         yield

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
@@ -48,36 +49,36 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     return _dataset(name, folder, rows, "class-disjoint")
 
 
-def by_list(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
-    """official: by the column split, with train and val, and either test, whose images are both
-    query and gallery, or query and gallery. A column camera is ignored.
+def by_list(protocol: str, name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
+    """official and re-identification: by the column split.
 
-    Raises: ValueError for a missing part, an image without a split, and queries without a positive.
+    official: with train and val, and either test, whose images are both query and gallery, or query
+    and gallery. A column camera is ignored. re-identification: with query and gallery, each image
+    with its camera. Identities that train, validate and test must differ.
+
+    Raises: ValueError without a list, for a missing part, an image without a split, and queries
+    without a positive; under re-identification also for a missing camera, and for queries whose
+    only positives are of their own camera, which do not count.
     """
-    place = _list(folder, "official")
-    mistakes(place, list(_part_mistakes(rows)) or _without_positive(rows))
-    return _dataset(name, folder, rows, "official")
-
-
-def by_cameras(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
-    """re-identification: like ``by_list``, with query and gallery, each image with its camera.
-
-    Identities that train, validate and test must differ.
-
-    Raises: ValueError as ``by_list``, for a missing camera, and for queries whose only positives
-    are of their own camera, which do not count.
-    """
-    place = _list(folder, "re-identification")
+    place = folder / NAME
+    if not place.is_file():
+        raise ValueError(
+            f"the split {protocol} needs a list {place} with the columns path, label and split "
+            "(train, val, and test or query and gallery); without one, use class-disjoint"
+        )
+    if protocol == "official":
+        mistakes(place, list(_part_mistakes(rows)) or _without_positive(rows))
+        return _dataset(name, folder, rows, protocol)
     wrong = [*_part_mistakes(rows), *_camera_mistakes(rows)]
     mistakes(place, wrong or [*_without_positive(rows), *_of_one_camera(rows)])
-    dataset = _dataset(name, folder, rows, "re-identification")
+    dataset = _dataset(name, folder, rows, protocol)
     return replace(dataset, cameras=np.array([row.camera for row in rows], dtype=np.int64))
 
 
 RULES: dict[str, Callable[[str, Path, Sequence[Row]], Dataset]] = {
     "class-disjoint": by_classes,
-    "official": by_list,
-    "re-identification": by_cameras,
+    "official": partial(by_list, "official"),
+    "re-identification": partial(by_list, "re-identification"),
 }
 
 
@@ -87,17 +88,6 @@ def intended(rows: Sequence[Row]) -> list[str]:
         return ["class-disjoint"]
     cameras = any(row.split == "query" and row.camera != NO_CAMERA for row in rows)
     return ["official", "re-identification"] if cameras else ["official"]
-
-
-def _list(folder: Path, protocol: str) -> Path:
-    """The folder's list; ValueError with how to make one if it is missing."""
-    place = folder / NAME
-    if not place.is_file():
-        raise ValueError(
-            f"the split {protocol} needs a list {place} with the columns path, label and split "
-            "(train, val, and test or query and gallery); without one, use class-disjoint"
-        )
-    return place
 
 
 def _part_mistakes(rows: Sequence[Row]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bench.datasets.files.decode import naming_image
 from bench.datasets.files.photographs import OpenPlace, Photographs
 from bench.datasets.files.unpack import is_litter
 from bench.datasets.files.verify import differences, find_place
@@ -115,22 +116,14 @@ def decode(name: str, png: bytes) -> np.ndarray:
 
     Raises: ValueError with the name for anything but a 105x105 1-bit PNG.
     """
-    try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if (image.size, image.mode) != ((SIDE, SIDE), "1"):
-                width, height = image.size
-                raise ValueError(
-                    f"{name} is {width}x{height} in mode {image.mode}, expected {SIDE}x{SIDE} 1-bit"
-                )
-            drawing: np.ndarray = np.asarray(image)
-            return drawing
-    except (  # all of Pillow's ways; the warning is an error while files are open
-        OSError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
-        raise ValueError(f"{name} is not a readable PNG file ({error})") from error
+    with naming_image(name, png):
+        image = Image.open(io.BytesIO(png), formats=["PNG"])
+    if (image.size, image.mode) != ((SIDE, SIDE), "1"):
+        found = f"{image.width}x{image.height} in mode {image.mode}"
+        raise ValueError(f"{name} is {found}, expected {SIDE}x{SIDE} 1-bit")
+    with naming_image(name, png):
+        drawing: np.ndarray = np.asarray(image)
+    return drawing
 
 
 def shrink(drawings: np.ndarray) -> np.ndarray:

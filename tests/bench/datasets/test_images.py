@@ -46,7 +46,6 @@ def test_images_in_memory_are_read_as_they_are(shape: tuple[int, ...]) -> None:
     dataset = _dataset(images)
     assert dataset.prepare(4, 3, quiet).images is images
     np.testing.assert_array_equal(dataset.pixels, pixels)
-    images.require_files()
 
 
 @pytest.mark.parametrize(
@@ -97,11 +96,10 @@ def test_a_data_set_is_prepared_once(photographs: Photographs) -> None:
     assert isinstance(ready.images, DecodedPhotographs)
     assert ready.checksum == dataset.checksum
     assert ready.prepare(7, 4, quiet).images is ready.images
-    ready.images.require_files()
     with pytest.raises(ValueError, match="zoo holds photographs: give the budget `resize` and"):
         dataset.prepare(6, None, quiet)
     with pytest.raises(TypeError, match="must be decoded before their pixels are read"):
         _ = dataset.pixels
     (photographs.place / NAMES[3]).unlink()
     with pytest.raises(FileNotFoundError, match=f"missing or unreadable: {NAMES[3]}"):
-        dataset.images.require_files()
+        photographs.require_files()

@@ -165,7 +165,7 @@ def test_several_damages_are_all_listed(contents: Contents, tmp_path: Path) -> N
         f"{places['images_evaluation']}: {ONE} is missing",
         f"{places['images_evaluation']}: {KLINGON}/more.png does not belong here",
     ]
-    assert problems[2].startswith(f"{unreadable} not a readable PNG file")
+    assert problems[2].startswith(f"{unreadable} not an image file")
     assert problems[3].startswith(f"{tmp_path}/omniglot/all_runs.zip is not the published archive")
     assert len(problems) == 4
     with pytest.raises(ValueError, match=r"is missing \(and 2 more problems\); "):

@@ -50,9 +50,9 @@ def test_paper_is_black_and_ink_is_white() -> None:
     [
         (_png((105, 104)), r"^a\.png is 105x104 in mode 1, expected 105x105 1-bit"),
         (_png(mode="L"), r"^a\.png is 105x105 in mode L, expected"),
-        (b"", r"^a\.png is not a readable PNG file"),
-        (_png()[:300], r"^a\.png is not a readable PNG file"),
-        (b"BM" + _png(), r"^a\.png is not a readable PNG file"),
+        (b"", r"^a\.png is not an image file"),
+        (_png()[:300], r"^a\.png is damaged and cannot be decoded"),
+        (b"BM" + _png(), r"^a\.png is not an image file"),
     ],
 )
 def test_decode_refuses_anything_else(data: bytes, message: str) -> None:
