@@ -69,13 +69,6 @@ def test_the_repository_is_read_in_each_of_its_places(folder: Path, place: str) 
     assert examine(dataset.images, quiet) == []
 
 
-def test_archive_and_folder_have_one_checksum(folder: Path) -> None:
-    zipped = load_grocery_store(_place(folder, PLACES[0]), "official").checksum
-    (folder.parent / "data" / PLACES[0]).unlink()
-    folder.rename(folder.parent / "data" / PLACES[2])
-    assert load_grocery_store(folder.parent / "data", "official").checksum == zipped
-
-
 def test_a_list_that_is_not_the_published_one_is_refused(folder: Path) -> None:
     path = folder / "dataset" / "test.txt"
     path.write_text(path.read_text().replace("a.jpg, 2", "a.jpg, 1"))

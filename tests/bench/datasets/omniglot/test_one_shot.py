@@ -108,13 +108,6 @@ def test_protocols_with_the_evaluation_alphabets_in_test_have_the_runs(
     assert datasets["vinyals"].one_shot is None
 
 
-def test_small_test_drawings_all_differ(datasets: dict[str, Dataset]) -> None:
-    """What ``read_one_shot`` relies on: one drawing of the whole set has a double, in training."""
-    dataset = datasets["class-disjoint"]
-    shown = dataset.pixels[dataset.split.query].reshape(-1, 784)
-    assert len(np.unique(shown, axis=0)) == len(shown) == 13180
-
-
 def test_modified_hausdorff_distance_errs_as_published(data_root: Path, drawings: Drawings) -> None:
     """38.8 percent, says https://github.com/brendenlake/omniglot of its demo: 155 of 400."""
     trees = {name: KDTree(inked(paper), leafsize=16) for name, paper in drawings.items()}
