@@ -16,23 +16,9 @@ from bench.datasets.grocery_store import GROCERY_STORE
 from bench.datasets.market1501.dataset import MARKET1501
 from bench.datasets.omniglot.dataset import OMNIGLOT
 from bench.datasets.sop import SOP
-from bench.datasets.source import Archive, Download, Source
-from bench.datasets.splits import Split, class_disjoint
+from bench.datasets.source import Source
 from bench.datasets.types import Dataset
 from bench.suggest import unknown
-
-__all__ = [
-    "DATASETS",
-    "Archive",
-    "Dataset",
-    "Download",
-    "Split",
-    "class_disjoint",
-    "download",
-    "find",
-    "load",
-    "verify",
-]
 
 DATASETS: dict[str, Source] = {
     "digits": DIGITS,

@@ -51,8 +51,10 @@ class Dataset:
     one_shot: OneShot | None = None
 
     def __post_init__(self) -> None:
-        for problem in _problems(self):
-            raise ValueError(f"{self.name}: {problem}")
+        # Later checks rely on earlier ones.
+        for check in (_array_problems, _name_problems, _position_problems, _class_problems):
+            for problem in check(self):
+                raise ValueError(f"{self.name}: {problem}")
 
     def prepare(self, resize: int | None, crop: int | None, report: Report) -> "Dataset":
         """The data set with images that can be read; small images in memory are as they were.
@@ -99,14 +101,6 @@ class Dataset:
         memory, and the file of a photograph.
         """
         return self.images.checksum
-
-
-def _problems(dataset: Dataset) -> Iterator[str]:
-    """What does not hold, in words; later checks rely on earlier ones."""
-    yield from _array_problems(dataset)
-    yield from _name_problems(dataset)
-    yield from _position_problems(dataset)
-    yield from _class_problems(dataset)
 
 
 def _array_problems(dataset: Dataset) -> Iterator[str]:

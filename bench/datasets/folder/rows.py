@@ -1,6 +1,7 @@
 """Which images a user's folder holds: from its list images.csv, or from a folder per class."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,6 @@ from bench.suggest import first_names, unknown
 
 NAME = "images.csv"
 COLUMNS = ("path", "label", "split", "camera")
-REQUIRED = COLUMNS[:2]
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
 NO_CAMERA = -1
@@ -84,7 +84,7 @@ def _header_mistakes(columns: list[str]) -> Iterator[str]:
             yield f"line 1: {unknown('column', name, COLUMNS)}"
         elif columns.count(name) > 1:
             yield f"line 1: the column {name!r} occurs more than once"
-    for name in REQUIRED:
+    for name in COLUMNS[:2]:
         if name not in columns:
             yield f"line 1: the column {name!r} is missing; the first line names the columns"
 
@@ -95,13 +95,9 @@ def _row(line: int, values: Mapping[str, str]) -> Row:
         path=PurePosixPath(values["path"]).as_posix(),
         label=normalize("NFC", values["label"]),
         split=values.get("split", ""),
-        camera=int(camera) if _whole(camera) else NO_CAMERA,
+        camera=int(camera) if re.fullmatch("[0-9]{1,9}", camera) else NO_CAMERA,
         line=line,
     )
-
-
-def _whole(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _row_mistakes(

@@ -55,6 +55,7 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
         for face in FACES
         for i in range(RENDERINGS)
     )
+    tests = np.array([name.startswith(TEST_SCRIPTS) for name in names])
     pixels = cached("glyphs", _settings(code_points), lambda: render(code_points))
     return Dataset(
         name="glyphs",
@@ -62,17 +63,9 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
         labels=labels,
         class_names=tuple(f"{chr(c)} {name}" for c, name in zip(code_points, names, strict=True)),
         items=items,
-        split=_by_faces(len(labels)) if protocol == "official" else _by_scripts(labels, names),
-    )
-
-
-def _by_scripts(labels: np.ndarray, names: list[str]) -> Split:
-    """Split by scripts: labels (N,) int64, names C names of letters."""
-    is_test = np.array([name.startswith(TEST_SCRIPTS) for name in names])
-    return class_disjoint(
-        labels,
-        validation=np.flatnonzero(~is_test)[4::5],
-        test=np.flatnonzero(is_test),
+        split=_by_faces(len(labels))
+        if protocol == "official"
+        else class_disjoint(labels, np.flatnonzero(~tests)[4::5], np.flatnonzero(tests)),
     )
 
 

@@ -8,12 +8,13 @@ import matplotlib
 import numpy as np
 import pytest
 
-from bench.datasets import Dataset, load, verify
+from bench.datasets import load, verify
 from bench.datasets.files.cache import cached
 from bench.datasets.glyphs import dataset as module
 from bench.datasets.glyphs import rendering
 from bench.datasets.glyphs.dataset import FACES, RENDERINGS, letters, render
 from bench.datasets.glyphs.rendering import jitter, render_face
+from bench.datasets.types import Dataset
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import Dataset, class_disjoint
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
 from bench.datasets.images import ArrayImages, DecodedPhotographs
-from bench.datasets.types import Images
+from bench.datasets.splits import class_disjoint
+from bench.datasets.types import Dataset, Images
 from tests.support.photographs import NAMES, decoded, write_pictures
 
 LABELS = np.arange(11) // 2 % 4

@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from bench.datasets import DATASETS, Dataset, Split, class_disjoint, download, find, load, verify
+from bench.datasets import DATASETS, download, find, load, verify
 from bench.datasets.images import ArrayImages
-from bench.datasets.splits import official
+from bench.datasets.splits import Split, class_disjoint, official
+from bench.datasets.types import Dataset
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 3, 3])
 NAMES = ("ant", "bee", "cat", "dog")

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.datasets import DATASETS, Archive, Dataset, class_disjoint, download
+from bench.datasets import DATASETS, download
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
+from bench.datasets.source import Archive
+from bench.datasets.splits import class_disjoint
+from bench.datasets.types import Dataset
 from tests.support.photographs import write_pictures
 
 NAMES = tuple(f"{label}/{i}.png" for label in "abc" for i in range(2))

@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 from pooch import HTTPDownloader
 
-from bench.datasets import DATASETS, Download, download
+from bench.datasets import DATASETS, download
 from bench.datasets.files.download import checksum, fetch
 from bench.datasets.files.work import quiet
+from bench.datasets.source import Download
 
 CONTENT = np.random.default_rng(7).bytes(700_000)
 OFFICIAL = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.datasets import Dataset, download, find, load, verify
+from bench.datasets import download, find, load, verify
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
 from bench.datasets.folder.rows import Row
 from bench.datasets.folder.splits import by_classes
+from bench.datasets.types import Dataset
 from bench.spec import file_name
 from bench.store.thumbnails import thumbnails_path
 from bench.suites.model import known_dataset
