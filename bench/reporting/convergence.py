@@ -112,12 +112,8 @@ def first_crossing(costs: np.ndarray, scores: np.ndarray, target: float) -> floa
     reached = np.flatnonzero(scores >= target - ROUNDING)
     if not reached.size:
         return None
-    after = int(reached[0])
-    if after == 0:
-        return float(costs[0])
-    before = after - 1
-    share = min((target - scores[before]) / (scores[after] - scores[before]), 1)
-    return float(costs[before] + share * (costs[after] - costs[before]))
+    ends = slice(max(reached[0] - 1, 0), reached[0] + 1)
+    return float(np.interp(target, scores[ends], costs[ends]))
 
 
 def speeds(curves: "pd.DataFrame", metric: str) -> list[Speed]:

@@ -10,8 +10,6 @@ from bench.training.sampling import derive
 from proxy_core.losses.magnet import directions, variance
 from proxy_core.metrics.kmeans import k_means
 
-BLOCK = 128  # clusters or images at a time, so that memory grows with their number only
-
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
@@ -77,53 +75,33 @@ def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float
     """
     own = (points - clusters.centroids[clusters.of_image]).square().sum(dim=1)
     twice = 2 * variance(own)
-    far, impostors = ranked_impostors(clusters, groups - 1)
     losses = torch.zeros_like(clusters.losses)
-    for rows in torch.split(torch.arange(len(points)), BLOCK):
-        cluster = clusters.of_image[rows]
+    for cluster in clusters.filled.nonzero().flatten().tolist():
+        members = clusters.of_image == cluster
+        impostors = nearest_impostors(clusters, cluster, groups - 1)
         # Differences, because inner products would lose digits by cancellation.
-        gaps = points[rows][:, None] - clusters.centroids[impostors[cluster]]  # (rows, I, D)
+        gaps = points[members][:, None] - clusters.centroids[impostors]  # (n, I, D)
         nearness = -gaps.square().sum(dim=2) / twice
-        nearness.masked_fill_(far[cluster] == torch.inf, -torch.inf)
-        overlap = own[rows] / twice + nearness.logsumexp(dim=1)
-        losses.index_add_(0, cluster, (alpha + overlap).clamp(min=0.0))
-    return losses / torch.bincount(clusters.of_image, minlength=len(losses)).clamp(min=1)
-
-
-def ranked_impostors(clusters: Clusters, count: int) -> tuple[Tensor, Tensor]:
-    """Distances (C K, I) of every cluster to its `count` nearest impostors, and their numbers.
-
-    Impostors are clusters of other classes, nearest first, and the first of equally near ones
-    first. The distance is infinite if there are fewer impostors.
-    """
-    parts = [
-        sorted_impostors(clusters, part)
-        for part in torch.split(torch.arange(len(clusters.centroids)), BLOCK)
-    ]
-    distances, numbers = (
-        torch.cat([part[:, :count] for part in side]) for side in zip(*parts, strict=True)
-    )
-    return distances, numbers
+        overlap = own[members] / twice + nearness.logsumexp(dim=1)
+        losses[cluster] = (alpha + overlap).clamp(min=0.0).mean()
+    return losses
 
 
 def nearest_impostors(clusters: Clusters, cluster: int, count: int) -> Tensor:
-    """The `count` nearest impostors (I,) of a cluster, as in `ranked_impostors`, or all of them."""
-    distances, numbers = sorted_impostors(clusters, torch.tensor([cluster]))
-    return numbers[distances < torch.inf][:count]
+    """The `count` nearest clusters (I,) of other classes, or all of them if there are fewer.
 
-
-def sorted_impostors(clusters: Clusters, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances (M, C K) of chosen clusters (M,) to all clusters, ascending, and their numbers.
-
-    Distances to clusters of the own class and to those without images are infinite.
+    Nearest first, and the first of equally near ones first.
     """
     classes = torch.arange(len(clusters.centroids)) // clusters.per_class
+    others = clusters.filled & (classes != classes[cluster])
     # Differences, so that centroids that coincide are exactly equally far.
     distances = torch.cdist(
-        clusters.centroids[chosen], clusters.centroids, compute_mode="donot_use_mm_for_euclid_dist"
+        clusters.centroids[[cluster]],
+        clusters.centroids,
+        compute_mode="donot_use_mm_for_euclid_dist",
     )
-    unusable = ~clusters.filled | (classes == classes[chosen][:, None])
-    return torch.sort(distances.masked_fill_(unusable, torch.inf), dim=1, stable=True)
+    order = distances[0].masked_fill_(~others, torch.inf).argsort(stable=True)
+    return order[: min(count, int(others.sum()))]
 
 
 def neighbourhood(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 from proxy_core.checks import check_batch, refuse_second_derivative
-from proxy_core.distances import squared_distances
+from proxy_core.distances import same_class, squared_distances
 from proxy_core.hyper_parameters import Count, Mining, SquaredDistance, Surrogate, checked
 from proxy_core.losses.parts.mining import count_triplets, hardest, sum_of_nca
 from proxy_core.losses.parts.negative_sampling import (
@@ -16,7 +16,6 @@ from proxy_core.losses.parts.negative_sampling import (
     canonical_order,
     distance_weights,
     draw_negatives,
-    uniform_weights,
 )
 
 
@@ -57,7 +56,7 @@ def drawn_triplet(
     embeddings, labels = embeddings[order], labels[order]
     distances = squared_distances(embeddings)
     if mining == "random":
-        weights = uniform_weights(distances, labels)
+        weights = (~same_class(labels)).to(distances.dtype)
     else:
         weights = distance_weights(distances.sqrt(), labels, dim=embeddings.shape[1])
     a, p, n = draw_negatives(weights, labels, uniforms)

@@ -96,7 +96,8 @@ def rank_reid(
     tiles = zip(*(torch.split(column, size) for column in (vectors, labels, views)), strict=True)
     parts = [rank_views(rows @ items.T, own, view, *groups, neighbors) for rows, own, view in tiles]
     ranking = ReidRanking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
-    return replace(ranking, neighbors=gallery_positions(ranking.neighbors, kept.cpu()))
+    positions = kept.cpu()[ranking.neighbors.clamp(min=0)]
+    return replace(ranking, neighbors=positions.masked_fill(ranking.neighbors < 0, -1))
 
 
 def check_cameras(name: str, cameras: Tensor, labels: Tensor) -> None:
@@ -185,11 +186,6 @@ def precisions(ahead: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
     found = hits.isfinite()
     total = found.sum(dim=1).clamp(min=1)
     return (now * found).sum(dim=1) / total, ((now + before) / 2 * found).sum(dim=1) / total
-
-
-def gallery_positions(found: Tensor, kept: Tensor) -> Tensor:
-    """Positions in the whole gallery of positions (Q, K) among those kept (G,); -1 stays -1."""
-    return torch.where(found < 0, found, kept[found.clamp(min=0)])
 
 
 def reid_summary(ranking: ReidRanking, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:

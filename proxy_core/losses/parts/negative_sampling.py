@@ -50,12 +50,6 @@ def canonical_order(embeddings: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def uniform_weights(distances: Tensor, labels: Tensor) -> Tensor:
-    """Weights (B, B) of the images as negatives of each anchor: one, or zero in the same class."""
-    return (~same_class(labels)).to(distances.dtype)
-
-
-@torch.no_grad()
 def distance_weights(distances: Tensor, labels: Tensor, *, dim: int) -> Tensor:
     """Probabilities (B, B) of the images as negatives of each anchor, spread over their distances.
 

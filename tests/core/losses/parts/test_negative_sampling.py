@@ -6,13 +6,13 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor
 
+from proxy_core.distances import same_class
 from proxy_core.losses.pair_distance import plain_distances
 from proxy_core.losses.parts.negative_sampling import (
     Draws,
     canonical_order,
     distance_weights,
     draw_negatives,
-    uniform_weights,
 )
 from tests.support.plain_triplets import (
     LABELS,
@@ -131,18 +131,13 @@ def test_an_anchor_whose_negatives_are_all_too_far_draws_none() -> None:
     assert list(zip(a.tolist(), p.tolist(), n.tolist(), strict=True)) == [(0, 1, 3), (0, 2, 3)]
 
 
-def test_random_negatives_are_equally_likely() -> None:
-    weights = uniform_weights(torch.zeros(4, 4), torch.tensor([0, 0, 1, 2]))
-    assert weights.tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
-
-
 @pytest.mark.parametrize("number", [0.0, 2.0**-53, 0.5, 1 - 2.0**-53])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_weight_of_zero_is_never_drawn(number: float, dtype: torch.dtype) -> None:
     """At both ends, in between, and where 1 - u rounds to zero or one."""
     row = torch.tensor([0, 0, 0, 0.3, 0, 0.7, 0], dtype=dtype)
     labels = torch.tensor([0, 0, 1, 1, 1, 1, 1])
-    weights = row.repeat(7, 1) * uniform_weights(torch.zeros(7, 7, dtype=dtype), labels)
+    weights = row.repeat(7, 1) * ~same_class(labels)
     numbers = torch.full((7, 7), number, dtype=torch.float64)
     a, p, n = draw_negatives(weights, labels, numbers)
     assert list(zip(a.tolist(), p.tolist(), strict=True)) == [(0, 1), (1, 0)]
@@ -151,7 +146,7 @@ def test_a_weight_of_zero_is_never_drawn(number: float, dtype: torch.dtype) -> N
 
 @every_batch
 def test_each_positive_pair_draws_by_its_own_number(labels: list[int]) -> None:
-    weights = uniforms(seed=1) * uniform_weights(uniforms(), torch.tensor(labels))
+    weights = uniforms(seed=1) * ~same_class(torch.tensor(labels))
     numbers, rows, size = uniforms(seed=2), weights.tolist(), range(12)
     expected = []
     for a, p in ((a, p) for a in size for p in size if a != p and labels[a] == labels[p]):
@@ -167,7 +162,7 @@ def test_the_drawn_frequencies_are_those_of_the_weights(dim: int | None) -> None
     labels = torch.tensor([0] * 20 + [1, 2, 3, 4])
     table = torch.tensor([0.0] * 20 + [0.3, 0.7, 0.8, 0.9]).repeat(24, 1)
     weights = (
-        uniform_weights(table, labels) if dim is None else distance_weights(table, labels, dim=dim)
+        (~same_class(labels)).float() if dim is None else distance_weights(table, labels, dim=dim)
     )
     draws, counts = seeded(), torch.zeros(24)
     for _ in range(100):
