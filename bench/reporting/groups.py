@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
@@ -92,9 +93,8 @@ def variant_names(method: str, runs: Sequence[Run]) -> list[str]:
     """One name for a run of each specification; hyper-parameters come before other fields."""
     if len(runs) == 1:
         return [method]
-    arguments = [run.spec["loss_args"] for run in runs]
-    fields = [{**run.spec, **own} for run, own in zip(runs, arguments, strict=True)]
-    keys = dict.fromkeys(key for part in (*arguments, *fields) for key in part)
+    fields = [{**run.spec["loss_args"], **run.spec} for run in runs]
+    keys = sorted(dict.fromkeys(chain(*fields)), key=lambda key: key in runs[0].spec)
     differing = [
         key
         for key in keys

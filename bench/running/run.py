@@ -88,8 +88,7 @@ def train_and_validate(
     os.truncate(files.curve, progress.curve_bytes)  # a killed process may have written more
     if progress.curve_bytes == 0:
         add_point(files.curve, spec, dataset, model, progress)
-    device = next(model.parameters()).device
-    for _ in train(spec, batches, model, loss, optimizer, progress, device):
+    for _ in train(batches, model, loss, optimizer, progress):
         report(progress.step)
         validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
         if validated:

@@ -46,20 +46,15 @@ def make_optimizer(spec: RunSpec, model: nn.Module, loss: nn.Module) -> Optimize
 
 
 def train(
-    spec: RunSpec,
-    batches: Batches,
-    model: nn.Module,
-    loss: nn.Module,
-    optimizer: Optimizer,
-    progress: Progress,
-    device: torch.device,
+    batches: Batches, model: nn.Module, loss: nn.Module, optimizer: Optimizer, progress: Progress
 ) -> Iterator[None]:
     """Take the remaining steps, count them in `progress`, and yield after each.
 
     Raises: FloatingPointError naming the step if the loss is not finite, because the next step
     would make every parameter NaN.
     """
-    while progress.step < spec.steps:
+    device, steps = next(model.parameters()).device, batches.spec.steps
+    while progress.step < steps:
         started = time.perf_counter()
         batches.refresh(model, progress.step)  # a cost of the method, so it is timed too
         images, targets = batches.load(progress.step)
@@ -67,7 +62,7 @@ def train(
         value = train_step(model, loss, optimizer, images.to(device), targets)
         if not torch.isfinite(value):
             raise FloatingPointError(
-                f"the loss became {value.item()} at step {progress.step + 1} of {spec.steps}; "
+                f"the loss became {value.item()} at step {progress.step + 1} of {steps}; "
                 "lower the learning rates or the scale of the loss"
             )
         progress.step += 1

@@ -54,16 +54,11 @@ def find_clusters(
         seed = int(generator.integers(2**32))
         found = k_means(points[members], min(per_class, int(members.sum())), seed=seed)
         of_image[members] = label * per_class + found
-    centroids = means(points, of_image, (int(labels.max()) + 1) * per_class)
-    unrated = torch.zeros(len(centroids), dtype=points.dtype)
-    clusters = Clusters(of_image, centroids, unrated, per_class)
+    count = (int(labels.max()) + 1) * per_class
+    sums = points.new_zeros(count, points.shape[1]).index_add(0, of_image, points)
+    centroids = sums / torch.bincount(of_image, minlength=count).clamp(min=1)[:, None]
+    clusters = Clusters(of_image, centroids, points.new_zeros(count), per_class)
     return replace(clusters, losses=mean_losses(clusters, points, groups=groups, alpha=alpha))
-
-
-def means(points: Tensor, clusters: Tensor, count: int) -> Tensor:
-    """Mean (count, D) of the rows (N, D) of each cluster (N,) in 0..count-1; zero without rows."""
-    sums = torch.zeros(count, points.shape[1], dtype=points.dtype).index_add(0, clusters, points)
-    return sums / torch.bincount(clusters, minlength=count).clamp(min=1)[:, None]
 
 
 def mean_losses(clusters: Clusters, points: Tensor, *, groups: int, alpha: float) -> Tensor:

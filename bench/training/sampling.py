@@ -49,8 +49,6 @@ def class_counts(
 ) -> dict[int, int]:
     """How often each drawn class occurs: `groups` draws from shuffled rounds over all classes."""
     rounds, rest = divmod(groups, len(classes))
-    extra = generator.permutation(len(classes))[:rest]
-    counts = dict.fromkeys(classes, rounds)
-    for index in extra:
-        counts[classes[index]] += 1
-    return {label: times for label, times in counts.items() if times}
+    counts = np.full(len(classes), rounds)
+    counts[generator.permutation(len(classes))[:rest]] += 1
+    return {label: times for label, times in zip(classes, counts.tolist(), strict=True) if times}

@@ -7,8 +7,10 @@ A loss that does not need C or D takes them all the same, to check batches.
 
 Call: `loss(embeddings, labels)` with raw embeddings (B, D), not normalised, and int64 labels (B,)
 in 0..C-1 -> a scalar of the size of a mean, independent of the order of the batch, and at least 0
-unless the docstring says otherwise. A loss normalises where its formula says so. Any other batch,
-or an empty one, raises ValueError.
+unless the docstring says otherwise. Cosines and distances d are those of directions, because
+retrieval ranks by cosine, also where the paper does not normalise. Where a formula over pairs or
+triplets finds none in the batch, loss and gradients are exactly 0, except for terms that its
+docstring names. Any other batch, or an empty one, raises ValueError.
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, also for zero embeddings and for classes that are absent from the batch, as

@@ -67,11 +67,10 @@ class Magnet(nn.Module):
     some images of each. The training loop does this (hook `ClusteredBatches`): k-means finds
     `clusters_per_class` clusters of each class every `refresh_every` steps.
 
-    Differs from the paper, whose formula does not normalise: here distances are those of unit
-    vectors, because retrieval ranks by cosine. Differs from common code, which squares the variance
-    once more or has other clusters of the own class in the denominator. A batch whose images all
-    coincide with the means of their clusters has a loss of 0, as in the limit, unless clusters of
-    two classes coincide: the variance is at least 1e-12. Without a second class the loss is 0.
+    Differs from the paper, whose formula does not normalise. Differs from common code, which
+    squares the variance once more or has other clusters of the own class in the denominator. A
+    batch whose images all coincide with the means of their clusters has a loss of 0, as in the
+    limit, unless clusters of two classes coincide: the variance is at least 1e-12.
 
     forward: embeddings (B, D), labels (B,), clusters (B,) int64, by default the labels -> scalar.
     ValueError for a cluster with images of two classes.

@@ -56,8 +56,8 @@ class Margin(nn.Module):
 
     The sum is divided by the number of terms that are not zero. `nu` weighs the mean boundary of
     the triplets: beta is in balance where, among these terms, positive pairs exceed negative pairs
-    by nu times their total number. Without any triplet loss and gradients are exactly 0. Draws come
-    from buffers, as in `Triplet`, and do not depend on the order of the batch.
+    by nu times their total number. Draws come from buffers, as in `Triplet`, and do not depend on
+    the order of the batch.
 
     Differs from the paper: no boundary for each image. Equals pytorch-metric-learning 2.9 on the
     same triplets, except for `nu` with one boundary for each class, which there sums over the

@@ -59,13 +59,12 @@ class Contrastive(nn.Module):
     https://doi.org/10.1109/CVPR.2006.100, equation 4: d^2 / 2 for a similar pair and [margin -
     d]_+^2 / 2 for a dissimilar one. All pairs of the batch take part.
 
-    Differs from the paper, which sums over given pairs and does not normalise: here d is the
-    distance of unit vectors, because retrieval ranks by cosine. Positive and negative pairs have
-    separate means, because the many negatives would otherwise leave the positives no weight.
-    Without a positive pair only the push remains, without a negative pair only the pull, and
-    without both the loss is 0. Differs from pytorch-metric-learning 2.9, whose pull is d and whose
-    push is [margin - d]_+, neither squared nor halved, averaged over the pairs where they are not
-    zero.
+    Differs from the paper, which sums over given pairs and does not normalise. Positive and
+    negative pairs have separate means, because the many negatives would otherwise leave the
+    positives no weight. Without a positive pair only the push remains, without a negative pair only
+    the pull, and without both the loss is 0. Differs from pytorch-metric-learning 2.9, whose pull
+    is d and whose push is [margin - d]_+, neither squared nor halved, averaged over the pairs where
+    they are not zero.
     """
 
     @checked
@@ -87,11 +86,9 @@ class LiftedStructure(nn.Module):
     mean over positive pairs of [J]_+^2. The margin has no upper end: above 2, the largest distance,
     it still has an effect.
 
-    Differs from the paper, whose embeddings are not normalised: here d is the distance of unit
-    vectors, because retrieval ranks by cosine. All positive pairs of the batch take part. Without a
-    positive or without a negative pair loss and gradient are exactly 0. Equals
-    pytorch-metric-learning 2.9, which needs a matrix of all positive by all negative pairs; here no
-    tensor is larger than (B, B).
+    Differs from the paper, whose embeddings are not normalised. All positive pairs of the batch
+    take part. Equals pytorch-metric-learning 2.9, which needs a matrix of all positive by all
+    negative pairs; here no tensor is larger than (B, B).
     """
 
     @checked
@@ -113,8 +110,7 @@ class GeneralizedLifted(nn.Module):
     `LiftedStructure` has one pair at a time, and a hinge that is not squared.
 
     Differs from the paper, which sums over anchors and does not normalise: here the loss is a mean
-    over anchors, and d the distance of unit vectors. Anchors without a positive or without a
-    negative do not count; if none counts, loss and gradient are exactly 0. Differs from
+    over anchors. Anchors without a positive or without a negative do not count. Differs from
     pytorch-metric-learning 2.9 only for such anchors: it takes the log of their empty sum as 0 and
     counts them in the mean.
     """

@@ -113,11 +113,10 @@ class MultiSimilarity(nn.Module):
     `base` is the paper's lambda; alpha and beta weigh the pairs. An epsilon above 2 switches the
     mining off for all anchors that have both a positive and a negative.
 
-    Anchors without a positive or without a negative count as 0 in the mean, so a batch without such
-    pairs has exactly zero loss and gradient. Differs from the authors' code, whose base 0.5 and
-    epsilon 0.1 are the defaults here: its beta is 40, and it drops positives of cosine 1 and
-    anchors without a mined pair of each kind. Equals pytorch-metric-learning 2.9 with its
-    `MultiSimilarityMiner`, whose epsilon has the same default.
+    Anchors without a positive or without a negative count as 0 in the mean. Differs from the
+    authors' code, whose base 0.5 and epsilon 0.1 are the defaults here: its beta is 40, and it
+    drops positives of cosine 1 and anchors without a mined pair of each kind. Equals
+    pytorch-metric-learning 2.9 with its `MultiSimilarityMiner`, whose epsilon has the same default.
     """
 
     @checked
@@ -150,9 +149,8 @@ class NTXent(nn.Module):
     Differs from the paper, where an anchor has one positive and all other images are negatives:
     here an anchor has a positive pair with each other image of its class, the loss is a mean over
     all of them, and the denominator holds one positive and the negatives, not the other positives
-    (as in SupCon, https://arxiv.org/abs/2004.11362). Without a positive or without a negative pair
-    loss and gradient are exactly 0. Equals pytorch-metric-learning 2.9 unless a probability
-    underflows: there such a pair loses its gradient, here it keeps it.
+    (as in SupCon, https://arxiv.org/abs/2004.11362). Equals pytorch-metric-learning 2.9 unless a
+    probability underflows: there such a pair loses its gradient, here it keeps it.
     """
 
     @checked

@@ -164,8 +164,7 @@ class CosFace(nn.Module):
     """CosFace: softmax on cosines, the cosine to the own class lowered by a margin.
 
     Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018,
-    https://arxiv.org/abs/1801.09414, equation 4 with its s = 64 and m = 0.35. The only difference
-    from the paper: proxies start as random directions of length about 1.
+    https://arxiv.org/abs/1801.09414, equation 4 with its s = 64 and m = 0.35.
     """
 
     @checked

@@ -140,9 +140,9 @@ class Triplet(nn.Module):
       https://arxiv.org/abs/1706.07567); without a negative nearer than 1.4, which is d = 1.96, an
       anchor has no triplet.
 
-    Without any triplet loss and gradient are exactly 0. Draws depend on a seed, taken from torch's
-    generator when the loss is built, and on the number of batches seen in training mode; both are
-    buffers. The order of the batch has no effect on the draws.
+    Draws depend on a seed, taken from torch's generator when the loss is built, and on the number
+    of batches seen in training mode; both are buffers. The order of the batch has no effect on the
+    draws.
 
     Differs from FaceNet, which selects from batches of some 1,800 faces, sums, and does not define
     the case without a semi-hard negative, and from Hermans et al., whose distances are not squared

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from proxy_core.metrics import JUNK
@@ -142,7 +143,8 @@ def rank_views(
     ahead = misses_ahead(similarities, hits)
     relevant = hits.isfinite().sum(dim=1)
     at_r = scores_at_r(ahead, relevant)
-    scores = first_hits(ahead, hits), relevant, *at_r, *precisions(ahead, hits)
+    first = (1 + F.pad(ahead, (0, 1))[:, 0]) * (relevant > 0)  # rank of the best hit, or 0
+    scores = first, relevant, *at_r, *precisions(ahead, hits)
     best = min(neighbors + 1, similarities.shape[1])
     misses, others = first_misses(similarities, *similarities.topk(best, dim=1), neighbors)
     misses, others = misses[:, :neighbors], others[:, :neighbors]
@@ -160,13 +162,6 @@ def misses_ahead(misses: Tensor, hits: Tensor) -> Tensor:
     first = torch.searchsorted(TIE - hits, -misses)  # M where it precedes none
     counts = first.new_zeros(len(hits), hits.shape[1] + 1)
     return counts.scatter_add_(1, first, torch.ones_like(first)).cumsum(dim=1)[:, :-1]
-
-
-def first_hits(ahead: Tensor, hits: Tensor) -> Tensor:
-    """Ranks (T,) from 1 of the best of hits (T, M); 0 without any."""
-    if hits.shape[1] == 0:
-        return hits.new_zeros(len(hits), dtype=torch.int64)
-    return (1 + ahead[:, 0]).masked_fill(hits[:, 0].isneginf(), 0)
 
 
 def precisions(ahead: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
