@@ -138,8 +138,8 @@ class Photographs:
         folder = cache_folder() / f"{file_name(name)}-{resize}-{self._cache_key(digests)[:20]}"
         if len(read_index(folder, len(self))) < len(self):
             with self.opened() as place:
-                decode = partial(self.pixels, place, side=resize)
-                problems = decode_missing(folder, len(self), decode, resize, report)
+                pixels = partial(self.pixels, place, side=resize)
+                problems = decode_missing(folder, len(self), pixels, resize, report)
             if problems:
                 count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"
                 raise ValueError(f"{self.place}: {count} cannot be used: {first_names(problems)}")
