@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from proxy_core.distances import directions
 from proxy_core.metrics.kmeans import k_means
+from proxy_core.metrics.retrieval import checked
 
 Groups = np.ndarray[tuple[int], np.dtype[np.int64]]
 ROUNDING = 1e-12  # nats: above rounding, below what one item in another group can change
@@ -39,20 +38,13 @@ def cluster_scores(
     """
     from sklearn.metrics import normalized_mutual_info_score
 
-    if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
-        raise ValueError(
-            f"embeddings have shape {tuple(embeddings.shape)} and labels {tuple(labels.shape)}: "
-            "expected (N, D) and (N,)"
-        )
-    if not torch.isfinite(embeddings).all():
-        raise ValueError("embeddings hold NaN or infinity: has the training diverged?")
+    points, labels, _ = checked("embeddings", embeddings, labels, labels, embeddings)
     truth = labels.cpu().numpy()
     classes = len(np.unique(truth))
     if classes < 2:
         raise ValueError(f"labels hold {classes} distinct classes: expected at least 2")
     if len(seeds) == 0:
         raise ValueError("seeds are empty: give at least one seed of k-means")
-    points = directions(embeddings.detach())
     values: dict[str, list[float]] = {"nmi": [], "ami": []}
 
     def report(done: int, total: int) -> None:

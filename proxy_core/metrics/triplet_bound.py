@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from proxy_core.distances import full_precision, unit
+from proxy_core.metrics.few_shot import checked_positions
+from proxy_core.metrics.retrieval import checked
 
 ROWS = 256  # anchors at a time, so that memory grows with the number of images only
 
@@ -37,8 +38,8 @@ def triplet_bound(
 ) -> TripletBound:
     """Both sides of the bound, over all triplets: x and y of one class, z of another.
 
-    embeddings (N, D), proxies (P, D): of any length. labels (N,): int64. proxy_of (N,): int64 in
-    0..P-1, the proxy p(x) of each image; the label, for one static proxy per class. Computed in
+    embeddings (N, D), proxies (P, D): of any length. labels (N,): integers. proxy_of (N,): integers
+    in 0..P-1, the proxy p(x) of each image; the label, for one static proxy per class. Computed in
     float64 in O(N (N + P) (D + log N)) time and O(256 (N + P)) memory.
 
     Raises ValueError for shapes that do not fit, values that are not finite, proxies out of range,
@@ -50,12 +51,16 @@ def triplet_bound(
     not its square, for which the inequality does not hold. Probabilities are shares of all
     triplets with x and y different images.
     """
-    check_bound(embeddings, labels, proxies, proxy_of)
+    points, labels, _ = checked("embeddings", embeddings, labels, labels, embeddings)
+    numbers = torch.arange(len(proxies))
+    ends = checked("proxies", proxies, numbers, numbers, embeddings)[0]
+    proxy_of = checked_positions("proxy_of", proxy_of, len(proxies), points.device)
+    if proxy_of.shape != labels.shape:
+        raise ValueError(f"proxy_of has shape {tuple(proxy_of.shape)}: expected ({len(labels)},)")
     classes, of_class = torch.unique(labels, return_counts=True)
     if len(classes) < 2 or of_class.max() < 2:
         raise ValueError("labels hold no triplet: expected two images of a class and another class")
-    points, ends = unit(embeddings.double()), unit(proxies.double())
-    counts = torch.zeros(4, dtype=torch.int64, device=embeddings.device)
+    counts = torch.zeros(4, dtype=torch.int64, device=points.device)
     epsilon = torch.linalg.vector_norm(points - ends[proxy_of], dim=1).max()
     for rows in torch.split(torch.arange(len(points), device=points.device), ROWS):
         between = torch.cdist(points[rows], points, compute_mode="donot_use_mm_for_euclid_dist")
@@ -85,26 +90,3 @@ def anchor_counts(
     ends = torch.searchsorted(rivals, near[own] + width, right=True)
     ties = (ends - torch.searchsorted(rivals, near[own] - width)).sum()
     return torch.stack([wrong, proxy_wrong, ties, own.sum() * other.sum()])
-
-
-def check_bound(embeddings: Tensor, labels: Tensor, proxies: Tensor, proxy_of: Tensor) -> None:
-    """Raise ValueError for shapes, types and values that do not fit."""
-    if embeddings.ndim != 2 or proxies.ndim != 2 or embeddings.shape[1] != proxies.shape[1]:
-        raise ValueError(
-            f"embeddings have shape {tuple(embeddings.shape)} and proxies {tuple(proxies.shape)}: "
-            "expected (N, D) and (P, D)"
-        )
-    for name, values in (("labels", labels), ("proxy_of", proxy_of)):
-        if values.shape != embeddings.shape[:1] or values.dtype != torch.int64:
-            raise ValueError(
-                f"{name} are {tuple(values.shape)} {values.dtype}: expected ({len(embeddings)},) "
-                "torch.int64"
-            )
-    for name, values in (("embeddings", embeddings), ("proxies", proxies)):
-        if not torch.isfinite(full_precision(values)).all():
-            raise ValueError(f"{name} hold NaN or infinity: has the training diverged?")
-    if len(proxy_of) and not 0 <= int(proxy_of.min()) <= int(proxy_of.max()) < len(proxies):
-        raise ValueError(
-            f"proxy_of spans {int(proxy_of.min())}..{int(proxy_of.max())}: expected "
-            f"0..{len(proxies) - 1} for {len(proxies)} proxies"
-        )

@@ -122,25 +122,19 @@ def test_more_images_than_are_looked_at_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"embeddings": torch.zeros(10)}, r"embeddings have shape \(10,\) and proxies \(4, 5\)"),
-        ({"proxies": torch.zeros(4, 6)}, r"proxies \(4, 6\): expected \(N, D\) and \(P, D\)"),
-        ({"labels": LABELS[:9]}, r"labels are \(9,\) torch.int64: expected \(10,\)"),
-        ({"labels": LABELS.float()}, r"labels are \(10,\) torch.float32"),
-        ({"proxy_of": LABELS[:, None]}, r"proxy_of are \(10, 1\)"),
-        ({"proxy_of": LABELS + 1}, r"proxy_of spans 1\.\.4: expected 0\.\.3 for 4 proxies"),
+        ({"embeddings": torch.zeros(10)}, r"embeddings have shape \(10,\): expected \(N, D\)"),
+        ({"proxies": torch.zeros(4, 6)}, "proxies: 6 dimensions"),
+        ({"labels": LABELS[:9]}, r"labels of embeddings are torch.int64 of shape \(9,\)"),
+        ({"labels": LABELS.float()}, r"labels of embeddings are torch.float32"),
+        ({"proxy_of": LABELS[:, None]}, r"proxy_of has shape \(10, 1\): expected \(10,\)"),
+        ({"proxy_of": LABELS.float()}, r"proxy_of is torch.float32"),
+        ({"proxy_of": LABELS + 1}, r"proxy_of spans 1\.\.4: expected 0\.\.3"),
         ({"proxy_of": LABELS - 1}, r"proxy_of spans -1\.\.2"),
         ({"embeddings": torch.full((10, 5), torch.nan)}, "embeddings hold NaN or infinity"),
         ({"proxies": torch.full((4, 5), torch.inf)}, "proxies hold NaN or infinity"),
         ({"labels": torch.zeros(10, dtype=torch.int64)}, "labels hold no triplet"),
         ({"labels": torch.arange(10)}, "labels hold no triplet"),
-        (
-            {
-                "embeddings": torch.zeros(0, 5),
-                "labels": LABELS[:0],
-                "proxy_of": LABELS[:0],
-            },
-            "labels hold no triplet",
-        ),
+        ({"embeddings": torch.zeros(0, 5)}, r"embeddings have shape \(0, 5\): .* not empty"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, Tensor], message: str) -> None:
