@@ -67,10 +67,9 @@ def rank(
     Returns a `Ranking`. A search of a set in itself costs half of a float32 product of all pairs
     and some more; one with another gallery, or with so large classes or K that 256 MB do not hold
     what is kept, a whole product (`proxy_core.metrics.search`). Collapsed embeddings are ranked in
-    float64, up to ten times slower. Beside input
-    and result it takes a float32 copy of the input (two by distance; another in float64 if the
-    input is neither float32 nor half precision), about 80 MB, and 256 MB more for large classes
-    or K. It uses as many threads as PyTorch, and the device of `queries`.
+    float64, up to ten times slower. Beside input and result it takes a float32 copy of the input
+    (two by distance), about 80 MB, and 256 MB more for large classes or K. It uses as many threads
+    as PyTorch, and the device of `queries`.
 
     Raises TypeError for input that is not a tensor; ValueError for shapes that do not fit, empty or
     non-finite input, K < 0, an unknown metric, and distances whose squares float64 cannot hold.

@@ -5,9 +5,9 @@
 2. All pairs are multiplied in float32, one tile at a time (`compare`). In a search of a set in
    itself each product serves both of its items. Each negative is counted at the best hit that it
    precedes. A hit is open while it may be among the first M = max(R, K); negatives below the last
-   open hit are skipped, and there are soon few others (`scan_tile`, `count_open`). With a list of
-   K neighbors, the negatives that may be on it are kept (`keep`).
-3. What float32 cannot decide is decided in float64 (`similarity`).
+   open hit are skipped, and there are soon few others (`scan_tile`, `count`). With a list of K
+   neighbors, the negatives that may be on it are kept (`keep`).
+3. What float32 cannot decide is decided in float64 (`decide`, `kept_negatives`).
 
 Error bound. Let u = 2**-24 and let x, y be unit vectors. The operands are x (1 + a) and y (1 + b)
 with |a|, |b| <= u in every dimension. A sum of D products in any order, fused or not, is off by at
@@ -22,15 +22,14 @@ one tie per item, since items that are equal step by step are listed in the orde
 query is left to whole rows in float64 if too many of its pairs are close, as after a collapse.
 """
 
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -56,8 +55,7 @@ from proxy_core.metrics.ranking import (
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = TypeVar("Function", bound=Callable[..., object])
 Task = tuple[slice, slice]  # queries of a part, and rows of the gallery
-Integer = int | np.int64
-Found = tuple[list[Array], Array, Array]  # counts; queries and items (2, F), products (F,)
+Found = tuple[list[Array], Array, Array]  # counts; F queries and items (2, >= F), products (F,)
 
 TILE = {"cpu": 768, "cuda": 4096}  # the products of a tile stay in the cache of a CPU
 MEMORY = 2**28  # bytes for hits and negatives of the queries that are searched together
@@ -72,16 +70,18 @@ UNIT = 2.0**-24  # largest relative error of rounding to float32
 class Items:
     """N items. Rows are in the order of classes, positions in the order of the input."""
 
-    vectors: Tensor  # (N, D) float32 or float64, by position
-    lengths: Tensor  # (N,) float64, by position: vectors are divided by them
+    vectors: Tensor  # (N, D) of any type, by position
     order: Tensor  # (N,) int64: position of each row
     labels: Tensor  # (N,) int64, by row, ascending
     ids: Tensor  # (N,) int64, by row
+    euclidean: bool
 
     def exact(self, rows: Tensor | slice) -> Tensor:
         """The chosen rows (..., D) in float64, of unit length where cosines are compared."""
-        positions = self.order[rows]
-        return self.vectors[positions].double() / self.lengths[positions].unsqueeze(-1)
+        vectors = self.vectors[self.order[rows]]
+        if self.euclidean:
+            return vectors.double()
+        return directions(vectors.flatten(0, -2)).view(vectors.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +99,19 @@ class Sides:
     euclidean: bool
     clashing: bool  # may items with one id have different labels?
 
+    def similarities(self, queries: Tensor, items: Tensor) -> Tensor:
+        """Similarities (F,) in float64, on the CPU, of F pairs of rows."""
+        device, step = self.own.device, max(1, CHUNK // self.left.shape[1])
+        values = torch.empty(len(queries), dtype=torch.float64)
+        for some in slices(len(queries), step):
+            left = self.queries.exact(queries[some].to(device))
+            right = self.gallery.exact(items[some].to(device))
+            if self.euclidean:
+                values[some] = -(left - right).square().sum(dim=1).cpu()
+            else:
+                values[some] = torch.linalg.vecdot(left, right).cpu()
+        return values
+
 
 @dataclass(frozen=True, eq=False)
 class Hits:
@@ -110,8 +123,8 @@ class Hits:
     relevant: Tensor  # (P,) int64: R
 
 
-class Search(NamedTuple):
-    """State of P queries, on the CPU, for compiled loops. E are the entries of `Hits`."""
+class Counts(NamedTuple):
+    """Negatives of P queries, for compiled loops. E are the entries of `Hits`."""
 
     starts: Array  # (P + 1,) int64: first entry of each query
     edges: Array  # (E,) float64: lowest similarity of a negative that precedes the hit
@@ -123,31 +136,22 @@ class Search(NamedTuple):
     # the second, no open hit; from the third, it may be a neighbor; infinite if there is none
     close: Array  # (P,) int64: negatives that float32 could not order
     late: Array  # (P,) bool: left to float64
-    sizes: Array  # (P,) int64: kept negatives, which may be neighbors
-    items: Array  # (P, W) int32: their rows in the gallery
+
+
+class Kept(NamedTuple):
+    """Negatives of P queries that may be neighbors."""
+
+    sizes: Array  # (P,) int64
+    items: Array  # (P, W) int32: rows of the gallery
     products: Array  # (P, W) float32
-
-
-class Rules(NamedTuple):
-    """What compiled loops need to know of both sides, on the CPU."""
-
-    left: tuple[Array, Array, Array]  # vectors, the position of query 0 and so on, lengths
-    right: tuple[Array, Array, Array]  # vectors, the position of each row, lengths
-    euclidean: bool
-    scale: float
-    width: float
-    margin: float
-    neighbors: int
-    most: int  # negatives of a query that float64 decides one by one
 
 
 def compiled(function: Function) -> Function:
     """Compile a loop that runs without Python's lock, and cache it if the folder is writable."""
-    sums = {"reassoc", "contract"}  # the rest of fastmath would forbid infinities
     try:
-        return cast(Function, njit(cache=True, nogil=True, fastmath=sums)(function))
+        return cast(Function, njit(cache=True, nogil=True)(function))
     except RuntimeError:  # no folder for the cache
-        return cast(Function, njit(nogil=True, fastmath=sums)(function))
+        return cast(Function, njit(nogil=True)(function))
 
 
 def search(
@@ -162,10 +166,15 @@ def search(
     with full_precision_products():
         sides = arrange(queries, gallery, euclidean=euclidean)
         fields = empty_fields(len(queries[0]), neighbors)
-        late = [
-            search_part(sides, part, neighbors, of_all(progress, part, len(queries[0])), fields)
-            for part in parts(sides.own, neighbors)
-        ]
+        late = []
+        for part in parts(sides.own, neighbors):
+            run = start(sides, part, neighbors)
+            tiles, size = run.tiles(), part.stop - part.start
+            for done, _ in enumerate(in_threads(run.compare, tiles, run.threads), start=1):
+                if progress:
+                    progress(part.start * len(tiles) + size * done, len(fields[0]) * len(tiles))
+            run.finish(fields)
+            late.append(sides.queries.order[part].cpu()[torch.from_numpy(run.state.late)])
     left = torch.cat(late).to(queries[0].device)
     if len(left):
         some = queries[0][left], queries[1][left], queries[2][left]
@@ -195,16 +204,6 @@ def full_precision_products() -> Iterator[None]:
             call(value)
 
 
-def of_all(progress: Progress | None, part: slice, queries: int) -> Progress:
-    """Progress of a part of the queries, reported as progress of all."""
-
-    def report(done: int, total: int) -> None:
-        if progress:
-            progress(part.start * total + (part.stop - part.start) * done, queries * total)
-
-    return report
-
-
 def parts(own: Tensor, neighbors: int) -> Iterator[slice]:
     """Slices of queries for which `MEMORY` suffices; each holds one query at least."""
     sizes = own[:, 1] - own[:, 0]
@@ -217,28 +216,6 @@ def parts(own: Tensor, neighbors: int) -> Iterator[slice]:
         first = past
 
 
-def search_part(
-    sides: Sides, part: slice, neighbors: int, progress: Progress, fields: list[Tensor]
-) -> Tensor:
-    """Fill in the fields for a part of the queries; return the positions of those left over."""
-    hits = own_class(sides, part)
-    state, rules = start(hits, sides, neighbors), rules_of(sides, part, neighbors)
-    compare(state, rules, sides, part, progress)
-    finish(state, rules, sides, part, hits, fields)
-    return sides.queries.order[part].cpu()[torch.from_numpy(state.late)]
-
-
-def rules_of(sides: Sides, part: slice, neighbors: int) -> Rules:
-    """Make the rules for a part of the queries."""
-    left, right = (
-        [column.cpu().numpy() for column in (items.vectors, items.order, items.lengths)]
-        for items in (sides.queries, sides.gallery)
-    )
-    most = 32 + len(sides.gallery.order) // 256
-    numbers = sides.euclidean, sides.scale, sides.width, sides.margin, neighbors, most
-    return Rules((left[0], left[1][part], left[2]), (right[0], right[1], right[2]), *numbers)
-
-
 # Both sides, sorted by class
 
 
@@ -247,62 +224,42 @@ def arrange(queries: Side, gallery: Side, *, euclidean: bool) -> Sides:
     items = sort_items(gallery, euclidean=euclidean)
     others = items if queries is gallery else sort_items(queries, euclidean=euclidean)
     size, dim = items.vectors.shape
+    center, radius, scale, factor = torch.zeros(1, device=items.ids.device), 1.0, 1.0, 1
     if euclidean:
         center, radius = center_and_radius(others.vectors, items.vectors)
-        left = distance_operands(others, center, radius, left=True)
-        right = distance_operands(items, center, radius, left=False)
         scale, factor, dim = 0.5 / radius**2, 2, dim + 2
-    else:
-        right = cosine_operands(items)
-        left = right if others is items else cosine_operands(others)
-        scale, factor = 1.0, 1
+    right = operands(items, center, radius, left=False)
+    shared = others is items and not euclidean
+    left = right if shared else operands(others, center, radius, left=True)
     width = factor * 1.01 * (dim + 8) * UNIT / (1 - dim * UNIT) + dim * 2.0**-100
     margin = 2 * width + factor * 1.01 * (size + 2) * TIE
     own = torch.stack(
         [torch.searchsorted(items.labels, others.labels, right=end) for end in (False, True)], dim=1
     )
-    return Sides(
-        others, items, left, right, own, scale, width, margin, euclidean, ids_clash(others, items)
-    )
+    clashing = ids_clash(others, items)
+    return Sides(others, items, left, right, own, scale, width, margin, euclidean, clashing)
 
 
 def sort_items(side: Side, *, euclidean: bool) -> Items:
     """Sort the items of a checked side by class."""
     vectors, labels, ids = side
     labels, order = labels.sort(stable=True)
-    lengths = torch.ones(len(vectors), dtype=torch.float64, device=vectors.device)
-    if vectors.is_floating_point() and vectors.dtype != torch.float64:
-        values = vectors.float().contiguous()  # holds half precision exactly
-        if not euclidean:
-            for rows in slices(len(values), max(1, CHUNK // values.shape[1])):
-                torch.linalg.vector_norm(
-                    values[rows], dim=1, dtype=torch.float64, out=lengths[rows]
-                )
-            lengths.masked_fill_(lengths == 0, 1.0)
-    else:
-        values = (vectors.double() if euclidean else directions(vectors)).contiguous()
-    return Items(values, lengths, order, labels, ids[order])
+    return Items(vectors, order, labels, ids[order], euclidean)
 
 
-def cosine_operands(items: Items) -> Tensor:
-    """Unit vectors (N, D) in float32, by row."""
-    out = torch.empty(items.vectors.shape, dtype=torch.float32, device=items.vectors.device)
-    for rows in slices(len(out), max(1, CHUNK // out.shape[1])):
-        out[rows] = items.exact(rows)
-    return out
-
-
-def distance_operands(items: Items, center: Tensor, radius: float, *, left: bool) -> Tensor:
-    """Rows (N, D + 2) in float32 whose products are minus half a squared distance / radius**2.
+def operands(items: Items, center: Tensor, radius: float, *, left: bool) -> Tensor:
+    """Rows in float32 whose products are cosines (D), or minus half a squared distance (D + 2).
 
     u.v - |u|^2 / 2 - |v|^2 / 2 = -|u - v|^2 / 2, with two more dimensions for the two squares.
+    Distances are those from `center` in units of `radius`.
     """
     size, dim = items.vectors.shape
-    out = torch.ones(size, dim + 2, dtype=torch.float32, device=items.vectors.device)
+    out = torch.ones(size, dim + 2 * items.euclidean, dtype=torch.float32, device=center.device)
     for rows in slices(size, max(1, CHUNK // dim)):
         vectors = (items.exact(rows) - center) / radius
-        out[rows, :-2] = vectors.float()
-        out[rows, -2 if left else -1] = (-vectors.square().sum(dim=1) / 2).float()
+        out[rows, :dim] = vectors.float()
+        if items.euclidean:
+            out[rows, -2 if left else -1] = (-vectors.square().sum(dim=1) / 2).float()
     return out
 
 
@@ -310,10 +267,7 @@ def ids_clash(queries: Items, gallery: Items) -> bool:
     """Report whether one id has several labels, so that a negative may be the query itself."""
     ids, order = torch.cat([queries.ids, gallery.ids]).sort()
     labels = torch.cat([queries.labels, gallery.labels])[order]
-    bounds = torch.cat([ids.new_ones(1).bool(), ids[1:] != ids[:-1]]).cumsum(dim=0) - 1
-    least = labels.new_empty(int(bounds[-1]) + 1)
-    least[bounds] = labels  # any one of each id
-    return bool((least[bounds] != labels).any())
+    return bool(((ids[1:] == ids[:-1]) & (labels[1:] != labels[:-1])).any())
 
 
 def slices(size: int, step: int) -> Iterator[slice]:
@@ -375,8 +329,9 @@ def longest(starts: Tensor) -> int:
     return int((starts[1:] - starts[:-1]).max())
 
 
-def start(hits: Hits, sides: Sides, neighbors: int) -> Search:
-    """Make the state of a part of the queries once their hits are known."""
+def start(sides: Sides, part: slice, neighbors: int) -> "Search":
+    """Begin the search of a part of the queries with its hits."""
+    hits = own_class(sides, part)
     starts, values, relevant = (part.cpu() for part in (hits.starts, hits.values, hits.relevant))
     some = (relevant > 0).nonzero().flatten()
     edge = edges(values, euclidean=sides.euclidean)
@@ -384,45 +339,29 @@ def start(hits: Hits, sides: Sides, neighbors: int) -> Search:
     limits[0, some] = (edge[starts[some]] * sides.scale + sides.width).float()
     limits[1, some] = (edge[starts[some] + relevant[some] - 1] * sides.scale - sides.width).float()
     limits[2] = LOWEST if neighbors else torch.inf
-    width = kept_negatives(neighbors, len(sides.gallery.order))
-    wanted = relevant.clamp(min=neighbors).numpy()
-    none = [np.zeros_like(wanted) for _ in range(3)]
+    wanted, opened = relevant.clamp(min=neighbors).numpy(), relevant.numpy().copy()
+    counts, (ahead, close, sizes) = (
+        np.zeros(len(edge), np.int64),
+        np.zeros((3, len(wanted)), np.int64),
+    )
     late = np.zeros(len(wanted), np.bool_)
+    columns = starts.numpy(), edge.numpy(), counts, opened, ahead, wanted, limits.numpy()
+    # K negatives, and some more so that they are sorted out rarely
+    width = min(2 * neighbors + 64, len(sides.gallery.order)) if neighbors else 0
     kept = [np.empty((len(wanted), width), dtype) for dtype in (np.int32, np.float32)]
-    opened = relevant.numpy().copy()
-    counts = np.zeros(len(values), np.int64)
-    columns = starts.numpy(), edge.numpy(), counts, opened, none[0], wanted, limits.numpy()
-    return Search(*columns, none[1], late, none[2], kept[0], kept[1])
-
-
-def kept_negatives(neighbors: int, gallery: int) -> int:
-    """How many negatives a query keeps: K, and some more so that they are sorted out rarely."""
-    return min(2 * neighbors + 64, gallery) if neighbors else 0
+    lists = Kept(sizes, kept[0], kept[1])
+    state, buffers = Counts(*columns, close, late), Buffers(sides.own.device)
+    symmetric = sides.queries is sides.gallery and len(wanted) == len(sides.gallery.order)
+    threads = torch.get_num_threads() if sides.own.device.type == "cpu" else 1
+    return Search(sides, part, neighbors, hits, state, lists, buffers, symmetric, threads)
 
 
 # The pass over all pairs
 
 
-def compare(state: Search, rules: Rules, sides: Sides, part: slice, progress: Progress) -> None:
-    """Compare the queries of a part with the gallery, tile by tile."""
-    queries, gallery = part.stop - part.start, len(sides.gallery.order)
-    symmetric = sides.queries is sides.gallery and queries == gallery
-    kind = sides.left.device.type
-    tile = TILE["cpu" if kind == "cpu" else "cuda"]
-    threads = torch.get_num_threads() if kind == "cpu" else 1
-    buffers: SimpleQueue[Buffers] = SimpleQueue()
-    for _ in range(threads):
-        buffers.put(Buffers(tile, sides.left.device))
-    tasks = [
-        (rows, columns)
-        for columns in growing(gallery, tile)
-        for rows in growing(queries, tile)
-        if not symmetric or rows.start <= columns.start
-    ]
-    context = state, rules, sides, part.start, threading.Lock(), buffers
-    work = partial(compare_tile, *context, symmetric=symmetric)
-    for done, _ in enumerate(in_threads(work, tasks, threads), start=1):
-        progress(done, len(tasks))
+def tile_of(device: torch.device) -> int:
+    """Rows of a tile."""
+    return TILE["cpu" if device.type == "cpu" else "cuda"]
 
 
 def growing(size: int, tile: int) -> Iterator[slice]:
@@ -433,114 +372,204 @@ def growing(size: int, tile: int) -> Iterator[slice]:
         first, step = first + step, min(4 * step, tile)
 
 
-def in_threads(work: Callable[[Task], None], tasks: Iterable[Task], threads: int) -> Iterator[None]:
+def in_threads(work: Callable[[Task], None], todo: Iterable[Task], threads: int) -> Iterator[None]:
     """Do all the work in threads that multiply alone; drop what is waiting after an error."""
     if threads == 1:
-        yield from map(work, tasks)
+        yield from map(work, todo)
         return
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    left = iter(tasks)
+    left = iter(todo)
     try:
-        waiting = deque(pool.submit(work, task) for task in islice(left, WAITING * threads))
+        waiting = deque(
+            pool.submit(work, task) for task in itertools.islice(left, WAITING * threads)
+        )
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(work, task) for task in islice(left, 1))
+            waiting.extend(pool.submit(work, task) for task in itertools.islice(left, 1))
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
 
 
-class Buffers:
-    """Memory of one thread for the products of a tile and for the pairs that are listed."""
+class Buffers(threading.local):
+    """Memory of each thread for the products of a tile and for the pairs that are listed."""
 
-    def __init__(self, tile: int, device: torch.device) -> None:
-        self.products = torch.empty(tile * tile, dtype=torch.float32, device=device)
-        size = 2 * tile * tile if device.type == "cpu" else 0
+    def __init__(self, device: torch.device) -> None:
+        cells = tile_of(device) ** 2
+        self.products = torch.empty(cells, dtype=torch.float32, device=device)
+        size = 2 * cells if device.type == "cpu" else 0
         self.pairs, self.values = np.empty((2, size), np.int32), np.empty(size, np.float32)
 
 
-def compare_tile(
-    state: Search,
-    rules: Rules,
-    sides: Sides,
-    start: int,
-    lock: threading.Lock,
-    buffers: "SimpleQueue[Buffers]",
-    task: Task,
-    *,
-    symmetric: bool,
-) -> None:
-    """Compare a tile's queries with its items and, off the diagonal of a symmetric search, the
-    items as queries with the queries. Query 0 is row `start`."""
-    queries, items = task
-    both = symmetric and queries.start < items.start
-    if state.late[queries].all() and not (both and not state.late[items].all()):
-        return
-    buffer = buffers.get()
-    try:
-        rows = slice(start + queries.start, start + queries.stop)
-        products = multiply(sides, rows, items, buffer.products)
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Search of a part of the queries. Query 0 is row `part.start`."""
+
+    sides: Sides
+    part: slice
+    neighbors: int
+    hits: Hits
+    state: Counts
+    kept: Kept
+    buffers: Buffers
+    symmetric: bool  # is the part the whole gallery, so that one product serves both items?
+    threads: int
+    close: list[Array] = field(default_factory=list)  # pairs (2, F) that wait for float64
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tiles(self) -> list[Task]:
+        """Tiles of the queries and the gallery; half of them in a symmetric search."""
+        tile = tile_of(self.sides.own.device)
+        return [
+            (rows, columns)
+            for columns in growing(len(self.sides.gallery.order), tile)
+            for rows in growing(len(self.state.late), tile)
+            if not self.symmetric or rows.start <= columns.start
+        ]
+
+    def compare(self, task: Task) -> None:
+        """Compare a tile's queries with its items and, off the diagonal of a symmetric search, the
+        items as queries with the queries."""
+        queries, items = task
+        both = self.symmetric and queries.start < items.start
+        searched = [queries, items][: 1 + both]
+        if all(self.state.late[part].all() for part in searched):
+            return
+        products = self.multiply(queries, items)
+        limits = [self.state.limits[:, part].copy() for part in searched]
         scan = scan_on_cpu if products.device.type == "cpu" else scan_on_device
-        counts, pairs, values = scan(state.limits, sides.own[rows], task, products, both, buffer)
-        with lock:
-            for part, count in zip((queries, items), counts, strict=False):
-                count_before_all(state, part.start, count)
-            count_open(state, rules, pairs, values)
-            if rules.neighbors:
-                keep(state, rules, pairs, values)
-    finally:
-        buffers.put(buffer)  # also after an error, as others wait for it
+        counts, pairs, values = scan(products, limits, (queries.start, items.start), self.buffers)
+        with self.lock:
+            for part, count in zip(searched, counts, strict=True):
+                self.count_before_all(part.start, count)
+            self.count_others(pairs, values)
 
+    def multiply(self, queries: slice, items: slice) -> Tensor:
+        """Products (T, U) of rows; -inf where the item is the query or of its class."""
+        sides = self.sides
+        rows = slice(self.part.start + queries.start, self.part.start + queries.stop)
+        left, right = sides.left[rows], sides.right[items]
+        products = self.buffers.products[: len(left) * len(right)].view(len(left), len(right))
+        torch.mm(left, right.T, out=products)
+        labels, others = sides.queries.labels[rows], sides.gallery.labels[items]
+        if labels[0] <= others[-1] and others[0] <= labels[-1]:  # ascending
+            products.masked_fill_(labels[:, None] == others, -torch.inf)
+        if sides.clashing:
+            same = sides.queries.ids[rows, None] == sides.gallery.ids[items]
+            products.masked_fill_(same, -torch.inf)
+        return products
 
-def multiply(sides: Sides, queries: slice, items: slice, memory: Tensor) -> Tensor:
-    """Products (T, U) of rows; -inf where the item is the query."""
-    left, right = sides.left[queries], sides.right[items]
-    products = memory[: len(left) * len(right)].view(len(left), len(right))
-    torch.mm(left, right.T, out=products)
-    if sides.clashing:
-        same = sides.queries.ids[queries, None] == sides.gallery.ids[items]
-        products.masked_fill_(same, -torch.inf)
-    return products
+    def count_before_all(self, first: int, counts: Array) -> None:
+        """Add counts (T,) of negatives that precede all hits, for the queries from `first`."""
+        some = counts.nonzero()[0]
+        self.state.counts[self.state.starts[first + some]] += counts[some]
+        self.state.ahead[first + some] += counts[some]
+
+    def count_others(self, pairs: Array, values: Array) -> None:
+        """Keep the listed negatives that may be neighbors, and count those that precede a hit."""
+        sides, late = self.sides, self.state.late
+        if self.neighbors:
+            keep(self.state.limits, late, self.kept, pairs, values, self.neighbors, sides.margin)
+        most = 32 + len(sides.gallery.order) // 256
+        size = count(self.state, pairs, values, sides.scale, sides.width, most)
+        if size:
+            self.close.append(pairs[:, :size][:, ~late[pairs[0, :size]]])
+        if sum(part.shape[1] for part in self.close) > CELLS:
+            self.decide()
+
+    def decide(self) -> None:
+        """Count the pairs that wait at the first hit that they precede, found in float64."""
+        query, item = torch.from_numpy(np.concatenate(self.close, axis=1)).long()
+        self.close.clear()
+        values = self.sides.similarities(query + self.part.start, item)
+        starts, edges, counts, opened = (torch.from_numpy(part) for part in self.state[:4])
+        low = starts[query]
+        end = high = low + opened[query]
+        for _ in range(int(opened.max()).bit_length()):  # halve the range from low to high
+            middle = (low + high) // 2
+            reached = values >= edges[middle.clamp(max=len(edges) - 1)]
+            low = torch.where(reached | (low == high), low, middle + 1)
+            high = torch.where(reached, middle, high)
+        counts += torch.bincount(low[low < end], minlength=len(counts))
+
+    def finish(self, fields: list[Tensor]) -> None:
+        """Fill in the fields of the queries, from counts at their hits and kept negatives."""
+        if self.close:
+            self.decide()
+        sides, starts, order = self.sides, self.hits.starts.cpu(), self.sides.gallery.order.cpu()
+        counts, opened = torch.from_numpy(self.state.counts), torch.from_numpy(self.state.open)
+        values, rows_of, all_relevant = (
+            part.cpu() for part in (self.hits.values, self.hits.rows, self.hits.relevant)
+        )
+        width = longest(starts) + self.kept.items.shape[1] + 1
+        for rows in slices(len(all_relevant), max(1, CELLS // width)):
+            ends, relevant = starts[rows.start : rows.stop + 1], all_relevant[rows]
+            own = padded(ends, values, -torch.inf)
+            own_items = order[padded(ends, rows_of, 0)]
+            ahead = padded(ends, counts, 0).cumsum(dim=1)
+            first = torch.zeros_like(relevant)
+            if own.shape[1]:
+                first = torch.where(relevant > 0, 1 + ahead[:, 0], 0)
+            closed = torch.arange(own.shape[1]) >= opened[rows, None]
+            ahead[closed] = len(order)  # beyond the first M
+            lists = own, own_items, ahead, *self.kept_negatives(rows)
+            rest = settle(*lists, self.neighbors, euclidean=sides.euclidean)
+            positions = sides.queries.order[self.part][rows].cpu()
+            for column, value in zip(fields, (first, relevant, *rest), strict=True):
+                column[positions] = value
+
+    def kept_negatives(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Similarities (T, W), best first, and positions of the negatives that queries keep."""
+        sizes, items, products = (torch.from_numpy(part[rows]) for part in self.kept)
+        values = torch.full(items.shape, -torch.inf, dtype=torch.float64)
+        if self.neighbors:
+            used = torch.arange(items.shape[1]) < sizes[:, None]
+            products = products.masked_fill(~used, -torch.inf)
+            best = products.topk(min(self.neighbors, items.shape[1])).values
+            used &= products >= best[:, -1:] - self.sides.margin
+            queries = used.nonzero()[:, 0] + rows.start + self.part.start
+            values[used] = self.sides.similarities(queries, items[used].long())
+        values, at = values.sort(dim=1, descending=True)
+        found = items.long().gather(1, at).masked_fill(values.isneginf(), 0)
+        positions = self.sides.gallery.order.cpu()[found]
+        return order_ties(values, positions, euclidean=self.sides.euclidean)
 
 
 def scan_on_device(
-    limits: Array, own: Tensor, task: Task, products: Tensor, both: bool, _: Buffers
+    products: Tensor, limits: list[Array], first: tuple[int, int], _: Buffers
 ) -> Found:
     """Do what `scan_tile` does, with torch alone."""
-    rows = torch.arange(task[1].start, task[1].stop, device=own.device)
-    products.masked_fill_((rows >= own[:, :1]) & (rows < own[:, 1:]), -torch.inf)
     counts, pairs, values = [], [], []
-    for table, queries, items in ((products, *task), (products.T, task[1], task[0]))[: 1 + both]:
-        sure, floor, listed = torch.from_numpy(limits[:, queries, None]).to(own.device)
+    for table, limit, start in zip(
+        (products, products.T), limits, (first, first[::-1]), strict=False
+    ):
+        sure, floor, listed = torch.from_numpy(limit[:, :, None]).to(table.device)
         counts.append((table > sure).sum(dim=1).cpu().numpy())
         found = (((table >= floor) & (table <= sure)) | (table >= listed)).nonzero()
         values.append(table[found[:, 0], found[:, 1]].cpu().numpy())
-        first = found.new_tensor([queries.start, items.start])
-        pairs.append((found + first).T.int().cpu().numpy())
+        pairs.append((found + found.new_tensor(start)).T.int().cpu().numpy())
     return counts, np.concatenate(pairs, axis=1), np.concatenate(values)
 
 
 def scan_on_cpu(
-    limits: Array, own: Tensor, task: Task, products: Tensor, both: bool, to: Buffers
+    products: Tensor, limits: list[Array], first: tuple[int, int], to: Buffers
 ) -> Found:
     """Call `scan_tile`."""
-    rows, columns = limits[:, task[0]].copy(), limits[:, task[1]].copy()  # contiguous
-    if not both:
-        columns = np.full((3, products.shape[1]), np.inf, np.float32)
+    none = np.full((3, products.shape[1]), np.inf, np.float32)
     counts = [np.zeros(size, np.int32) for size in products.shape]
-    first = task[0].start, task[1].start
-    given = products.numpy(), own.numpy(), rows, columns, first
+    rows, columns = [*limits, none][:2]
+    given = products.numpy(), rows, columns, first[0], first[1]
     size = scan_tile(*given, counts[0], counts[1], to.pairs, to.values)
-    return counts[: 1 + both], to.pairs[:, :size], to.values[:size]
+    return counts[: len(limits)], to.pairs, to.values[:size]
 
 
 @compiled
 def scan_tile(
     products: Array,
-    own: Array,
     row_limits: Array,
     column_limits: Array,
-    first: tuple[int, int],
+    first_row: int,
+    first_column: int,
     row_counts: Array,
     column_counts: Array,
     pairs: Array,
@@ -549,8 +578,7 @@ def scan_tile(
     """Count the products (T, U) that precede all hits, for rows and for columns. List others from
     an open hit upwards, and those that may be neighbors, as (query, item); return their number.
 
-    Limits are (3, T) and (3, U). `first` holds the number of the first row and of the first column.
-    Items of a row's own class, from own[:, 0] to own[:, 1], are not negatives.
+    Limits are (3, T) and (3, U). Rows and columns are numbered from `first_row` and `first_column`.
     """
     sures, floors, lists = column_limits[0], column_limits[1], column_limits[2]
     size = 0
@@ -559,8 +587,6 @@ def scan_tile(
     for r in range(products.shape[0]):
         row, above = products[r], np.int32(0)
         sure, floor, listed = row_limits[0, r], row_limits[1, r], row_limits[2, r]
-        for c in range(max(own[r, 0] - first[1], 0), min(own[r, 1] - first[1], row.size)):
-            row[c] = -np.inf
         for c in range(row.size):  # branches would keep it from being vectorised
             x = row[c]
             above += np.int32(x > sure)
@@ -573,172 +599,91 @@ def scan_tile(
                 for c in range(8 * word, min(8 * word + 8, row.size)):
                     x = row[c]
                     if (x >= floor and x <= sure) or x >= listed:
-                        pairs[0, size], pairs[1, size] = first[0] + r, first[1] + c
+                        pairs[0, size], pairs[1, size] = first_row + r, first_column + c
                         values[size] = x
                         size += 1
                     if (x >= floors[c] and x <= sures[c]) or x >= lists[c]:
-                        pairs[0, size], pairs[1, size] = first[1] + c, first[0] + r
+                        pairs[0, size], pairs[1, size] = first_column + c, first_row + r
                         values[size] = x
                         size += 1
     return size
 
 
 @compiled
-def count_before_all(state: Search, first: int, counts: Array) -> None:
-    """Add counts (T,) of negatives that precede all hits, for the queries from `first`."""
-    for k in range(counts.size):
-        if counts[k] and state.open[first + k]:
-            add(state, first + k, 0, np.int64(counts[k]))
-
-
-@compiled
-def count_open(state: Search, rules: Rules, pairs: Array, values: Array) -> None:
-    """Count each listed negative at the first hit that it precedes."""
+def count(state: Counts, pairs: Array, values: Array, scale: float, width: float, most: int) -> int:
+    """Count each listed negative at the first hit that it precedes, and close the hits that are no
+    longer among the first M. Move the pairs that float32 cannot decide to the front and return
+    their number; a query with more than `most` of them is left to float64."""
+    close = 0
     for k in range(values.size):
-        query, item, x = np.int64(pairs[0, k]), np.int64(pairs[1, k]), values[k]
-        if state.limits[1, query] <= x <= state.limits[0, query]:
-            first, past = state.starts[query], state.starts[query] + state.open[query]
-            hits = state.edges[first:past]
-            hit = first_preceded(hits, (x + rules.width) / rules.scale)
-            if hit != first_preceded(hits, (x - rules.width) / rules.scale):
-                hit = first_preceded(hits, similarity(rules, query, item))
-                state.close[query] += 1
-                if state.close[query] > rules.most:
-                    give_up(state, query)
-            if hit < hits.size:
-                add(state, query, hit, 1)
-                if state.limits[1, query] < np.inf:
-                    last = state.edges[first + state.open[query] - 1]
-                    state.limits[1, query] = np.float32(last * rules.scale - rules.width)
+        query, x = pairs[0, k], values[k]
+        if not state.limits[1, query] <= x <= state.limits[0, query]:
+            continue
+        first = state.starts[query]
+        hit, past = first, first + state.open[query]
+        while hit < past:
+            middle = (hit + past) // 2
+            if (x + width) / scale >= state.edges[middle]:
+                past = middle
+            else:
+                hit = middle + 1
+        if hit == first + state.open[query]:
+            continue
+        if (x - width) / scale < state.edges[hit]:
+            pairs[0, close], pairs[1, close] = query, pairs[1, k]
+            close += 1
+            state.close[query] += 1
+            if state.close[query] > most:
+                state.late[query] = True
+                state.limits[:, query] = np.inf
+            continue
+        state.counts[hit] += 1
+        state.ahead[query] += 1
+        while (
+            state.open[query] > 1 and state.ahead[query] + state.open[query] > state.wanted[query]
+        ):
+            state.open[query] -= 1
+            last = first + state.open[query]
+            state.ahead[query] -= state.counts[last]
+            state.limits[1, query] = np.float32(state.edges[last - 1] * scale - width)
+    return close
 
 
 @compiled
-def add(state: Search, query: Integer, hit: Integer, count: Integer) -> None:
-    """Count negatives before a hit, and close the hits that are no longer among the first M."""
-    start = state.starts[query]
-    state.counts[start + hit] += count
-    state.ahead[query] += count
-    while state.open[query] > 1 and state.ahead[query] + state.open[query] > state.wanted[query]:
-        state.open[query] -= 1
-        state.ahead[query] -= state.counts[start + state.open[query]]
-
-
-@compiled
-def first_preceded(edges: Array, value: float) -> int:
-    """Index of the first of descending edges (M,) that a value reaches; M if it reaches none."""
-    low, high = 0, edges.size
-    while low < high:
-        middle = (low + high) // 2
-        if value >= edges[middle]:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@compiled
-def give_up(state: Search, query: Integer) -> None:
-    """Leave a query to float64."""
-    state.late[query] = True
-    state.limits[:, query] = np.inf
-    state.sizes[query] = 0
-
-
-@compiled
-def keep(state: Search, rules: Rules, pairs: Array, values: Array) -> None:
-    """Keep the listed negatives that may be neighbors; sort out where there are too many."""
-    room = state.items.shape[1]
-    for k in range(values.size):
-        query = np.int64(pairs[0, k])
-        if state.sizes[query] == room:
-            sort_out(state, rules, query)
-            if 2 * state.sizes[query] > room + rules.neighbors:  # mostly ties
-                give_up(state, query)
-        if values[k] >= state.limits[2, query]:
-            state.items[query, state.sizes[query]] = pairs[1, k]
-            state.products[query, state.sizes[query]] = values[k]
-            state.sizes[query] += 1
-
-
-@compiled
-def sort_out(state: Search, rules: Rules, query: Integer) -> None:
-    """Drop negatives that cannot be among the K best of those seen, or equal to one of them."""
-    size, kept = state.sizes[query], 0
-    items, products = state.items[query], state.products[query]
-    reached, beyond = np.float32(LOWEST), np.float32(-LOWEST)
-    for _ in range(24):  # halve the range in which the K-th best product is
-        middle, above = np.float32(0.5) * (reached + beyond), 0
-        for k in range(size):
-            above += products[k] >= middle
-        if above >= rules.neighbors:
-            reached = middle
-        else:
-            beyond = middle
-    floor = reached - np.float32(rules.margin)
-    for k in range(size):
-        if products[k] >= floor:
-            items[kept], products[kept] = items[k], products[k]
-            kept += 1
-    state.sizes[query], state.limits[2, query] = kept, floor
-
-
-@compiled
-def similarity(rules: Rules, query: Integer, item: Integer) -> Any:
-    """Product, or minus the squared distance, of a query and a row of the gallery in float64."""
-    (left, rows, left_lengths), (right, columns, right_lengths) = rules.left, rules.right
-    row, column, total = rows[query], columns[item], 0.0
-    x, y = left[row], right[column]
-    if rules.euclidean:
-        for d in range(x.size):
-            difference = np.float64(x[d]) - np.float64(y[d])
-            total -= difference * difference
-    else:
-        for d in range(x.size):
-            total += np.float64(x[d]) * np.float64(y[d])
-    return total / (left_lengths[row] * right_lengths[column])
-
-
-# Results
-
-
-@compiled
-def kept_similarities(state: Search, rules: Rules, first: int, table: Array) -> None:
-    """Write the similarities (T, W) of what the queries from `first` keep, once sorted out."""
-    for row in range(len(table)):
-        if state.sizes[first + row] > rules.neighbors:
-            sort_out(state, rules, first + row)
-        for k in range(state.sizes[first + row]):
-            item = np.int64(state.items[first + row, k])
-            table[row, k] = similarity(rules, first + row, item)
-
-
-def finish(
-    state: Search, rules: Rules, sides: Sides, part: slice, hits: Hits, fields: list[Tensor]
+def keep(
+    limits: Array,
+    late: Array,
+    kept: Kept,
+    pairs: Array,
+    values: Array,
+    neighbors: int,
+    margin: float,
 ) -> None:
-    """Fill in the fields of a part of the queries, from counts at their hits and kept negatives."""
-    starts, order = hits.starts.cpu(), sides.gallery.order.cpu()
-    counts = torch.from_numpy(state.counts)
-    values, rows_of = hits.values.cpu(), hits.rows.cpu()
-    neighbors, (_, kept) = rules.neighbors, state.items.shape
-    for rows in slices(len(state.wanted), max(1, CELLS // (longest(starts) + kept + 1))):
-        ends = starts[rows.start : rows.stop + 1]
-        own = padded(ends, values, -torch.inf)
-        own_items = order[padded(ends, rows_of, 0)]
-        ahead = padded(ends, counts, 0).cumsum(dim=1)
-        relevant, first = hits.relevant[rows].cpu(), torch.zeros(len(own), dtype=torch.int64)
-        if own.shape[1]:
-            first = torch.where(relevant > 0, 1 + ahead[:, 0], 0)
-        opened = torch.from_numpy(state.open[rows])[:, None]
-        ahead[torch.arange(own.shape[1]) >= opened] = len(order)  # beyond the first M
-        misses = torch.full((len(own), kept), -torch.inf, dtype=torch.float64)
-        if neighbors:
-            kept_similarities(state, rules, rows.start, misses.numpy())
-        misses, at = misses.sort(dim=1, descending=True)
-        found = torch.from_numpy(state.items[rows]).long().gather(1, at)
-        others = order[found.masked_fill(misses.isneginf(), 0)]
-        misses, others = order_ties(misses, others, euclidean=sides.euclidean)
-        lists = own, own_items, ahead, misses, others
-        rest = settle(*lists, neighbors, euclidean=sides.euclidean)
-        positions = sides.queries.order[part][rows].cpu()
-        for column, value in zip(fields, (first, relevant, *rest), strict=True):
-            column[positions] = value
+    """Keep the listed negatives that may be neighbors. Where there are too many, drop those that
+    cannot be among the K best of those seen, or equal to one of them."""
+    room = kept.items.shape[1]
+    for k in range(values.size):
+        query = pairs[0, k]
+        if kept.sizes[query] == room:
+            items, products = kept.items[query], kept.products[query]
+            reached, beyond = np.float32(LOWEST), np.float32(-LOWEST)
+            for _ in range(24):  # halve the range in which the K-th best product is
+                middle, above = np.float32(0.5) * (reached + beyond), 0
+                for i in range(room):
+                    above += products[i] >= middle
+                if above >= neighbors:
+                    reached = middle
+                else:
+                    beyond = middle
+            floor, size = reached - np.float32(margin), 0
+            for i in range(room):
+                if products[i] >= floor:
+                    items[size], products[size] = items[i], products[i]
+                    size += 1
+            kept.sizes[query], limits[2, query] = size, floor
+            if 2 * size > room + neighbors:  # mostly ties
+                late[query], kept.sizes[query], limits[:, query] = True, 0, np.inf
+        if values[k] >= limits[2, query]:
+            kept.items[query, kept.sizes[query]] = pairs[1, k]
+            kept.products[query, kept.sizes[query]] = values[k]
+            kept.sizes[query] += 1

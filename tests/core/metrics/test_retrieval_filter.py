@@ -3,14 +3,13 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from proxy_core.metrics import search
 from proxy_core.metrics.ranking import similarities
-from proxy_core.metrics.search import Buffers, Sides, arrange, rules_of, similarity
+from proxy_core.metrics.search import Buffers, Sides, arrange
 
 
 def sides_of(vectors: Tensor, *, euclidean: bool) -> Sides:
@@ -55,10 +54,10 @@ def test_similarities_of_pairs_are_those_of_whole_rows(
 ) -> None:
     vectors = torch.randn(30, dim, generator=torch.Generator().manual_seed(0), dtype=dtype)
     sides = sides_of(vectors, euclidean=euclidean)
-    rules = rules_of(sides, slice(0, 30), 0)
-    found = [[similarity(rules, row, column) for column in range(30)] for row in range(30)]
+    rows, columns = torch.cartesian_prod(torch.arange(30), torch.arange(30)).T
+    found = sides.similarities(rows, columns).view(30, 30)
     expected = similarities(vectors, vectors, euclidean=euclidean)
-    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-14)
 
 
 def test_numba_is_imported_with_the_first_search_only() -> None:
@@ -70,7 +69,7 @@ def test_numba_is_imported_with_the_first_search_only() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (7, 13), (48, 64), (50, 129), (6, 33)])
 @pytest.mark.parametrize("both", [False, True])
 def test_compiled_and_torch_scans_count_and_list_the_same(
-    shape: tuple[int, int], both: bool
+    shape: tuple[int, int], both: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Products are small whole numbers, so many are equal to a limit."""
     generator = torch.Generator().manual_seed(shape[1])
@@ -82,19 +81,16 @@ def test_compiled_and_torch_scans_count_and_list_the_same(
     limits = torch.stack([draw(rows + columns) + shift for shift in (1, -1, 3)])
     limits[:2, ::5], limits[2, ::7] = torch.inf, torch.inf
     sure, floor, listed = limits[:, :rows, None]
-    own = torch.randint(rows, rows + columns, (rows, 2), generator=generator).sort(dim=1)[0]
-    task = slice(0, rows), slice(rows, rows + columns)
-    buffer = Buffers(64 + rows + columns, torch.device("cpu"))
+    parts = [limits[:, :rows].numpy().copy(), limits[:, rows:].numpy().copy()][: 1 + both]
+    monkeypatch.setitem(search.TILE, "cpu", rows + columns)
+    buffers = Buffers(torch.device("cpu"))
     results = []
     for scan in (search.scan_on_cpu, search.scan_on_device):
-        counts, pairs, values = scan(limits.numpy(), own, task, products.clone(), both, buffer)
-        found = sorted(zip(*pairs.tolist(), values.tolist(), strict=True))
+        counts, pairs, values = scan(products, parts, (0, rows), buffers)
+        found = sorted(zip(*pairs[:, : len(values)].tolist(), values.tolist(), strict=True))
         results.append(([count.tolist() for count in counts], found))
     assert results[0] == results[1]
-    plain = products.clone()
-    for row, (first, past) in enumerate((own - rows).tolist()):
-        plain[row, first:past] = -torch.inf
-    assert results[0][0][0] == (plain > sure).sum(dim=1).tolist()
-    reach = ((plain >= floor) & (plain <= sure)) | (plain >= listed)
+    assert results[0][0][0] == (products > sure).sum(dim=1).tolist()
+    reach = ((products >= floor) & (products <= sure)) | (products >= listed)
     listed_pairs = [pair[:2] for pair in results[0][1] if pair[0] < rows]
     assert listed_pairs == [(r, rows + c) for r, c in reach.nonzero().tolist()]
