@@ -39,14 +39,14 @@ class Metric:
 
 RECALL = (
     "Share of test images with at least one image of their own class among their K nearest "
-    "neighbours by cosine similarity. The image itself is excluded by its identity; an image of "
+    "neighbors by cosine similarity. The image itself is excluded by its identity; an image of "
     "another class that is equally near ranks first. In re-identification, images of the query's "
     "identity by its own camera, and junk, are ignored: R@K is then CMC at rank K."
 )
 MAP_AT_R = (
     "For an image with R others of its class: the mean over ranks 1 to R of the precision at that "
-    "rank where the neighbour has the same class, and 0 where it has not; then the mean over "
-    "images. It sees the whole class, R@1 only the nearest neighbour. "
+    "rank where the neighbor has the same class, and 0 where it has not; then the mean over "
+    "images. It sees the whole class, R@1 only the nearest neighbor. "
     "Musgrave et al., A Metric Learning Reality Check, 2020."
 )
 MEAN_AP = (
@@ -69,8 +69,8 @@ ACCURACY = (
 VERIFICATION = (
     "Over all pairs of test images (of queries, where there is a separate gallery; left out where "
     "more than five million pairs are of one class). TAR at FAR: share of same-class pairs "
-    "accepted at the similarity at which at most that share of the other pairs is accepted. EER: "
-    "the rate at which both errors are equal (lower is better)."
+    "accepted at the similarity at which at most that share of the pairs of two classes is "
+    "accepted. EER: the rate at which both errors are equal (lower is better)."
 )
 EPISODES = (
     "Accuracy in telling N unseen classes from K images of each, by the most similar class mean, "
@@ -96,23 +96,23 @@ METRICS = {
     "r_precision": Metric(
         "R-Precision",
         "Further retrieval scores",
-        "For an image with R others of its class: the share of its R nearest neighbours that have "
+        "For an image with R others of its class: the share of its R nearest neighbors that have "
         "the same class; then the mean over images.",
     ),
     "queries_without_relevant": Metric(
         "Queries without a positive (number)",
         "Further retrieval scores",
-        "Queries with nothing of their class to find. No retrieval score counts them.",
+        "Queries without a positive in the gallery. No retrieval score counts them.",
         lower_is_better=True,
         percent=False,
     ),
-    "accuracy_neighbor": Metric("Nearest neighbour", "Classification", ACCURACY),
+    "accuracy_neighbor": Metric("Nearest neighbor", "Classification", ACCURACY),
     "accuracy_mean": Metric("Class mean", "Classification", ACCURACY),
     "accuracy_proxy": Metric("Proxy or center", "Classification", ACCURACY),
     "coarse_recall@1": Metric(
         "R@1, super-class",
         "Super-classes",
-        "Share of test images whose nearest neighbour has the same super-class.",
+        "Share of test images whose nearest neighbor has the same super-class.",
     ),
     "tar@0.01": Metric("TAR at FAR 1e-2", "Verification", VERIFICATION),
     "tar@0.001": Metric("TAR at FAR 1e-3", "Verification", VERIFICATION),
@@ -132,7 +132,10 @@ METRICS = {
 
 
 def describe(key: str) -> Metric:
-    """The row of a score; a score without one is shown under its key, as a plain number."""
+    """The row of a score; a score without one is shown under its key, as a plain number, except
+    Recall@K for another K."""
+    if key.startswith("recall@") and key not in METRICS:
+        return Metric(f"R@{key.removeprefix('recall@')}", "Other scores", RECALL)
     return METRICS.get(key) or Metric(f"{key} (number)", "Other scores", "", percent=False)
 
 

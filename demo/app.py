@@ -90,7 +90,7 @@ def lay_out(library: Library) -> tuple[dict[str, Any], dict[str, gr.Button], dic
         with gr.Tab("Browse", id="browse") as tab["browse"]:
             with gr.Row(elem_id="steps"):
                 query = gr.Number(label="Query", precision=0, elem_id="q", min_width=110)
-                k = gr.Slider(1, NEIGHBORS, step=1, label="Neighbours", elem_id="k", min_width=190)
+                k = gr.Slider(1, NEIGHBORS, step=1, label="Neighbors", elem_id="k", min_width=190)
                 steps = {
                     step: gr.Button(text, elem_id=step, min_width=80, size="md")
                     for step, text in STEPS.items()

@@ -22,7 +22,7 @@ NO_STEP = {
 class Page:
     """One state of the page: the view, its address, and HTML for each part.
 
-    queries and kept: numbers of queries and of stored neighbours of each, 0 if the run cannot be
+    queries and kept: numbers of queries and of stored neighbors of each, 0 if the run cannot be
     shown. results and curves are None while their tab is closed, as they take time.
     """
 
@@ -49,7 +49,7 @@ def show(library: Library, parameters: Mapping[str, object], step: str = "") -> 
         view, note = move(fit(view, retrieved), retrieved, step)
         wanted = str(parameters.get("run"))
         if wanted != view.run and wanted in shelf.run_labels:
-            other = f"{shelf.run_labels[wanted]} did not keep its neighbours"
+            other = f"{shelf.run_labels[wanted]} did not keep its neighbors"
             note = f"{other}; this is {shelf.run_labels[view.run]}. {note}".strip()
         queries, kept = retrieved.hits.shape
         query, neighbors = render_browse(library.shelves.index(shelf), shelf, retrieved, view, note)
@@ -69,7 +69,7 @@ def move(view: View, retrieved: Retrieved, step: str) -> tuple[View, str]:
 def render_browse(
     number: int, shelf: Shelf, retrieved: Retrieved, view: View, note: str
 ) -> tuple[str, str]:
-    """Query and neighbours as HTML; `number` is the shelf's position in the library."""
+    """Query and neighbors as HTML; `number` is the shelf's position in the library."""
 
     def picture(position: int) -> Picture:
         address = picture_address(number, shelf, position)

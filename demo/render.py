@@ -1,4 +1,4 @@
-"""HTML of the page: query, neighbours, tables and curves; the templates escape every text."""
+"""HTML of the page: query, neighbors, tables and curves; the templates escape every text."""
 
 from dataclasses import dataclass
 from html import escape
@@ -40,7 +40,7 @@ def render(macro: str, *arguments: Any) -> str:
 
 
 def render_scores(shelf: Shelf) -> str:
-    """Means over seeds by method, and every run as a link to its neighbours."""
+    """Means over seeds by method, and every run as a link to its neighbors."""
     try:
         means = "".join(
             render_table(table, "means") for table in score_tables(summarise(shelf.runs))

@@ -1,4 +1,4 @@
-"""A run with the pictures it retrieved from: a query's neighbours, its outcome, the next query.
+"""A run with the pictures it retrieved from: a query's neighbors, its outcome, the next query.
 
 Plain functions over stored arrays: no Gradio, no HTML, no torch.
 """
@@ -22,8 +22,8 @@ class Retrieved:
     """A run with its pictures, both checked to be of the same images.
 
     Attributes: run; pictures (N images, of which the first Q are queries); queries, the arrays of
-    `Run.queries`, in which a neighbour of -1 lies beyond the gallery's end; hits (Q, K), whether a
-    neighbour has the query's label.
+    `Run.queries`, in which a neighbor of -1 lies beyond the gallery's end; hits (Q, K), whether a
+    neighbor has the query's label.
     """
 
     run: Run
@@ -40,7 +40,7 @@ class Retrieved:
 
     @property
     def failures(self) -> np.ndarray:
-        """Positions of the queries whose nearest neighbour is of another class."""
+        """Positions of the queries whose nearest neighbor is of another class."""
         return np.flatnonzero((self.queries["first_hit"] != 1) & (self.queries["relevant"] > 0))
 
 
@@ -63,7 +63,7 @@ class Neighbor:
 def open_run(shelf: Shelf, name: str) -> Retrieved:
     """Open a run of a shelf (the first if the name is unknown) with the shelf's pictures.
 
-    Raises: StoredRunError naming both if pictures and neighbours are not of the same images, or
+    Raises: StoredRunError naming both if pictures and neighbors are not of the same images, or
     the file that is missing or damaged.
     """
     run, pictures = shelf.run(name), shelf.pictures
@@ -75,14 +75,14 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
     if not (number == len(neighbors) == len(first_hit) and images == len(pictures) == count):
         raise disagreement(run, f"{len(neighbors)} of {number} queries, {count} pictures")
     if neighbors.max() >= count or neighbors.min() < -1:
-        raise disagreement(run, f"neighbours beyond the {count} pictures")
+        raise disagreement(run, f"neighbors beyond the {count} pictures")
     hits = (pictures.labels[neighbors] == pictures.labels[:number, None]) & (neighbors >= 0)
     check_hits(run, hits, first_hit)
     return Retrieved(run, pictures, run.queries, hits)
 
 
 def check_fingerprint(run: Run, fingerprint: str) -> None:
-    """The neighbours' file must have the fingerprint of the split in `run.json`."""
+    """The neighbors' file must have the fingerprint of the split in `run.json`."""
     path = run.files.queries
     with safe_open(path, framework="numpy") as file:
         found = (file.metadata() or {}).get("fingerprint")
@@ -128,7 +128,7 @@ def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
 
 
 def outcome(retrieved: Retrieved, query: int) -> dict[str, Any]:
-    """A query's names, and its scores against the whole gallery and not only stored neighbours.
+    """A query's names, and its scores against the whole gallery and not only stored neighbors.
 
     first_hit: rank from 1, 0 for none; average_precision: AP@R; searched: what the gallery holds,
     such as "other test image".

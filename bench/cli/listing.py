@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.datasets import DATASETS
+from bench.metrics import describe, ordered
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite, names
@@ -28,12 +29,12 @@ def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], lis
 
 
 def find_run(text: str, results: Path) -> Run:
-    """The one stored run whose name starts with `text` or whose id is `text`.
+    """The one stored run whose name or id starts with `text`.
 
     Raises: ValueError if there is none or more than one.
     """
     runs, problems = scan(results)
-    found = [run for run in runs if run.name.startswith(text) or run.record["spec_id"] == text]
+    found = [run for run in runs if text in (run.name[: len(text)], run.spec_id[: len(text)])]
     if len(found) == 1:
         return found[0]
     names = [run.name for run in found or runs]
@@ -46,9 +47,10 @@ def find_run(text: str, results: Path) -> Run:
 def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything else in `run.json`."""
     scores = Table("metric", "test", "untrained network", title=run.name)
-    for metric, value in run.scores.items():
+    for metric in ordered(run.scores):
         before = run.record["untrained"].get(metric)
-        scores.add_row(metric, f"{value:.4g}", "" if before is None else f"{before:.4g}")
+        shown = "" if before is None else f"{before:.4g}"
+        scores.add_row(describe(metric).heading, f"{run.scores[metric]:.4g}", shown)
     curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
     for point in run.curve:
         loss = "" if point["loss"] is None else f"{point['loss']:.4f}"
@@ -64,7 +66,8 @@ def run_tables(run: Run) -> list[Table]:
 
 def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
     """The state of every run."""
-    table = Table("run", "state", title=f"{len(specs)} runs in {results}")
+    stored = sum(RunDir.of(results, spec).finished for spec in specs)
+    table = Table("run", "state", title=f"{stored} of {len(specs)} runs are stored in {results}")
     for spec in specs:
         table.add_row(spec.run_name, describe_state(RunDir.of(results, spec), spec.steps))
     return table

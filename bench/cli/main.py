@@ -39,8 +39,7 @@ def run(
     """Train and score every run of SUITE that is not stored yet, then write its report."""
     from bench.cli.progress import print_line, show_sweep, show_work
     from bench.cli.report import finish
-    from bench.datasets import find
-    from bench.running.preflight import check_data, check_device, check_results
+    from bench.running.preflight import check_data, check_device, check_results, to_check
     from bench.running.sweep import missing_runs, sweep
     from bench.suites import load_suite
 
@@ -48,16 +47,14 @@ def run(
     chosen = load_suite(suite)
     specs = chosen.specs
     check_results(results)
-    check_device(device)
     stored, missing = missing_runs(specs, results)
     print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
+    check_device(device)
     processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
-    # A user's own images may have changed since the runs on them were stored.
-    to_check = [spec for spec in specs if spec in missing or not find(spec.dataset).fingerprints]
     try:
         with show_work(console) as report:
-            check_data(to_check, data_root, results, report)
+            check_data(to_check(specs, missing), data_root, results, report)
         with show_sweep(console, processes) as show:
             state = sweep(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show
@@ -90,7 +87,7 @@ def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="A run's name or the start of it, or its id.")],
+    run: Annotated[str, typer.Argument(help="The start of a run's name or id.")],
     results: Results = RESULTS,
 ) -> None:
     """Show one stored run: scores, curve, specification and environment."""

@@ -38,5 +38,5 @@ def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) 
     print_line(console, f"table   {report.table_csv}")
     for figure in report.figures:
         print_line(console, f"figure  {figure}")
-    print_line(console, f"browse  tox -e demo   (or: python -m demo --results {results})")
+    print_line(console, f"browse  python -m demo --results {results}")
     return not problems

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bench.datasets.files.work import Report
 from bench.evaluation.score_test import KMEANS_SEEDS
-from bench.metrics import METRICS
+from bench.metrics import describe
 from proxy_core.metrics.clustering import cluster_scores
 from proxy_core.metrics.retrieval import Metric, rank, summary
 
@@ -50,11 +50,11 @@ def heading(queries: Side, gallery: Side | None) -> str:
 
 
 def score_table(scores: dict[str, float]) -> Table:
-    """One line per score, and one for the number of queries without a positive."""
+    """One line per score."""
     table = Table("score", "value")
     for name, value in scores.items():
-        count = name in METRICS and not METRICS[name].percent
-        table.add_row(name.replace("_", " "), f"{value:,.0f}" if count else f"{value:.6f}")
+        metric = describe(name)
+        table.add_row(metric.heading, f"{value:.6f}" if metric.percent else f"{value:,.0f}")
     return table
 
 

@@ -131,7 +131,7 @@ def draw(
             figures.roc_figure(members, runs, strokes),
             f"Verification on the test split of {origin}.",
             "Line: mean over seeds of the share of same-class pairs that are accepted, at the "
-            "threshold that accepts the given share of the other pairs.",
+            "threshold that accepts the given share of the pairs of two classes.",
         ),
         (
             "convergence",
@@ -191,10 +191,12 @@ def render(
     )
 
 
-def cost_cell(cost: Cost) -> str:
-    """`49 ± 6`; where not every seed reached the score, how many did."""
+def cost_cell(cost: Cost, never: str) -> str:
+    """`49 ± 6`; where not every seed reached the score, how many did, or `never`."""
     if cost.mean is None:
-        return f"{cost.reached} of {cost.n} seeds" if cost.reached else "not reached"
+        return f"{cost.reached} of {cost.n} seeds" if cost.reached else never
+    if cost.mean.mean == 0:
+        return "at the start"
     mean, half = cost.mean.mean, cost.mean.half
     digits = 0 if mean >= 100 else 1 if mean >= 10 else 2  # about three in all
     return f"{mean:,.{digits}f}" + ("" if half is None else f" ± {half:,.{digits}f}")

@@ -1,6 +1,6 @@
 """Checks before the first run starts, so that a mistake costs seconds and not a sweep."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -35,6 +35,16 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(f"device {device!r} cannot be used ({first}); try --device cpu") from error
+
+
+def to_check(specs: Iterable[RunSpec], missing: Collection[RunSpec]) -> list[RunSpec]:
+    """Runs whose data must be loaded: missing ones, and stored ones on a user's own images, which
+    may have changed since."""
+    return [
+        spec
+        for spec in specs
+        if spec in missing or find(spec.dataset).fingerprints[spec.split] is None
+    ]
 
 
 def check_data(

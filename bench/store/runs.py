@@ -160,6 +160,10 @@ class Run:
         return self.directory.name
 
     @property
+    def spec_id(self) -> str:
+        return str(self.record["spec_id"])
+
+    @property
     def spec(self) -> Mapping[str, Any]:
         spec: Mapping[str, Any] = self.record["spec"]
         return spec

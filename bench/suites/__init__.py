@@ -33,7 +33,9 @@ def load_suite(name: str) -> Suite:
     if not path.is_file():
         if name.endswith(".toml"):
             raise SuiteError(f"there is no suite file {path}")
-        raise SuiteError(f"{unknown('suite', name, names())}; a file of your own ends in .toml")
+        own = Path(f"{name}.toml")
+        advice = f"the file here is {own}" if own.is_file() else "a file of your own ends in .toml"
+        raise SuiteError(f"{unknown('suite', name, names())}; {advice}")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return Suite.model_validate(content)

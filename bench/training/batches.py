@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
 from bench.training.inputs import embed, training_batch
-from bench.training.magnet_batches import Clusters, find_clusters, neighbourhood
+from bench.training.magnet_batches import Clusters, find_clusters, neighborhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses import ClusteredBatches
 
@@ -69,7 +69,7 @@ class Batches:
             positions = batch_positions(self.by_class, seed=spec.seed, step=step, **sizes)
             more: tuple[Tensor, ...] = ()
         else:
-            rows = neighbourhood(self.clusters, seed=spec.seed, step=step, **sizes)
+            rows = neighborhood(self.clusters, seed=spec.seed, step=step, **sizes)
             positions = self.dataset.split.train[rows]
             more = (self.clusters.of_image[rows],)
         images = training_batch(

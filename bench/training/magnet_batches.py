@@ -99,7 +99,7 @@ def nearest_impostors(clusters: Clusters, cluster: int, count: int) -> Tensor:
     return order[: min(count, int(others.sum()))]
 
 
-def neighbourhood(
+def neighborhood(
     clusters: Clusters, *, seed: int, step: int, batch_size: int, samples_per_class: int
 ) -> np.ndarray:
     """Rows (B,) among the training images of batch `step`: a drawn cluster, then its nearest

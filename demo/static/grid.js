@@ -1,4 +1,4 @@
-// A press on a neighbour becomes the event "pick"; the browser's back and forward become "nav".
+// A press on a neighbor becomes the event "pick"; the browser's back and forward become "nav".
 element.addEventListener('click', (event) => {
   const hit = event.target.closest('button.hit');
   if (hit) trigger('pick', {id: Number(hit.dataset.id)});

@@ -68,7 +68,7 @@ def without_own(
 
 
 class ProxyNCA(nn.Module):
-    """Proxy-NCA as published: the own proxy is not in the denominator.
+    """Proxy-NCA as published: the positive proxy is not in the denominator.
 
     Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017,
     https://arxiv.org/abs/1703.07464. The loss normalises embeddings and proxies to unit length.
@@ -107,7 +107,7 @@ class ProxyNCA(nn.Module):
 
 
 class ProxyNCASoftmax(nn.Module):
-    """Proxy-NCA as most code has it: a softmax over all proxies, with the own one among them.
+    """Proxy-NCA as most code has it: a softmax over all proxies, the positive one among them.
 
     The formula of Movshovitz-Attias et al., ICCV 2017, https://arxiv.org/abs/1703.07464, except for
     its denominator. `ProxyNCAPlusPlus` is the same loss, written with a temperature. Scale and
@@ -142,7 +142,7 @@ class ProxyNCASoftmax(nn.Module):
 
 
 class ProxyNCAPlusPlus(nn.Module):
-    """ProxyNCA++: the probability of the own proxy among all, at a low temperature.
+    """ProxyNCA++: the probability of the positive proxy among all, at a low temperature.
 
     Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component Analysis, ECCV
     2020, https://arxiv.org/abs/2004.01113: the proxy assignment probability, a softmax of -|x -

@@ -1,4 +1,4 @@
-"""Proxy-Triplet: a margin between the own proxy and every other one."""
+"""Proxy-Triplet: a margin between the positive proxy and every other one."""
 
 import torch
 from torch import Tensor, nn

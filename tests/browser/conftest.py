@@ -137,7 +137,7 @@ def outside(url: str, address: str) -> str:
 
 @pytest.fixture
 def visit(page: Page, served: Served) -> Callable[[str], Page]:
-    """Open an address of the demo and wait for its neighbours."""
+    """Open an address of the demo and wait for its neighbors."""
 
     def go(query: str) -> Page:
         page.goto(served.address + query)

@@ -58,7 +58,7 @@ def test_all_pictures_are_painted_with_hard_edges(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("how", ["click", "Enter"])
-def test_a_neighbour_becomes_the_query_and_back_returns(visit: Visit, how: str) -> None:
+def test_a_neighbor_becomes_the_query_and_back_returns(visit: Visit, how: str) -> None:
     page = visit("?q=3")
     third = page.locator("#grid .hit").nth(2)
     target = int(str(third.get_attribute("data-id")))

@@ -90,7 +90,7 @@ def test_runs_without_their_neighbors_are_counted_but_not_browsed(shelf: Shelf) 
     assert len(shelf.run_labels) == len(shelf.runs)
     library = open_library(shelf.results)
     page = show(library, {"ds": shelf.key, "run": first.name})
-    assert f"{shelf.run_labels[first.name]} did not keep its neighbours" in page.query
+    assert f"{shelf.run_labels[first.name]} did not keep its neighbors" in page.query
 
 
 def test_no_neighbors_at_all_name_the_missing_file(shelf: Shelf) -> None:

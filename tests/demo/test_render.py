@@ -61,7 +61,7 @@ def test_right_and_wrong_differ_in_frame_sign_and_words() -> None:
     assert "other class" in wrong
 
 
-def test_a_neighbour_is_a_button_with_its_data_and_a_name() -> None:
+def test_a_neighbor_is_a_button_with_its_data_and_a_name() -> None:
     right, wrong = buttons(render("neighbors", 4, [RIGHT, WRONG], PICTURES))
     assert [right["data-id"], right["data-rank"], right["data-ok"]] == ["7", "1", "1"]
     assert [wrong["data-id"], wrong["data-rank"], wrong["data-ok"]] == ["9", "2", "0"]

@@ -117,7 +117,7 @@ def test_rank_against_a_bare_product(
 
 @pytest.mark.parametrize("case", ["20-neighbors", "distances", "separate-gallery", "untrained"])
 def test_other_searches_against_a_bare_product(benchmark: BenchmarkFixture, case: str) -> None:
-    """A list of neighbours; by distance; no symmetry to use; first hits that are far down."""
+    """A list of neighbors; by distance; no symmetry to use; first hits that are far down."""
     embeddings, labels = like_products(SIZES[-1], 64)
     if case == "untrained":
         noise = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(1))

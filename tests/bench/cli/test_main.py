@@ -102,7 +102,7 @@ def test_run_ends_with_a_table_and_the_paths_of_the_report(trained: tuple[Path, 
     _, output = trained
     assert "2 runs, 0 stored already" in output
     assert "[2/2]" in output
-    for word in ("Proxy-NCA", "Triplet", "R@1", "MAP@R", "NMI", "tox -e demo"):
+    for word in ("Proxy-NCA", "Triplet", "R@1", "MAP@R", "NMI", "python -m demo --results"):
         assert word in output
     paths = re.findall(r"^(?:report|table|figure) +(\S+)$", output, re.MULTILINE)
     assert len(paths) >= 3

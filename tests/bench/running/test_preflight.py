@@ -11,6 +11,7 @@ from bench.running.preflight import (
     check_data,
     check_hyper_parameters,
     check_same_images,
+    to_check,
 )
 from bench.spec import RunSpec
 from proxy_core.losses import LOSSES
@@ -68,6 +69,12 @@ def test_stored_runs_on_the_same_images_are_accepted(data: Path, tmp_path: Path)
     check_same_images(dataset, results)
     check_same_images(dataset.prepare(4, 3, quiet), results)
     check_data([zoo_spec("Proxy-NCA", 1)], data, results, quiet)
+
+
+def test_stored_runs_are_checked_where_the_images_may_have_changed() -> None:
+    pinned, own = make_spec("digits", "Proxy-NCA", 0), zoo_spec("Proxy-NCA", 0)
+    assert to_check([pinned, own], missing=[]) == [own]
+    assert to_check([pinned, own], missing=[pinned]) == [pinned, own]
 
 
 @pytest.mark.parametrize("change", ["pixels", "split"])

@@ -192,7 +192,7 @@ def test_official_lists_are_classified_in_the_report(
     )
     page = report.html.read_text(encoding="utf-8")
     assert "Proxy or center" in page
-    assert "Nearest neighbour" in (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
+    assert "Nearest neighbor" in (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
     shown = CliRunner().invoke(app, ["show", "zoo", "--results", str(tmp_path / "results")])
     assert shown.exit_code == 0, shown.output
     assert "accuracy_proxy" in shown.output

@@ -14,7 +14,7 @@ from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError, build
 from bench.training.batches import Batches
 from bench.training.inputs import move, to_input
-from bench.training.magnet_batches import neighbourhood
+from bench.training.magnet_batches import neighborhood
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.triplet import Triplet
@@ -71,9 +71,7 @@ def test_magnet_gets_training_images_with_labels_and_clusters(digits: Dataset) -
     seen = set()
     for step in range(10):
         images, (labels, clusters) = batches.load(step)
-        rows = neighbourhood(
-            batches.clusters, seed=0, step=step, batch_size=24, samples_per_class=4
-        )
+        rows = neighborhood(batches.clusters, seed=0, step=step, batch_size=24, samples_per_class=4)
         expected = move(to_input(digits.pixels[train[rows]]), derive(0, "augment", step))
         assert torch.equal(images, expected)
         assert torch.equal(clusters // 2, labels)

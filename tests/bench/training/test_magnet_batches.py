@@ -1,4 +1,4 @@
-"""Clusters of training images against plain loops, and the neighbourhoods drawn from them."""
+"""Clusters of training images against plain loops, and the neighborhoods drawn from them."""
 
 import math
 from dataclasses import replace
@@ -13,7 +13,7 @@ from bench.training.magnet_batches import (
     draw_seed,
     find_clusters,
     nearest_impostors,
-    neighbourhood,
+    neighborhood,
 )
 from bench.training.sampling import derive
 
@@ -140,7 +140,7 @@ def test_small_classes_and_equal_images_get_fewer_clusters() -> None:
 def batch(
     clusters: Clusters, step: int, *, seed: int = 0, size: int = 20, samples: int = 4
 ) -> np.ndarray:
-    return neighbourhood(clusters, seed=seed, step=step, batch_size=size, samples_per_class=samples)
+    return neighborhood(clusters, seed=seed, step=step, batch_size=size, samples_per_class=samples)
 
 
 def test_a_batch_is_a_cluster_and_its_nearest_impostors_equally_filled() -> None:
