@@ -64,11 +64,11 @@ def test_the_command_prints_the_table(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path)), "--at", "1,3"])
     assert result.exit_code == 0, result.output
     assert "30 embeddings of 6 dimensions, 6 classes" in result.output
-    assert "R@3" in result.output
+    assert "│ R@3 " in result.output and "│ NMI " in result.output
     assert "by cosine" in result.output
     result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path)), "--metric", "euclidean"])
     assert "Compared by distance" in result.output
-    assert "NMI " not in result.output
+    assert "│ NMI " not in result.output
     result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path)), "--metric", "manhattan"])
     assert result.exit_code == 2
     assert "'cosine', 'euclidean'" in result.output
@@ -84,7 +84,7 @@ def test_an_interrupt_prints_the_scores_so_far(
     monkeypatch.setattr(own_scores, stage, stopped)
     result = CliRunner().invoke(app, ["score", *map(str, saved(tmp_path))])
     assert result.exit_code == 130
-    assert ("recall@1" in result.stdout) == (stage == "cluster_scores")
+    assert ("R@1" in result.stdout) == (stage == "cluster_scores")
     assert "nmi" not in result.stdout
     assert "Stopped: " in result.stderr
 
