@@ -182,7 +182,7 @@ def roc_figure(
     panel.set_xlim(float(data["far"].min()), 1)
     panel.xaxis.set_major_formatter(lambda value, _: power_of_ten(value))
     panel.set_ylim(-2, 102)
-    label(panel, "FAR, share of other pairs accepted", "TAR, same-class pairs accepted (percent)")
+    label(panel, "FAR, pairs of two classes accepted", "TAR, same-class pairs accepted (percent)")
     add_legend(figure, data)
     note(figure, f"{origin(members)}, test. Line: mean over seeds at each FAR.")
     return figure

@@ -146,11 +146,11 @@ def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
     if others and others[0][0] == 0:  # reached before any training: not a speed
         return []
     if others:
-        itself = f"; {baseline} itself takes {shared[baseline]:.0f}" if baseline in shared else ""
+        itself = f"{baseline} after {shared[baseline]:.0f} steps and " if baseline in shared else ""
         return [
-            f"On the validation part, {others[0][1]} is the first other method to reach the mean "
-            f"final R@1 of {baseline} ({100 * rated[0].target:.1f} %), after {others[0][0]:.0f} "
-            f"steps on average{itself}."
+            f"On the validation part, {baseline} ends at R@1 {100 * rated[0].target:.1f} %. That "
+            f"is reached by {itself}{others[0][1]}, the first other method, after "
+            f"{others[0][0]:.0f}, on average."
         ]
     if len(own) < 2:
         return []

@@ -190,8 +190,8 @@ def test_sentences_name_the_first_to_reach_the_baseline() -> None:
     slow = [[0.1, 0.3, 0.3, 0.3]]
     curves = make_curves({"Fast": [[0.1, 0.5, 0.9, 0.9]], "Slow": slow}, triplet="Slow")
     text = " ".join(sentences(members, speeds(curves, "recall@1")))
-    assert "Fast is the first other method to reach the mean final R@1 of Slow (30.0 %)" in text
-    assert "after 5 steps on average; Slow itself takes 10." in text
+    assert "Slow ends at R@1 30.0 %. That is reached by Slow after 10 steps and Fast, the " in text
+    assert "first other method, after 5, on average." in text
     curves = make_curves({"Fast": [[0.1, 0.2, 0.2, 0.2]], "Slow": slow}, triplet="Slow")
     text = " ".join(sentences(members, speeds(curves, "recall@1")))
     assert "first to reach 95 % of its own final R@1" in text
