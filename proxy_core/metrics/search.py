@@ -29,7 +29,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -187,21 +186,15 @@ def search(
 @contextmanager
 def full_precision_products() -> Iterator[None]:
     """Multiply float32 in full precision whatever PyTorch's settings allow; restore them."""
-    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # since torch 2.9
-        kinds: list[Any] = [torch.backends.cuda, torch.backends.mkldnn]
-        before = [kind.matmul.fp32_precision for kind in kinds]
-        change = [partial(setattr, kind.matmul, "fp32_precision") for kind in kinds]
-        full = "ieee"
-    else:
-        before, full = [torch.get_float32_matmul_precision()], "highest"
-        change = [partial(torch.set_float32_matmul_precision)]
+    kinds: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    before = [kind.fp32_precision for kind in kinds]
     try:
-        for call in change:
-            call(full)
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
         yield
     finally:
-        for call, value in zip(change, before, strict=True):
-            call(value)
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
 
 
 def parts(own: Tensor, neighbors: int) -> Iterator[slice]:
