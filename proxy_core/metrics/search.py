@@ -186,7 +186,8 @@ def search(
 @contextmanager
 def full_precision_products() -> Iterator[None]:
     """Multiply float32 in full precision whatever PyTorch's settings allow; restore them."""
-    kinds: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    backends: list[Any] = [torch.backends.cuda, torch.backends.mkldnn]
+    kinds = [backend.matmul for backend in backends]
     before = [kind.fp32_precision for kind in kinds]
     try:
         for kind in kinds:
