@@ -11,7 +11,6 @@ from bench.reporting.groups import method_names
 from bench.spec import file_name
 from bench.store.runs import Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
-from bench.suggest import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +29,7 @@ class Shelf:
 
     @property
     def title(self) -> str:
-        return printable(f"{self.dataset} ({self.runs[0].spec['split']})")
+        return f"{self.dataset} ({self.runs[0].spec['split']})"
 
     @cached_property
     def run_labels(self) -> dict[str, str]:
@@ -108,6 +107,7 @@ def open_library(results: Path) -> Library:
     for folder in (results, results / "reference"):
         runs, unreadable = scan(folder)
         problems += [str(problem) for problem in unreadable]
+        problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]
         if runs:
             fallback = None if folder == results else results
             return Library(folder, shelves(folder, runs), tuple(problems), fallback)

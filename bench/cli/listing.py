@@ -12,13 +12,12 @@ from bench.datasets import DATASETS
 from bench.metrics import describe, ordered
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, StoredRunError, load_run, scan
-from bench.suggest import printable
 from bench.suites import load_suite, names
 from bench.suites.arguments import declared_losses
 
 
 def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
-    """Stored runs among `specs`, and the errors of those that cannot be read."""
+    """Stored runs among `specs`, their problems and the errors of those that cannot be read."""
     runs, problems = [], []
     for files in (RunDir.of(results, spec) for spec in specs):
         if files.finished:
@@ -26,7 +25,7 @@ def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], lis
                 runs.append(load_run(files))
             except StoredRunError as error:
                 problems.append(str(error))
-    return runs, problems
+    return runs, problems + [f"{run.name}: {run.problem}" for run in runs if run.problem]
 
 
 def find_run(text: str, results: Path) -> Run:
@@ -47,11 +46,11 @@ def find_run(text: str, results: Path) -> Run:
 
 def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything else in `run.json`."""
-    scores = Table("metric", "test", "untrained network", title=printable(run.name))
+    scores = Table("metric", "test", "untrained network", title=run.name, caption=run.problem)
     for metric in ordered(run.scores):
         before = run.record["untrained"].get(metric)
         shown = "" if before is None else f"{before:.4g}"
-        scores.add_row(printable(describe(metric).heading), f"{run.scores[metric]:.4g}", shown)
+        scores.add_row(describe(metric).heading, f"{run.scores[metric]:.4g}", shown)
     curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
     for point in run.curve:
         loss = "" if point["loss"] is None else f"{point['loss']:.4f}"
@@ -60,19 +59,17 @@ def run_tables(run: Run) -> list[Table]:
     facts = Table("field", "value", title="specification and origin")
     for section in ("spec", "split", "cost", "parameters", "environment"):
         for key, value in run.record[section].items():
-            facts.add_row(printable(f"{section}.{key}"), printable(value))
-    facts.add_row("data_checksum", printable(run.record["data_checksum"]))
+            facts.add_row(f"{section}.{key}", str(value))
+    facts.add_row("data_checksum", str(run.record["data_checksum"]))
     return [scores, curve, facts]
 
 
 def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
     """The state of every run."""
     stored = sum(RunDir.of(results, spec).finished for spec in specs)
-    title = printable(f"{stored} of {len(specs)} runs are stored in {results}")
-    table = Table("run", "state", title=title)
+    table = Table("run", "state", title=f"{stored} of {len(specs)} runs are stored in {results}")
     for spec in specs:
-        state = describe_state(RunDir.of(results, spec), spec.steps)
-        table.add_row(spec.run_name, printable(state))
+        table.add_row(spec.run_name, describe_state(RunDir.of(results, spec), spec.steps))
     return table
 
 
@@ -88,10 +85,11 @@ def describe_state(files: RunDir, steps: int) -> str:
         case "waiting":
             return "not started"
     try:
-        scores = load_run(files).scores
+        run = load_run(files)
     except StoredRunError as error:
         return f"unreadable: {error}"
-    return f"finished, R@1 {scores['recall@1']:.3f}, MAP@R {scores['map@r']:.3f}"
+    found = f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
+    return f"{found}; {run.problem}" if run.problem else found
 
 
 def suites_table() -> Table:

@@ -18,10 +18,19 @@ from rich.progress import (
 from bench.datasets.files.work import Report
 from bench.running.sweep import ActiveRun, Sweep
 from bench.spec import RunSpec
-from bench.suggest import printable
-from bench.terminal import print_line
+from bench.store.runs import Doing
 
 LINE_SECONDS = 30  # between two plain lines
+ENDING: dict[Doing, str] = {  # what a process does once it is to end
+    "training": "it finishes a step and saves a checkpoint",
+    "validating": "it finishes a validation and saves a checkpoint",
+    "scoring": "it ends; its checkpoint is complete, only the scoring is repeated",
+}
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print one line without markup, never folded, so that a path in it can be copied."""
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -30,7 +39,7 @@ def show_work(console: Console) -> Iterator[Report]:
     if not console.is_terminal:
         yield work_lines(console)
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         tasks: dict[str, TaskID] = {}
 
@@ -68,12 +77,14 @@ def show_sweep(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]
     if not console.is_terminal:
         yield sweep_lines(console, jobs)
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as progress:
         overall = progress.add_task("all runs", total=None, note="")
         tasks: dict[str, TaskID] = {}
+        say = notices(console)
 
         def show(state: Sweep) -> None:
+            say(state)
             failures = f", {len(state.failed)} failed" if state.failed else ""
             ended = len(state.finished) + len(state.failed)
             note = time_left(state, jobs) + failures
@@ -84,8 +95,9 @@ def show_sweep(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]
             for name, active in running.items():
                 if name not in tasks:
                     label = f"  {title(active.spec)}"
-                    tasks[name] = progress.add_task(label, total=active.spec.steps, note="steps")
-                progress.update(tasks[name], completed=active.step)
+                    tasks[name] = progress.add_task(label, total=active.spec.steps, note="")
+                note = "steps" if active.doing == "training" else active.doing
+                progress.update(tasks[name], completed=active.step, note=note)
 
         yield show
 
@@ -94,9 +106,11 @@ def sweep_lines(console: Console, jobs: int) -> Callable[[Sweep], None]:
     """Print a line when a run ends, and a line about the active runs every 30 seconds."""
     printed: set[str] | None = None  # names of the runs that have ended
     last = time.monotonic()
+    say = notices(console)
 
     def show(state: Sweep) -> None:
         nonlocal printed, last
+        say(state)
         if printed is None:  # without a line for what was stored before
             printed = {spec.run_name for spec in state.finished}
         left = f" ({text})" if (text := time_left(state, jobs)) else ""
@@ -113,15 +127,45 @@ def sweep_lines(console: Console, jobs: int) -> Callable[[Sweep], None]:
     return show
 
 
+def notices(console: Console) -> Callable[[Sweep], None]:
+    """A callback that prints, once and then every 30 seconds, what a sweep waits for: the end of
+    its processes after Ctrl-C, and runs that other sweeps work on."""
+    printed: dict[str, float] = {}
+
+    def say(state: Sweep) -> None:
+        now = time.monotonic()
+        for line in stopping_lines(state) if state.stopping else waiting_lines(state):
+            if now - printed.get(line, -LINE_SECONDS) >= LINE_SECONDS:
+                printed[line] = now
+                print_line(console, line)
+
+    return say
+
+
+def stopping_lines(state: Sweep) -> list[str]:
+    """What each process does before it ends."""
+    lines = [f"waiting for {title(active.spec)}: {ENDING[active.doing]}" for active in state.active]
+    advice = "Ctrl-C again ends them at once and loses the steps since their last checkpoints"
+    return [*lines, advice] if lines else []
+
+
+def waiting_lines(state: Sweep) -> list[str]:
+    """The runs of other sweeps, once nothing else is left to do."""
+    if state.active or state.waiting:
+        return []
+    return [
+        f"waiting for {title(spec)}: another process works on this run" for spec in state.elsewhere
+    ]
+
+
 def position(active: ActiveRun) -> str:
     """A run and how far it is."""
-    scoring = active.step >= active.spec.steps - 1
-    where = ", scoring" if scoring else f" step {active.step}/{active.spec.steps}"
-    return title(active.spec) + where
+    doing = "" if active.doing == "training" else f", {active.doing}"
+    return f"{title(active.spec)} step {active.step}/{active.spec.steps}{doing}"
 
 
 def title(spec: RunSpec) -> str:
-    return printable(f"{spec.dataset}, {spec.method}, seed {spec.seed}")
+    return f"{spec.dataset}, {spec.method}, seed {spec.seed}"
 
 
 def time_left(state: Sweep, jobs: int) -> str:

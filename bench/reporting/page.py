@@ -55,8 +55,9 @@ def write_report(
         tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
         tuple(found),
     )
+    lines = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
-    write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}")
+    write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{lines}")
     write_text(report.html, render(title, table, sections, [*problems, *found]))
     return report
 

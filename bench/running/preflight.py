@@ -10,7 +10,7 @@ from bench.datasets import find, load
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
-from bench.store.runs import scan
+from bench.store.runs import RunDir, scan
 
 
 def check_results(results: Path) -> None:
@@ -48,22 +48,26 @@ def to_check(specs: Iterable[RunSpec], missing: Collection[RunSpec]) -> list[Run
 
 
 def check_data(
-    specs: Iterable[RunSpec], data_root: Path | None, results: Path, report: Report
+    specs: Iterable[RunSpec], data_root: Path | None, results: Path, device: str, report: Report
 ) -> None:
     """Load every data set of the runs once and decode its photographs.
 
     Raises: what a loader raises if data is missing; ValueError for hyper-parameters that do not fit
-    the number of training classes, and for other photographs than those of the stored runs.
+    the number of training classes, for losses that have nothing to compare, for checkpoints that
+    cannot be resumed, and for other photographs than those of the stored runs.
     """
-    runs = list(specs)
-    needed = dict.fromkeys((spec.dataset, spec.split, spec.resize, spec.crop) for spec in runs)
-    for name, split, resize, crop in needed:
+    by_data: dict[tuple[str, str, int | None, int | None], list[RunSpec]] = {}
+    for spec in specs:
+        by_data.setdefault((spec.dataset, spec.split, spec.resize, spec.crop), []).append(spec)
+    for (name, split, resize, crop), runs in by_data.items():
         dataset = load(name, data_root, split)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
-            if (spec.dataset, spec.split) == (name, split):
-                check_hyper_parameters(spec, classes)
-        check_same_images(dataset.prepare(resize, crop, report), results)
+            check_hyper_parameters(spec, classes)
+        check_comparisons(runs, dataset)
+        dataset = dataset.prepare(resize, crop, report)
+        check_same_images(dataset, results)
+        check_checkpoints(runs, dataset, results, device)
 
 
 def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
@@ -80,6 +84,40 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
             LOSSES[spec.loss](classes, 2, **spec.loss_args)
     except ValueError as error:
         raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
+
+
+def check_comparisons(specs: Iterable[RunSpec], dataset: Dataset) -> None:
+    """Try one run of each method, since seeds make no difference to it.
+
+    Raises: ValueError with a line for each method whose loss has nothing to compare.
+    """
+    from bench.training.comparisons import nothing_to_compare
+
+    methods = {spec.method: spec for spec in specs}
+    found = {method: nothing_to_compare(spec, dataset) for method, spec in methods.items()}
+    lines = [f"{method} on {dataset.name}: {line}" for method, line in found.items() if line]
+    if lines:
+        raise ValueError("\n".join(lines))
+
+
+def check_checkpoints(
+    specs: Iterable[RunSpec], dataset: Dataset, results: Path, device: str
+) -> None:
+    """Raises: CheckpointError with a line for each unfinished run that cannot be resumed."""
+    import torch
+
+    from bench.training.checkpoint import CheckpointError, origin_of, read_checkpoint
+
+    lines = []
+    for spec in specs:
+        files = RunDir.of(results, spec)
+        if files.checkpoint.exists() and not files.finished:
+            try:
+                read_checkpoint(files.checkpoint, origin_of(spec, dataset, torch.device(device)))
+            except CheckpointError as error:
+                lines.append(str(error))
+    if lines:
+        raise CheckpointError("\n".join(lines))
 
 
 def check_same_images(dataset: Dataset, results: Path) -> None:

@@ -1,7 +1,6 @@
 """One run, from its specification to its stored result: here all parts meet."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +14,15 @@ from bench.datasets.types import Dataset
 from bench.evaluation.score_test import validate
 from bench.running.save_result import store_result
 from bench.spec import RunSpec
-from bench.store.runs import RunDir
+from bench.store.runs import Doing, RunDir
 from bench.training.batches import Batches
-from bench.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from bench.training.checkpoint import Progress, load_checkpoint, origin_of, save_checkpoint
 from bench.training.loop import deterministic, make_optimizer, train
 from bench.training.sampling import derive
 from proxy_core.losses import LOSSES
 from proxy_core.models.embedding_model import EmbeddingModel
+
+Report = Callable[[int, Doing], None]
 
 
 class InterruptedRunError(Exception):
@@ -35,14 +36,15 @@ def run(
     *,
     data_root: Path | None,
     device: str,
-    report: Callable[[int], None],
+    report: Report,
     stop: Callable[[], bool],
 ) -> RunDir:
     """Train, validate, score once on the test split and store; resumes from a checkpoint.
 
     Arguments: results, the results folder; data_root, the folder of data sets that are not
     embedded; device, a torch device name, which changes numbers only by its arithmetic; report, a
-    function of the number of finished steps; stop, called after every step, true to interrupt.
+    function of the number of finished steps and of what is done next; stop, called after every
+    step, true to interrupt. From "scoring" on, the checkpoint holds the whole training.
     Returns: the run's directory.
     Raises: InterruptedRunError after `stop` returned true; ValueError and OSError from the parts,
     after which the run does not count as finished.
@@ -53,6 +55,7 @@ def run(
     where = torch.device(device)
     model, loss = build(spec, dataset, where)
     progress = train_and_validate(spec, dataset, model, loss, files, report, stop)
+    report(progress.step, "scoring")
     untrained, _ = build(spec, dataset, where)
     store_result(spec, dataset, model, untrained, loss, progress, results)
     files.checkpoint.unlink(missing_ok=True)
@@ -77,34 +80,35 @@ def train_and_validate(
     model: nn.Module,
     loss: nn.Module,
     files: RunDir,
-    report: Callable[[int], None],
+    report: Report,
     stop: Callable[[], bool],
 ) -> Progress:
     """Train to the last step with a point of the curve every `evaluate_every` steps."""
+    device = next(model.parameters()).device
     optimizer = make_optimizer(spec, model, loss)
     batches = Batches(spec, dataset, loss)
-    progress = load_checkpoint(files.checkpoint, model, loss, optimizer, batches)
-    files.curve.touch()
-    os.truncate(files.curve, progress.curve_bytes)  # a killed process may have written more
-    if progress.curve_bytes == 0:
-        add_point(files.curve, spec, dataset, model, progress)
+    origin = origin_of(spec, dataset, device)
+    progress = load_checkpoint(files.checkpoint, origin, model, loss, optimizer, batches)
+    files.write_curve(progress.curve)  # a killed process, or damage, may have left something else
+    if not progress.curve:
+        add_point(files, spec, dataset, model, progress)
     for _ in train(batches, model, loss, optimizer, progress):
-        report(progress.step)
         validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
+        report(progress.step, "validating" if validated else "training")
         if validated:
-            add_point(files.curve, spec, dataset, model, progress)
+            add_point(files, spec, dataset, model, progress)
         stopping = stop() and progress.step < spec.steps
         if validated or stopping:
-            save_checkpoint(files.checkpoint, model, loss, optimizer, batches, progress)
+            save_checkpoint(files.checkpoint, origin, model, loss, optimizer, batches, progress)
         if stopping:
             raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
     return progress
 
 
 def add_point(
-    curve: Path, spec: RunSpec, dataset: Dataset, model: nn.Module, progress: Progress
+    files: RunDir, spec: RunSpec, dataset: Dataset, model: nn.Module, progress: Progress
 ) -> None:
-    """Validate and append one line to the curve."""
+    """Validate and add one line to the curve."""
     images = progress.step * spec.batch_size
     point = {
         "step": progress.step,
@@ -113,10 +117,6 @@ def add_point(
         "seconds": progress.seconds,
         "loss": progress.loss_sum / progress.loss_count if progress.loss_count else None,
     }
-    line = json.dumps(point | validate(model, dataset), allow_nan=False) + "\n"
-    with curve.open("a", encoding="utf-8") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-    progress.curve_bytes = curve.stat().st_size
+    progress.curve += json.dumps(point | validate(model, dataset), allow_nan=False) + "\n"
+    files.write_curve(progress.curve)
     progress.loss_sum, progress.loss_count = 0.0, 0

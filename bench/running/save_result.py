@@ -56,6 +56,7 @@ def store_result(
         "scores": test.scores,
         "untrained": before.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
+        "trained": progress.moved,
         "parameters": describe_parameters(model, loss),
         "environment": describe(str(next(model.parameters()).device), torch.get_num_threads()),
     }

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.running.worker import BUSY, FINISHED, FULL, INTERRUPTED, Job
 from bench.spec import RunSpec
-from bench.store.runs import RunDir, load_run
+from bench.store.runs import Doing, RunDir, load_run
 
 POLL_SECONDS = 0.2
 
@@ -32,14 +33,15 @@ ENVIRONMENT = {
 
 @dataclass
 class ActiveRun:
-    """A run whose process is alive, its finished steps, and the first step that was read with the
-    time (`time.monotonic()`) of reading it."""
+    """A run whose process is alive, its finished steps, the first step that was read with the time
+    (`time.monotonic()`) of reading it, and what the process does."""
 
     spec: RunSpec
     files: RunDir
     process: subprocess.Popen[bytes]
     step: int = 0
     first: tuple[int, float] | None = None
+    doing: Doing = "training"
 
     def pace(self) -> tuple[float, int]:
         """Seconds and steps since the first step that was read: start-up does not count."""
@@ -52,15 +54,22 @@ class Sweep:
     """State of a sweep.
 
     Attributes: total, the number of runs; finished, those stored before or now; active; waiting;
-    failed, a message by run name; pace, seconds and steps of this sweep's runs by data set.
+    elsewhere, those that processes of other sweeps work on; failed, a message by run name; pace,
+    seconds and steps of this sweep's runs by data set; stopping, whether active runs are to end.
     """
 
     total: int
     finished: list[RunSpec] = field(default_factory=list)
     active: list[ActiveRun] = field(default_factory=list)
     waiting: list[RunSpec] = field(default_factory=list)
+    elsewhere: list[RunSpec] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     pace: dict[str, tuple[float, int]] = field(default_factory=dict)
+    stopping: bool = False
+
+
+class StoppedAtOnceError(KeyboardInterrupt):
+    """Ctrl-C while processes were saving their checkpoints; they were killed."""
 
 
 def missing_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[RunSpec], list[RunSpec]]:
@@ -91,24 +100,26 @@ def sweep(
     """Execute the missing runs, `jobs` at a time; `show` is called with the state five times a
     second.
 
-    A run that fails does not stop the others. Before KeyboardInterrupt or any other error is
-    passed on, every process saves a checkpoint and ends. Returns: the final state.
+    A run that fails does not stop the others, and a run that another sweep works on is waited for.
+    Before KeyboardInterrupt or any other error is passed on, every process saves a checkpoint and
+    ends. Returns: the final state. Raises: StoppedAtOnceError at a second KeyboardInterrupt.
     """
     stored, waiting = missing_runs(specs, results)
     state = Sweep(len(specs), finished=stored, waiting=waiting)
     try:
-        while state.waiting or state.active:
+        while state.waiting or state.active or state.elsewhere:
             while state.waiting and len(state.active) < jobs:
                 state.active.append(start(state.waiting.pop(0), results, data_root, device))
             time.sleep(POLL_SECONDS)
             for active in list(state.active):
                 update(state, active)
+            look_elsewhere(state, results)
             show(state)
-    except BaseException:
-        for active in state.active:
-            active.process.terminate()
-        for active in state.active:
-            active.process.wait()
+    except KeyboardInterrupt:
+        stop_all(state, show)
+        raise
+    except BaseException:  # perhaps of the display
+        stop_all(state, lambda state: None)
         raise
     return state
 
@@ -117,20 +128,25 @@ def start(spec: RunSpec, results: Path, data_root: Path | None, device: str) -> 
     """Start the process of one run.
 
     It does not belong to this terminal's session, so that Ctrl-C reaches it only through the sweep.
+    It ends when the pipe to it is closed, at the latest by the system when this process ends.
     """
     data_root = data_root and data_root.resolve()
     job = Job(spec=spec, results=results.resolve(), data_root=data_root, device=device)
     files = RunDir.of(job.results, spec)
-    path = files.write_job(job.model_dump_json())
+    files.path.mkdir(parents=True, exist_ok=True)
     with files.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.running.worker", str(path)],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "bench.running.worker"],
+            bufsize=0,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env=os.environ | ENVIRONMENT,
             start_new_session=True,
         )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended already, and its exit code says why
+        process.stdin.write(job.model_dump_json().encode() + b"\n")
     return ActiveRun(spec, files, process)
 
 
@@ -138,24 +154,49 @@ def update(state: Sweep, active: ActiveRun) -> None:
     """Read the step of a running process, or the outcome of one that has ended."""
     code = active.process.poll()
     if code is None:
-        if (step := active.files.step) is not None:
-            active.step = step
-            active.first = active.first or (step, time.monotonic())
+        look_at(active)
         return
-    state.active.remove(active)
+    end(state, active)
     if code == FINISHED:
         state.finished.append(active.spec)
         seconds, steps = active.pace()
         before = state.pace.get(active.spec.dataset, (0.0, 0))
         state.pace[active.spec.dataset] = before[0] + seconds, before[1] + steps
+    elif code == BUSY:
+        state.elsewhere.append(active.spec)
     else:
         state.failed[active.spec.run_name] = reason(active.files, code)
 
 
+def look_at(active: ActiveRun) -> None:
+    """Read how far a process is, and what it does."""
+    if (step := active.files.step) is not None:
+        active.step, active.doing = step, active.files.doing
+        active.first = active.first or (step, time.monotonic())
+
+
+def end(state: Sweep, active: ActiveRun) -> None:
+    """Wait for a process that ends, and close the pipe to it."""
+    active.process.wait()
+    assert active.process.stdin is not None
+    active.process.stdin.close()
+    state.active.remove(active)
+
+
+def look_elsewhere(state: Sweep, results: Path) -> None:
+    """Count the runs that other sweeps have finished, and take over one that they left."""
+    for spec in list(state.elsewhere):
+        if RunDir.of(results, spec).finished:
+            state.elsewhere.remove(spec)
+            state.finished.append(spec)
+    if state.elsewhere:  # one at a time, because a look at a lock takes a moment
+        spec = state.elsewhere.pop(0)
+        locked = RunDir.of(results, spec).locked
+        (state.elsewhere if locked else state.waiting).append(spec)
+
+
 def reason(files: RunDir, code: int) -> str:
     """Why a process ended without a result, in one line."""
-    if code == BUSY:
-        return "another process works on this run"
     if code == INTERRUPTED:
         return "interrupted; its checkpoint is kept"
     if code == FULL:
@@ -165,3 +206,28 @@ def reason(files: RunDir, code: int) -> str:
         cause = ", perhaps for lack of memory" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{cause}; rerun to resume from its last checkpoint"
     return files.failure or f"its process ended with code {code}; see {files.log}"
+
+
+def stop_all(state: Sweep, show: Callable[[Sweep], None]) -> None:
+    """Make every process save a checkpoint and end, and wait for it; Ctrl-C ends them at once.
+
+    Raises: StoppedAtOnceError after that.
+    """
+    state.stopping = True
+    try:
+        for active in state.active:
+            active.process.terminate()
+        while state.active:
+            show(state)
+            time.sleep(POLL_SECONDS)
+            for active in list(state.active):
+                look_at(active)
+                if active.process.poll() is not None:
+                    end(state, active)
+    except KeyboardInterrupt as error:
+        raise StoppedAtOnceError from error
+    finally:
+        for active in state.active:  # none, unless something was raised
+            active.process.kill()
+        for active in list(state.active):
+            end(state, active)

@@ -1,30 +1,40 @@
-"""The process of one run: `python -m bench.running.worker JOB.json`.
+"""The process of one run: `python -m bench.running.worker`.
 
-It computes with one thread: a sweep is faster with more processes, a single run is not. The parent
-reads how far it is, and why it failed, from the run's directory.
+Its standard input is a pipe that its parent holds open: it brings the job, in one line, and its end
+means that the parent has ended, however that came about. The parent reads how far the process is,
+and why it failed, from the run's directory.
+
+It computes with one thread: a sweep is faster with more processes, a single run is not.
 """
 
+import ctypes
 import errno
+import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from bench.spec import RunSpec
-from bench.store.runs import RunDir
+from bench.store.runs import Doing, RunDir
 
 FINISHED, FAILED, FULL, INTERRUPTED, BUSY = 0, 1, 74, 75, 76  # exit codes
 REPORT_SECONDS = 0.5
+GRACE_SECONDS = 2.0  # after the end of the parent
+PR_SET_PDEATHSIG = 1  # of Linux's prctl: a signal to this process when its parent has ended
 DISK_RESERVE = 2**16  # with fewer free bytes, the full disk is taken for the cause of a failure
 
 
 class Job(BaseModel):
-    """Arguments of `bench.running.run.run`, as a sweep passes them to a worker in a file."""
+    """Arguments of `bench.running.run.run`, as a sweep passes them to a worker."""
 
     spec: RunSpec
     results: Path
@@ -32,11 +42,46 @@ class Job(BaseModel):
     device: str
 
 
-def main(path: Path) -> int:
-    """Execute a job file in a run's directory; returns an exit code."""
-    job = Job.model_validate_json(path.read_bytes())
-    path.unlink()
-    files = RunDir(path.parent)
+@dataclass
+class Stop:
+    """What SIGTERM and SIGINT do: they are noted and, once `at_once` is set, end the process."""
+
+    received: bool = False
+    at_once: bool = False
+
+    def handle(self, number: int, frame: object) -> None:
+        self.received = True
+        self.end_if_due()
+
+    def end_if_due(self) -> None:
+        if self.received and self.at_once:
+            sys.exit(INTERRUPTED)
+
+
+def main() -> int:
+    """Execute the job that the parent sends; returns an exit code."""
+    parent = open(0, "rb", buffering=0)  # noqa: SIM115, it stays open until the process ends
+    line = parent.readline()
+    if not line.endswith(b"\n"):  # the parent has ended
+        return INTERRUPTED
+    if sys.platform == "linux":  # at once, though Python's lock may be held, as while torch loads
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    return work(Job.model_validate_json(line))
+
+
+def end_with(parent: FileIO) -> None:
+    """Wait until the parent has ended, then end: with a checkpoint, if that is soon saved."""
+    parent.read(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(INTERRUPTED)
+
+
+def work(job: Job) -> int:
+    """Execute a job in the directory of its run; returns an exit code."""
+    files = RunDir.of(job.results, job.spec)
+    files.path.mkdir(parents=True, exist_ok=True)
     with files.lock() as locked:
         if not locked:
             return BUSY
@@ -48,7 +93,7 @@ def main(path: Path) -> int:
         except Exception as error:
             return write_failure(files, error)
         finally:
-            files.remove_step()
+            files.remove_progress()
 
 
 def execute(job: Job, files: RunDir) -> int:
@@ -58,37 +103,38 @@ def execute(job: Job, files: RunDir) -> int:
     from bench.running.run import InterruptedRunError, run
 
     torch.set_num_threads(1)
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop.handle)
     try:
         run(
             job.spec,
             job.results,
             data_root=job.data_root,
             device=job.device,
-            report=progress_writer(files),
-            stop=stop_signal(),
+            report=progress_writer(files, stop),
+            stop=lambda: stop.received,
         )
     except InterruptedRunError:
         return INTERRUPTED
     return FINISHED
 
 
-def stop_signal() -> Callable[[], bool]:
-    """A function that returns true once SIGTERM or SIGINT was received."""
-    received: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda signum, frame: received.append(signum))
-    return lambda: bool(received)
+def progress_writer(files: RunDir, stop: Stop) -> Callable[[int, Doing], None]:
+    """A function that stores what is done and, twice a second, the number of finished steps.
 
+    Scoring can be stopped at once, because the checkpoint holds everything before it.
+    """
+    last, before = 0.0, ""
 
-def progress_writer(files: RunDir) -> Callable[[int], None]:
-    """A function that stores the number of finished steps, at most twice a second."""
-    last = 0.0
-
-    def report(step: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= REPORT_SECONDS:
-            last = time.monotonic()
-            files.write_step(step)
+    def report(step: int, doing: Doing) -> None:
+        nonlocal last, before
+        if doing != before or time.monotonic() - last >= REPORT_SECONDS:
+            last, before = time.monotonic(), doing
+            files.write_progress(step, doing)
+        if doing == "scoring":
+            stop.at_once = True
+            stop.end_if_due()
 
     return report
 
@@ -114,4 +160,4 @@ def disk_is_full(directory: Path, error: BaseException | None) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main())

@@ -8,10 +8,10 @@
     queries.safetensors     per query: neighbors, similarities, relevant, first hit, AP@R,
                             R-Precision
     roc.safetensors         FAR and TAR over all pairs of queries, if verification was scored
-    checkpoint.pt           parameters, optimizer and counters; deleted when the run is finished
-    progress.json           finished steps, while a process works on the run
+    checkpoint.pt           parameters, optimizer, counters, curve and origin; deleted when the run
+                            is finished
+    progress.json           finished steps and what is done, while a process works on the run
     failed.json             error message, if the last attempt failed
-    job-*.json              the specification for a process that starts
     log.txt                 output of the processes
     lock                    locked by the process that works on the run
 <results>/pictures/<data set>-<fingerprint>.npz
@@ -25,8 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -37,6 +36,7 @@ from bench.spec import RunSpec
 
 SCHEMA = 2  # layout of the files above; a run with another number is refused
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
+Doing = Literal["training", "validating", "scoring"]
 
 
 class StoredRunError(ValueError):
@@ -74,13 +74,14 @@ class RunDir:
         if self.finished:
             return "finished"
         step = self.step
-        if step is not None and self._locked():
+        if step is not None and self.locked:
             return "running"
         if self.failure is not None:
             return "failed"
         return "waiting" if step is None and not self.checkpoint.exists() else "interrupted"
 
-    def _locked(self) -> bool:
+    @property
+    def locked(self) -> bool:
         """Whether a process works on the run; taken to be so if the lock cannot be opened."""
         if not self._lock.exists():
             return False
@@ -93,32 +94,36 @@ class RunDir:
     @property
     def step(self) -> int | None:
         """Finished steps of the process that works on the run, or was killed; otherwise None."""
-        step: int | None = _read_note(self._progress, "step")
-        return step
+        step = _read_note(self._progress, "step")
+        return step if type(step) is int and step >= 0 else None
+
+    @property
+    def doing(self) -> Doing:
+        """What the process that works on the run does."""
+        found = _read_note(self._progress, "doing")
+        doing: Doing = found if found in get_args(Doing) else "training"
+        return doing
 
     @property
     def failure(self) -> str | None:
         """Error message of the last attempt, if it failed."""
-        error: str | None = _read_note(self._failure, "error")
-        return error
+        error = _read_note(self._failure, "error")
+        return error if isinstance(error, str) else None
 
-    def write_step(self, step: int) -> None:
-        _write_json(self._progress, {"step": step}, flush=False)  # often, and needed only now
+    def write_progress(self, step: int, doing: Doing) -> None:
+        note = {"step": step, "doing": doing}
+        _write_json(self._progress, note, flush=False)  # often, and needed only now
 
-    def remove_step(self) -> None:
+    def remove_progress(self) -> None:
         self._progress.unlink(missing_ok=True)
 
     def write_failure(self, message: str) -> None:
         _write_json(self._failure, {"error": message})
 
-    def write_job(self, content: str) -> Path:
-        """Write a new job file for a process that starts, and return its path."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            "w", dir=self.path, prefix="job-", suffix=".json", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(content)
-        return Path(file.name)
+    def write_curve(self, lines: str) -> None:
+        """Write all lines of the curve."""
+        with atomic(self.curve) as temporary:
+            temporary.write_text(lines, encoding="utf-8")
 
     def clean(self) -> None:
         """Delete what earlier processes left: their failure, and temporary files after a kill."""
@@ -145,7 +150,8 @@ class Run:
     Attributes: directory; record, the content of `run.json` with the keys `schema`,
     `spec_id`, `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts),
     `data_checksum`, `scores` and `untrained` (metric -> value in 0..1, or a number of queries),
-    `cost` (seconds, images), `parameters` (count, sha256) and `environment`.
+    `cost` (seconds, images), `trained` (whether any step had a gradient other than 0), `parameters`
+    (count, sha256) and `environment`.
     """
 
     directory: Path
@@ -172,6 +178,14 @@ class Run:
     def scores(self) -> Mapping[str, float]:
         scores: Mapping[str, float] = self.record["scores"]
         return scores
+
+    @property
+    def problem(self) -> str:
+        """Why its scores are not those of a trained network; usually empty."""
+        if self.record.get("trained", True):
+            return ""
+        steps = f"each of its {self.spec['steps']:,} steps"
+        return f"nothing was trained, because the gradient was 0 at {steps}"
 
     @cached_property
     def curve(self) -> list[dict[str, Any]]:
@@ -271,9 +285,9 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
-    """Write a text in UTF-8 atomically, its line ends as they are; lone surrogates are escaped."""
+    """Write a text in UTF-8 atomically, its line ends as they are."""
     with atomic(path, flush=flush) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def _write_json(path: Path, content: Mapping[str, Any], *, flush: bool = True) -> None:
@@ -284,6 +298,7 @@ def _write_json(path: Path, content: Mapping[str, Any], *, flush: bool = True) -
 def _read_note(path: Path, key: str) -> Any:
     """One value of a small JSON file that another process writes or removes; None without it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))[key]
-    except (OSError, ValueError, KeyError):
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return note.get(key) if isinstance(note, dict) else None

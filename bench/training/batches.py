@@ -63,19 +63,21 @@ class Batches:
     def load(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Images (B, C, H, W) of batch `step`, and the arguments of the loss after the embeddings:
         labels (B,) in 0..training classes-1 and, in a clustered batch, clusters (B,)."""
+        positions, targets = self.compose(step)
+        augmentation, seed = self.spec.augmentation, self.spec.seed
+        images = training_batch(self.dataset.images, positions, augmentation, seed=seed, step=step)
+        return images, targets
+
+    def compose(self, step: int) -> tuple[np.ndarray, tuple[Tensor, ...]]:
+        """Positions (B,) of the images of batch `step`, and what `load` returns beside them."""
         spec = self.spec
         sizes = {"batch_size": spec.batch_size, "samples_per_class": spec.samples_per_class}
         if self.clusters is None:
             positions = batch_positions(self.by_class, seed=spec.seed, step=step, **sizes)
-            more: tuple[Tensor, ...] = ()
-        else:
-            rows = neighborhood(self.clusters, seed=spec.seed, step=step, **sizes)
-            positions = self.dataset.split.train[rows]
-            more = (self.clusters.of_image[rows],)
-        images = training_batch(
-            self.dataset.images, positions, spec.augmentation, seed=spec.seed, step=step
-        )
-        return images, (self.labels(positions), *more)
+            return positions, (self.labels(positions),)
+        rows = neighborhood(self.clusters, seed=spec.seed, step=step, **sizes)
+        positions = self.dataset.split.train[rows]
+        return positions, (self.labels(positions), self.clusters.of_image[rows])
 
     def labels(self, positions: np.ndarray) -> Tensor:
         """Classes (B,) in 0..training classes-1, by ascending label, of the images at positions."""

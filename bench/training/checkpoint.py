@@ -1,16 +1,28 @@
-"""Checkpoints: parameters, optimizer, batches and counters, from which a run resumes exactly."""
+"""Checkpoints: everything from which a run resumes exactly, and what it was made from.
 
+A checkpoint file is a line with the SHA-256 of all that follows, a line of JSON with the origin,
+and what `torch.save` writes. A single changed, lost or added byte is noticed.
+"""
+
+import io
+import json
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from bench.datasets.types import Dataset
+from bench.spec import RunSpec
+from bench.store.environment import PACKAGES, installed_version
 from bench.store.runs import atomic
 from bench.training.batches import Batches
+
+SHOWN = 16  # digits of a digest, which a message still shows and no accident repeats
+Origin = dict[str, object]  # what the numbers of a run depend on, by its name
 
 
 @dataclass
@@ -18,19 +30,47 @@ class Progress:
     """Counters of a run.
 
     Attributes: step, steps done; seconds, time spent training; loss_sum and loss_count, of the
-    losses since the last validation; curve_bytes, the length of the curve file at the checkpoint,
-    beyond which a killed process may have written.
+    losses since the last validation; moved, whether any step gave the network a gradient other than
+    0; curve, the lines of the curve file up to the last validation.
     """
 
     step: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0
     loss_count: int = 0
-    curve_bytes: int = 0
+    moved: bool = False
+    curve: str = ""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be resumed: damaged, or of a run on something else."""
+
+
+def origin_of(spec: RunSpec, dataset: Dataset, device: torch.device) -> Origin:
+    """Specification, split, data, versions and kind of device: with others, the numbers differ."""
+    fields = spec.model_dump(exclude={"method"})
+    versions = {f"version of {package}": installed_version(package) for package in PACKAGES}
+    return {
+        **fields,
+        "split fingerprint": dataset.fingerprint[:SHOWN],
+        "data checksum": dataset.checksum[:SHOWN],
+        **versions,
+        "device": kind_of(device),
+    }
+
+
+def kind_of(device: torch.device) -> str:
+    """A device's type, with the vector instructions of a CPU or the name of a GPU."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return (
+        f"cpu ({torch.backends.cpu.get_cpu_capability()})" if device.type == "cpu" else str(device)
+    )
 
 
 def save_checkpoint(
     path: Path,
+    origin: Origin,
     model: nn.Module,
     loss: nn.Module,
     optimizer: Optimizer,
@@ -46,26 +86,75 @@ def save_checkpoint(
         "progress": asdict(progress),
         "rng": torch.get_rng_state(),
     }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    body = json.dumps(origin).encode() + b"\n" + buffer.getvalue()
     with atomic(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, loss: nn.Module, optimizer: Optimizer, batches: Batches
+    path: Path,
+    origin: Origin,
+    model: nn.Module,
+    loss: nn.Module,
+    optimizer: Optimizer,
+    batches: Batches,
 ) -> Progress:
     """Restore everything in place and return the counters; without a file, a fresh start.
 
-    Raises: ValueError naming the file if it is damaged.
+    Raises: CheckpointError as `read_checkpoint`, or if the parts of the run have other shapes.
     """
-    if not path.exists():
+    saved = read_checkpoint(path, origin)
+    if saved is None:
         return Progress()
+    content: dict[str, Any] = torch.load(io.BytesIO(saved), weights_only=True, map_location="cpu")
     try:
-        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} is damaged; delete it to start this run again") from error
-    model.load_state_dict(content["model"])
-    loss.load_state_dict(content["loss"])
-    optimizer.load_state_dict(content["optimizer"])
-    batches.load_state_dict(content.get("batches"))
+        model.load_state_dict(content["model"])
+        loss.load_state_dict(content["loss"])
+        optimizer.load_state_dict(content["optimizer"])
+        batches.load_state_dict(content["batches"])
+        progress = Progress(**content["progress"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # of other source code
+        raise CheckpointError(
+            f"{path} does not fit the network, the loss or the optimizer as this version of the "
+            "code makes them; delete it to start this run again"
+        ) from error
     torch.set_rng_state(content["rng"])
-    return Progress(**content["progress"])
+    return progress
+
+
+def read_checkpoint(path: Path, origin: Origin) -> bytes | None:
+    """What `torch.save` wrote, or None without a file.
+
+    Raises: CheckpointError naming the file if its bytes are not those that were written, or with
+    every difference if the run began with something else than `origin`.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, _, body = content.partition(b"\n")
+    if digest != sha256(body).hexdigest().encode():
+        raise CheckpointError(
+            f"{path} is damaged, or was written by another version of proxy-bench; "
+            "delete it to start this run again"
+        )
+    first, _, saved = body.partition(b"\n")
+    differences = compare(json.loads(first), json.loads(json.dumps(origin)))
+    if differences:
+        raise CheckpointError(
+            f"{path} cannot be resumed, because the run began with something else: "
+            f"{'; '.join(differences)}. Restore what it was, or delete this file to start the run "
+            "again, or choose another folder with --results"
+        )
+    return saved
+
+
+def compare(before: Origin, now: Origin) -> list[str]:
+    """What differs between two origins, in words."""
+    return [
+        f"{name} was {before.get(name)}, is {now.get(name)}"
+        for name in before | now
+        if before.get(name) != now.get(name)
+    ]

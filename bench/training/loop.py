@@ -50,6 +50,8 @@ def train(
 ) -> Iterator[None]:
     """Take the remaining steps, count them in `progress`, and yield after each.
 
+    Gradients are looked at until one is not 0: a loss may have nothing to compare in its batches.
+
     Raises: FloatingPointError naming the step if the loss is not finite, because the next step
     would make every parameter NaN.
     """
@@ -65,6 +67,7 @@ def train(
                 f"the loss became {value.item()} at step {progress.step + 1} of {steps}; "
                 "lower the learning rates or the scale of the loss"
             )
+        progress.moved = progress.moved or has_gradient(model)
         progress.step += 1
         progress.loss_sum += value.item()
         progress.loss_count += 1
@@ -87,3 +90,9 @@ def train_step(
     torch.autograd.backward(value)
     optimizer.step()
     return value.detach()
+
+
+def has_gradient(model: nn.Module) -> bool:
+    """Whether the last step gave any parameter a gradient other than 0."""
+    gradients = (parameter.grad for parameter in model.parameters())
+    return any(bool(gradient.any()) for gradient in gradients if gradient is not None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.running.run import run
 from bench.spec import RunSpec
-from bench.store.runs import Run, load_run
+from bench.store.runs import Doing, Run, load_run
 
 LOSSES: dict[str, dict[str, Any]] = {
     "proxy_nca": {"scale": 12.0},
@@ -45,7 +45,10 @@ def execute(
     steps: list[int] | None = None,
     device: str = "cpu",
 ) -> Run:
-    report = (lambda step: None) if steps is None else steps.append
+    def report(step: int, doing: Doing) -> None:
+        if steps is not None and doing != "scoring":
+            steps.append(step)
+
     return load_run(run(spec, results, data_root=None, device=device, report=report, stop=stop))
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main as command_line
+from bench.store.runs import RunDir, load_run, save_run
 from bench.suites.arguments import declared_losses
+from demo.library import open_library
 from tests.support.fabricated import write_results
 
 PROXY = 'loss = "proxy_nca"'
@@ -149,10 +151,97 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command resumes" in output
+    advice = "Ctrl-C again ends them at once and loses the steps since their last checkpoints"
+    assert "waiting for digits, Proxy-NCA, seed 0: it finishes a step and saves a ch" in output
+    assert advice in output
+    assert "Stopped with checkpoints; the same command resumes" in output
     assert list(results.glob("runs/*/checkpoint.pt"))
     assert not list(results.glob("runs/*/progress.json"))
     assert "interrupted" in command("status", suite, "--results", results)
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path, command: Command) -> None:
+    """The worker is stopped, so that it cannot save a checkpoint."""
+    suite, results = write_suite(tmp_path, steps=100_000), tmp_path / "results"
+    arguments = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results)]
+    with subprocess.Popen(
+        [*arguments, "--jobs", "1"], stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        wait_for(lambda: list(results.glob("runs/*/progress.json")))
+        (worker,) = children(process.pid)
+        os.kill(worker, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        while "Ctrl-C again" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped at once; the same command resumes from the last checkpoints" in output
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    assert "interrupted" in command("status", suite, "--results", results)
+
+
+def children(process: int) -> list[int]:
+    """Processes that a process started, on Linux."""
+    path = Path(f"/proc/{process}/task/{process}/children")
+    if not path.exists():
+        pytest.skip("needs /proc")
+    return list(map(int, path.read_text().split()))
+
+
+def wait_for(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_two_sweeps_on_one_folder_both_end_well(tmp_path: Path) -> None:
+    suite, results = write_suite(tmp_path, steps=40), tmp_path / "results"
+    arguments = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results)]
+    sweeps = [
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    for sweep in sweeps:
+        output, _ = sweep.communicate(timeout=240)
+        assert sweep.returncode == 0, output
+        assert "[2/2]" in output
+        assert "FAILED" not in output
+    assert len(list(results.glob("runs/*/run.json"))) == 2
+
+
+def test_a_run_that_trained_nothing_is_a_problem_everywhere(
+    results: Path, command: Command
+) -> None:
+    files = RunDir(next(results.glob("runs/digits-triplet*")))
+    save_run(files, load_run(files).record | {"trained": False})  # type: ignore[operator]
+    problem = "nothing was trained, because the gradient was 0 at each of its 2 steps"
+    suite = results.parent / "quick.toml"
+    for name in ("run", "report"):
+        output = command(name, suite, "--results", results, code=1)
+        assert f"problem: {files.path.name}: {problem}" in output
+    folder = results / "reports" / "quick"
+    assert problem in (folder / "report.html").read_text()
+    assert "Problem: " in (folder / "table.md").read_text()
+    assert problem in command("status", suite, "--results", results, columns=300)
+    shown = command("show", "digits-triplet", "--results", results)
+    assert problem in " ".join(shown.split())
+    assert open_library(results).problems == (f"{files.path.name}: {problem}",)
+
+
+def test_nothing_to_compare_is_refused_before_any_run(tmp_path: Path, command: Command) -> None:
+    suite = write_suite(tmp_path)
+    text = suite.read_text().replace("batch_size = 12", "batch_size = 3")
+    suite.write_text(
+        f"{text}samples_per_class = 1\n".replace(PROXY, f"{PROXY}\nsamples_per_class = 1")
+    )
+    output = command("run", suite, "--results", tmp_path / "results", code=1)
+    assert "Triplet on digits: triplet has nothing to compare: batch_size = 3" in output
+    assert "Proxy-NCA on" not in output
+    assert not list(tmp_path.glob("results/runs/*"))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,27 @@ def test_lines_report_each_end_once_and_nothing_stored_before() -> None:
     assert len(lines) == 2
 
 
+def test_lines_say_once_what_is_waited_for() -> None:
+    text = io.StringIO()
+    training, scoring = active(42, seconds=10), active(100, seconds=10)
+    scoring.doing = "scoring"
+    other = spec_for(seed=7)
+    with show_sweep(Console(file=text, width=60), jobs=1) as show:
+        show(Sweep(3, active=[training], elsewhere=[other]))
+        assert text.getvalue() == ""
+        for _ in range(2):
+            show(Sweep(3, elsewhere=[other]))
+        for _ in range(2):
+            show(Sweep(3, active=[training, scoring], elsewhere=[other], stopping=True))
+    assert text.getvalue().splitlines() == [
+        "waiting for digits, proxy_nca, seed 7: another process works on this run",
+        "waiting for digits, proxy_nca, seed 0: it finishes a step and saves a checkpoint",
+        "waiting for digits, proxy_nca, seed 0: it ends; its checkpoint is complete, only the "
+        "scoring is repeated",
+        "Ctrl-C again ends them at once and loses the steps since their last checkpoints",
+    ]
+
+
 def test_bars_show_runs_and_failures() -> None:
     text = io.StringIO()
     console = Console(file=text, width=120, force_terminal=True)

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
+from torch.optim import SGD
 
 from bench.datasets import load
 from bench.datasets.files.work import quiet
@@ -14,6 +17,9 @@ from bench.running.preflight import (
     to_check,
 )
 from bench.spec import RunSpec
+from bench.store.runs import RunDir
+from bench.training.batches import Batches
+from bench.training.checkpoint import Progress, origin_of, save_checkpoint
 from proxy_core.losses import LOSSES
 from tests.support.fabricated import make_spec, write_run
 from tests.support.photographs import picture, write_pictures
@@ -28,8 +34,8 @@ def test_hyper_parameters_that_do_not_fit_the_classes_name_their_method(
     """Digits has three training classes: 0.4 of them is one proxy, 0.7 are two."""
     bad = spec_for("proxy_triplet", loss_args={"proxies_per_class": 0.4}, method="Few")
     with pytest.raises(ValueError, match=r"Few on digits: proxies_per_class is 0\.4: that is one"):
-        check_data([spec_for(), bad], None, tmp_path, quiet)
-    check_data([spec_for(), spec_for("proxy_triplet")], None, tmp_path, quiet)
+        check_data([spec_for(), bad], None, tmp_path, "cpu", quiet)
+    check_data([spec_for(), spec_for("proxy_triplet")], None, tmp_path, "cpu", quiet)
     check_hyper_parameters(bad, classes=10)
 
 
@@ -37,6 +43,27 @@ def test_hyper_parameters_that_do_not_fit_the_classes_name_their_method(
 def test_a_check_takes_no_memory(loss: str) -> None:
     """A table of these sizes would take petabytes."""
     check_hyper_parameters(spec_for().model_copy(update={"loss": loss, "loss_args": {}}), 10**12)
+
+
+def test_every_method_that_compares_nothing_is_named_before_any_run(tmp_path: Path) -> None:
+    """Digits has three training classes: one image of each leaves no positive pair."""
+    sizes = {"batch_size": 3, "samples_per_class": 1}
+    few = [
+        spec_for("triplet", method="T", **sizes),
+        spec_for("proxy_nca", **sizes),
+        spec_for("margin", method="M", **sizes),
+        spec_for("triplet", method="T", seed=1, **sizes),
+        spec_for("magnet", method="G", samples_per_class=24),
+    ]
+    with pytest.raises(ValueError, match="nothing to compare") as caught:
+        check_data([spec_for(), *few], None, tmp_path, "cpu", quiet)
+    pairs = "batch_size = 3 and samples_per_class = 1 leave 0 positive and 3 negative pairs"
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith(f"T on digits: triplet has nothing to compare: {pairs}")
+    assert lines[1].startswith(f"M on digits: margin has nothing to compare: {pairs}")
+    assert lines[2].startswith("G on digits: samples_per_class is 24 of 24 images: magnet needs")
+    assert len(lines) == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -68,7 +95,7 @@ def test_stored_runs_on_the_same_images_are_accepted(data: Path, tmp_path: Path)
     store(results, data, zoo_spec("Proxy-NCA", 0))
     check_same_images(dataset, results)
     check_same_images(dataset.prepare(4, 3, quiet), results)
-    check_data([zoo_spec("Proxy-NCA", 1)], data, results, quiet)
+    check_data([zoo_spec("Proxy-NCA", 1)], data, results, "cpu", quiet)
 
 
 def test_stored_runs_are_checked_where_the_images_may_have_changed() -> None:
@@ -91,7 +118,7 @@ def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, c
         f"such as {path.parent.name}: choose another folder with --results, or give the folder"
     )
     with pytest.raises(ValueError, match=message):
-        check_data([zoo_spec("Triplet, semi-hard", 5)], data, results, quiet)
+        check_data([zoo_spec("Triplet, semi-hard", 5)], data, results, "cpu", quiet)
 
 
 def test_runs_under_another_name_or_split_are_not_compared(data: Path, tmp_path: Path) -> None:
@@ -104,3 +131,40 @@ def test_runs_under_another_name_or_split_are_not_compared(data: Path, tmp_path:
     check_same_images(load("folder:zoo", data, "class-disjoint"), results)
     write_run(results, make_spec("digits", "Proxy-NCA", 0), gain=0.1)  # nor are images in memory
     check_same_images(load("digits", None, "class-disjoint"), results)
+
+
+def save(results: Path, data: Path, spec: RunSpec) -> Path:
+    """A checkpoint of a run on the images that are now under the data root, but of no network."""
+    dataset = load(spec.dataset, data, spec.split).prepare(spec.resize, spec.crop, quiet)
+    path = RunDir.of(results, spec).checkpoint
+    path.parent.mkdir(parents=True)
+    model = nn.Linear(1, 1)
+    origin = origin_of(spec, dataset, torch.device("cpu"))
+    batches = Batches(spec, dataset, model)
+    save_checkpoint(path, origin, model, model, SGD(model.parameters()), batches, Progress())
+    return path
+
+
+def test_checkpoints_that_cannot_be_resumed_are_all_named(data: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    specs = [zoo_spec("Proxy-NCA", seed) for seed in range(4)]
+    paths = [save(results, data, spec) for spec in specs[:3]]
+    check_data(specs, data, results, "cpu", quiet)
+    paths[1].write_bytes(paths[1].read_bytes()[:-1])
+    with pytest.raises(ValueError, match="is damaged") as caught:
+        check_data(specs, data, results, "cpu", quiet)
+    assert len(str(caught.value).splitlines()) == 1
+    (data / "zoo" / NAMES[0]).write_bytes(picture(77))
+    with pytest.raises(ValueError, match="data checksum was") as caught:
+        check_data(specs, data, results, "cpu", quiet)
+    lines = str(caught.value).splitlines()
+    assert [line.split(" ")[0] for line in lines] == [str(path) for path in paths]
+    check_data(specs[3:], data, results, "cpu", quiet)
+
+
+def test_a_checkpoint_beside_a_finished_run_is_not_looked_at(data: Path, tmp_path: Path) -> None:
+    """A kill between the last two steps of a run leaves it."""
+    results = tmp_path / "results"
+    files = RunDir(store(results, data, zoo_spec("Proxy-NCA", 0)).parent)
+    files.checkpoint.write_bytes(b"of an older version")
+    check_data([zoo_spec("Proxy-NCA", 0)], data, results, "cpu", quiet)

@@ -1,9 +1,13 @@
 """One run from specification to stored result, on the digits: the same bits after any stop."""
 
 import os
+import shutil
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ import torch
 
 from bench.datasets import load
 from bench.datasets.images import ArrayImages
+from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError
 from bench.running.sweep import start
 from bench.store.runs import Run, RunDir, load_run
@@ -114,16 +119,113 @@ def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.Monkey
     assert steps == []  # everything was trained before; only the scoring is done again
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    spec = spec_for()
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with one run that was stopped after a step between two validations."""
+    results = tmp_path_factory.mktemp("stopped")
     with pytest.raises(InterruptedRunError):
-        execute(spec, tmp_path, stopping_every(5))
-    path = RunDir.of(tmp_path, spec).checkpoint
-    for damaged in (path.read_bytes()[:1000], b"", b"no checkpoint at all"):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged; delete it"):
-            execute(spec, tmp_path)
-        assert path.read_bytes() == damaged
+        execute(spec_for(), results, stopping_every(6))
+    files = RunDir.of(results, spec_for())
+    files.write_progress(6, "training")
+    files.write_failure("an earlier failure")
+    return results
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: path.write_bytes(path.read_bytes()[::-1]),
+        lambda path: path.write_bytes(path.read_bytes() + b'{"step": 99'),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"0.", b"1.")),
+    ],
+)
+def test_a_damaged_curve_is_written_again_from_the_checkpoint(
+    damage: Callable[[Path], object], stopped: Path, whole: dict[str, Run], tmp_path: Path
+) -> None:
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    damage(RunDir.of(tmp_path, spec_for()).curve)
+    assert numbers(execute(spec_for(), tmp_path)) == numbers(whole["proxy_nca"])
+
+
+def test_no_flipped_bit_changes_the_result(
+    stopped: Path, whole: dict[str, Run], tmp_path: Path
+) -> None:
+    """Every file of an unfinished run: the damage is refused, or has no effect."""
+    generator = np.random.default_rng(4)
+    outcomes = set()
+    for number, name in enumerate(
+        ["checkpoint.pt"] * 12 + ["curve.jsonl"] * 3 + ["progress.json", "failed.json"]
+    ):
+        results = shutil.copytree(stopped, tmp_path / str(number))
+        path = RunDir.of(results, spec_for()).path / name
+        content = bytearray(path.read_bytes())
+        content[generator.integers(len(content))] ^= 1 << generator.integers(8)
+        path.write_bytes(content)
+        try:
+            same = numbers(execute(spec_for(), results)) == numbers(whole["proxy_nca"])
+            outcomes.add((name, "no effect" if same else "other numbers"))
+        except ValueError as error:
+            outcomes.add((name, "refused" if f"{path} is damaged" in str(error) else str(error)))
+    assert outcomes == {
+        ("checkpoint.pt", "refused"),
+        *((name, "no effect") for name in ("curve.jsonl", "progress.json", "failed.json")),
+    }
+
+
+def other_pixels(dataset: Dataset) -> Dataset:
+    pixels = dataset.pixels.copy()
+    pixels[dataset.split.train[0], 0, 0] ^= 255
+    return replace(dataset, images=ArrayImages(pixels, dataset.items))
+
+
+def other_classes(dataset: Dataset) -> Dataset:
+    """A validation class is trained too, which changes the shape of the proxies."""
+    split = dataset.split
+    labels = dataset.labels[split.validation]
+    first = split.validation[labels == labels.min()]
+    train, rest = np.union1d(split.train, first), np.setdiff1d(split.validation, first)
+    return replace(dataset, split=replace(split, train=train, validation=rest))
+
+
+@pytest.mark.parametrize("change", [other_pixels, other_classes])
+def test_a_run_is_not_resumed_on_other_data(
+    change: Callable[[Dataset], Dataset],
+    stopped: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    other = change(load("digits", None, "class-disjoint"))
+    monkeypatch.setattr("bench.running.run.load", lambda name, root, split: other)
+    files = RunDir.of(tmp_path, spec_for())
+    before = files.checkpoint.read_bytes(), files.curve.read_bytes()
+    with pytest.raises(ValueError, match=r"(data checksum|split fingerprint) was \w+, is \w+"):
+        execute(spec_for(), tmp_path)
+    assert (files.checkpoint.read_bytes(), files.curve.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "trained"),
+    [
+        ({"samples_per_class": 24}, False),  # one class a batch
+        ({"samples_per_class": 24, "loss_args": {"mining": "all", "surrogate": "nca"}}, False),
+        ({"samples_per_class": 12}, True),
+    ],
+)
+def test_a_run_without_a_gradient_is_stored_with_its_problem(
+    fields: dict[str, Any], trained: bool, tmp_path: Path
+) -> None:
+    """Also if it was interrupted between its steps."""
+    spec = spec_for("triplet", steps=4, **fields)
+    with pytest.raises(InterruptedRunError):
+        execute(spec, tmp_path, stopping_every(2))
+    stored = execute(spec, tmp_path)
+    assert stored.record["trained"] == trained
+    expected = "nothing was trained, because the gradient was 0 at each of its 4 steps"
+    assert stored.problem == ("" if trained else expected)
 
 
 @pytest.mark.gpu
@@ -152,11 +254,14 @@ def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path
     killed = start(spec, tmp_path / "killed", None, "cpu")
     wait_for_points(killed.files.curve, 3)
     os.killpg(killed.process.pid, signal.SIGKILL)
-    killed.process.wait()
+    with killed.process:
+        pass
     assert killed.files.state == "interrupted"
     with killed.files.curve.open("a") as file:  # a kill during a write leaves half a line
         file.write('{"step": 99')
-    assert start(spec, tmp_path / "killed", None, "cpu").process.wait() == 0
+    again = start(spec, tmp_path / "killed", None, "cpu").process
+    assert again.wait() == 0
+    again.communicate()
     resumed = load_run(killed.files)
     assert numbers(resumed) == numbers(expected)
     assert resumed.record["environment"]["threads"] == 1

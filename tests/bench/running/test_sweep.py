@@ -1,15 +1,31 @@
 """A sweep over real worker processes, on runs of a second each."""
 
 import errno
+import json
+import os
+import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from bench.running.sweep import Sweep, reason, sweep
-from bench.running.worker import FINISHED, FULL, INTERRUPTED, Job, main, write_failure
+from bench.running.sweep import StoppedAtOnceError, Sweep, reason, start, sweep
+from bench.running.worker import (
+    FINISHED,
+    FULL,
+    INTERRUPTED,
+    Job,
+    Stop,
+    progress_writer,
+    work,
+    write_failure,
+)
 from bench.spec import RunSpec
-from bench.store.runs import RunDir, StoredRunError, load_run
+from bench.store.runs import RunDir, StoredRunError, load_run, save_run
 from tests.support.short_runs import execute, numbers, spec_for
 
 
@@ -59,19 +75,35 @@ def test_a_stored_run_of_another_schema_is_never_overwritten(tmp_path: Path) -> 
     assert files.record.read_text() == '{"schema": 99}'
 
 
-def test_a_run_that_another_process_works_on_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("outcome", ["finished", "left"])
+def test_a_run_that_another_process_works_on_is_waited_for(tmp_path: Path, outcome: str) -> None:
+    """It is counted once the other process has finished it, and taken over if that has ended."""
     files = RunDir.of(tmp_path, quick())
     files.path.mkdir(parents=True)
-    with files.lock() as locked:
-        assert locked
-        state, _ = run_all([quick()], tmp_path)
-    assert state.failed == {quick().run_name: "another process works on this run"}
-    assert not files.finished
-    state, _ = run_all([quick()], tmp_path)
-    assert state.failed == {}
+    elsewhere: list[int] = []
+
+    def show(state: Sweep) -> None:
+        elsewhere.append(len(state.elsewhere))
+        if len(elsewhere) > 1 and elsewhere[-2:] == [1, 1]:
+            assert not files.finished
+            if outcome == "finished":
+                save_run(files, {"by": "the other"})
+            other.close()
+
+    with ExitStack() as other:
+        assert other.enter_context(files.lock())
+        state = sweep([quick()], tmp_path, data_root=None, device="cpu", jobs=2, show=show)
+    assert (state.finished, state.failed, state.elsewhere) == ([quick()], {}, [])
+    assert 1 in elsewhere
+    record = json.loads(files.record.read_text())
+    assert ("by" in record) == (outcome == "finished")
+
+
+def test_a_run_that_another_sweep_has_finished_is_not_touched(tmp_path: Path) -> None:
+    run_all([quick()], tmp_path)
+    files = RunDir.of(tmp_path, quick())
     before = {path.name: path.read_bytes() for path in files.path.iterdir()}
-    job = Job(spec=quick(), results=tmp_path, data_root=None, device="cpu")
-    assert main(files.write_job(job.model_dump_json())) == FINISHED  # as another sweep finished it
+    assert work(Job(spec=quick(), results=tmp_path, data_root=None, device="cpu")) == FINISHED
     assert {path.name: path.read_bytes() for path in files.path.iterdir()} == before
 
 
@@ -99,3 +131,168 @@ def test_a_full_disk_is_reported_without_writing(tmp_path: Path) -> None:
     assert write_failure(files, hidden) == FULL
     assert "free some and run the suite again" in reason(files, FULL)
     assert list(tmp_path.iterdir()) == []
+
+
+def endless() -> RunSpec:
+    return spec_for(steps=10**6, evaluate_every=10**6)
+
+
+def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended and whose parent has not noticed does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from bench.running.sweep import sweep
+from tests.support.short_runs import spec_for
+spec = spec_for(steps=10**6, evaluate_every=10**6)
+def show(state):
+    print(*[active.process.pid for active in state.active], state.active[0].step, flush=True)
+sweep([spec], Path(sys.argv[1]), data_root=None, device="cpu", jobs=1, show=show)
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process with a sweep of one endless run; a line is the worker's id and its step."""
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+def read_worker(parent: "subprocess.Popen[str]", after: int) -> int:
+    """The id of the worker, once it has done more steps than that."""
+    assert parent.stdout is not None
+    for line in parent.stdout:
+        worker, step = map(int, line.split())
+        if step > after:
+            return worker
+    raise AssertionError("the sweep has ended")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("after", [-1, 5])
+@pytest.mark.parametrize("group", [False, True])
+def test_a_worker_ends_soon_after_its_killed_parent(
+    parent: "subprocess.Popen[str]", tmp_path: Path, after: int, group: bool
+) -> None:
+    """Also one that still loads torch; one that trains saves a checkpoint."""
+    worker = read_worker(parent, after)
+    os.killpg(parent.pid, signal.SIGKILL) if group else parent.kill()
+    parent.wait()
+    wait_until(lambda: not alive(worker), 15)
+    files = RunDir.of(tmp_path, endless())
+    assert not files.locked
+    assert after < 0 or files.checkpoint.exists()
+    assert after < 0 or files.step is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_whose_pipe_is_closed_ends(tmp_path: Path) -> None:
+    active = start(endless(), tmp_path, None, "cpu")
+    wait_until(lambda: active.files.step)
+    with active.process:
+        assert active.process.stdin is not None
+        active.process.stdin.close()
+        assert active.process.wait(15) == INTERRUPTED
+    assert active.files.state == "interrupted"
+
+
+def test_a_busy_process_does_not_outlive_its_parent_by_much() -> None:
+    """Python handles no signal while the main thread is within a long computation."""
+    code = (
+        "import signal, threading, time; from bench.running import worker\n"
+        "worker.GRACE_SECONDS = 0.5\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: None)\n"
+        "parent = open(0, 'rb', buffering=0)\n"
+        "threading.Thread(target=worker.end_with, args=(parent,), daemon=True).start()\n"
+        "print('busy', flush=True)\n"
+        "time.sleep(600)"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, text=True, **pipes) as busy:  # type: ignore[call-overload]
+        assert busy.stdout.readline() == "busy\n"
+        busy.stdin.close()
+        assert busy.wait(15) == INTERRUPTED
+
+
+@pytest.mark.parametrize("job", ["", '{"spec": {'])
+def test_a_worker_whose_parent_ends_before_it_sent_the_job_does_nothing(
+    job: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "bench.running.worker"]
+    ended = subprocess.run(command, input=job, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "", "")
+
+
+def test_a_second_ctrl_c_ends_processes_at_once_and_the_run_can_go_on(tmp_path: Path) -> None:
+    """The worker is stopped, so that it cannot react to the first one."""
+    workers: list[subprocess.Popen[bytes]] = []
+    shown: list[bool] = []
+
+    def show(state: Sweep) -> None:
+        shown.append(state.stopping)
+        if state.stopping and len(shown) > shown.index(True) + 2:
+            raise KeyboardInterrupt
+        if not state.stopping and state.active[0].step > 2:
+            workers.append(state.active[0].process)
+            workers[0].send_signal(signal.SIGSTOP)
+            raise KeyboardInterrupt
+
+    with pytest.raises(StoppedAtOnceError):
+        sweep([endless()], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+    assert [worker.poll() for worker in workers] == [-signal.SIGKILL]
+    assert not RunDir.of(tmp_path, endless()).locked
+
+
+def test_scoring_ends_at_once_but_training_after_a_checkpoint(tmp_path: Path) -> None:
+    files, stop = RunDir(tmp_path), Stop()
+    report = progress_writer(files, stop)
+    report(3, "training")
+    stop.handle(signal.SIGTERM, None)
+    report(4, "validating")
+    assert stop.received
+    assert (files.step, files.doing) == (4, "validating")
+    with pytest.raises(SystemExit) as ended:
+        report(4, "scoring")
+    assert ended.value.code == INTERRUPTED
+    stop.received = False
+    report(4, "scoring")
+    with pytest.raises(SystemExit):
+        stop.handle(signal.SIGTERM, None)
+
+
+def test_a_run_stopped_while_it_scores_is_scored_by_the_next_command(tmp_path: Path) -> None:
+    spec = quick()
+    run_all([spec], tmp_path / "whole")
+    raised: list[str] = []
+
+    def show(state: Sweep) -> None:
+        if state.active and state.active[0].doing == "scoring" and not raised:
+            raised.append("scoring")
+            raise KeyboardInterrupt
+
+    files = RunDir.of(tmp_path, spec)
+    with pytest.raises(KeyboardInterrupt):
+        sweep([spec], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+    assert files.state == "interrupted"
+    run_all([spec], tmp_path)
+    whole = load_run(RunDir.of(tmp_path / "whole", spec))
+    assert numbers(load_run(files)) == numbers(whole)

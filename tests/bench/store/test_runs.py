@@ -127,7 +127,7 @@ def test_the_state_of_a_run_follows_from_its_files(tmp_path: Path) -> None:
     states.append(files.state)
     files.write_failure("no space")
     states.append(f"{files.state}: {files.failure}")
-    files.write_step(7)
+    files.write_progress(7, "training")
     with files.lock():
         states.append(f"{files.state}, step {files.step}")
     save_run(files, make_record(SPEC, {"recall@1": 1.0}, 5))
@@ -136,14 +136,25 @@ def test_the_state_of_a_run_follows_from_its_files(tmp_path: Path) -> None:
     assert states == ["waiting", "interrupted", "failed: no space", running, "finished"]
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"[1]", b"7", b'{"step": -1}', b'{"step": "7"}', b"\xff", b"[" * 10**5]
+)
+def test_a_damaged_note_counts_as_none(content: bytes, tmp_path: Path) -> None:
+    files = RunDir(tmp_path)
+    for name in ("progress.json", "failed.json"):
+        (tmp_path / name).write_bytes(content)
+    assert (files.step, files.doing, files.failure) == (None, "training", None)
+    assert files.state == "waiting"
+
+
 def test_cleaning_removes_what_a_killed_or_failed_process_left(tmp_path: Path) -> None:
     files = RunDir(tmp_path)
     files.checkpoint.touch()
     files.write_failure("no space")
-    files.write_step(7)
+    files.write_progress(7, "training")
     (tmp_path / ".run.json.1.tmp").touch()
     files.clean()
-    files.remove_step()
+    files.remove_progress()
     assert list(tmp_path.iterdir()) == [files.checkpoint]
 
 
@@ -156,7 +167,7 @@ def test_one_process_at_a_time_locks_a_run_and_its_death_frees_it(tmp_path: Path
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    files.write_step(7)
+    files.write_progress(7, "training")
     with subprocess.Popen(command, text=True, **pipes) as other:  # type: ignore[call-overload]
         assert other.stdout.readline() == "True\n"
         with files.lock() as locked:

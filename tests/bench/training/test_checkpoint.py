@@ -1,0 +1,158 @@
+"""Checkpoints are resumed only as they were written, and only by the run that they belong to."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.datasets.images import ArrayImages
+from bench.datasets.types import Dataset
+from bench.running.run import build
+from bench.training.batches import Batches
+from bench.training.checkpoint import (
+    CheckpointError,
+    Origin,
+    Progress,
+    load_checkpoint,
+    origin_of,
+    read_checkpoint,
+    save_checkpoint,
+)
+from bench.training.loop import make_optimizer
+from tests.support.short_runs import spec_for
+from tests.support.tiny_classes import tiny_classes
+
+CPU = torch.device("cpu")
+DATASET = tiny_classes()
+PROGRESS = Progress(7, 1.5, 3.25, 2, True, '{"step": 0}\n')
+
+
+def parts(dim: int = 8, seed: int = 0) -> tuple[Any, Any, Any, Any]:
+    spec = spec_for(embedding_dim=dim, seed=seed)
+    model, loss = build(spec, DATASET, CPU)
+    return model, loss, make_optimizer(spec, model, loss), Batches(spec, DATASET, loss)
+
+
+def origin(dataset: Dataset = DATASET, **fields: Any) -> Origin:
+    return origin_of(spec_for(**fields), dataset, CPU)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, origin(), *parts(), PROGRESS)
+    return path
+
+
+def test_everything_comes_back(saved: Path) -> None:
+    restored = parts(seed=1)
+    assert load_checkpoint(saved, origin(), *restored) == PROGRESS
+    for one, other in zip(restored[:2], parts()[:2], strict=True):
+        assert all(torch.equal(v, other.state_dict()[k]) for k, v in one.state_dict().items())
+    assert load_checkpoint(saved.with_name("none.pt"), origin(), *restored) == Progress()
+
+
+def test_no_single_changed_bit_passes(saved: Path) -> None:
+    content = saved.read_bytes()
+    generator = np.random.default_rng(0)
+    near_the_start = [(byte, bit) for byte in range(0, 1500, 7) for bit in range(8)]
+    anywhere = zip(
+        generator.integers(0, len(content), 300), generator.integers(0, 8, 300), strict=True
+    )
+    for byte, bit in [*near_the_start, *anywhere]:
+        changed = bytearray(content)
+        changed[byte] ^= 1 << bit
+        saved.write_bytes(changed)
+        with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged, or was written by"):
+            read_checkpoint(saved, origin())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: b"",
+        lambda content: content[:64],
+        lambda content: content[:1000],
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: content[1:],
+        lambda content: b"\n" + content,
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: content[:5000] + bytes(4096) + content[9096:],
+        lambda content: b"no checkpoint at all",
+        lambda content: pickle.dumps({"model": 1}),
+    ],
+)
+def test_no_other_damage_passes(saved: Path, change: Callable[[bytes], bytes]) -> None:
+    saved.write_bytes(change(saved.read_bytes()))
+    with pytest.raises(CheckpointError, match="delete it to start this run again"):
+        load_checkpoint(saved, origin(), *parts())
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(saved: Path) -> None:
+    torch.save({"model": parts()[0].state_dict()}, saved)
+    with pytest.raises(CheckpointError, match="written by another version of proxy-bench"):
+        load_checkpoint(saved, origin(), *parts())
+
+
+def other_pixels() -> Dataset:
+    pixels = DATASET.pixels.copy()
+    pixels[0, 0, 0] ^= 1
+    return replace(DATASET, images=ArrayImages(pixels, DATASET.items))
+
+
+def other_split() -> Dataset:
+    split = DATASET.split
+    moved = replace(split, train=split.train[1:])
+    return replace(DATASET, split=moved)
+
+
+def other_classes() -> Dataset:
+    names = ("zebra", *DATASET.class_names[1:])
+    return replace(DATASET, class_names=names)
+
+
+@pytest.mark.parametrize(
+    ("now", "named"),
+    [
+        (lambda: origin(other_pixels()), "data checksum was "),
+        (lambda: origin(other_split()), "split fingerprint was "),
+        (lambda: origin(other_classes()), "split fingerprint was "),
+        (lambda: origin(learning_rate=0.5), "learning_rate was 0.001, is 0.5"),
+        (lambda: origin(loss_args={"scale": 7.0}), "loss_args was {'scale': 12.0}, is {'scale': 7"),
+        (lambda: origin() | {"version of torch": "9"}, r"version of torch was \S+, is 9\. "),
+        (lambda: origin() | {"device": "cuda (X)"}, r"device was cpu \(\w+\), is cuda \(X\)"),
+        (lambda: origin() | {"new": 1}, "new was None, is 1"),
+    ],
+)
+def test_another_origin_is_refused_by_name_with_the_way_out(
+    saved: Path, now: Callable[[], Origin], named: str
+) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(CheckpointError, match=named) as caught:
+        load_checkpoint(saved, now(), *parts())
+    assert str(caught.value).startswith(f"{saved} cannot be resumed, because the run began with")
+    assert "Restore what it was, or delete this file" in str(caught.value)
+    assert "or choose another folder with --results" in str(caught.value)
+    assert saved.read_bytes() == before
+
+
+def test_two_differences_are_both_named(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"seed was 0, is 1; version of numpy was .*, is 0\."):
+        read_checkpoint(saved, origin(seed=1) | {"version of numpy": "0"})
+
+
+def test_the_name_of_a_method_is_no_difference(saved: Path) -> None:
+    assert read_checkpoint(saved, origin(method="Another name")) is not None
+
+
+def test_other_source_code_is_refused_without_a_message_of_torch(saved: Path) -> None:
+    """Such as a loss that got a buffer since: the versions are the same."""
+    with pytest.raises(CheckpointError, match="does not fit the network, the loss or") as caught:
+        load_checkpoint(saved, origin(), *parts(dim=9))
+    assert "size mismatch" not in str(caught.value)
