@@ -133,6 +133,8 @@ def explain(spec: RunSpec, positions: np.ndarray, targets: Targets, classes: int
 def advice(spec: RunSpec, classes: int, positive: int, negative: int) -> str:
     if classes == 1:
         return "the training images need a second class"
+    if spec.embedding_dim == 1:
+        return "one dimension has two directions only; choose embedding_dim = 2 or more"
     if positive and negative and spec.samples_per_class > 1:
         return "its gradient does not depend on the labels; change its hyper-parameters"
     if not positive and spec.samples_per_class > 1:

@@ -103,6 +103,13 @@ def test_an_image_is_no_positive_of_itself_without_augmentation(loss: str) -> No
     assert found.endswith("give classes more training images, or set augmentation")
 
 
+@pytest.mark.parametrize("loss", ["triplet", "n_pairs", "softmax", "proxy_nca", "magnet"])
+def test_one_dimension_has_no_directions_to_turn(loss: str) -> None:
+    found = nothing_to_compare(spec_of(loss, 4, embedding_dim=1), TWELVE)
+    assert found.endswith("choose embedding_dim = 2 or more")
+    assert nothing_to_compare(spec_of(loss, 4, embedding_dim=2), TWELVE) == ""
+
+
 def test_a_batch_that_cannot_be_divided_is_to_be_changed() -> None:
     found = nothing_to_compare(spec_of("triplet", 1, batch_size=7), TWELVE)
     assert found.endswith("choose a batch_size that samples_per_class = 2 divides, from 4 on")
