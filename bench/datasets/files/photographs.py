@@ -5,6 +5,7 @@ import json
 import lzma
 import os
 import stat
+import time
 import warnings
 import zipfile
 import zlib
@@ -13,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from PIL import Image
@@ -28,6 +29,8 @@ from bench.spec import file_name
 from bench.suggest import first_names
 
 LARGEST_FILE = 2**28  # bytes: the largest image that is decoded, at four bytes a pixel
+# Seconds within which two changes may have one time: the coarsest clock of a file system.
+TICK = 2.0
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
@@ -91,14 +94,19 @@ class Photographs:
             place.stamps(self.names)
 
     def digests(self, report: Report) -> np.ndarray:
-        """SHA-256 of every file, (N, 32) uint8; stored until a size or time of change differs.
+        """SHA-256 of every file, (N, 32) uint8; stored until the stamp of a file differs.
 
-        Raises FileNotFoundError naming files that are missing, ValueError for one that cannot be
-        read.
+        They are computed each time where a stamp may not show the next change: for files that
+        changed just now, and on Windows, which states no time of change. Raises FileNotFoundError
+        naming files that are missing, ValueError for one that cannot be read.
         """
         with self.opened() as place:
+            now = time.time()
             files = place.stamps(self.names)
-            return cached("digests", {"files": files}, lambda: self._digests(place, report))
+            if os.name == "nt" or any(stamp.changed + TICK > now for stamp in files):
+                return self._digests(place, report)
+            settings = {"place": str(self.place.resolve()), "names": self.names, "files": files}
+            return cached("digests", settings, lambda: self._digests(place, report))
 
     def _digests(self, place: "OpenPlace", report: Report) -> np.ndarray:
         digests = np.empty((len(self), 32), dtype=np.uint8)
@@ -170,6 +178,26 @@ class Photographs:
     sizes = batch = thumbnail = __getitem__ = _not_decoded
 
 
+class Stamp(NamedTuple):
+    """What differs once a file was replaced: its size in bytes and its number, which is the inode
+    of a file and the CRC of an entry of an archive; of a file also two times in nanoseconds, of its
+    content's change and of any change, which no program can set."""
+
+    size: int
+    number: int
+    modified_ns: int = 0
+    changed_ns: int = 0
+
+    @property
+    def changed(self) -> float:
+        """Seconds since 1970 of the last change; 0 in an archive, which has a stamp itself."""
+        return max(self.modified_ns, self.changed_ns) / 1e9
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return Stamp(status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+
+
 @dataclass(frozen=True)
 class OpenPlace:
     """A folder, or an archive that is open; names are paths from the folder `inside` it."""
@@ -185,7 +213,7 @@ class OpenPlace:
         never end) or has more than `LARGEST_FILE` bytes, in an archive after unpacking.
         """
         try:
-            size, _ = self._stamp(name)
+            size = self._stamp(name).size
             if size > LARGEST_FILE:
                 raise ValueError(
                     f"{name} in {self.path} has {size:,} bytes, more than the {LARGEST_FILE:,} "
@@ -220,16 +248,16 @@ class OpenPlace:
             found += [Path(path, name) for name in files]
         return [p.relative_to(folder).as_posix() for p in found if p.is_file()]
 
-    def stamps(self, names: Sequence[str]) -> list[list[object]]:
-        """The path, then the name, size and time of change (in an archive: CRC) of every file.
+    def stamps(self, names: Sequence[str]) -> list["Stamp"]:
+        """The stamps of files, and first that of the archive.
 
         Raises FileNotFoundError naming files that are missing.
         """
-        stamps: list[list[object]] = [[str(self.path.resolve())]]
+        stamps = [_stamp(os.stat(self.path))] if self.archive else []
         missing = []
         for name in names:
             try:
-                stamps.append([name, *self._stamp(name)])
+                stamps.append(self._stamp(name))
             except (OSError, KeyError):
                 missing.append(name)
         if missing:
@@ -238,14 +266,14 @@ class OpenPlace:
             )
         return stamps
 
-    def _stamp(self, name: str) -> tuple[int, int]:
+    def _stamp(self, name: str) -> "Stamp":
         if self.archive:
             entry = self.archive.getinfo(self._entry(name))
-            return entry.file_size, entry.CRC
+            return Stamp(entry.file_size, entry.CRC)
         status = os.stat(os.path.join(self.path, self._entry(name)))
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"{name} in {self.path} is not a file; take it out")
-        return status.st_size, status.st_mtime_ns
+        return _stamp(status)
 
     def _entry(self, name: str) -> str:
         return f"{self.inside}/{name}" if self.inside else name

@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from bench.datasets.files import photographs as module
 from bench.datasets.files import work
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.photographs import OpenPlace, Photographs
@@ -49,6 +51,7 @@ def digested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return digest(self, name)
 
     monkeypatch.setattr(OpenPlace, "digest", counted)
+    monkeypatch.setattr(module, "TICK", 0)  # as if the files were written long ago
     return names
 
 
@@ -118,35 +121,80 @@ def test_digests_are_kept(photographs: Photographs, digested: list[str]) -> None
     assert len(digested) == 4
 
 
-@pytest.mark.parametrize("change", ["size", "time"])
-def test_a_changed_file_is_read_again(tmp_path: Path, digested: list[str], change: str) -> None:
+def _rewrite(path: Path, content: bytes) -> None:
+    """Other bytes in the same file."""
+    path.write_bytes(content)
+
+
+def _rename(path: Path, content: bytes) -> None:
+    """Another file under the same name."""
+    other = path.with_suffix(".new")
+    other.write_bytes(content)
+    os.utime(other, ns=(0, path.stat().st_mtime_ns))
+    other.replace(path)
+
+
+def _exchange(path: Path, content: bytes) -> None:
+    """Two files exchange their names, as after a rename in the wrong order."""
+    path.with_suffix(".new").write_bytes(content)
+    os.rename(path, path.with_suffix(".old"))
+    os.rename(path.with_suffix(".new"), path)
+
+
+def _link(path: Path, content: bytes) -> None:
+    """The name becomes a link to another file."""
+    path.with_suffix(".new").write_bytes(content)
+    path.unlink()
+    path.symlink_to(path.with_suffix(".new"))
+
+
+@pytest.mark.parametrize("times", ["as before", "now"])
+@pytest.mark.parametrize("replace_file", [_rewrite, _rename, _exchange, _link])
+def test_a_changed_file_of_one_size_is_read_again(
+    tmp_path: Path, digested: list[str], replace_file: Callable[[Path, bytes], None], times: str
+) -> None:
     write_pictures(tmp_path, NAMES)
     photographs = Photographs(tmp_path, NAMES)
-    photographs.digests(quiet)
+    time.sleep(0.02)  # longer than the clock of the kernel takes to tick
+    first = photographs.digests(quiet)
     path = tmp_path / NAMES[2]
-    before = path.stat()
-    content = path.read_bytes()
-    path.write_bytes(content + b"x" if change == "size" else content[::-1])
-    moment = before.st_mtime_ns + (change == "time")
-    os.utime(path, ns=(moment, moment))
+    before, content = path.stat(), path.read_bytes()[::-1]
+    replace_file(path, content)
+    if times == "as before":
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     found = photographs.digests(quiet)
-    assert found[2].tobytes() == hashlib.sha256(path.read_bytes()).digest()
+    assert found[2].tobytes() == hashlib.sha256(content).digest()
+    assert (first != found).any(axis=1).tolist() == [False, False, True, False]
     assert len(digested) == 8
 
 
-def test_a_changed_entry_of_an_archive_is_read_again(tmp_path: Path, digested: list[str]) -> None:
+def test_digests_of_files_that_changed_just_now_are_not_kept(
+    photographs: Photographs, digested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK", 60)
+    for _ in range(2):
+        photographs.digests(quiet)
+    assert len(digested) == 8
+
+
+@pytest.mark.parametrize("change", ["an entry", "its inode only"])
+def test_a_changed_archive_is_read_again(tmp_path: Path, digested: list[str], change: str) -> None:
     write_pictures(tmp_path, NAMES)
     pack(tmp_path / "a.zip", tmp_path, NAMES, "in")
     photographs = Photographs(tmp_path / "a.zip", NAMES, inside="in")
+    time.sleep(0.02)
     first = photographs.digests(quiet)
-    os.utime(tmp_path / "a.zip", ns=(0, 0))  # the entries decide
-    photographs.digests(quiet)
-    assert len(digested) == 4
-    content = (tmp_path / NAMES[0]).read_bytes()
-    (tmp_path / NAMES[0]).write_bytes(content[::-1])
-    pack(tmp_path / "a.zip", tmp_path, NAMES, "in")
+    moment = (tmp_path / "a.zip").stat().st_mtime_ns
+    if change == "an entry":
+        (tmp_path / NAMES[0]).write_bytes(picture(0)[::-1])
+        pack(tmp_path / "a.zip", tmp_path, NAMES, "in")
+    else:  # as by a picture of the same CRC
+        (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes())
+    os.utime(tmp_path / "a.zip", ns=(moment, moment))
     second = photographs.digests(quiet)
-    assert (first != second).any(axis=1).tolist() == [True, False, False, False]
+    assert len(digested) == 8
+    changed = [change == "an entry", False, False, False]
+    assert (first != second).any(axis=1).tolist() == changed
 
 
 def test_missing_files_are_named(photographs: Photographs) -> None:
