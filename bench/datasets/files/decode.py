@@ -7,7 +7,12 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from bench.datasets.files.deep import check_colours, is_deep, to_eight_bits
+
 LARGEST = 2**26  # pixels; a larger image is refused before it is decoded
+# The formats of Pillow that are read, whatever a file's name: others may start another program, as
+# EPS starts Ghostscript.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
 def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image:
@@ -16,16 +21,22 @@ def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image
     The box (see `cut_out`) is cut before the EXIF rotation is applied, since published boxes are in
     pixels as they are stored. Grey, palette, CMYK and 16-bit images become RGB; transparent images
     are laid on white; of an animation the first picture is taken. Raises ValueError, naming the
-    image, for a file that is not a complete image, holds floating-point numbers or has more than
-    2^26 pixels, and for a box outside of the image.
+    image, for a file that is not a complete image of one of the `FORMATS`, holds floating-point
+    numbers or has more than 2^26 pixels, for a box outside of the image, and what `to_eight_bits`
+    and `check_colours` raise for images of more than 8 bits.
     """
     with naming_image(name, data):
-        image: Image.Image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     check_pixels(name, *image.size)
     if image.mode == "F":
         raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
     with naming_image(name, data):
+        deep = is_deep(image)
         image.load()
+    if deep and image.mode.startswith("I"):
+        image = to_eight_bits(name, image)
+    elif deep:
+        check_colours(name, image)
     if box is not None:
         image = cut_out(name, image, box)
     with naming_image(name, data):
@@ -40,7 +51,9 @@ def naming_image(name: str, data: bytes) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not an image file ({len(data):,} bytes)") from error
+        raise ValueError(
+            f"{name} is not an image file ({len(data):,} bytes) of {', '.join(FORMATS)}"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
             f"{name} has more than the {LARGEST:,} pixels that are decoded; make it smaller or "
@@ -61,10 +74,7 @@ def check_pixels(name: str, width: int, height: int) -> None:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB: of 16 bits the upper 8 are taken, as Pillow does with 16-bit colours."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    """Any mode of 8 bits to RGB."""
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
     layer = image.convert("RGBA")

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from bench.datasets.files import decode as decoding
+from bench.datasets.files import deep
 from bench.datasets.files.cache import cache_folder, cached
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.pixels import PART, decode_missing, read_index
@@ -31,6 +32,7 @@ from bench.suggest import first_names
 LARGEST_FILE = 2**28  # bytes: the largest image that is decoded, at four bytes a pixel
 # Seconds within which two changes may have one time: the coarsest clock of a file system.
 TICK = 2.0
+DECODERS = (decoding.__file__, deep.__file__)  # the source that decides pixels
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
@@ -165,7 +167,7 @@ class Photographs:
         settings = {
             "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
             "part": PART,
-            "code": hashlib.sha256(Path(decoding.__file__).read_bytes()).hexdigest(),
+            "code": [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in DECODERS],
             "pillow": __version__,
             "libraries": [*libraries, features.version_feature("libjpeg_turbo")],
         }

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import zlib
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 from torchvision.transforms import Resize
 
 from bench.datasets.files.decode import LARGEST, cut_out, decode, shrink_to
+from tests.support.image_files import png_chunk
 
 PIXELS = np.random.default_rng(2).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 # What undoes each EXIF orientation, on rows and columns (EXIF 2.3, tag 0x0112).
@@ -127,19 +129,14 @@ def test_of_an_animation_the_first_picture_counts() -> None:
         assert np.abs(found.astype(int) - (255, 0, 0)).max() <= 2
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    body = kind + content
-    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-
 def _png_claiming(width: int, height: int, data: bytes = b"") -> bytes:
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    content = _chunk(b"IDAT", zlib.compress(data)) + _chunk(b"IEND", b"")
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    content = png_chunk(b"IDAT", zlib.compress(data)) + png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + header + content
 
 
 PNG, JPEG = (_file(Image.fromarray(PIXELS), kind) for kind in ("PNG", "JPEG"))
-LONG_TEXT = PNG[:33] + _chunk(b"zTXt", b"note\0\0" + zlib.compress(b" " * 2**21))
+LONG_TEXT = PNG[:33] + png_chunk(b"zTXt", b"note\0\0" + zlib.compress(b" " * 2**21))
 
 
 @pytest.mark.parametrize(
@@ -167,6 +164,16 @@ LONG_TEXT = PNG[:33] + _chunk(b"zTXt", b"note\0\0" + zlib.compress(b" " * 2**21)
 def test_what_is_no_whole_picture_is_refused_by_name(data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=f"^bird/größe 鳥.jpg {message}"):
         decode("bird/größe 鳥.jpg", data)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "PCX", "TGA", "SGI", "ICNS", "AVIF"])
+def test_other_formats_are_not_opened_whatever_the_name(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = _file(Image.fromarray(PIXELS).resize((64, 64)), kind)
+    monkeypatch.setattr(subprocess, "Popen", None)  # EPS would start Ghostscript
+    with pytest.raises(ValueError, match=r"^a.jpg is not an image file \(.* bytes\) of JPEG, PNG,"):
+        decode("a.jpg", content)
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.datasets import load, verify
+from bench.datasets.files.decode import FORMATS
 from tests.support.photographs import write_pictures
 
 NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
@@ -278,7 +279,7 @@ def test_broken_and_unused_files_are_listed(zoo: Path) -> None:
     (zoo / "a" / "0.png").write_bytes(b"a note")
     for name in ("readme.txt", "top.png", "b/film.mp4"):
         (zoo / name).write_bytes(b"x")
-    problems = ["a/0.png is not an image file (6 bytes)"]
+    problems = [f"a/0.png is not an image file (6 bytes) of {', '.join(FORMATS)}"]
     unused = "files not used as images of a class"
     assert _verify(zoo) == [*problems, f"{zoo}: {unused} (3): b/film.mp4, readme.txt, top.png"]
     _write(zoo, SPLITS, [*"aabbcccffddeed"])
