@@ -7,14 +7,41 @@ has the same id on every machine.
 import hashlib
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
+
+from bench.suggest import STEERING
 
 # What the stored numbers mean; raised whenever a change makes old numbers incomparable.
 PROTOCOL: Literal[1] = 1
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
+
+def on_one_line(text: str) -> str:
+    """The text; ValueError if it has a character that steers a terminal or ends the line."""
+    if found := STEERING.search(text.replace("\n", "\x0b")):
+        raise ValueError(f"has the control character {text[found.start()]!r}; remove it")
+    return text
+
+
+def no_switch(value: Any) -> Any:
+    """The value; ValueError for true and false, which would count as the numbers 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is not a number or a text")
+    return value
+
+
+Line = Annotated[str, AfterValidator(on_one_line)]
+Name = Annotated[Line, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
+Seed = Annotated[int, BeforeValidator(no_switch), Field(ge=0, lt=2**32)]
 LossArgument = bool | int | float | str
 
 
@@ -26,8 +53,8 @@ class Budget(BaseModel):
     split: Name = "class-disjoint"
     backbone: Name = "conv4"
     embedding_dim: int = Field(ge=1, le=8192)
-    batch_size: int = Field(ge=2)  # images
-    steps: int = Field(ge=1)  # optimiser steps
+    batch_size: int = Field(ge=2, le=65_536)  # images
+    steps: int = Field(ge=1, le=10**9)  # optimiser steps
     evaluate_every: int = Field(ge=1)  # steps between two validations
     learning_rate: float = Field(gt=0)  # of the network (AdamW)
     weight_decay: float = Field(ge=0)  # of the network; a loss's own parameters have none
@@ -35,6 +62,8 @@ class Budget(BaseModel):
     augmentation: Literal["none", "affine", "crop", "resized-crop"] = "affine"
     resize: int | None = Field(default=None, ge=1, le=4096)  # photographs' shorter side, once
     crop: int | None = Field(default=None, ge=1, le=4096)  # side of the square that is seen of them
+
+    no_switches = field_validator("*", mode="before")(no_switch)
 
 
 class RunSpec(Budget):
@@ -51,7 +80,7 @@ class RunSpec(Budget):
     loss_args: dict[str, LossArgument]
     loss_learning_rate: float = Field(ge=0)  # of the loss's own parameters (AdamW)
     samples_per_class: int = Field(ge=1)  # images of one class in a batch
-    seed: int = Field(ge=0, lt=2**32)
+    seed: Seed
 
     @property
     def spec_id(self) -> str:

@@ -1,7 +1,12 @@
-"""Names in messages: suggestions for an unknown name, and long lists cut short."""
+"""Names in messages: suggestions for an unknown name, long lists cut short, nothing that steers a
+terminal."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# Control characters but line ends, overrides of the direction of text, and lone surrogates.
+STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -21,3 +26,14 @@ def first_names(names: Iterable[str]) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
     return ", ".join(ordered[:5]) + more
+
+
+def printable(text: object) -> str:
+    """Text for a terminal or a file: what would steer or break them is escaped, as in `\\x1b`."""
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def brief(value: object) -> str:
+    """A value as Python writes it, in at most 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

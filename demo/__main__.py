@@ -2,27 +2,29 @@
 
 import argparse
 import os
-import signal
 import sys
 import threading
+import webbrowser
 from pathlib import Path
 
+from bench.suggest import printable
+from bench.terminal import accept_every_character, end_like_ctrl_c
+from demo.guard import LOCAL
 from demo.library import Library, open_library
-
-# Read by Gradio, its HTTP client and its hub client when they are imported.
-OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+from demo.server import bind, gradio_environment, page_address, running, sharing_note
 
 
 def main() -> int:
     """Serve until Ctrl-C; 1 and one message if there is nothing to show or the port is taken."""
+    accept_every_character()
     arguments = parse()
     try:
         library = open_library(arguments.results)
-        serve(library, arguments.port, not arguments.no_open)
+        serve(library, arguments.host, arguments.port, not arguments.no_open)
     except KeyboardInterrupt:
         print("\nStopped.")
     except (ValueError, OSError) as error:
-        print(f"demo: {error}", file=sys.stderr)
+        print(printable(f"demo: {error}"), file=sys.stderr)
         return 1
     return 0
 
@@ -38,6 +40,12 @@ def parse() -> argparse.Namespace:
         help="folder of results (default: results)",
     )
     parser.add_argument("--port", type=port, default=7860, help="port to serve on (default: 7860)")
+    parser.add_argument(
+        "--host",
+        default=LOCAL[0],
+        help=f"address to serve on (default: {LOCAL[0]}, this machine only); 0.0.0.0 shares the "
+        "page with everyone who reaches this machine",
+    )
     parser.add_argument("--no-open", action="store_true", help="do not open a browser window")
     return parser.parse_args()
 
@@ -49,32 +57,23 @@ def port(text: str) -> int:
     return int(text)
 
 
-def serve(library: Library, port: int, open_browser: bool) -> None:
+def serve(library: Library, host: str, port: int, open_browser: bool) -> None:
     """Print what is shown and where, and serve it until Ctrl-C or a request to end."""
-    os.environ.update(OFFLINE)
-    stay_local()
     for problem in library.problems:
-        print(f"demo: left out: {problem}", file=sys.stderr)
-    from demo.app import build, launch, notice
+        print(printable(f"demo: left out: {problem}"), file=sys.stderr)
+    end_like_ctrl_c()
+    with gradio_environment(), bind(host, port) as listening:
+        from demo.app import application, build, notice
 
-    print(notice(library) or f"Results in {library.results}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
-    blocks = build(library)
-    try:
-        address = launch(blocks, library, port=port, open_browser=open_browser)
-        print(f"Retrieval browser on {address}  (Ctrl-C ends it)", flush=True)
-        threading.Event().wait()
-    except OSError as error:
-        raise OSError(f"port {port} cannot be used; choose another with --port") from error
-    finally:
-        blocks.close(verbose=False)
-
-
-def stay_local() -> None:
-    """Gradio checks that its own server is up; a proxy in the environment must not answer."""
-    for name in ("NO_PROXY", "no_proxy"):
-        known = os.environ.get(name)
-        os.environ[name] = f"{known},127.0.0.1" if known else "127.0.0.1"
+        print(printable(notice(library) or f"Results in {library.results}"))
+        with running(application(build(library), library, host), listening):
+            if note := sharing_note(host, port):
+                print(note)
+            address = page_address(host, port)
+            print(f"Retrieval browser on {address}  (Ctrl-C ends it)", flush=True)
+            if open_browser:
+                webbrowser.open(address)
+            threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ from importlib.resources import files
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
+from starlette.middleware import Middleware
 
+from demo.guard import Guard, allowed_names
 from demo.library import Library
 from demo.page import show
 from demo.render import render
@@ -15,7 +18,6 @@ from demo.retrieved import STEPS
 from demo.routes import picture_route
 from demo.view import NEIGHBORS, read_address, to_int
 
-HOST = "127.0.0.1"  # no other machine on the network can reach it
 NOTHING = [gr.skip()] * 10  # leaves every component of `lay_out` as it is
 PUSH = """(address) => {
   if (address && address !== location.search) history.pushState(null, '', address);
@@ -32,31 +34,31 @@ def build(library: Library) -> gr.Blocks:
     return blocks
 
 
-def launch(blocks: gr.Blocks, library: Library, *, port: int, open_browser: bool) -> str:
-    """Serve the page from threads of this process and return its address; nothing goes outside.
-
-    Raises: OSError if the port is in use.
-    """
-    _, address, _ = blocks.launch(
-        server_name=HOST,
-        server_port=port,
-        inbrowser=open_browser,
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
+def application(blocks: gr.Blocks, library: Library, host: str) -> FastAPI:
+    """The server's routes: the pictures and the page, behind the guard of requests to `host`."""
+    names, any_address = allowed_names(host)
+    app = FastAPI(
+        openapi_url=None,
+        routes=[picture_route(library)],
+        middleware=[Middleware(Guard, names=names, any_address=any_address)],
+    )
+    served: FastAPI = gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
         ssr_mode=False,
         pwa=False,
         run_history=False,
         enable_monitoring=False,
+        show_error=False,
         footer_links=[],
-        app_kwargs={"routes": [picture_route(library)]},
         theme=gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
         ),
         # As Gradio's `css`, every rule would get a prefix, which changes which rule wins.
         head=f"<style>{static('page.css')}</style><script>{static('combobox.js')}</script>",
     )
-    return str(address)
+    return served
 
 
 def static(name: str) -> str:

@@ -11,6 +11,7 @@ from bench.reporting.groups import method_names
 from bench.spec import file_name
 from bench.store.runs import Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
+from bench.suggest import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Shelf:
 
     @property
     def title(self) -> str:
-        return f"{self.dataset} ({self.runs[0].spec['split']})"
+        return printable(f"{self.dataset} ({self.runs[0].spec['split']})")
 
     @cached_property
     def run_labels(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from safetensors import safe_open
 
 from bench.store.runs import Run, StoredRunError
 from bench.store.thumbnails import Thumbnails
+from bench.suggest import printable
 from demo.library import Shelf
 
 STEPS = {"previous": "Previous", "next": "Next", "random": "Random", "failure": "Random failure"}
@@ -118,7 +119,7 @@ def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
                 Neighbor(
                     column + 1,
                     position,
-                    pictures.class_names[int(pictures.labels[position])],
+                    printable(pictures.class_names[int(pictures.labels[position])]),
                     float(retrieved.queries["similarities"][query, column]),
                     bool(retrieved.hits[query, column]),
                     position < len(retrieved.hits),
@@ -137,8 +138,8 @@ def outcome(retrieved: Retrieved, query: int) -> dict[str, Any]:
     scores = ("relevant", "first_hit", "average_precision")
     return {
         "query": query,
-        "class_name": pictures.class_names[int(pictures.labels[query])],
-        "item": pictures.items[query],
+        "class_name": printable(pictures.class_names[int(pictures.labels[query])]),
+        "item": printable(pictures.items[query]),
         "searched": retrieved.searched,
         **{name: retrieved.queries[name][query].item() for name in scores},
     }

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.terminal import plain_console, print_line
+
 data = typer.Typer(help="List, download and verify data sets.", no_args_is_help=True)
 
 DatasetName = Annotated[str, typer.Argument(help="A data set's name.")]
@@ -20,7 +22,7 @@ def list_() -> None:
     """List data sets, their splits and where they come from."""
     from bench.cli.listing import datasets_table
 
-    Console().print(datasets_table())
+    plain_console().print(datasets_table())
 
 
 @data.command()
@@ -30,24 +32,24 @@ def download(name: DatasetName, data_root: DataRoot = None) -> None:
     from bench.datasets import download as fetch
     from bench.datasets import find
 
-    console = Console()
+    console = plain_console()
     source = find(name)
-    console.print(f"{source.title}. Licence: {source.licence}", markup=False, emoji=False)
-    console.print(f"Cite: {source.citation}\n{source.homepage}", markup=False, emoji=False)
+    print_line(console, f"{source.title}. Licence: {source.licence}")
+    print_line(console, f"Cite: {source.citation}\n{source.homepage}")
     if source.embedded:
-        console.print(f"{name} is embedded: there is nothing to download")
+        print_line(console, f"{name} is embedded: there is nothing to download")
         return
     with show_work(console) as report:
         paths = fetch(name, data_root, report)
     for path in paths:
-        console.print(f"found: {path}", markup=False, emoji=False, soft_wrap=True)
+        print_line(console, f"found: {path}")
     check(console, name, data_root)
 
 
 @data.command()
 def verify(name: DatasetName, data_root: DataRoot = None) -> None:
     """Check counts, readability, split and content of a data set."""
-    check(Console(), name, data_root)
+    check(plain_console(), name, data_root)
 
 
 def split_lines(name: str, data_root: Path | None) -> list[str]:
@@ -78,9 +80,9 @@ def check(console: Console, name: str, data_root: Path | None) -> None:
     with show_work(console) as report:
         problems = verify(name, data_root, lambda done, total: report("verifying", done, total))
     for problem in problems:
-        console.print(problem, style="bold red", markup=False, emoji=False, soft_wrap=True)
+        print_line(console, problem, style="bold red")
     if problems:
         raise typer.Exit(1)
     for line in split_lines(name, data_root):
-        console.print(line, markup=False, emoji=False, highlight=False)
-    console.print(f"{name}: no problems", markup=False, emoji=False)
+        print_line(console, line)
+    print_line(console, f"{name}: no problems")

@@ -12,6 +12,7 @@ from bench.datasets import DATASETS
 from bench.metrics import describe, ordered
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, StoredRunError, load_run, scan
+from bench.suggest import printable
 from bench.suites import load_suite, names
 from bench.suites.arguments import declared_losses
 
@@ -46,11 +47,12 @@ def find_run(text: str, results: Path) -> Run:
 
 def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything else in `run.json`."""
-    scores = Table("metric", "test", "untrained network", title=run.name, caption=run.problem)
+    title = printable(run.name)
+    scores = Table("metric", "test", "untrained network", title=title, caption=run.problem)
     for metric in ordered(run.scores):
         before = run.record["untrained"].get(metric)
         shown = "" if before is None else f"{before:.4g}"
-        scores.add_row(describe(metric).heading, f"{run.scores[metric]:.4g}", shown)
+        scores.add_row(printable(describe(metric).heading), f"{run.scores[metric]:.4g}", shown)
     curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
     for point in run.curve:
         loss = "" if point["loss"] is None else f"{point['loss']:.4f}"
@@ -59,17 +61,19 @@ def run_tables(run: Run) -> list[Table]:
     facts = Table("field", "value", title="specification and origin")
     for section in ("spec", "split", "cost", "parameters", "environment"):
         for key, value in run.record[section].items():
-            facts.add_row(f"{section}.{key}", str(value))
-    facts.add_row("data_checksum", str(run.record["data_checksum"]))
+            facts.add_row(printable(f"{section}.{key}"), printable(value))
+    facts.add_row("data_checksum", printable(run.record["data_checksum"]))
     return [scores, curve, facts]
 
 
 def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
     """The state of every run."""
     stored = sum(RunDir.of(results, spec).finished for spec in specs)
-    table = Table("run", "state", title=f"{stored} of {len(specs)} runs are stored in {results}")
+    title = printable(f"{stored} of {len(specs)} runs are stored in {results}")
+    table = Table("run", "state", title=title)
     for spec in specs:
-        table.add_row(spec.run_name, describe_state(RunDir.of(results, spec), spec.steps))
+        state = describe_state(RunDir.of(results, spec), spec.steps)
+        table.add_row(spec.run_name, printable(state))
     return table
 
 

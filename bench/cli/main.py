@@ -2,16 +2,16 @@
 
 import errno
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from bench.cli.data import DataRoot, data
 from bench.datasets.files.work import cores
+from bench.suggest import printable
+from bench.terminal import accept_every_character, end_like_ctrl_c, plain_console, print_line
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -37,13 +37,13 @@ def run(
     device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
-    from bench.cli.progress import print_line, show_sweep, show_work
+    from bench.cli.progress import show_sweep, show_work
     from bench.cli.report import finish
     from bench.running.preflight import check_data, check_device, check_results, to_check
     from bench.running.sweep import StoppedAtOnceError, missing_runs, sweep
     from bench.suites import load_suite
 
-    console = Console()
+    console = plain_console()
     chosen = load_suite(suite)
     specs = chosen.specs
     check_results(results)
@@ -85,7 +85,7 @@ def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     from bench.cli.listing import status_table
     from bench.suites import load_suite
 
-    Console().print(status_table(load_suite(suite).specs, results))
+    plain_console().print(status_table(load_suite(suite).specs, results))
 
 
 @app.command()
@@ -96,7 +96,7 @@ def show(
     """Show one stored run: scores, curve, specification and environment."""
     from bench.cli.listing import find_run, run_tables
 
-    console = Console()
+    console = plain_console()
     for table in run_tables(find_run(run, results)):
         console.print(table)
 
@@ -126,7 +126,7 @@ def score(
     """Score your own embeddings, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
     from bench.cli.read_embeddings import read_sides
 
-    console, errors = Console(), Console(stderr=True)  # progress stays out of a pipe
+    console, errors = plain_console(), plain_console(stderr=True)  # progress stays out of a pipe
     if gallery_labels and not gallery:
         raise typer.BadParameter("--gallery-labels needs --gallery")
     ks = read_ks(at)
@@ -144,10 +144,10 @@ def score(
     except KeyboardInterrupt:
         stopped = True
     if scores:
-        console.print(heading(queries, others), markup=False, highlight=False)
+        print_line(console, heading(queries, others))
         console.print(score_table(scores))
         for note in notes(queries, others, metric):
-            console.print(note, markup=False)
+            print_line(console, note)
     if stopped:
         errors.print(f"\nStopped: {'the last scores are' if scores else 'every score is'} missing.")
         raise typer.Exit(130)
@@ -165,7 +165,7 @@ def list_(
         raise typer.BadParameter(unknown("list", what, LISTS))
     for name, table in LISTS.items():
         if what in ("", name):
-            Console().print(table(), crop=False)  # an address may be longer than a line
+            plain_console().print(table(), crop=False)  # an address may be longer than a line
 
 
 def read_ks(text: str) -> tuple[int, ...]:
@@ -178,20 +178,13 @@ def read_ks(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def end_like_ctrl_c() -> None:
-    """Let a closed terminal or a scheduler's signal stop the sweep cleanly, unless nohup ignores
-    it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-
-
 def main() -> None:
     """Entry point: a user's mistake is one message, never a traceback."""
+    accept_every_character()
     try:
         app()
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         advice = "; free some space and repeat the command" if full else ""
-        print(f"proxy-bench: {error}{advice}", file=sys.stderr)
+        print(printable(f"proxy-bench: {error}{advice}"), file=sys.stderr)
         sys.exit(1)

@@ -19,6 +19,8 @@ from bench.datasets.files.work import Report
 from bench.running.sweep import ActiveRun, Sweep
 from bench.spec import RunSpec
 from bench.store.runs import Doing
+from bench.suggest import printable
+from bench.terminal import print_line
 
 LINE_SECONDS = 30  # between two plain lines
 ENDING: dict[Doing, str] = {  # what a process does once it is to end
@@ -28,18 +30,13 @@ ENDING: dict[Doing, str] = {  # what a process does once it is to end
 }
 
 
-def print_line(console: Console, line: str) -> None:
-    """Print one line without markup, never folded, so that a path in it can be copied."""
-    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
-
-
 @contextmanager
 def show_work(console: Console) -> Iterator[Report]:
     """A progress callback `(work, done, total)`: one bar for each work, or lines."""
     if not console.is_terminal:
         yield work_lines(console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         tasks: dict[str, TaskID] = {}
 
@@ -77,7 +74,7 @@ def show_sweep(console: Console, jobs: int) -> Iterator[Callable[[Sweep], None]]
     if not console.is_terminal:
         yield sweep_lines(console, jobs)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as progress:
         overall = progress.add_task("all runs", total=None, note="")
         tasks: dict[str, TaskID] = {}
@@ -165,7 +162,7 @@ def position(active: ActiveRun) -> str:
 
 
 def title(spec: RunSpec) -> str:
-    return f"{spec.dataset}, {spec.method}, seed {spec.seed}"
+    return printable(f"{spec.dataset}, {spec.method}, seed {spec.seed}")
 
 
 def time_left(state: Sweep, jobs: int) -> str:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
 from bench.cli.listing import stored_runs
-from bench.cli.progress import print_line
 from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
 from bench.suites.model import Suite
+from bench.terminal import plain_console, print_line
 
 
 def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) -> bool:
@@ -20,7 +18,7 @@ def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) 
     Returns: whether there are no problems. Raises: ValueError if nothing is stored, or if stored
     runs must not be compared.
     """
-    console = Console()
+    console = plain_console()
     runs, problems = stored_runs(chosen.specs, results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     if not runs:

@@ -20,6 +20,7 @@ from bench.reporting.convergence import SCORES, on_common_costs
 from bench.reporting.findings import COMPARED
 from bench.reporting.stats import mean_interval
 from bench.store.runs import Run, atomic, write_text
+from bench.suggest import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -296,7 +297,7 @@ def note(figure: "Figure", text: str) -> None:
 
 def origin(members: "pd.DataFrame") -> str:
     """The data set and split that the numbers are from."""
-    return f"{members['dataset'].iloc[0]}, {members['split'].iloc[0]} split"
+    return printable(f"{members['dataset'].iloc[0]}, {members['split'].iloc[0]} split")
 
 
 def band_note(methods: int) -> str:

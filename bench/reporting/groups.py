@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.results import frame
 from bench.spec import digest
 from bench.store.runs import Run
+from bench.suggest import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     for (method, group), run in zip(keys, runs, strict=True):
         methods.setdefault(method, {}).setdefault(group, run)
     names = {
-        (method, group): name
+        (method, group): printable(name)
         for method, groups in methods.items()
         for group, name in zip(groups, variant_names(method, list(groups.values())), strict=True)
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.metrics import METRICS, ordered
 from bench.reporting.rows import NOTE, Row, ScoreTable, score_tables
+from bench.suggest import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,10 +60,10 @@ def csv(rows: Sequence[Row]) -> str:
     keys = ordered([*METRICS, *(key for row in rows for key in row.scores)])
     records = [
         {
-            "dataset": row.dataset,
-            "split": row.split,
-            "method": row.method,
-            "loss": row.loss,
+            "dataset": as_text(row.dataset),
+            "split": as_text(row.split),
+            "method": as_text(row.method),
+            "loss": row.loss and as_text(row.loss),
             "n": len(row.seeds),
             "seeds": " ".join(map(str, row.seeds)),
         }
@@ -74,6 +75,11 @@ def csv(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return pd.DataFrame(records).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def as_text(name: str) -> str:
+    """A name as a cell that no spreadsheet computes: a quote before `=`, `+`, `-` and `@`."""
+    return f"'{printable(name)}" if name.startswith(("=", "+", "-", "@")) else printable(name)
 
 
 def console(rows: Sequence[Row]) -> list["Table"]:
@@ -92,8 +98,9 @@ def console_table(table: ScoreTable) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    title = f"{table.dataset}, {table.split} split, test: {table.title.lower()} (percent)"
     made = Table(
-        title=Text(f"{table.dataset}, {table.split} split, test: {table.title.lower()} (percent)"),
+        title=Text(printable(title)),
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),

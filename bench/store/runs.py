@@ -285,9 +285,9 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
-    """Write a text in UTF-8 atomically, its line ends as they are."""
+    """Write a text in UTF-8 atomically, its line ends as they are; lone surrogates are escaped."""
     with atomic(path, flush=flush) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def _write_json(path: Path, content: Mapping[str, Any], *, flush: bool = True) -> None:

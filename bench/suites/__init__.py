@@ -1,13 +1,13 @@
 """Suites: named grids of data sets x methods x seeds, one TOML file each, checked as a whole."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bench.suggest import did_you_mean, unknown
+from bench.suggest import brief, did_you_mean, unknown
 from bench.suites.model import Change, Method, Suite, SuiteBudget
+from bench.suites.reading import read_toml
 
 FOLDER = Path(__file__).parent
 OPTIONS = sorted(
@@ -37,23 +37,22 @@ def load_suite(name: str) -> Suite:
         advice = f"the file here is {own}" if own.is_file() else "a file of your own ends in .toml"
         raise SuiteError(f"{unknown('suite', name, names())}; {advice}")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Suite.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SuiteError(f"{path} is not a TOML file that can be read: {error}") from error
+        return Suite.model_validate(read_toml(path))
     except ValidationError as error:
         lines = [line for item in error.errors() for line in explain(item)]
         mistakes = "mistake" if len(lines) == 1 else "mistakes"
         text = "\n".join(f"  {line}" for line in lines)
         raise SuiteError(f"{path} has {len(lines)} {mistakes}:\n{text}") from error
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{path} is not a suite that can be read: {error}") from error
 
 
 def explain(item: Any) -> list[str]:
     """Lines `field: mistake` for one of pydantic's errors."""
-    field = ".".join(str(part) for part in item["loc"] if part != "[key]") or "suite"
+    field = ".".join(str(part)[:60] for part in item["loc"] if part != "[key]") or "suite"
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"unknown option{did_you_mean(str(item['loc'][-1]), OPTIONS)}"
     elif item["type"] != "value_error" and item["type"] != "missing":
-        message = f"{message}, found {item['input']!r}"
+        message = f"{message}, found {brief(item['input'])}"
     return [f"{field}: {line}" for line in message.splitlines()]

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-from bench.suggest import unknown
+from bench.suggest import brief, unknown
 from proxy_core import hyper_parameters
 
 
@@ -148,4 +148,4 @@ def argument_mistake(loss: str, item: Any, fields: Mapping[str, Any]) -> str:
     name = str(item["loc"][0])
     if item["type"] == "extra_forbidden":
         return unknown(f"hyper-parameter of {loss}", name, fields)
-    return f"{name}: {item['msg']}, found {item['input']!r}"
+    return f"{name}: {item['msg']}, found {brief(item['input'])}"

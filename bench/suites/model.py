@@ -5,6 +5,7 @@ hyper-parameters and learning rate, and the composition of its batches; these ma
 (`on`), because they come from a search on the validation classes of that data set.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -21,7 +22,7 @@ from pydantic import (
 )
 
 from bench.datasets import find
-from bench.spec import Budget, LossArgument, Name, RunSpec
+from bench.spec import Budget, Line, LossArgument, Name, RunSpec, Seed, no_switch
 from bench.suggest import unknown
 from bench.suites.arguments import backbones, declared_losses, resolve_arguments
 
@@ -43,6 +44,7 @@ def one_of(kind: str, names: Callable[[], Collection[str]]) -> AfterValidator:
     return AfterValidator(check)
 
 
+MOST_RUNS = 100_000  # of a suite
 DatasetName = Annotated[Name, AfterValidator(known_dataset)]
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -65,6 +67,8 @@ class Change(BaseModel):
     loss_learning_rate: float | None = Field(default=None, ge=0)
     samples_per_class: int | None = Field(default=None, ge=1)
 
+    no_switches = field_validator("*", mode="before")(no_switch)
+
 
 class Method(BaseModel):
     """A row of the table: a loss and, once checked, all of its hyper-parameters."""
@@ -76,6 +80,8 @@ class Method(BaseModel):
     loss_learning_rate: float = Field(default=0.0, ge=0)
     samples_per_class: int = Field(default=4, ge=1)
     on: dict[DatasetName, Change] = {}
+
+    no_switches = field_validator("*", mode="before")(no_switch)
 
     @field_validator("args")
     @classmethod
@@ -108,17 +114,17 @@ class Suite(BaseModel):
 
     model_config = STRICT
 
-    title: str = Field(min_length=1, max_length=120)
-    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
+    title: Line = Field(min_length=1, max_length=120)
+    seeds: list[Seed] = Field(min_length=1)
     budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
 
     @field_validator("seeds")
     @classmethod
     def check_seeds(cls, seeds: list[int]) -> list[int]:
-        repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        repeated = [seed for seed, count in Counter(seeds).items() if count > 1]
         if repeated:
-            raise ValueError(f"seed {repeated[0]} occurs more than once; each run counts once")
+            raise ValueError(f"seed {min(repeated)} occurs more than once; each run counts once")
         return seeds
 
     @field_validator("budgets")
@@ -140,14 +146,21 @@ class Suite(BaseModel):
             for name, method in self.methods.items()
             for problem in method_problems(method, self.budgets)
         ]
-        problems = problems or same_directory(self.specs)
+        runs = len(self.seeds) * len(self.budgets) * len(self.methods)
+        if runs > MOST_RUNS:
+            problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
+        problems = problems or same_directory(self.grid(self.seeds[:1]))
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
     @cached_property
     def specs(self) -> tuple[RunSpec, ...]:
-        """Every run of the grid; seed by seed, so that an early stop leaves whole comparisons."""
+        """Every run of the grid."""
+        return self.grid(self.seeds)
+
+    def grid(self, seeds: Sequence[int]) -> tuple[RunSpec, ...]:
+        """The runs of some seeds; seed by seed, so that an early stop leaves whole comparisons."""
         fields = {
             (dataset, name): budget.model_dump() | method.settings(dataset)
             for dataset, budget in self.budgets.items()
@@ -155,12 +168,12 @@ class Suite(BaseModel):
         }
         return tuple(
             RunSpec(method=name, dataset=dataset, seed=seed, **fields[dataset, name])
-            for dataset, seed, name in product(self.budgets, self.seeds, self.methods)
+            for dataset, seed, name in product(self.budgets, seeds, self.methods)
         )
 
 
 def same_directory(specs: Sequence[RunSpec]) -> list[str]:
-    """Methods with the same fields whose names give the same run directory."""
+    """Methods with the same fields whose names give the same run directory; specs of one seed."""
     first: dict[str, str] = {}
     problems = []
     for spec in specs:

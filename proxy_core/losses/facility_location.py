@@ -22,7 +22,9 @@ def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, pass
     """
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     distances = plain_distances(embeddings).masked_fill(itself, 0.0)
-    own, nearest, agreement = worst_medoids(
+    # torch.compile would otherwise trace the search, which is written in numpy, and fail.
+    search = torch.compiler.disable(worst_medoids)  # type: ignore[no-untyped-call]
+    own, nearest, agreement = search(
         distances.detach().cpu().double().numpy(),
         labels.cpu().numpy(),
         margin=margin,
@@ -30,7 +32,8 @@ def facility_location(embeddings: Tensor, labels: Tensor, *, margin: float, pass
     )
     rows = torch.arange(len(labels))
     gaps = distances[rows, torch.from_numpy(own)] - distances[rows, torch.from_numpy(nearest)]
-    return gaps.mean() + margin * (1.0 - agreement)
+    loss: Tensor = gaps.mean() + margin * (1.0 - agreement)
+    return loss
 
 
 class FacilityLocation(nn.Module):

@@ -347,7 +347,8 @@ def start(sides: Sides, part: slice, neighbors: int) -> "Search":
     state, buffers = Counts(*columns, close, late), Buffers(sides.own.device)
     symmetric = sides.queries is sides.gallery and len(wanted) == len(sides.gallery.order)
     threads = torch.get_num_threads() if sides.own.device.type == "cpu" else 1
-    return Search(sides, part, neighbors, hits, state, lists, buffers, symmetric, threads)
+    own = sides.own[part].cpu().numpy()
+    return Search(sides, part, own, neighbors, hits, state, lists, buffers, symmetric, threads)
 
 
 # The pass over all pairs
@@ -395,12 +396,13 @@ class Buffers(threading.local):
         self.pairs, self.values = np.empty((2, size), np.int32), np.empty(size, np.float32)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Search:
     """Search of a part of the queries. Query 0 is row `part.start`."""
 
     sides: Sides
     part: slice
+    own: Array  # (P, 2) as in `Sides`; ascending
     neighbors: int
     hits: Hits
     state: Counts
@@ -409,6 +411,7 @@ class Search:
     symmetric: bool  # is the part the whole gallery, so that one product serves both items?
     threads: int
     close: list[Array] = field(default_factory=list)  # pairs (2, F) that wait for float64
+    waiting: int = 0  # their number
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tiles(self) -> list[Task]:
@@ -445,9 +448,9 @@ class Search:
         left, right = sides.left[rows], sides.right[items]
         products = self.buffers.products[: len(left) * len(right)].view(len(left), len(right))
         torch.mm(left, right.T, out=products)
-        labels, others = sides.queries.labels[rows], sides.gallery.labels[items]
-        if labels[0] <= others[-1] and others[0] <= labels[-1]:  # ascending
-            products.masked_fill_(labels[:, None] == others, -torch.inf)
+        if self.own[queries.start, 0] < items.stop and self.own[queries.stop - 1, 1] > items.start:
+            same = sides.queries.labels[rows, None] == sides.gallery.labels[items]
+            products.masked_fill_(same, -torch.inf)
         if sides.clashing:
             same = sides.queries.ids[rows, None] == sides.gallery.ids[items]
             products.masked_fill_(same, -torch.inf)
@@ -468,13 +471,14 @@ class Search:
         size = count(self.state, pairs, values, sides.scale, sides.width, most)
         if size:
             self.close.append(pairs[:, :size][:, ~late[pairs[0, :size]]])
-        if sum(part.shape[1] for part in self.close) > CELLS:
+            self.waiting += size
+        if self.waiting > CELLS:
             self.decide()
 
     def decide(self) -> None:
         """Count the pairs that wait at the first hit that they precede, found in float64."""
         query, item = torch.from_numpy(np.concatenate(self.close, axis=1)).long()
-        self.close.clear()
+        self.close, self.waiting = [], 0
         values = self.sides.similarities(query + self.part.start, item)
         starts, edges, counts, opened = (torch.from_numpy(part) for part in self.state[:4])
         low = starts[query]

@@ -33,12 +33,13 @@ runpy.run_module("demo", run_name="__main__", alter_sys=True)
 
 @dataclass(frozen=True)
 class Served:
-    """A demo at `address` over `library`."""
+    """A demo at `address` over `library`, and what it printed up to its address."""
 
     library: Library
     process: subprocess.Popen[str]
     address: str
     log: Path
+    printed: str
 
     def stop(self) -> tuple[int, str]:
         """End it by Ctrl-C; its exit code and its output after the address."""
@@ -69,9 +70,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(results: Path, log: Path, port: int) -> Served:
+def serve(results: Path, log: Path, port: int, *options: str) -> Served:
     """Start the demo and wait until it prints its address."""
-    arguments = ["--results", str(results), "--port", str(port), "--no-open"]
+    arguments = ["--results", str(results), "--port", str(port), "--no-open", *options]
     with log.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "-c", RECORDING, *arguments],
@@ -84,7 +85,7 @@ def serve(results: Path, log: Path, port: int) -> Served:
     for line in process.stdout:
         output += line
         if address := re.search(r"http://127\.0\.0\.1:\d+/", line):
-            return Served(open_library(results), process, address[0], log)
+            return Served(open_library(results), process, address[0], log, output)
     raise AssertionError(f"the demo ended: {output}{log.read_text()}")
 
 

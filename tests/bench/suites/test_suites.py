@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,100 @@ def test_arguments_are_resolved_and_runs_expanded_once(monkeypatch: pytest.Monke
     suite = load_suite("default")
     assert suite.specs is suite.specs
     assert len(calls) == sum(1 + len(method.on) for method in suite.methods.values())
+
+
+def file_message(tmp_path: Path, content: bytes) -> str:
+    (tmp_path / "mine.toml").write_bytes(content)
+    with pytest.raises(SuiteError) as caught:
+        load_suite(str(tmp_path / "mine.toml"))
+    return str(caught.value)
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert load_suite(str(tmp_path / "mine.toml")) == load_suite(write(tmp_path, GOOD))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_two_and_four_byte_encodings_are_named(tmp_path: Path, encoding: str) -> None:
+    text = file_message(tmp_path, GOOD.encode(encoding))
+    assert "this is UTF-16 or UTF-32; save the file as UTF-8" in text
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso-8859-15"])
+def test_one_byte_encodings_are_named_with_the_line(tmp_path: Path, encoding: str) -> None:
+    text = file_message(tmp_path, GOOD.replace("A suite", "Méthode").encode(encoding))
+    assert "line 2: the byte 0xe9 is not UTF-8, but perhaps Latin-1 or Windows-1252 ('é')" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        (f"x = {'[' * 5000}{']' * 5000}", "nested too deeply"),
+        (f"x = {'{a=' * 5000}1{'}' * 5000}", "nested too deeply"),
+        (f"x = {'[' * 40}{']' * 40}", "Triplet.x...: it is nested too deeply"),
+        (f"{'a.' * 500}a = 1", "nested too deeply"),
+        (f"x = {'9' * 400}", "methods.Triplet.x: a whole number is beyond 64 bits"),
+        (f"x = {'9' * 5000}", "a number is beyond 64 bits"),
+        (f"x = 0x{'f' * 9000}", "methods.Triplet.x: a whole number is beyond 64 bits"),
+        (f"args = {{ margin = -{'9' * 400} }}", "args.margin: a whole number is beyond 64 bits"),
+        (f"x = [[9{'9' * 400}]]", "methods.Triplet.x: a whole number is beyond 64 bits"),
+        (f"x = {'9' * 400}.0", "x: unknown option"),
+        (f"{'a' * 10_000} = 1", f"{'a' * 60}: unknown option"),
+        (f'loss_learning_rate = "{"a" * 10_000}"', "found 'aaaa"),
+    ],
+)
+def test_what_is_too_deep_or_too_long_is_one_short_message(
+    tmp_path: Path, line: str, part: str
+) -> None:
+    text = message(tmp_path, f"{GOOD}{line}\n")
+    assert part in text
+    assert len(text) < 500
+
+
+@pytest.mark.parametrize(
+    ("found", "changed", "part"),
+    [
+        ("batch_size = 12", "batch_size = 1_000_000_000", "less than or equal to 65536"),
+        ("steps = 10", "steps = 10_000_000_000", "less than or equal to 1000000000"),
+        ("batch_size = 12", "batch_size = true", "digits.batch_size: true is not a number"),
+        ("steps = 10", "steps = true", "digits.steps: true is not a number"),
+        ("weight_decay = 0", "weight_decay = false", "digits.weight_decay: false is not a number"),
+        ("seeds = [0, 3]", "seeds = [0, true]", "seeds.1: true is not a number"),
+        ("loss_learning_rate = 0.01", "loss_learning_rate = true", "learning_rate: true is not a"),
+        ("samples_per_class = 3", "samples_per_class = true", "samples_per_class: true is not a"),
+        ("{ scale = 12 }", "{ scale = true }", "scale: Input should be a valid number, found True"),
+        ('"A suite"', "true", "title: "),
+        ("steps = 10", "steps = 1e999", "steps: Input should be a finite number"),
+        ('"A suite"', r'"\u001b[31m"', r"title: has the control character '\x1b'; remove it"),
+        ("methods.Triplet", r'methods."a\u202e"', r"has the control character '\u202e'; remove it"),
+        ("methods.Triplet", r'methods."a\nb"', r"has the control character '\n'; remove it"),
+        ("methods.Triplet", r'methods."\u0000"', r"has the control character '\x00'; remove it"),
+    ],
+)
+def test_numbers_and_names_beyond_their_range(
+    tmp_path: Path, found: str, changed: str, part: str
+) -> None:
+    assert found in GOOD
+    assert part in message(tmp_path, GOOD.replace(found, changed))
+
+
+def test_many_seeds_are_checked_in_linear_time(tmp_path: Path) -> None:
+    """Twenty times as many take about twenty times as long; pairs would take 400 times."""
+    seconds = []
+    for count in (2_000, 40_000):
+        path = write(tmp_path, GOOD.replace("[0, 3]", str(list(range(count)))))
+        start = time.perf_counter()
+        assert len(load_suite(path).specs) == 2 * count
+        seconds.append(time.perf_counter() - start)
+    assert seconds[1] < 100 * seconds[0]
+
+
+def test_a_grid_of_too_many_runs_is_refused(tmp_path: Path) -> None:
+    text = message(tmp_path, GOOD.replace("[0, 3]", str(list(range(50_001)))))
+    assert "100,002 runs are more than the 100,000 of a suite" in text
+
+
+def test_repeated_seeds_among_many_are_named(tmp_path: Path) -> None:
+    text = message(tmp_path, GOOD.replace("[0, 3]", str([*range(20_000), 17, 5])))
+    assert "seed 5 occurs more than once" in text

@@ -1,0 +1,46 @@
+"""What commands share: output as it is, whatever its names and encoding, and how they are ended."""
+
+import codecs
+import io
+import signal
+import sys
+
+from rich.console import Console
+
+from bench.suggest import printable
+
+PLAIN = {"±": "+-", "–": "-", "…": "..."}  # for encodings without these signs
+
+
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that reads no markup, emoji or numbers into text, in tables and titles too."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_line(console: Console, line: str, style: str | None = None) -> None:
+    """Print a line as it is, never folded, so that a path in it can be copied."""
+    text = printable(line)
+    console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def accept_every_character() -> None:
+    """Let standard output write ASCII for what its encoding lacks, instead of failing."""
+    codecs.register_error("plain", in_ascii)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="plain")
+
+
+def in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """ASCII for the characters that cannot be encoded, and where to go on."""
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start : error.end]
+    plain = [PLAIN.get(sign, sign.encode("unicode_escape").decode()) for sign in found]
+    return "".join(plain), error.end
+
+
+def end_like_ctrl_c() -> None:
+    """Let a closed terminal or a scheduler's signal end the command cleanly, unless nohup ignores
+    it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)

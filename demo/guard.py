@@ -1,0 +1,145 @@
+"""Which requests the server answers: those to its own name, from its own page, for what it shows.
+
+A web page elsewhere can let its name lead to this machine (DNS rebinding) and would then read the
+pictures as its own. Its name is in the `Host` and `Origin` of every such request, so both are
+checked, before Gradio sees the request.
+"""
+
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = ("0.0.0.0", "::")  # addresses to serve on that stand for all of the machine
+JOIN = "/gradio_api/queue/join"  # how the page sends an event
+# What the page loads, and nothing else that Gradio offers: no upload, file, stream or other call.
+PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt", "/gradio_api/queue/data")
+FOLDERS = ("/assets/", "/static/", "/picture/")
+HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
+LARGEST = 64 * 1024  # bytes of an event; the page sends its address and one value
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An HTTP status and what to do about it."""
+
+    status: int
+    message: str
+
+
+class Guard:
+    """ASGI middleware around everything: answers what it refuses, and passes on the rest.
+
+    Arguments: app; names, host names that lead to this server; any_address, whether its numeric
+    addresses do as well, which no web page elsewhere can take as its own.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str], any_address: bool) -> None:
+        self.app, self.names, self.any_address = app, names, any_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            found = self.refusal(Headers(scope=scope), scope["method"], scope["path"])
+            if found is None and scope["method"] == "POST":
+                body = await Request(scope, receive).body()
+                found, receive = event_refusal(body), again(body, receive)
+            answer = PlainTextResponse(found.message, found.status) if found else self.app
+            await answer(scope, receive, send)
+
+    def refusal(self, headers: Headers, method: str, path: str) -> Refusal | None:
+        """Why a request is refused, or None."""
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or not self.is_ours(hosts[0]):
+            return Refusal(
+                403,
+                f"The retrieval browser does not answer to the name {', '.join(hosts)!r}, but to "
+                f"{', '.join(self.names)}. `--host NAME` serves under another name.",
+            )
+        if any(page_host(origin) != hosts[0].lower() for origin in origins):
+            return Refusal(403, f"Requests from the page {', '.join(origins)!r} are refused.")
+        if not is_open(method, path):
+            return Refusal(404, "The retrieval browser has no such page.")
+        if method == "POST" and not is_small(headers):
+            return Refusal(413, f"Events have at most {LARGEST:,} bytes.")
+        return None
+
+    def is_ours(self, host: str) -> bool:
+        """Whether a `Host` is one of the names, at any port: a tunnel may use another one."""
+        name = host_name(host)
+        return name in self.names or (self.any_address and is_address(name))
+
+
+def allowed_names(host: str) -> tuple[tuple[str, ...], bool]:
+    """Host names that lead to a server on `host`, and whether any numeric address does as well."""
+    if host in LOCAL:
+        return LOCAL, False
+    if host not in EVERYWHERE:
+        return tuple(dict.fromkeys((*LOCAL, host.lower()))), False
+    machine = socket.gethostname().lower()
+    return tuple(dict.fromkeys((*LOCAL, machine, f"{machine.split('.')[0]}.local"))), True
+
+
+def page_host(origin: str) -> str:
+    """Host and port of an `Origin`; empty for `null` and what is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def host_name(host: str) -> str:
+    """The name or address in a `Host`, without port and brackets; empty if it is malformed."""
+    found = HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""
+
+
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether the page needs this."""
+    if method == "POST":
+        return path == JOIN
+    return method in ("GET", "HEAD") and (path in PAGES or path.startswith(FOLDERS))
+
+
+def is_small(headers: Headers) -> bool:
+    """Whether the body's length is given and below the limit."""
+    length = headers.get("content-length", "")
+    return "transfer-encoding" not in headers and length.isdecimal() and int(length) <= LARGEST
+
+
+def event_refusal(body: bytes) -> Refusal | None:
+    """Refuse an event with more than plain values: Gradio fetches a file or address in them."""
+    try:
+        values = json.loads(body)["data"]
+        plain = isinstance(values, list) and not any(isinstance(v, dict | list) for v in values)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        plain = False
+    return None if plain else Refusal(400, "An event has a list of numbers and texts.")
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """`receive` for a request whose body has been read."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return first.pop() if first else await receive()
+
+    return receive_again
