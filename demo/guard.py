@@ -19,7 +19,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
-EVERYWHERE = ("0.0.0.0", "::")  # addresses to serve on that stand for all of the machine
+# Addresses to serve on that stand for all of the machine's, and where its own browser finds it.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 JOIN = "/gradio_api/queue/join"  # how the page sends an event
 # What the page loads, and nothing else that Gradio offers: no upload, file, stream or other call.
 PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt", "/gradio_api/queue/data")

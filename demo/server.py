@@ -43,13 +43,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 def page_address(host: str, port: int) -> str:
     """Where a browser on this machine finds the page."""
-    name = LOCAL[0] if host in EVERYWHERE else host
+    name = EVERYWHERE.get(host, host)
     return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
 
 
 def sharing_note(host: str, port: int) -> str:
-    """What a host other than this machine's own opens; empty for its own."""
-    if host in LOCAL:
+    """What a host opens that others can reach; empty for one that only this machine can."""
+    if host in LOCAL or host.startswith("127."):
         return ""
     return (
         f"Everyone who reaches this machine on port {port} can see these pictures and scores, "
