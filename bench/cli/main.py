@@ -111,7 +111,8 @@ def score(
         Path | None,
         typer.Argument(
             help="Numbers or words: an array 'labels' in such a file, if in another, or a .csv or "
-            ".txt with one label per line or a column 'label'."
+            ".txt with one label per line or a column 'label'. Arrays 'ids' and 'cameras', or "
+            "columns 'id' and 'camera', leave a query, or views of its camera, out of its search."
         ),
     ] = None,
     gallery: Annotated[Path | None, typer.Option(help="Embeddings to search in.")] = None,
@@ -133,20 +134,22 @@ def score(
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
     from bench.cli.progress import show_work
-    from bench.cli.score import heading, notes, score_embeddings, score_table  # loads torch
+    from bench.cli.score import heading, score_embeddings, score_table  # loads torch
 
     scores: dict[str, float] = {}
+    notes: list[str] = []
     stopped = False
     try:
         with show_work(errors) as report:
-            for found in score_embeddings(queries, others, ks, metric, report):
+            for found, said in score_embeddings(queries, others, ks, metric, report):
                 scores |= found
+                notes += said
     except KeyboardInterrupt:
         stopped = True
     if scores:
         print_line(console, heading(queries, others))
         console.print(score_table(scores))
-        for note in notes(queries, others, metric):
+        for note in notes:
             print_line(console, note)
     if stopped:
         errors.print(f"\nStopped: {'the last scores are' if scores else 'every score is'} missing.")

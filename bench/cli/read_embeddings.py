@@ -1,43 +1,70 @@
-"""Embeddings and labels for `score`, read from files and checked before they are scored."""
+"""Embeddings with their labels, ids and cameras for `score`, read and checked before scoring."""
 
-import re
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from unicodedata import normalize
-from zipfile import BadZipFile
 
 import numpy as np
 
-from bench.datasets.files.csv_records import mistakes, records, uneven
+from bench.cli.arrays import array_names, read_array
+from bench.cli.columns import HEADINGS, TEXT, read_columns
+from bench.cli.numbering import number, plain
+from proxy_core.metrics import JUNK
 
-ARRAYS, TEXT = (".npy", ".npz", ".safetensors"), (".csv", ".txt")
-UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
-NUMBER = re.compile(r"[-+]?[0-9]{1,100}(\.0*)?")
+UNKNOWN = -1  # camera
 
 Files = tuple[Path, Path | None]  # of embeddings, and of labels if they are in another file
-Record = tuple[int, list[str]]  # line number from 1, and the fields
+Columns = dict[str, np.ndarray]  # by a name of `HEADINGS`, (N,) integers or words
 
 
-def read_sides(queries: Files, gallery: Files | None) -> list[tuple[np.ndarray, np.ndarray]]:
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Images that are searched with, or that are searched.
+
+    Attributes: embeddings (N, D), floating point; labels (N,), integers or words; classes (N,)
+    int64, equal where labels are, on both sides, -1 for the label -1; ids (N,) int64 likewise, or
+    None; cameras (N,) int64 likewise, -1 if unknown, or None; junk, number of images of label -1
+    that are left out, which happens where cameras are known; unused, number of labels left out
+    because no embedding has their id.
+    """
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    classes: np.ndarray
+    ids: np.ndarray | None = None
+    cameras: np.ndarray | None = None
+    junk: int = 0
+    unused: int = 0
+
+
+def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
     """Read the queries and, if there is one, the gallery.
 
     Embeddings are arrays: .npy, or .npz or .safetensors with an array `embeddings`. Labels are in
     the same file or another one of these, in an array `labels`, or in a .csv or .txt with one label
-    per line or a column `label`. Labels are whole numbers or words.
-    Returns: embeddings (N, D) and classes (N,) int64 of each; equal labels are equal classes.
+    per line or a column `label`. Arrays `ids` and `cameras`, or columns `id` and `camera`, may be
+    in either file. Where both files have ids, they match labels with embeddings.
+    Returns: each side; with cameras, without junk.
     Raises: ValueError or FileNotFoundError with the file, what was found and what to do.
     """
     files = [queries, gallery] if gallery else [queries]
     names = " and ".join(str(labels or path) for path, labels in files)
     embeddings = [read_embeddings(path) for path, _ in files]
-    labels = [
-        read_labels(*side, count=len(found)) for side, found in zip(files, embeddings, strict=True)
+    read = [
+        side_columns(*side, count=len(found)) for side, found in zip(files, embeddings, strict=True)
     ]
-    classes = number_classes(names, labels)
+    columns = [found for found, _ in read]
+    numbers = number_columns(names, columns)
+    sides = [
+        Side(found, column["labels"], own["labels"], own.get("ids"), own.get("cameras"), 0, unused)
+        for found, (column, unused), own in zip(embeddings, read, numbers, strict=True)
+    ]
+    check_ids(names, columns, sides)
+    if sides[0].cameras is not None:
+        sides = [without_junk(names, side) for side in sides]
     if gallery is None:
-        check_classes(names, classes[0])
-    return list(zip(embeddings, classes, strict=True))
+        check_classes(names, sides[0])
+    return sides
 
 
 def read_embeddings(path: Path) -> np.ndarray:
@@ -55,192 +82,172 @@ def read_embeddings(path: Path) -> np.ndarray:
         )
     broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(broken):
+        half = embeddings.dtype.itemsize == 2
+        limit = " (float16 holds nothing above 65,504: save as float32)" if half else ""
         raise ValueError(
             f"{path}: {len(broken):,} of {len(embeddings):,} embeddings hold NaN or infinity, the "
-            f"first in row {broken[0]}; remove them together with their labels"
+            f"first in row {broken[0]}{limit}; remove them together with their labels"
         )
     return embeddings
 
 
-def read_labels(path: Path, labels: Path | None, *, count: int) -> np.ndarray:
-    """Labels (count,) of the embeddings in `path`, as int64 or as words."""
+def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Columns, int]:
+    """Labels, and ids and cameras if there are any, of `count` embeddings in `path`, and how many
+    lines of the file of labels belong to none of these.
+    """
     if labels is None and path.suffix.lower() == ".npy":
         raise ValueError(
             f"{path} holds embeddings only: name the file of their labels too, that of a gallery "
             "with --gallery-labels"
         )
-    source = labels or path
-    text = source.suffix.lower() in TEXT
-    found = np.array(read_text(source)) if text else read_array(source, "labels")
-    if found.shape != (count,):
-        heading = "; a heading must be called 'label'" if text else ""
-        raise ValueError(
-            f"{source}: labels have shape {found.shape}; expected one for each of {count:,} "
-            f"embeddings{heading}"
-        )
-    return to_words(source, found) if found.dtype.kind in "US" else to_integers(source, found)
+    own = file_columns(path, required=labels is None)
+    check_lengths(path, own, count)
+    if labels is None:
+        return own, 0
+    own.pop("labels", None)
+    others = file_columns(labels, required=True)
+    if "ids" in own and "ids" in others:
+        rows = match(path, own["ids"], labels, others["ids"])
+        return own | {name: column[rows] for name, column in others.items()}, len(
+            others["ids"]
+        ) - count
+    check_lengths(labels, others, count)
+    return own | others, 0
 
 
-def read_array(path: Path, name: str) -> np.ndarray:
-    """The array with a name, or the only one of a .npy file."""
-    if path.suffix.lower() not in ARRAYS:
-        raise ValueError(f"{path} holds no arrays: expected {', '.join(ARRAYS)}")
-    try:
-        tensors = path.suffix.lower() == ".safetensors"
-        return read_tensor(path, name) if tensors else read_numpy(path, name)
-    except KeyError as error:
-        raise ValueError(f"{path} has no array {name!r}, but {error.args[0]}") from error
-    except (*UNREADABLE, MemoryError) as error:  # a cut .npy may announce more than fits
-        raise ValueError(f"{path} cannot be read as {path.suffix} ({error})") from error
+def file_columns(path: Path, *, required: bool) -> Columns:
+    """Labels, ids and cameras that a file holds; of an array file that need not hold labels, only
+    ids and cameras.
+    """
+    if path.suffix.lower() in TEXT:
+        found = read_columns(path)
+    else:
+        names = array_names(path)
+        wanted = [name for name in HEADINGS if name in names and (required or name != "labels")]
+        if required and "labels" not in wanted:
+            wanted.append("labels")  # the only array of a .npy file, or the error that names it
+        found = {name: read_array(path, name) for name in wanted}
+    return {name: plain(path, name, column) for name, column in found.items()}
 
 
-def read_numpy(path: Path, name: str) -> np.ndarray:
-    """The array of a .npy file, or one of a .npz file; KeyError with the names that exist."""
-    with path.open("rb") as file:
-        try:
-            loaded = np.load(file, allow_pickle=False)
-            if not isinstance(loaded, np.ndarray):
-                loaded = loaded[check_name(name, loaded.files)]
-        except ValueError as error:
-            if "allow_pickle" not in str(error):
-                raise
-            raise ValueError(  # numpy recommends to unpickle it, which can run any code
-                "it is damaged or holds Python objects; save embeddings by astype(np.float32), "
-                "labels by astype(np.int64) or astype(str)"
-            ) from error
-    array: np.ndarray = loaded
-    return array
-
-
-def read_tensor(path: Path, name: str) -> np.ndarray:
-    """An array of a .safetensors file; types of less than 32 bits, as bfloat16, as float32."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensor = file.get_tensor(check_name(name, file.keys()))
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
-    small = tensor.is_floating_point() and tensor.dtype.itemsize < 4
-    array: np.ndarray = (tensor.float() if small else tensor).numpy()
-    return array
-
-
-def check_name(name: str, names: Iterable[str]) -> str:
-    if name not in names:
-        raise KeyError(", ".join(sorted(names)) or "none at all")
-    return name
-
-
-def read_text(path: Path) -> list[str]:
-    """Labels of a .csv or .txt file: the column `label`, or the only column without a heading."""
-    lines = list(records(path))
-    while lines and not lines[-1][1]:  # empty lines at the end
-        lines.pop()
-    if not lines:
-        raise ValueError(f"{path} is empty: expected one label per line")
-    columns = lines[0][1]
-    heading = [name.lower() for name in columns]
-    if len(heading) > 1 and heading.count("label") != 1:
-        raise ValueError(
-            f"{path} has the columns {', '.join(columns)}: call one of them, and no other, 'label'"
-        )
-    column = heading.index("label") if "label" in heading else 0
-    body = lines[1:] if "label" in heading else lines
-    if not body:
-        raise ValueError(f"{path} holds a heading only: expected one label per line")
-    mistakes(path, text_mistakes(body, columns, column))
-    labels = [fields[column] for _, fields in body]
-    if "label" not in heading:
-        check_no_heading(path, labels)
-    return labels
-
-
-def text_mistakes(lines: Sequence[Record], columns: list[str], column: int) -> Iterator[str]:
-    """Mistakes of lines without a label, with zero bytes (UTF-16), or with a wrong field count."""
-    for line, fields in lines:
-        if any("\0" in field for field in fields):
-            yield f"line {line}: there is a zero byte; save the file as CSV UTF-8"
-        elif any(fields) and len(fields) != len(columns):
-            yield uneven(line, fields, columns)
-        elif not any(fields) or not fields[column]:
-            yield f"line {line}: there is no label"
-
-
-def check_no_heading(path: Path, labels: Sequence[str]) -> None:
-    """Raise ValueError if the only column seems to be a table, or to begin with a heading."""
-    for separator, name in ((";", "semicolon"), ("\t", "tab")):
-        if all(separator in label for label in labels):
+def check_lengths(path: Path, columns: Mapping[str, np.ndarray], count: int) -> None:
+    """Raise ValueError unless there is one value for each embedding."""
+    for name, values in columns.items():
+        if values.shape != (count,):
+            text = path.suffix.lower() in TEXT
+            heading = f"; a heading must be called {HEADINGS[name]!r}" if text else ""
             raise ValueError(
-                f"{path}: every line has a {name}; separate columns by commas and call one 'label'"
+                f"{path}: {name} have shape {values.shape}; expected one for each of {count:,} "
+                f"embeddings{heading}"
             )
-    numbers = [NUMBER.fullmatch(label) is not None for label in labels]
-    if len(labels) > 2 and not numbers[0] and all(numbers[1:]):
+
+
+def match(path: Path, ids: np.ndarray, labels: Path, others: np.ndarray) -> np.ndarray:
+    """Rows (N,) of the file of labels that have the ids (N,) of the embeddings."""
+    rows = {str(name): row for row, name in enumerate(others)}
+    if len(rows) < len(others):
+        raise ValueError(f"{labels}: {len(others) - len(rows):,} ids are given more than once")
+    missing = [str(name) for name in ids if str(name) not in rows]
+    if missing:
         raise ValueError(
-            f"{path}: the first line is {labels[0]!r} and all others are numbers: call the "
-            "heading 'label', or remove it"
+            f"{labels}: {len(missing):,} of {len(ids):,} ids of {path} are not there, the first is "
+            f"{missing[0]!r} (there is {others[0]!s:.100}); give both files the same ids, or one "
+            "none"
+        )
+    return np.array([rows[str(name)] for name in ids])
+
+
+def number_columns(names: str, columns: list[Columns]) -> list[Columns]:
+    """Integers of labels, cameras and ids that are equal where these are, on all sides.
+
+    Raises: ValueError if a side has cameras and the other none.
+    """
+    numbers: list[Columns] = [{} for _ in columns]
+    for name in HEADINGS:
+        having = [side for side in columns if name in side]
+        if name == "cameras" and len(having) not in (0, len(columns)):
+            raise ValueError(
+                f"{names}: one has cameras, the other has none; the camera rule of "
+                "re-identification needs both"
+            )
+        found = iter(number(names, name, [side[name] for side in having]) if having else ())
+        for side, own in zip(columns, numbers, strict=True):
+            if name in side:
+                own[name] = next(found)
+    return numbers
+
+
+def check_ids(names: str, columns: list[Columns], sides: list[Side]) -> None:
+    """Raise ValueError for an id of two images, and for one image with two labels or cameras."""
+    for column, side in zip(columns, sides, strict=True):
+        if side.ids is None:
+            continue
+        _, first, counts = np.unique(side.ids, return_index=True, return_counts=True)
+        if (counts > 1).any():
+            word = column["ids"][first[counts.argmax()]]
+            raise ValueError(
+                f"{names}: the id {str(word)!r} is given to {counts.max():,} images; an id names "
+                "one image (a column or array of another meaning needs another name)"
+            )
+    if len(sides) == 2:
+        check_common(names, columns[0].get("ids"), *sides)
+
+
+def check_common(names: str, words: np.ndarray | None, queries: Side, gallery: Side) -> None:
+    """Raise ValueError if an image on both sides has two labels, or is not left out by cameras."""
+    if words is None or queries.ids is None or gallery.ids is None:
+        return
+    _, left, right = np.intersect1d(queries.ids, gallery.ids, return_indices=True)
+    differ = queries.classes[left] != gallery.classes[right]
+    if differ.any():
+        row = left[differ.argmax()]
+        raise ValueError(
+            f"{names}: {differ.sum():,} images have one label as query and another in the gallery, "
+            f"the first is the one with the id {str(words[row])!r}"
+        )
+    if queries.cameras is None or gallery.cameras is None:
+        return
+    found = gallery.cameras[right]
+    kept = (queries.cameras[left] != found) | (found == UNKNOWN)
+    if kept.any():
+        row = left[kept.argmax()]
+        raise ValueError(
+            f"{names}: {kept.sum():,} images are query and gallery, but the camera is unknown (-1) "
+            "or not the same, so that the camera rule does not leave them out; the first has the "
+            f"id {str(words[row])!r}"
         )
 
 
-def to_integers(path: Path, labels: np.ndarray) -> np.ndarray:
-    """Labels (N,) as int64; refuses what int64, or their own type, does not hold exactly."""
-    if labels.dtype.kind not in "iuf":
-        raise ValueError(f"{path}: labels are {labels.dtype}; expected whole numbers or words")
-    with np.errstate(invalid="ignore"):  # NaN and infinity
-        integers = labels.astype(np.int64)
-    broken = integers != labels
-    if labels.dtype.kind == "f":
-        broken |= np.abs(labels) >= 2 ** (np.finfo(labels.dtype).nmant + 1)
-    if broken.any():
-        row = int(broken.argmax())
-        raise ValueError(
-            f"{path}: the label in row {row} is {labels[row]} ({labels.dtype}), which is not a "
-            "whole number or not exact in this type or in int64; number the classes, or use words"
-        )
-    return integers
+def without_junk(names: str, side: Side) -> Side:
+    """The side without images of label -1, which the camera rule ignores."""
+    kept = side.classes != JUNK
+    if not kept.any():
+        raise ValueError(f"{names}: all {len(kept):,} images have the label {JUNK}, which is junk")
+    return replace(
+        side,
+        embeddings=side.embeddings[kept],
+        labels=side.labels[kept],
+        classes=side.classes[kept],
+        ids=None if side.ids is None else side.ids[kept],
+        cameras=None if side.cameras is None else side.cameras[kept],
+        junk=int((~kept).sum()),
+    )
 
 
-def to_words(path: Path, labels: np.ndarray) -> np.ndarray:
-    """Labels (N,) of text or UTF-8, without outer spaces, in Unicode's normal form NFC."""
-    try:
-        text = np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: labels are bytes, but not UTF-8 ({error})") from error
-    words = [normalize("NFC", str(word)).strip() for word in text]
-    if "" in words:
-        raise ValueError(f"{path}: the label in row {words.index('')} is empty")
-    return np.array(words)
-
-
-def number_classes(names: str, sides: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Classes (N,) from 0 of the labels of each side; beside words, numbers are words too."""
-    if len({labels.dtype.kind for labels in sides}) > 1:
-        sides = [labels.astype(str) for labels in sides]
-    distinct, classes = np.unique(np.concatenate(sides), return_inverse=True)
-    if distinct.dtype.kind == "U":
-        check_spelling(names, distinct.tolist())
-    return np.split(classes.astype(np.int64), np.cumsum([len(side) for side in sides])[:-1])
-
-
-def check_spelling(names: str, words: Sequence[str]) -> None:
-    """Raise ValueError if two words are one number, such as 1 and 1.0."""
-    spelling: dict[int, str] = {}
-    for word in words:
-        if NUMBER.fullmatch(word):
-            other = spelling.setdefault(int(word.split(".")[0]), word)
-            if other != word:
-                raise ValueError(
-                    f"{names}: the labels {other!r} and {word!r} are one number; write it one way"
-                )
-
-
-def check_classes(names: str, classes: np.ndarray) -> None:
-    """Raise ValueError if all labels are equal, or all different."""
-    count = len(np.unique(classes))
+def check_classes(names: str, side: Side) -> None:
+    """Raise ValueError if images that are searched among themselves have all labels equal, or all
+    different, or an unknown camera, with which an image would find itself.
+    """
+    images, count = len(side.classes), len(np.unique(side.classes))
     if count == 1:
-        raise ValueError(f"{names}: all {len(classes):,} labels are equal; scores need two classes")
-    if count == len(classes):
+        raise ValueError(f"{names}: all {images:,} labels are equal; scores need two classes")
+    if count == images:
         raise ValueError(
-            f"{names}: all {len(classes):,} labels differ, so that no query has a positive; "
+            f"{names}: all {images:,} labels differ, so that no query has a positive; "
             "expected the class of each embedding, not its number"
+        )
+    if side.cameras is not None and (side.cameras == UNKNOWN).any():
+        raise ValueError(
+            f"{names}: {(side.cameras == UNKNOWN).sum():,} cameras are unknown (-1); without a "
+            "gallery every camera must be known, since it leaves an image out of its own search"
         )

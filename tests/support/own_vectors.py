@@ -4,12 +4,27 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.cli.read_embeddings import Side
+
 LABELS = np.repeat(np.arange(6), 5)
 
 
 def vectors(seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     return (np.eye(6)[LABELS] + generator.normal(0, 0.5, (30, 6))).astype(np.float32)
+
+
+def own_side(
+    embeddings: np.ndarray,
+    labels: np.ndarray = LABELS,
+    *,
+    ids: np.ndarray | None = None,
+    cameras: np.ndarray | None = None,
+) -> Side:
+    """What is read from files that hold these arrays."""
+    words = labels.dtype.kind == "U"
+    classes = np.unique(labels, return_inverse=True)[1] if words else labels
+    return Side(embeddings, labels, classes, ids, cameras)
 
 
 def saved(folder: Path) -> tuple[Path, Path]:

@@ -1,5 +1,6 @@
 """A user's embeddings and labels: files that are read, and mistakes that are refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,13 @@ def test_every_kind_of_file_gives_the_same(tmp_path: Path, embeddings: Path) -> 
     (tmp_path / "words.csv").write_text("\ufeffpath,Label\n" + "".join(lines) + "\n\n", "utf-8")
     np.savez(tmp_path / "bytes.npz", labels=np.char.encode(WORDS, "utf-8"))
     for name in ("labels.csv", "labels.npy", "words.npy", "words.csv", "bytes.npz"):
-        ((found, classes),) = read_sides((embeddings, tmp_path / name), None)
-        np.testing.assert_array_equal(found, vectors())
-        np.testing.assert_array_equal(classes, LABELS)
+        (side,) = read_sides((embeddings, tmp_path / name), None)
+        np.testing.assert_array_equal(side.embeddings, vectors())
+        np.testing.assert_array_equal(side.classes, LABELS)
     for name in ("both.NPZ", "both.safetensors"):
-        ((found, classes),) = read_sides((tmp_path / name, None), None)
-        np.testing.assert_array_equal(found, vectors())
-        np.testing.assert_array_equal(classes, LABELS)
+        (side,) = read_sides((tmp_path / name, None), None)
+        np.testing.assert_array_equal(side.embeddings, vectors())
+        np.testing.assert_array_equal(side.classes, LABELS)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
@@ -48,9 +49,9 @@ def test_small_floating_point_is_read(dtype: torch.dtype, tmp_path: Path) -> Non
     small = torch.from_numpy(vectors()).to(dtype)
     labels = torch.from_numpy(LABELS).to(dtype)
     save_file({"embeddings": small, "labels": labels}, tmp_path / "small.safetensors")
-    ((found, classes),) = read_sides((tmp_path / "small.safetensors", None), None)
-    np.testing.assert_array_equal(found, small.float().numpy())
-    np.testing.assert_array_equal(classes, LABELS)
+    (side,) = read_sides((tmp_path / "small.safetensors", None), None)
+    np.testing.assert_array_equal(side.embeddings, small.float().numpy())
+    np.testing.assert_array_equal(side.classes, LABELS)
 
 
 def test_a_gallery_has_the_classes_of_the_same_labels(tmp_path: Path) -> None:
@@ -58,14 +59,15 @@ def test_a_gallery_has_the_classes_of_the_same_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "q.npz", embeddings=vectors(), labels=LABELS)
     np.savez(tmp_path / "g.npz", embeddings=vectors(1)[5:], labels=LABELS[5:].astype(str))
     queries, gallery = read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
-    np.testing.assert_array_equal(queries[1], LABELS)
-    np.testing.assert_array_equal(gallery[1], LABELS[5:])
-    (scores,) = score_embeddings(queries, gallery, (1,), "cosine", quiet)
+    np.testing.assert_array_equal(queries.classes, LABELS)
+    np.testing.assert_array_equal(gallery.classes, LABELS[5:])
+    ((scores, _),) = score_embeddings(queries, gallery, (1,), "cosine", quiet)
     assert scores["queries_without_relevant"] == 5
     unit, others = (
-        side / np.linalg.norm(side, axis=1, keepdims=True) for side in (queries[0], gallery[0])
+        side.embeddings / np.linalg.norm(side.embeddings, axis=1, keepdims=True)
+        for side in (queries, gallery)
     )
-    nearest = gallery[1][(unit @ others.T).argmax(axis=1)]
+    nearest = gallery.classes[(unit @ others.T).argmax(axis=1)]
     assert scores["recall@1"] == pytest.approx(np.mean((nearest == LABELS)[5:]))
     np.savez(tmp_path / "g.npz", embeddings=vectors(1), labels=[f"0{label}" for label in LABELS])
     with pytest.raises(ValueError, match=r"q.npz and .*g.npz: the labels '00?' and '00?' are one"):
@@ -80,7 +82,7 @@ def test_no_bit_of_a_file_is_lost(tmp_path: Path) -> None:
     largest = 2**63 - 1 - LABELS
     np.savez(tmp_path / "swapped.npz", embeddings=vectors().astype(">f4"), labels=largest)
     (side,) = read_sides((tmp_path / "swapped.npz", None), None)
-    scores, _ = score_embeddings(side, None, (1,), "cosine", quiet)
+    (scores, _), _ = score_embeddings(side, None, (1,), "cosine", quiet)
     expected = summary(rank(torch.from_numpy(vectors()), torch.from_numpy(LABELS)), ks=(1,))
     assert scores == expected
 
@@ -93,7 +95,10 @@ def test_no_bit_of_a_file_is_lost(tmp_path: Path) -> None:
         ({"labels": LABELS[:0]}, r"labels have shape \(0,\)"),
         ({"labels": LABELS[0]}, r"labels have shape \(\)"),
         ({"labels": np.where(LABELS == 2, np.inf, LABELS)}, "in row 10 is inf .float64"),
-        ({"labels": np.where(LABELS == 2, np.nan, LABELS)}, "in row 10 is nan .float64"),
+        (
+            {"labels": np.where(LABELS == 2, np.nan, LABELS)},
+            "5 of 30 labels are missing .NaN., the first in row 10",
+        ),
         ({"labels": LABELS + 0.5}, "in row 0 is 0.5 .float64., which is not a whole number"),
         ({"labels": (LABELS + 2**11).astype(np.float16)}, "in row 0 is 2048.0 .float16"),
         (
@@ -217,3 +222,127 @@ def test_missing_files_and_labels_are_named(tmp_path: Path, embeddings: Path) ->
     for name in ("none.csv", "none.npy"):
         with pytest.raises((ValueError, OSError), match=f"{name}|No such file"):
             read_sides((embeddings, tmp_path / name), None)
+
+
+def written(path: Path, heading: str, rows: Sequence[Sequence[object]]) -> Path:
+    """A .csv file with these rows."""
+    path.write_text("\n".join([heading, *(",".join(map(str, row)) for row in rows)]), "utf-8")
+    return path
+
+
+def test_ids_match_labels_with_embeddings(tmp_path: Path) -> None:
+    """The labels are in another order, and there are more of them."""
+    ids = np.array([f"{i:03}.jpg" for i in range(30)])
+    np.savez(tmp_path / "e.npz", embeddings=vectors(), ids=ids, labels=LABELS[::-1])
+    rows: list[tuple[object, ...]] = [*zip(ids, LABELS, strict=True), ("more.jpg", 9)]
+    shuffled = [rows[i] for i in np.random.default_rng(0).permutation(31)]
+    labels = written(tmp_path / "l.csv", "Id,Label", shuffled)
+    (side,) = read_sides((tmp_path / "e.npz", labels), None)
+    np.testing.assert_array_equal(side.labels, LABELS.astype(str))
+    assert side.unused == 1
+    np.savez(tmp_path / "l.npz", labels=LABELS[::-1], ids=ids[::-1], cameras=np.arange(30))
+    (side,) = read_sides((tmp_path / "e.npz", tmp_path / "l.npz"), None)
+    np.testing.assert_array_equal(side.classes, LABELS)
+    np.testing.assert_array_equal(side.cameras, np.arange(30)[::-1])
+    for change, message in (
+        (rows[1:], r"l.csv: 1 of 30 ids of .*e.npz are not there, the first is '000.jpg'"),
+        ([*rows, rows[0]], "l.csv: 1 ids are given more than once"),
+        ([(name.removesuffix(".jpg"), 1) for name in ids], r"30 of 30 ids .*\(there is 000\)"),
+    ):
+        written(labels, "id,label", change)
+        with pytest.raises(ValueError, match=message):
+            read_sides((tmp_path / "e.npz", labels), None)
+
+
+def test_ids_are_equal_across_kinds_of_files(tmp_path: Path, embeddings: Path) -> None:
+    rows: list[tuple[object, ...]] = list(zip(LABELS, range(100, 130), strict=True))
+    queries = written(tmp_path / "q.csv", "labels,ids", rows)
+    np.savez(tmp_path / "g.npz", embeddings=vectors(), labels=LABELS, ids=np.arange(110, 140))
+    with pytest.raises(ValueError, match="20 images have one label as query and another"):
+        read_sides((embeddings, queries), (tmp_path / "g.npz", None))
+    np.savez(tmp_path / "g.npz", embeddings=vectors(), labels=LABELS, ids=np.arange(100, 130.0))
+    sides = read_sides((embeddings, queries), (tmp_path / "g.npz", None))
+    np.testing.assert_array_equal(sides[0].ids, sides[1].ids)
+
+
+def test_cameras_leave_junk_out(tmp_path: Path) -> None:
+    labels = np.where(LABELS == 1, -1, LABELS)
+    cameras = np.array(["c1", "c2", "-1"])[np.arange(30) % 3]
+    np.savez(tmp_path / "q.npz", embeddings=vectors(), labels=LABELS, cameras=cameras)
+    np.savez(tmp_path / "g.npz", embeddings=vectors(), labels=labels, cameras=cameras)
+    queries, gallery = read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
+    assert gallery.junk == 5
+    np.testing.assert_array_equal(gallery.classes, queries.classes[LABELS != 1])
+    np.testing.assert_array_equal(
+        queries.cameras, np.array([0, 1, -1])[np.arange(30) % 3] + [1, 1, 0] * 10
+    )
+    np.savez(tmp_path / "g.npz", embeddings=vectors(), labels=labels)
+    (side,) = read_sides((tmp_path / "g.npz", None), None)
+    np.testing.assert_array_equal(side.classes == -1, labels == -1)  # a class like any other
+    assert side.junk == 0
+
+
+@pytest.mark.parametrize("junk", ["-1", "-1.0"])
+def test_junk_may_be_a_word(junk: str, tmp_path: Path, embeddings: Path) -> None:
+    rows = [(junk if label == 5 else f"p{label}", i % 2) for i, label in enumerate(LABELS)]
+    (side,) = read_sides((embeddings, written(tmp_path / "l.csv", "label,camera", rows)), None)
+    assert (side.junk, len(side.embeddings)) == (5, 25)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ids": np.arange(30) // 2}, "the id '0' is given to 2 images; an id names one image"),
+        ({"ids": np.array(["a", *"a" * 29])}, "the id 'a' is given to 30 images"),
+        ({"ids": np.arange(29)}, r"ids have shape \(29,\); expected one for each of 30"),
+        ({"ids": np.where(LABELS == 2, np.nan, 1)}, "5 of 30 ids are missing .NaN., .* row 10"),
+        ({"cameras": np.arange(60)}, r"cameras have shape \(60,\)"),
+        ({"cameras": LABELS + 0.5}, "the camera in row 0 is 0.5 .float64., which is not a whole"),
+        ({"cameras": np.array([""] * 30)}, "the camera in row 0 is empty"),
+        ({"cameras": LABELS - 1}, "5 cameras are unknown .-1.; without a gallery every camera"),
+        ({"cameras": LABELS, "labels": LABELS * 0 - 1}, "all 30 images have the label -1"),
+    ],
+)
+def test_ids_and_cameras_that_mislead_are_refused(
+    change: dict[str, np.ndarray], message: str, tmp_path: Path
+) -> None:
+    arrays = {"embeddings": vectors(), "labels": LABELS, **change}
+    np.savez(tmp_path / "x.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"x.npz.*{message}"):
+        read_sides((tmp_path / "x.npz", None), None)
+
+
+def test_images_on_both_sides_must_be_left_out_by_the_camera(tmp_path: Path) -> None:
+    arrays = {"embeddings": vectors(), "labels": LABELS, "ids": np.arange(30)}
+    for change in ([7], [-1]):
+        cameras = np.concatenate([change, np.arange(1, 30)])
+        np.savez(tmp_path / "q.npz", cameras=np.arange(30), **arrays)  # type: ignore[arg-type]
+        np.savez(tmp_path / "g.npz", cameras=cameras, **arrays)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="1 images are query and gallery, but the camera is"):
+            read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["id,label", "1,a", ",b"], "line 3: there is no id"),
+        (["label,camera", "a,1", "b,"], "line 3: there is no camera"),
+        (["id,ids,label", "1,1,a"], "call one of them, and no other, 'id'"),
+        (["id,camera", "1,1"], "call one of them, and no other, 'label'"),
+    ],
+)
+def test_columns_that_mislead_are_refused(
+    lines: list[str], message: str, tmp_path: Path, embeddings: Path
+) -> None:
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=f"x.csv(?s:.)*{message}"):
+        read_sides((embeddings, tmp_path / "x.csv"), None)
+
+
+def test_float16_that_overflows_is_explained(tmp_path: Path) -> None:
+    large = vectors()
+    large[3] = 1e5
+    with np.errstate(over="ignore"):
+        np.save(tmp_path / "e.npy", large.astype(np.float16))
+    with pytest.raises(ValueError, match=r"row 3 \(float16 holds nothing above 65,504"):
+        read_embeddings(tmp_path / "e.npy")

@@ -1,0 +1,222 @@
+"""Notes beside the scores of a user's embeddings: what may make these numbers misleading."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.cli.read_embeddings import Side
+from proxy_core.distances import directions
+from proxy_core.metrics import JUNK
+from proxy_core.metrics.reid import ReidRanking
+from proxy_core.metrics.retrieval import Metric, Ranking
+
+ALMOST_EQUAL = 1e-5  # of 1 - cosine; rounding to bfloat16 moves a vector by up to 8e-6
+EQUAL = 1e-30  # rounding of float64
+FEW_DIMENSIONS = (
+    3  # where different images are almost equal by chance, so that only equal ones count
+)
+CHUNK = 4096  # rows that are converted to float64 at a time
+MISSING = ("nan", "-nan", "none", "null", "<na>", "na", "n/a", "#n/a", "nat", "nil", "?")
+# In small letters, how pandas, NumPy, databases and spreadsheets write that there is no value.
+
+
+def notes(
+    queries: Side,
+    gallery: Side | None,
+    ks: Sequence[int],
+    metric: Metric,
+    ranking: Ranking | ReidRanking,
+) -> list[str]:
+    """Notes on a ranking with at least one neighbor of each query."""
+    sides = [queries, gallery] if gallery else [queries]
+    found = [
+        lengths_note(queries.embeddings, metric),
+        zeros_note(sides, metric),
+        "NMI and AMI, which are of one set, are left out beside a gallery."
+        if gallery and metric == "cosine"
+        else "",
+        left_out_note(sides),
+        junk_note(sides),
+        missing_note(sides),
+        ids_note(queries, gallery),
+        collapse_note(queries.embeddings, metric)
+        or copies_note(queries, gallery, metric, ranking.neighbors[:, 0]),
+        constant_note(queries, gallery or queries, ks, ranking.relevant.numpy()),
+    ]
+    return [note for note in found if note]
+
+
+# Vectors
+
+
+def lengths_note(embeddings: np.ndarray, metric: Metric) -> str:
+    """A note on embeddings of different lengths; empty if cosines and distances rank alike."""
+    if metric == "euclidean":
+        return "Compared by distance. NMI and AMI, which are of directions, are left out."
+    largest = np.abs(embeddings).max(axis=1).astype(np.float64)
+    scale = np.where(largest > 0, largest, 1.0)  # squares of the numbers may be beyond float64
+    lengths = largest * np.linalg.norm(embeddings / scale[:, None], axis=1)
+    if lengths.max() <= 1.01 * lengths.min():
+        return ""
+    return (
+        f"Lengths go from {lengths.min():.3g} to {lengths.max():.3g}: by cosine only their "
+        "directions count; --metric euclidean compares distances."
+    )
+
+
+def zeros_note(sides: Sequence[Side], metric: Metric) -> str:
+    """A note on embeddings without direction."""
+    zeros = sum(int((~side.embeddings.any(axis=1)).sum()) for side in sides)
+    if not zeros or metric == "euclidean":
+        return ""
+    images = sum(len(side.embeddings) for side in sides)
+    return f"{zeros:,} of {images:,} embeddings are zero, without direction."
+
+
+def collapse_note(embeddings: np.ndarray, metric: Metric) -> str:
+    """A note on embeddings that are all equal, or almost."""
+    if (embeddings == embeddings[0]).all():
+        return "All embeddings are equal. Ties count against a query, so nothing is found."
+    spread = mean_gap(embeddings, metric)
+    if spread >= ALMOST_EQUAL:
+        return ""
+    return (
+        f"All embeddings are almost equal ({gap_name(metric)} is {spread:.1g} on average): the "
+        "training may have collapsed, and rounding may decide who is nearest."
+    )
+
+
+def mean_gap(embeddings: np.ndarray, metric: Metric) -> float:
+    """The gap of two embeddings (N, D), as in `gaps`, on average."""
+    parts = [total(rows) for rows in in_float64(embeddings, metric)]
+    center = torch.stack([part for part, _ in parts]).sum(dim=0) / len(embeddings)
+    squares = sum(square for _, square in parts)
+    around = sum(float((rows - center).square().sum()) for rows in in_float64(embeddings, metric))
+    return around / squares if squares > 0 else 0.0
+
+
+def total(rows: Tensor) -> tuple[Tensor, float]:
+    """The sum (D,) of rows (N, D), and of the squares of their lengths."""
+    return rows.sum(dim=0), float(rows.square().sum())
+
+
+def in_float64(embeddings: np.ndarray, metric: Metric) -> Iterator[Tensor]:
+    """Embeddings in float64, some rows at a time, of unit length where cosines are compared."""
+    for first in range(0, len(embeddings), CHUNK):
+        rows = torch.from_numpy(embeddings[first : first + CHUNK].astype(np.float64))
+        yield directions(rows) if metric == "cosine" else rows
+
+
+def copies_note(queries: Side, gallery: Side | None, metric: Metric, nearest: Tensor) -> str:
+    """A note on queries whose nearest image (Q,) has almost the same embedding."""
+    found = nearest.numpy()
+    others = (gallery or queries).embeddings[np.maximum(found, 0)]
+    limit = ALMOST_EQUAL if others.shape[1] > FEW_DIMENSIONS else EQUAL
+    copies = int((gaps(queries.embeddings, others, metric)[found >= 0] < limit).sum())
+    if not copies:
+        return ""
+    of = f"{copies:,} of {len(found):,}"
+    bound = f"({gap_name(metric)} is below {limit:g})"
+    if gallery is None:
+        return f"{of} embeddings have another one that is almost equal {bound}: images given twice?"
+    if queries.cameras is not None:
+        return (
+            f"{of} queries have a gallery image of another camera or class and almost the same "
+            f"embedding {bound}: images given twice?"
+        )
+    if queries.ids is None or gallery.ids is None:
+        return (
+            f"{of} queries have a gallery image of almost the same embedding {bound}. If they find "
+            "themselves, give both sides an array 'ids' or a column 'id', or leave --gallery out: "
+            "then each is searched among the others."
+        )
+    return f"{of} queries have a gallery image of another id and almost the same embedding {bound}."
+
+
+def gaps(left: np.ndarray, right: np.ndarray, metric: Metric) -> np.ndarray:
+    """Squared distances (N,) of rows by the sum of their squared lengths: 1 - cosine, without
+    its rounding, for vectors of one length. Infinite for two zeros.
+    """
+    parts = []
+    for some, others in zip(in_float64(left, metric), in_float64(right, metric), strict=True):
+        lengths = some.square().sum(dim=1) + others.square().sum(dim=1)
+        gap = (some - others).square().sum(dim=1) / lengths
+        parts.append(torch.where(lengths > 0, gap, torch.inf))
+    found: np.ndarray = torch.cat(parts).numpy()
+    return found
+
+
+def gap_name(metric: Metric) -> str:
+    squares = "the squared distance by the sum of the squared lengths"
+    return "1 - cosine" if metric == "cosine" else squares
+
+
+# Labels and ids
+
+
+def left_out_note(sides: Sequence[Side]) -> str:
+    """A note on images that are left out."""
+    junk, unused = (sum(getattr(side, name) for side in sides) for name in ("junk", "unused"))
+    found = [
+        f"{junk:,} images of label {JUNK} (junk) are left out." if junk else "",
+        f"{unused:,} labels are left out: no embedding has their id." if unused else "",
+    ]
+    return " ".join(note for note in found if note)
+
+
+def junk_note(sides: Sequence[Side]) -> str:
+    """A note on labels -1 that count as a class, since there are no cameras."""
+    count = sum(int((side.classes == JUNK).sum()) for side in sides)
+    if not count:
+        return ""
+    return (
+        f"{count:,} labels are {JUNK}, which counts as a class. In re-identification it is junk: "
+        "arrays 'cameras' or columns 'camera' on all sides apply that rule."
+    )
+
+
+def missing_note(sides: Sequence[Side]) -> str:
+    """A note on labels that are words for a missing one."""
+    found: dict[str, int] = {}
+    for side in sides:
+        for word, count in zip(*np.unique_counts(side.labels), strict=True):
+            if str(word).lower() in MISSING:
+                found[str(word)] = found.get(str(word), 0) + int(count)
+    if not found:
+        return ""
+    words = ", ".join(f"{word!r} ({count:,} images)" for word, count in found.items())
+    return (
+        f"Labels that may be missing ones count as classes: {words}. If so, remove these images "
+        "before the labels become words."
+    )
+
+
+def ids_note(queries: Side, gallery: Side | None) -> str:
+    """A note on how many queries ids leave out of their own search."""
+    if gallery is None or queries.ids is None or gallery.ids is None:
+        return ""
+    common = int(np.isin(queries.ids, gallery.ids).sum())
+    if not common:
+        return ""
+    return (
+        f"{common:,} of {len(queries.ids):,} queries are in the gallery and do not find themselves."
+    )
+
+
+def constant_note(queries: Side, gallery: Side, ks: Sequence[int], relevant: np.ndarray) -> str:
+    """A note on the K for which Recall@K is 1 whatever the embeddings, as a query has fewer than K
+    negatives. relevant (Q,): numbers of positives.
+    """
+    classes, counts = np.unique_counts(gallery.classes)
+    sizes = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+    own = {sizes.get(label, 0) for label in np.unique(queries.classes[relevant > 0]).tolist()}
+    negatives = len(gallery.classes) - min(own, default=0)
+    constant = [f"R@{k}" for k in ks if k > negatives]
+    if not constant:
+        return ""
+    return (
+        f"{', '.join(constant)}: 1 for any embeddings, since no query has more than "
+        f"{negatives:,} images of other classes to be searched."
+    )

@@ -1,0 +1,170 @@
+"""Notes of `proxy-bench score`: each misleading input is named, and clean ones are not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from bench.cli.read_embeddings import Side
+from bench.cli.score import search
+from bench.cli.score_notes import notes
+from proxy_core.metrics.retrieval import Metric
+from tests.support.own_vectors import LABELS, own_side, vectors
+
+UNIT = vectors() / np.linalg.norm(vectors(), axis=1, keepdims=True)
+CLEAN = own_side(UNIT)
+BESIDE = "NMI and AMI, which are of one set, are left out beside a gallery."
+
+
+def said(
+    queries: Side,
+    gallery: Side | None = None,
+    ks: tuple[int, ...] = (1, 8),
+    metric: Metric = "cosine",
+) -> list[str]:
+    """The notes, but for the one that every search in a gallery has."""
+    ranking = search(queries, gallery, metric, lambda *_: None)
+    return [note for note in notes(queries, gallery, ks, metric, ranking) if note != BESIDE]
+
+
+def test_clean_embeddings_have_no_note() -> None:
+    assert said(CLEAN) == []
+    other = own_side(vectors(1) / np.linalg.norm(vectors(1), axis=1, keepdims=True))
+    assert said(CLEAN, other) == []
+    generator = np.random.default_rng(0)
+    for dimensions in (2, 3, 4, 64):  # in a plane, many are almost equal by chance
+        noise = generator.normal(size=(2000, dimensions))
+        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+        assert said(own_side(noise.astype(np.float32), np.arange(2000) // 4)) == []
+
+
+def test_a_note_explains_that_lengths_do_not_count() -> None:
+    (note,) = said(own_side(vectors()))
+    assert "by cosine only their directions count" in note
+    tiny = 1e-200 * UNIT.astype(np.float64)
+    assert said(own_side(tiny)) == []
+    tiny[0] *= 3
+    assert "from 1e-200 to 3e-200" in said(own_side(tiny))[0]
+    (note,) = said(own_side(vectors()), metric="euclidean")
+    assert note.startswith("Compared by distance")
+
+
+def test_notes_count_zeros_on_both_sides() -> None:
+    zeros = vectors()
+    zeros[:2] = 0
+    assert "2 of 30 embeddings are zero" in said(own_side(zeros))[1]
+    others = np.where(zeros == 0, 0, vectors(1))
+    (note,) = said(CLEAN, own_side(others))
+    assert note == "2 of 60 embeddings are zero, without direction."
+    assert not any("zero" in note for note in said(own_side(zeros), metric="euclidean"))
+
+
+COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "the same bits": lambda rows: rows,
+    "float16": lambda rows: rows.astype(np.float16),
+    "bfloat16": lambda rows: torch.from_numpy(rows).bfloat16().float().numpy(),
+    "a factor": lambda rows: rows * 7.3,
+    "another batch": lambda rows: rows * (1 + 1e-7 * vectors(2)[: len(rows)]),
+    "float64": lambda rows: rows.astype(np.float64) / 3,
+}
+
+
+@pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
+def test_queries_that_find_themselves_are_counted(
+    change: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    gallery = np.concatenate([vectors(1)[:20], change(UNIT[:9])])
+    labels = np.concatenate([LABELS[:20], LABELS[:9]])
+    (note,) = said(CLEAN, own_side(gallery, labels))
+    assert note.startswith("9 of 30 queries have a gallery image of almost the same embedding (1 -")
+    assert "'ids'" in note
+    (note,) = said(own_side(np.concatenate([gallery, UNIT]), np.concatenate([labels, LABELS])))[-1:]
+    assert note.startswith("18 of 59 embeddings have another one that is almost equal")
+
+
+def test_copies_are_counted_by_distance_too() -> None:
+    gallery = np.concatenate([vectors(1), vectors()[:4].astype(np.float16)])
+    _, note = said(
+        own_side(vectors()), own_side(gallery, np.append(LABELS, LABELS[:4])), metric="euclidean"
+    )
+    assert note.startswith("4 of 30 queries have a gallery image")
+    assert "squared distance" in note
+
+
+def test_ids_say_what_they_leave_out() -> None:
+    queries = own_side(UNIT, ids=np.arange(30))
+    assert said(queries, own_side(UNIT, ids=np.arange(30))) == [
+        "30 of 30 queries are in the gallery and do not find themselves."
+    ]
+    (copies,) = said(queries, own_side(UNIT, ids=np.arange(30) + 30))
+    assert copies.startswith("30 of 30 queries have a gallery image of another id and almost")
+    (copies,) = said(queries, own_side(UNIT))
+    assert "give both sides an array 'ids'" in copies
+
+
+def test_cameras_leave_no_copy_of_their_own() -> None:
+    cameras = np.arange(30) % 2
+    queries = own_side(UNIT, cameras=cameras)
+    assert said(queries, own_side(UNIT, cameras=cameras)) == []
+    (note,) = said(queries, own_side(UNIT, cameras=1 - cameras))
+    assert note.startswith("30 of 30 queries have a gallery image of another camera or class and")
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-7, 1e-4, 1e-3])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_collapse_is_said_instead_of_copies(scale: float, metric: Metric) -> None:
+    collapsed = 1 + scale * UNIT.astype(np.float64)
+    *_, note = said(own_side(collapsed), metric=metric)
+    assert note.startswith(
+        "All embeddings are equal" if scale == 0 else "All embeddings are almost"
+    )
+    assert "copies" not in note
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "<NA>", "?", "N/A", "NaT"])
+def test_words_for_a_missing_label_are_counted(word: str) -> None:
+    words = np.where(LABELS == 2, word, np.char.add("c", LABELS.astype(str)))
+    (note,) = said(own_side(UNIT, words))
+    assert f"{word!r} (5 images)" in note
+    assert "Nanday parakeet" not in str(
+        said(own_side(UNIT, np.where(LABELS == 2, "Nanday parakeet", words)))
+    )
+
+
+def test_labels_of_minus_one_are_a_class_or_junk() -> None:
+    labels = np.where(LABELS == 5, -1, LABELS)
+    (note,) = said(own_side(UNIT, labels))
+    assert note.startswith("5 labels are -1, which counts as a class")
+    assert said(Side(UNIT, LABELS, LABELS, junk=7)) == ["7 images of label -1 (junk) are left out."]
+    assert "3 labels are left out" in said(Side(UNIT, LABELS, LABELS, unused=3))[0]
+
+
+@pytest.mark.parametrize(
+    ("classes", "ks", "constant"),
+    [
+        (LABELS, (1, 25), None),
+        (LABELS, (1, 26, 30), "R@26, R@30"),
+        (np.arange(30) % 2, (8, 16), "R@16"),  # 15 negatives
+        (np.append(np.zeros(27), [1, 1, 1]).astype(int), (8, 27), None),  # 27 for the small class
+        (
+            np.append(np.zeros(27), [1, 2, 3]).astype(int),
+            (2, 3, 4),
+            "R@4",
+        ),  # others have no positive
+    ],
+)
+def test_recalls_that_any_embedding_has_are_named(
+    classes: np.ndarray, ks: tuple[int, ...], constant: str | None
+) -> None:
+    found = said(own_side(UNIT, classes), ks=ks)
+    assert [note.split(":")[0] for note in found] == ([constant] if constant else [])
+    worst = search(own_side(np.ones((30, 6)), classes), None, "cosine", lambda *_: None)
+    if constant:
+        assert int(worst.first_hit.max()) <= int(constant.split("@")[-1])
+
+
+def test_recall_beyond_a_gallery_is_named() -> None:
+    (note,) = said(CLEAN, own_side(vectors(1)[:10], LABELS[:10]), ks=(1, 5, 6, 10, 100))
+    assert note.startswith("R@6, R@10, R@100: 1 for any embeddings")
+    assert "more than 5 images of other classes" in note
