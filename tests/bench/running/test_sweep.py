@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -158,17 +158,18 @@ import sys
 from pathlib import Path
 from bench.running.sweep import sweep
 from tests.support.short_runs import spec_for
-spec = spec_for(steps=10**6, evaluate_every=10**6)
+spec = spec_for(steps=int(sys.argv[2]), evaluate_every=int(sys.argv[2]) // 10)
 def show(state):
-    print(*[active.process.pid for active in state.active], state.active[0].step, flush=True)
+    for active in state.active:
+        print(active.process.pid, active.step, flush=True)
 sweep([spec], Path(sys.argv[1]), data_root=None, device="cpu", jobs=1, show=show)
 """
 
 
-@pytest.fixture
-def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process with a sweep of one endless run; a line is the worker's id and its step."""
-    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+@contextmanager
+def sweeping(results: Path, steps: int = 10**6) -> Iterator["subprocess.Popen[str]"]:
+    """A process with a sweep of one run; a line is the worker's id and its step."""
+    command = [sys.executable, "-c", PARENT, str(results), str(steps)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -190,17 +191,32 @@ def read_worker(parent: "subprocess.Popen[str]", after: int) -> int:
 @pytest.mark.parametrize("after", [-1, 5])
 @pytest.mark.parametrize("group", [False, True])
 def test_a_worker_ends_soon_after_its_killed_parent(
-    parent: "subprocess.Popen[str]", tmp_path: Path, after: int, group: bool
+    tmp_path: Path, after: int, group: bool
 ) -> None:
     """Also one that still loads torch; one that trains saves a checkpoint."""
-    worker = read_worker(parent, after)
-    os.killpg(parent.pid, signal.SIGKILL) if group else parent.kill()
-    parent.wait()
-    wait_until(lambda: not alive(worker), 15)
-    files = RunDir.of(tmp_path, endless())
+    with sweeping(tmp_path) as parent:
+        worker = read_worker(parent, after)
+        os.killpg(parent.pid, signal.SIGKILL) if group else parent.kill()
+        parent.wait()
+        wait_until(lambda: not alive(worker), 15)
+    files = RunDir.of(tmp_path, spec_for(steps=10**6, evaluate_every=10**5))
     assert not files.locked
     assert after < 0 or files.checkpoint.exists()
     assert after < 0 or files.step is None
+
+
+def test_a_run_whose_parents_are_killed_and_started_again_at_once_has_the_same_bits(
+    tmp_path: Path,
+) -> None:
+    """The next sweep waits until the worker of a killed one has saved its checkpoint."""
+    spec = spec_for(steps=400, evaluate_every=40)
+    for after in (-1, 30, 150):
+        with sweeping(tmp_path, spec.steps) as parent:
+            read_worker(parent, after)
+    state, _ = run_all([spec], tmp_path)
+    assert state.finished == [spec]
+    expected = execute(spec, tmp_path / "whole")
+    assert numbers(load_run(RunDir.of(tmp_path, spec))) == numbers(expected)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
