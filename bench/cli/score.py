@@ -9,7 +9,7 @@ from rich.table import Table
 from torch import Tensor
 
 from bench.cli.read_embeddings import Side
-from bench.cli.score_notes import notes
+from bench.cli.score_notes import no_positive, notes
 from bench.datasets.files.work import Report
 from bench.evaluation.score_test import KMEANS_SEEDS
 from bench.metrics import describe
@@ -31,6 +31,8 @@ def score_embeddings(
     """
     report("ranking", 0, 1)
     ranking = search(queries, gallery, metric, partial(report, "ranking"))
+    if not ranking.relevant.any():
+        raise ValueError(no_positive(queries, gallery or queries))
     said = notes(queries, gallery, ks, metric, ranking)
     if isinstance(ranking, ReidRanking):
         yield reid_summary(ranking, ks=ks), said
@@ -64,13 +66,7 @@ def search_views(queries: Side, gallery: Side, metric: Metric) -> ReidRanking:
             "cameras go with cosines only: leave --metric out, or give the file no cameras"
         )
     cameras = tensor(queries.cameras), tensor(gallery.cameras)
-    ranking = rank_reid(*tensors(queries), cameras[0], *tensors(gallery), cameras[1], neighbors=1)
-    if not ranking.relevant.any():
-        raise ValueError(
-            "no query has a gallery image of its class by another camera, and those by its own "
-            "camera are ignored: are the cameras right?"
-        )
-    return ranking
+    return rank_reid(*tensors(queries), cameras[0], *tensors(gallery), cameras[1], neighbors=1)
 
 
 def tensors(side: Side) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Notes beside the scores of a user's embeddings: what may make these numbers misleading."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.cli.read_embeddings import Side
+from bench.datasets.look_alikes import look_alikes
 from proxy_core.distances import directions
 from proxy_core.metrics import JUNK
 from proxy_core.metrics.reid import ReidRanking
@@ -17,6 +19,7 @@ EQUAL = 1e-30  # rounding of float64
 FEW_DIMENSIONS = (
     3  # where different images are almost equal by chance, so that only equal ones count
 )
+SHOWN = 3  # groups of labels that a note lists
 CHUNK = 4096  # rows that are converted to float64 at a time
 MISSING = ("nan", "-nan", "none", "null", "<na>", "na", "n/a", "#n/a", "nat", "nil", "?")
 # In small letters, how pandas, NumPy, databases and spreadsheets write that there is no value.
@@ -31,6 +34,7 @@ def notes(
 ) -> list[str]:
     """Notes on a ranking with at least one neighbor of each query."""
     sides = [queries, gallery] if gallery else [queries]
+    counts = label_counts(sides)
     found = [
         lengths_note(queries.embeddings, metric),
         zeros_note(sides, metric),
@@ -39,7 +43,8 @@ def notes(
         else "",
         left_out_note(sides),
         junk_note(sides),
-        missing_note(sides),
+        missing_note(counts),
+        look_alikes_note(counts),
         ids_note(queries, gallery),
         collapse_note(queries.embeddings, metric)
         or copies_note(queries, gallery, metric, ranking.neighbors[:, 0]),
@@ -177,20 +182,54 @@ def junk_note(sides: Sequence[Side]) -> str:
     )
 
 
-def missing_note(sides: Sequence[Side]) -> str:
-    """A note on labels that are words for a missing one."""
-    found: dict[str, int] = {}
+def label_counts(sides: Sequence[Side]) -> Counter[str]:
+    """How many images have each label."""
+    counts: Counter[str] = Counter()
     for side in sides:
-        for word, count in zip(*np.unique_counts(side.labels), strict=True):
-            if str(word).lower() in MISSING:
-                found[str(word)] = found.get(str(word), 0) + int(count)
+        labels, images = np.unique_counts(side.labels)
+        counts.update(dict(zip(labels.astype(str).tolist(), images.tolist(), strict=True)))
+    return counts
+
+
+def missing_note(counts: Counter[str]) -> str:
+    """A note on labels that are words for a missing one."""
+    found = [f"{word!r} ({counts[word]:,} images)" for word in counts if word.lower() in MISSING]
     if not found:
         return ""
-    words = ", ".join(f"{word!r} ({count:,} images)" for word, count in found.items())
     return (
-        f"Labels that may be missing ones count as classes: {words}. If so, remove these images "
-        "before the labels become words."
+        f"Labels that may be missing ones count as classes: {', '.join(found)}. If so, remove "
+        "these images before the labels become words."
     )
+
+
+def look_alikes_note(counts: Counter[str]) -> str:
+    """A note on labels that a person would take for one."""
+    groups = look_alikes(counts)
+    if not groups:
+        return ""
+    shown = "; ".join(" and ".join(in_words(group, counts)) for group in groups[:SHOWN])
+    more = f"; and {len(groups) - SHOWN:,} more" if len(groups) > SHOWN else ""
+    return f"Labels that look alike count as different classes: {shown}{more}. Write each one way."
+
+
+def no_positive(queries: Side, gallery: Side) -> str:
+    """The message if no query has a positive."""
+    if queries.cameras is not None:
+        return (
+            "no query has a gallery image of its class by another camera, and those by its own "
+            "camera are ignored: are the cameras right?"
+        )
+    alike = look_alikes_note(label_counts([queries, gallery]))
+    return (
+        f"no query has another image of its class: the first label of the queries is "
+        f"{str(queries.labels[0])!r}, of the gallery {str(gallery.labels[0])!r}. {alike}".strip()
+    )
+
+
+def in_words(group: Sequence[str], counts: Counter[str]) -> list[str]:
+    """Labels with their numbers of images, in ASCII if one is: then they are seen to differ."""
+    plain = any(word.isascii() for word in group)
+    return [f"{ascii(word) if plain else repr(word)} ({counts[word]:,} images)" for word in group]
 
 
 def ids_note(queries: Side, gallery: Side | None) -> str:

@@ -1,5 +1,6 @@
 """`proxy-bench score`: the numbers, and the command."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,16 @@ def test_cameras_apply_the_rule_of_reidentification() -> None:
     one = own_side(vectors(), cameras=np.zeros(30, np.int64))
     with pytest.raises(ValueError, match="no query has a gallery image of its class by another"):
         list(score_embeddings(one, None, (1,), "cosine", quiet))
+
+
+def test_queries_without_any_positive_are_explained() -> None:
+    words = np.char.add("Heron ", LABELS.astype(str))
+    gallery = own_side(vectors(1), np.char.lower(words))
+    gallery = replace(gallery, classes=gallery.classes + 6)
+    with pytest.raises(
+        ValueError, match=r"queries is 'Heron 0', of the gallery 'heron 0'\. Labels"
+    ):
+        list(score_embeddings(own_side(vectors(), words), gallery, (1,), "cosine", quiet))
 
 
 def test_ids_leave_a_query_out_of_its_own_search() -> None:

@@ -132,6 +132,36 @@ def test_words_for_a_missing_label_are_counted(word: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("Heron", "heron"),
+        ("a b", "a_b"),
+        ("heron", "he\u200bron"),
+        ("3a", "\uff13a"),
+        ("1.5", "01.50"),
+    ],
+)
+def test_labels_that_look_alike_are_counted(pair: tuple[str, str]) -> None:
+    words = np.char.add("class ", LABELS.astype(str)).astype("U20")
+    words[:3], words[3:5] = pair
+    (note,) = said(own_side(UNIT, words))
+    assert note.startswith("Labels that look alike count as different classes: ")
+    assert f"{pair[0]!a} (3 images)" in note
+    assert f"{pair[1]!a} (2 images)" in note
+
+
+def test_labels_that_look_alike_on_two_sides_are_counted() -> None:
+    """Queries and gallery write the classes in two ways, so that nothing is found."""
+    words = np.char.add("class ", LABELS.astype(str))
+    gallery = np.append(np.char.upper(words), words)
+    (note,) = said(
+        own_side(UNIT, words), own_side(np.concatenate([vectors(1), vectors(2)]), gallery)
+    )
+    assert "'CLASS 0' (5 images) and 'class 0' (10 images); " in note
+    assert note.endswith("and 3 more. Write each one way.")
+
+
 def test_labels_of_minus_one_are_a_class_or_junk() -> None:
     labels = np.where(LABELS == 5, -1, LABELS)
     (note,) = said(own_side(UNIT, labels))
