@@ -53,10 +53,12 @@ def verify(name: DatasetName, data_root: DataRoot = None) -> None:
 
 
 def split_lines(name: str, data_root: Path | None) -> list[str]:
-    """One line per split of a data set of photographs: images, classes, fingerprint."""
-    from bench.datasets import find, load
+    """Of each split of a data set of photographs, its images, classes and fingerprint; then remarks
+    on them and equal files."""
+    from bench.datasets import find, load, remarks
+    from bench.datasets.doubts import equal_files
 
-    lines = []
+    lines, notes = [], []
     source = find(name)
     for protocol in source.protocols if source.photographs else ():
         try:
@@ -69,7 +71,10 @@ def split_lines(name: str, data_root: Path | None) -> list[str]:
             if part != "gallery" or dataset.has_own_gallery
         )
         lines.append(f"{protocol}: {parts}; fingerprint {dataset.fingerprint[:12]}")
-    return lines
+        notes += remarks(dataset, data_root)
+        for found in equal_files(dataset):
+            notes += found
+    return [*lines, *dict.fromkeys(notes)]
 
 
 def check(console: Console, name: str, data_root: Path | None) -> None:

@@ -54,7 +54,9 @@ def run(
     end_like_ctrl_c()
     try:
         with show_work(console) as report:
-            check_data(to_check(specs, missing), data_root, results, device, report)
+            lines = check_data(to_check(specs, missing), data_root, results, device, report)
+        for line in lines:
+            print_line(console, line)
         with show_sweep(console, processes) as show:
             state = sweep(
                 specs, results, data_root=data_root, device=device, jobs=processes, show=show

@@ -43,6 +43,8 @@ class Source:
     load: from a data root (not used by an embedded set) and a protocol to the data set.
     check: from a data root and a progress callback to the problems found, one sentence each;
     without it, all photographs are compared with their list of names and decoded.
+    left_out: from a data root and the loaded data set to what its folder holds beside it, with the
+    reason; for a user's own images.
     fingerprints: by protocol, the pinned Dataset.fingerprint; None for a user's own images.
     files: the official archives that `data download` fetches.
     by_hand: if consent is needed or the official address is dead, what to get from whom and where
@@ -58,6 +60,7 @@ class Source:
     fingerprints: Mapping[str, str | None]
     load: Callable[[Path | None, str], Dataset]
     check: Callable[[Path | None, Progress], list[str]] | None = None
+    left_out: Callable[[Path | None, Dataset], str] | None = None
     embedded: bool = False
     photographs: bool = False
     files: tuple[Download, ...] = ()

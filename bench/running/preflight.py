@@ -6,7 +6,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from bench.datasets import find, load
+from bench.datasets import find, load, remarks
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
@@ -49,9 +49,10 @@ def to_check(specs: Iterable[RunSpec], missing: Collection[RunSpec]) -> list[Run
 
 def check_data(
     specs: Iterable[RunSpec], data_root: Path | None, results: Path, device: str, report: Report
-) -> None:
+) -> list[str]:
     """Load every data set of the runs once and decode its photographs.
 
+    Returns: what each data set uses and leaves out, and what is doubtful about its classes.
     Raises: what a loader raises if data is missing; ValueError for hyper-parameters that do not fit
     the number of training classes, for losses that have nothing to compare, for checkpoints that
     cannot be resumed, and for other photographs than those of the stored runs.
@@ -59,8 +60,10 @@ def check_data(
     by_data: dict[tuple[str, str, int | None, int | None], list[RunSpec]] = {}
     for spec in specs:
         by_data.setdefault((spec.dataset, spec.split, spec.resize, spec.crop), []).append(spec)
+    described = []
     for (name, split, resize, crop), runs in by_data.items():
         dataset = load(name, data_root, split)
+        described += describe(dataset, data_root)
         classes = len(np.unique(dataset.labels[dataset.split.train]))
         for spec in runs:
             check_hyper_parameters(spec, classes)
@@ -68,6 +71,14 @@ def check_data(
         dataset = dataset.prepare(resize, crop, report)
         check_same_images(dataset, results)
         check_checkpoints(runs, dataset, results, device)
+    return list(dict.fromkeys(described))  # a data set may be used at several sizes
+
+
+def describe(dataset: Dataset, data_root: Path | None) -> list[str]:
+    """A line on what is used of a data set, and one for each remark on it."""
+    images, classes = f"{len(dataset.items):,} images", f"{len(dataset.class_names):,} classes"
+    line = f"{dataset.name}, {dataset.split.protocol}: {images} of {classes}"
+    return [line, *(f"  {remark}" for remark in remarks(dataset, data_root))]
 
 
 def check_hyper_parameters(spec: RunSpec, classes: int) -> None:

@@ -12,10 +12,10 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from bench.datasets.files.download import ADVICE, checksum
+from bench.datasets.files.litter import litter_in
 from bench.datasets.files.work import Report, require_space
 from bench.datasets.source import Archive
 
-_LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db")  # left by file managers, never part of a data set
 _UNREADABLE = (NotImplementedError, RuntimeError)  # unknown compression, encryption
 _DAMAGED = (
     tarfile.TarError,
@@ -131,7 +131,7 @@ def _is_wanted(archive: Path, name: str, plain: bool, folder: bool, names: set[s
         raise ValueError(f"{archive}: {name} is a link or a device; nothing was unpacked")
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name:
         raise ValueError(f"{archive}: {name} is outside the archive's folder; nothing was unpacked")
-    if is_litter(name):
+    if litter_in(name):
         return False
     path = PurePosixPath(name).as_posix()
     if not folder and path in names:
@@ -160,9 +160,3 @@ def _move(aside: Path, into: Path, archive: Path) -> None:
 def _same(one: Path, other: Path) -> bool:
     """Whether both are files of one content, as after a call that was killed while it moved."""
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
-
-
-def is_litter(name: str) -> bool:
-    """Whether a file manager left this file."""
-    parts = PurePosixPath(name).parts
-    return any(part in _LITTER or part.startswith("._") for part in parts)

@@ -7,10 +7,14 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from bench.datasets.files.litter import litter_in
 from bench.datasets.files.photographs import OpenPlace, Photographs
 from bench.datasets.files.work import Progress, on_all_cores
 
 DATA_VARIABLE = "PROXY_BENCH_DATA"
+ONE_COLOUR = 16  # of 256: the values of each colour are nearer to each other in an empty picture
 _JPEG = (".jpg", ".jpeg", ".jfif")
 _TEXT = (".txt", ".csv")
 _SUFFIXES = (*_JPEG, ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -147,24 +151,31 @@ def broken(photographs: Photographs, report: Progress) -> list[str]:
 
     Raises: ValueError if the archive cannot be opened.
     """
-    found: list[str] = []
+    return look_at(photographs, report)[0]
+
+
+def look_at(photographs: Photographs, report: Progress) -> tuple[list[str], list[str]]:
+    """Problems of photographs that cannot be read or decoded, and the names of those that decode to
+    almost one colour, both in order; raises as `broken`."""
+    problems, plain = [], []
     with photographs.opened() as place:
-        problems = on_all_cores(partial(_problem, photographs, place), range(len(photographs)))
-        for done, problem in enumerate(problems, start=1):
-            found += [problem] if problem else []
-            report(done, len(photographs))
-    return found
+        looks = on_all_cores(partial(_look, photographs, place), range(len(photographs)))
+        for position, look in enumerate(looks):
+            problems += [look] if isinstance(look, str) else []
+            plain += [photographs.names[position]] if look is True else []
+            report(position + 1, len(photographs))
+    return problems, plain
 
 
-def _problem(photographs: Photographs, place: OpenPlace, position: int) -> str:
+def _look(photographs: Photographs, place: OpenPlace, position: int) -> str | bool:
+    """The problem of a photograph, or whether it is almost one colour."""
     try:
-        photographs.photograph(place, position)
+        photograph = photographs.photograph(place, position)
     except ValueError as error:
         return str(error)
-    return ""
+    return bool((np.ptp(np.asarray(photograph), axis=(0, 1)) < ONE_COLOUR).all())
 
 
 def is_image(name: str) -> bool:
-    """Whether a file has the name of an image and is not hidden."""
-    base = name.rsplit("/", 1)[-1]
-    return base.lower().endswith(_SUFFIXES) and not base.startswith(".")
+    """Whether a file has the name of an image, and nothing in its path is hidden or litter."""
+    return name.lower().endswith(_SUFFIXES) and not litter_in(name)

@@ -4,13 +4,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from bench.datasets.doubts import equal_files, similar_classes
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import broken, data_root
+from bench.datasets.files.verify import data_root, look_at
 from bench.datasets.files.work import Progress
-from bench.datasets.folder.rows import read_images, unused
+from bench.datasets.folder.left_out import left_out, unused
+from bench.datasets.folder.rows import read_images
 from bench.datasets.folder.splits import RULES, intended
 from bench.datasets.source import Source
 from bench.datasets.types import Dataset
+from bench.suggest import first_names
 
 PREFIX = "folder:"
 
@@ -31,17 +34,37 @@ def load_folder(name: str, root: Path | None, protocol: str) -> Dataset:
 
 
 def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
-    """Decode every image, list files that are not used, and try the splits."""
+    """Decode every image, list files that are not used, and try the splits.
+
+    Also problems: images of almost one colour, equal files and look-alike classes in parts that
+    should share none.
+    """
     folder = _find(name, root)
     rows = read_images(folder)
-    problems = broken(Photographs(folder, tuple(row.path for row in rows)), report)
+    photographs = Photographs(folder, tuple(row.path for row in rows))
+    problems, plain = look_at(photographs, report)
+    if plain:
+        problems.append(
+            f"{folder}: {len(plain):,} of {len(rows):,} images are almost one colour once decoded "
+            f"({first_names(plain)}); look at them, and save those that you see otherwise with 8 "
+            "bits per colour"
+        )
     problems += unused(folder, rows)
     for protocol in intended(rows):
         try:
-            RULES[protocol](name, folder, rows)
+            dataset = RULES[protocol](name, folder, rows)
         except ValueError as error:
             problems.append(str(error))
+        else:
+            problems += similar_classes(dataset)[0]
+            problems += equal_files(dataset)[0]
     return list(dict.fromkeys(problems))  # both protocols of a list may lack the same
+
+
+def left_out_of_folder(name: str, root: Path | None, dataset: Dataset) -> str:
+    """What the folder of a loaded data set holds beside its images; empty if nothing."""
+    folder = _find(name, root)
+    return left_out(folder, read_images(folder), len(dataset.items))
 
 
 def _find(name: str, root: Path | None) -> Path:
@@ -66,6 +89,7 @@ def folder_source(name: str) -> Source:
         FOLDER,
         load=partial(load_folder, name),
         check=partial(check_folder, name),
+        left_out=partial(left_out_of_folder, name),
         by_hand=FOLDER.by_hand.replace("DATA_ROOT", f"DATA_ROOT/{place}"),
     )
 
@@ -80,6 +104,7 @@ FOLDER = Source(
     fingerprints=dict.fromkeys(RULES),
     load=partial(load_folder, "folder"),
     check=partial(check_folder, "folder"),
+    left_out=partial(left_out_of_folder, "folder"),
     photographs=True,
     by_hand="Nothing is downloaded. Put your images into folders named after their classes, "
     "DATA_ROOT/CLASS/IMAGE.jpg, or list them in DATA_ROOT/images.csv with the columns path, label "

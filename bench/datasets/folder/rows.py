@@ -2,21 +2,21 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from bench.datasets.files.csv_records import mistakes, records, uneven
+from bench.datasets.files.litter import is_litter
 from bench.datasets.files.verify import is_image
-from bench.suggest import first_names, unknown
+from bench.suggest import unknown
 
 NAME = "images.csv"
 COLUMNS = ("path", "label", "split", "camera")
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
 NO_CAMERA = -1
-_LITTER = (NAME, "Thumbs.db", "desktop.ini")  # the list, and files of file managers
 
 
 @dataclass(frozen=True)
@@ -148,18 +148,8 @@ def read_classes(folder: Path) -> list[Row]:
     return [Row(path, normalize("NFC", path.split("/")[0])) for path in images]
 
 
-def unused(folder: Path, rows: Iterable[Row]) -> list[str]:
-    """One problem for the files in the folder that no row names."""
-    known = {row.path for row in rows}
-    found = (path for path in files(folder) if os.path.basename(path) not in _LITTER)
-    extra = [path for path in found if path not in known]
-    if not extra:
-        return []
-    return [f"{folder}: files not used as images of a class ({len(extra):,}): {first_names(extra)}"]
-
-
 def files(folder: Path) -> list[str]:
-    """Paths of every file in a folder and below, sorted, without hidden ones.
+    """Paths of every file in a folder and below, sorted, without hidden ones and litter.
 
     Links are followed. Raises: ValueError for a folder that is reached twice, by links or in a
     circle, and for names that are not text; OSError for a folder that cannot be read.
@@ -170,14 +160,18 @@ def files(folder: Path) -> list[str]:
         other = seen.setdefault(os.path.realpath(path), path)
         if other != path:
             raise ValueError(f"{path} and {other} are the same folder; remove the link")
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(path, name) for name in names if not name.startswith(".")]
-    start = os.path.join(folder, "")
-    paths = [path.removeprefix(start).replace(os.sep, "/") for path in found]
+        folders[:] = [name for name in folders if not is_litter(name)]
+        found += [os.path.join(path, name) for name in names if not is_litter(name)]
+    paths = [within(folder, path) for path in found]
     odd = (path for path in paths if any("\ud800" <= sign <= "\udfff" for sign in path))
     # Names in bytes that are not UTF-8, which Python keeps as halves of surrogate pairs.
     mistakes(folder, (f"{path!r}: this name is not text; rename it" for path in odd))
     return sorted(paths)
+
+
+def within(folder: Path, path: str) -> str:
+    """A path from a folder, POSIX style."""
+    return path.removeprefix(os.path.join(folder, "")).replace(os.sep, "/")
 
 
 def _raise(error: OSError) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.datasets.files.litter import is_litter
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.verify import examine, find_place, official_advice, require_published
 from bench.datasets.files.work import Progress
@@ -87,7 +88,10 @@ def _read_names(root: Path | None) -> tuple[Path, Names]:
             f"market1501 is not complete: {', '.join(absent)} missing from {folder}; {advice}"
         )
     listed = {part: sorted(os.listdir(folder / part)) for part in NAMES}
-    return folder, {p: [name for name in listed[p] if name.endswith(".jpg")] for p in NAMES}
+    return folder, {
+        part: [name for name in names if name.endswith(".jpg") and not is_litter(name)]
+        for part, names in listed.items()
+    }
 
 
 def _files(names: Names) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from bench.datasets.files.decode import naming_image
+from bench.datasets.files.litter import litter_in
 from bench.datasets.files.photographs import OpenPlace, Photographs
-from bench.datasets.files.unpack import is_litter
 from bench.datasets.files.verify import differences, find_place
 from bench.datasets.files.work import Progress
 
@@ -88,7 +88,7 @@ def _names(place: OpenPlace, part: str) -> list[str]:
     return [
         name
         for name in place.names()
-        if not is_litter(name) and (place.archive or name.startswith(f"{part}/"))
+        if not litter_in(name) and (place.archive or name.startswith(f"{part}/"))
     ]
 
 

@@ -36,7 +36,10 @@ def folder(names: Names, tmp_path: Path) -> Path:
 
 def test_genuine_names_have_the_published_counts(folder: Path, tmp_path: Path) -> None:
     for part in NAMES:
-        (folder / part / "Thumbs.db").touch()
+        for litter in ("Thumbs.db", "._0002_c1s1_000451_03.jpg", "desktop.ini", ".x.jpg"):
+            (folder / part / litter).touch()
+        (folder / part / "@eaDir").mkdir()
+        (folder / part / "@eaDir" / "a.jpg").touch()
     market = load("market1501", tmp_path, "re-identification")
     parts = market.split.parts()
     labels = {part: market.labels[positions].tolist() for part, positions in parts.items()}

@@ -244,7 +244,10 @@ def test_missing_and_surplus_images_are_problems(photographs: Photographs) -> No
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a/b.JPG", True), ("b.tiff", True), ("b.txt", False), ("a/._b.jpg", False), ("jpg", False)],
+    [
+        *[("a/b.JPG", True), ("b.tiff", True), ("a/thumbnails of birds/b.jpg", True)],
+        *[("b.txt", False), ("a/._b.jpg", False), ("jpg", False), ("a/@eaDir/b.jpg", False)],
+    ],
 )
 def test_images_are_known_by_their_names(name: str, expected: bool) -> None:
     assert is_image(name) == expected

@@ -75,7 +75,7 @@ def test_the_data_root_itself_is_a_folder_too(root: Path, monkeypatch: pytest.Mo
 
 def test_nested_images_belong_to_the_class_and_hidden_ones_to_none(root: Path) -> None:
     more = ["ant/2019/spring/a.JPEG", "ant/2019/b.TIFF"]
-    write_pictures(root / "zoo", more)
+    write_pictures(root / "zoo", more, first=60)
     hidden = [".trash/a.png", "ant/.thumbnails/a.png", "ant/.a.png", "ant/._b.png"]
     write_pictures(root / "zoo", hidden)
     (root / "zoo" / "Thumbs.db").write_bytes(b"x")

@@ -1,0 +1,206 @@
+"""What is left out of a user's folder, equal files, look-alike classes and empty pictures."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.cli.data import split_lines
+from bench.datasets import load, remarks, verify
+from bench.running.preflight import describe
+from tests.support.photographs import write_pictures
+from tests.support.tiny import quiet
+
+NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
+ROWS = [f"{name},{name[0]}" for name in NAMES]
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))
+    write_pictures(tmp_path / "data" / "zoo", NAMES)
+    return tmp_path / "data" / "zoo"
+
+
+def _verify(zoo: Path) -> list[str]:
+    return verify("folder:zoo", zoo.parent, quiet)
+
+
+def _remarks(zoo: Path, protocol: str = "class-disjoint") -> list[str]:
+    return remarks(load("folder:zoo", zoo.parent, protocol), zoo.parent)
+
+
+def _list(zoo: Path, rows: list[str], header: str = "path,label") -> None:
+    (zoo / "images.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+
+
+def test_of_clean_images_only_their_number_is_said(zoo: Path) -> None:
+    dataset = load("folder:zoo", zoo.parent, "class-disjoint")
+    assert describe(dataset, zoo.parent) == ["folder:zoo, class-disjoint: 14 images of 7 classes"]
+    assert len(split_lines("folder:zoo", zoo.parent)) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("@eaDir/a.png@SynoEAStream/SYNOFILE_THUMB_M.jpg", "a/@eaDir/0.png", "#recycle/a/0.png"),
+        *("$RECYCLE.BIN/S-1-5/0.png", "__MACOSX/a/._0.png", "lost+found/0.png", "a/Thumbs/0.jpg"),
+        *("thumbnails/0.png", "a/Thumbnails/0.png", "a/.thumbnails/0.png", "a/._0.png", "._a.jpg"),
+        *("a/THUMBS.DB", "a/Desktop.ini", "DESKTOP.INI", ".DS_Store", ".git/x/y", "Icon\r"),
+        *(
+            "System Volume Information/x.dat",
+            "a/0.xmp",
+            "a/0.AAE",
+            "a/2.jpg.crdownload",
+            "a/0.png~",
+        ),
+        *(".Trash-1000/files/0.png", "a/~$0.png", "@Recycle/a/0.png", "a/_vti_cnf/0.jpg"),
+    ],
+)
+def test_litter_is_left_out_at_any_depth_in_any_case(zoo: Path, name: str) -> None:
+    before = load("folder:zoo", zoo.parent, "class-disjoint")
+    write_pictures(zoo, [name], first=80)
+    assert load("folder:zoo", zoo.parent, "class-disjoint").fingerprint == before.fingerprint
+    assert _verify(zoo) == []
+    (remark,) = _remarks(zoo)
+    assert remark.startswith("left out: 1 file hidden or of other programs (")
+
+
+def test_a_folder_of_the_system_that_cannot_be_read_is_passed_by(zoo: Path) -> None:
+    (zoo / "lost+found").mkdir(mode=0)
+    assert _verify(zoo) == []
+
+
+def test_a_list_may_name_any_folder(zoo: Path) -> None:
+    (name,) = write_pictures(zoo, ["thumbnails/x.png"], first=80)
+    _list(zoo, [*ROWS, f"{name},a"])
+    assert len(load("folder:zoo", zoo.parent, "class-disjoint").items) == 15
+    assert _remarks(zoo) == []
+
+
+def test_everything_that_is_not_used_is_said_with_the_reason(zoo: Path) -> None:
+    for name in ("a/1.avif", "a/2.avif", "b/1.HEIC", "c/readme"):
+        (zoo / name).write_bytes(b"x")
+    write_pictures(zoo, ["top.jpg", ".hidden/x.png", "a/@eaDir/y.png", "a/@eaDir/z.png"], first=60)
+    (zoo / "owl").mkdir()
+    (zoo / "yak").mkdir()
+    (zoo / "yak" / "1.jp2").write_bytes(b"x")
+    assert _remarks(zoo) == [
+        "left out: 1 image not in the folder of a class (top.jpg); 5 files of formats that are not "
+        "read (.avif 2, .heic 1, without a suffix 1, .jp2 1); 2 class folders without an image "
+        "(owl, yak); 3 files hidden or of other programs (@eaDir 2, .hidden 1)"
+    ]
+    problems = _verify(zoo)
+    assert problems[0].startswith(f"{zoo}: files not used as images of a class (6): a/1.avif, ")
+    assert problems[1] == f"{zoo}: class folders without an image (2): owl, yak"
+
+
+def test_of_a_list_images_that_it_does_not_name_and_junk_are_said(zoo: Path) -> None:
+    write_pictures(zoo, ["g/7.png"], first=80)
+    _list(zoo, [*(f"{row},train" for row in ROWS), "g/7.png,-1,gallery"], "path,label,split")
+    write_pictures(zoo, ["h/1.png"], first=90)
+    expected = "left out: 1 image not listed in images.csv (h/1.png); 1 image listed as junk"
+    assert _remarks(zoo) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        ("Heron", "heron", "'Heron' (2 images) and 'heron' (2 images)"),
+        ("03", "3", "'03' (2 images) and '3' (2 images)"),
+        ("heron", "heron\u200b", r"'heron' (2 images) and 'heron\u200b' (2 images)"),
+        ("heron", "h\u0435ron", r"'heron' (2 images) and 'h\u0435ron' (2 images)"),
+        ("gr\u00fc", "Gr\u00fc", "'Gr\u00fc' (2 images) and 'gr\u00fc' (2 images)"),
+    ],
+)
+def test_classes_that_look_alike_are_named_and_stay_apart(
+    zoo: Path, one: str, other: str, shown: str
+) -> None:
+    rows = ROWS + [f"x{i}.png,{label}" for i, label in enumerate([one, one, other, other])]
+    write_pictures(zoo, [f"x{i}.png" for i in range(4)], first=80)
+    splits = ["train"] * 6 + ["val"] * 4 + ["test"] * 8
+    _list(zoo, [",".join(row) for row in zip(rows, splits, strict=True)], "path,label,split")
+    assert {one, other} <= set(load("folder:zoo", zoo.parent, "official").class_names)
+    assert _verify(zoo) == []
+    assert _remarks(zoo, "official") == [f"classes that look alike are kept apart: {shown}"]
+    assert split_lines("folder:zoo", zoo.parent)[-1].endswith(shown)
+
+
+@pytest.mark.parametrize(("one", "twin"), [("Zo", "zo"), ("0", "\uff10"), ("-1.50", "\u22121.5")])
+def test_look_alikes_in_training_and_test_are_a_problem(zoo: Path, one: str, twin: str) -> None:
+    """The first of the classes by code points trains, the last tests."""
+    (zoo / "a").rename(zoo / one)
+    (zoo / "g").rename(zoo / twin)
+    (problem,) = _verify(zoo)
+    assert problem.startswith(
+        f"classes that look alike are trained and tested by class-disjoint: {one!r} (2 images) and "
+    )
+    assert problem.endswith(" (2 images); give them one label if they are one class")
+    assert _remarks(zoo) == [problem]
+
+
+def test_equal_files_in_two_parts_or_classes_are_a_problem(zoo: Path) -> None:
+    (zoo / "g" / "1.png").write_bytes((zoo / "a" / "0.png").read_bytes())
+    assert _verify(zoo) == [
+        "2 equal files are in different classes or parts: a/0.png (a, train) = g/1.png (g, test)"
+    ]
+    (zoo / "f" / "0.png").write_bytes((zoo / "g" / "1.png").read_bytes())
+    (problem,) = _verify(zoo)
+    assert problem.endswith("a/0.png (a, train) = f/0.png (f, test) = g/1.png (g, test)")
+
+
+def test_equal_files_of_one_class_are_named_in_one_part_and_a_problem_in_two(zoo: Path) -> None:
+    write_pictures(zoo, ["a/2.png", "a/3.png"], first=70)
+    for name in ("a/2.png", "a/3.png", "g/1.png"):
+        other = "a/0.png" if name[0] == "a" else "g/0.png"
+        (zoo / name).write_bytes((zoo / other).read_bytes())
+    assert _verify(zoo) == []
+    assert split_lines("folder:zoo", zoo.parent)[1:] == [
+        "5 equal files are several images of one class: a/0.png (a, train) = a/2.png (a, train) = "
+        "a/3.png (a, train), g/0.png (g, test) = g/1.png (g, test)"
+    ]
+    write_pictures(zoo, ["a/4.png"], first=95)
+    splits = ["test", *["train"] * 3, "test", *["train"] * 4, *["val"] * 4, *["test"] * 4]
+    names = sorted([*NAMES, "a/2.png", "a/3.png", "a/4.png"])
+    rows = [f"{name},{name[0]},{split}" for name, split in zip(names, splits, strict=True)]
+    _list(zoo, rows, "path,label,split")
+    (problem,) = _verify(zoo)
+    assert "a/0.png (a, test) = a/2.png (a, train) = a/3.png (a, train)" in problem
+
+
+def test_equal_files_of_query_and_gallery_are_a_problem(zoo: Path) -> None:
+    splits = ["train"] * 4 + ["val"] * 4 + ["query", "gallery"] * 3
+    rows = [f"{name},{name[0]},{split}" for name, split in zip(NAMES, splits, strict=True)]
+    _list(zoo, rows, "path,label,split")
+    assert _verify(zoo) == []
+    (zoo / "e" / "1.png").write_bytes((zoo / "e" / "0.png").read_bytes())
+    (problem,) = _verify(zoo)
+    assert problem.endswith("e/0.png (e, query) = e/1.png (e, gallery)")
+
+
+def _png(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "named"),
+    [(0, 0, True), (255, 255, True), (0, 15, True), (240, 255, True), (100, 140, False)],
+)
+def test_pictures_of_almost_one_colour_are_named(
+    zoo: Path, low: int, high: int, named: bool
+) -> None:
+    values = np.linspace(low, high, 64).astype(np.uint8).reshape(8, 8)
+    (zoo / "a" / "0.png").write_bytes(_png(values))
+    found = f"{zoo}: 1 of 14 images are almost one colour once decoded (a/0.png); look at them, and"
+    assert [problem.startswith(found) for problem in _verify(zoo)] == [True] * named
+
+
+def test_a_drawing_with_a_single_stroke_is_not_empty(zoo: Path) -> None:
+    paper = np.full((105, 105), 255, np.uint8)
+    paper[50, 50:53] = 0
+    (zoo / "a" / "0.png").write_bytes(_png(paper))
+    assert _verify(zoo) == []
