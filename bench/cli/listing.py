@@ -48,7 +48,13 @@ def find_run(text: str, results: Path) -> Run:
 def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything else in `run.json`."""
     title = printable(run.name)
-    scores = Table("metric", "test", "untrained network", title=title, caption=run.problem)
+    scores = Table(
+        "metric",
+        "test",
+        "untrained network",
+        title=title,
+        caption=run.problem and printable(run.problem),
+    )
     for metric in ordered(run.scores):
         before = run.record["untrained"].get(metric)
         shown = "" if before is None else f"{before:.4g}"

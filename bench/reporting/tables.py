@@ -33,7 +33,7 @@ def templates(package: str = "bench.reporting") -> "Environment":
 
 def plain(text: str) -> str:
     """Text that Markdown prints as it is, on one line."""
-    return escaped(" ".join(text.split()))
+    return escaped(printable(" ".join(text.split())))
 
 
 def escaped(text: str) -> str:
