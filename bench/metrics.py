@@ -6,6 +6,7 @@ one row here. A stored score without a row is shown under its key, in the family
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 FAMILIES = (
     "Re-identification",
@@ -25,8 +26,8 @@ class Metric:
     """How one score is shown.
 
     Attributes: heading, of its column; family, of `FAMILIES`, whose table shows it; definition, for
-    readers; lower_is_better; percent, whether the value in 0..1 is printed in percent; also_in,
-    another family whose table repeats it.
+    readers; lower_is_better; percent, whether it is a share, at most 1 and printed in percent, or
+    a count; lowest, of a share; also_in, another family whose table repeats it.
     """
 
     heading: str
@@ -34,6 +35,7 @@ class Metric:
     definition: str
     lower_is_better: bool = False
     percent: bool = True
+    lowest: float = 0
     also_in: str = ""
 
 
@@ -90,9 +92,9 @@ METRICS = {
     "nmi": Metric("NMI", "Retrieval", CLUSTERING, also_in="Clustering"),
     "nmi_min": Metric("NMI lowest", "Clustering", SPREAD),
     "nmi_max": Metric("NMI highest", "Clustering", SPREAD),
-    "ami": Metric("AMI", "Clustering", CLUSTERING),
-    "ami_min": Metric("AMI lowest", "Clustering", SPREAD),
-    "ami_max": Metric("AMI highest", "Clustering", SPREAD),
+    "ami": Metric("AMI", "Clustering", CLUSTERING, lowest=-inf),
+    "ami_min": Metric("AMI lowest", "Clustering", SPREAD, lowest=-inf),
+    "ami_max": Metric("AMI highest", "Clustering", SPREAD, lowest=-inf),
     "r_precision": Metric(
         "R-Precision",
         "Further retrieval scores",

@@ -44,7 +44,7 @@ def curves(runs: Sequence[Run]) -> "pd.DataFrame":
 
     Columns: `run`, `dataset`, `split`, `method`, `loss`, `seed`; `step`, `epoch`, `images`,
     `seconds`, `training_loss`, and the scores on the validation images in 0..1.
-    Raises: ValueError or OSError if a curve cannot be read.
+    Raises: StoredRunError if a curve is missing or was changed.
     """
     import pandas as pd
 

@@ -90,13 +90,22 @@ class RunSpec(Budget):
     @property
     def run_name(self) -> str:
         """Name of the run's directory, e.g. `glyphs-proxy-nca-s0-1f0c4a9e2b77`."""
-        return f"{slug(self.dataset)}-{slug(self.method)}-s{self.seed}-{self.spec_id}"
+        return self.name_with(self.spec_id)
+
+    def name_with(self, spec_id: str) -> str:
+        """`run_name` with an id that was stored."""
+        return f"{slug(self.dataset)}-{slug(self.method)}-s{self.seed}-{spec_id}"
 
 
 def digest(value: object) -> str:
-    """First 12 hexadecimal digits of the SHA-256 over a value's canonical JSON."""
+    """First 12 hexadecimal digits of `sha256`."""
+    return sha256(value)[:12]
+
+
+def sha256(value: object) -> str:
+    """SHA-256 over a value's canonical JSON."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def slug(text: str) -> str:

@@ -61,7 +61,7 @@ class Shelf:
     @cached_property
     def browsable(self) -> tuple[Run, ...]:
         """Runs that kept the neighbors of their queries; all runs if none did."""
-        return tuple(run for run in self.runs if run.files.queries.exists()) or self.runs
+        return tuple(run for run in self.runs if run.files.queries.name in run.digests) or self.runs
 
     def run(self, name: str) -> Run:
         """The browsable run of that name, or the first if there is none."""

@@ -11,36 +11,31 @@ from rich.text import Text
 from bench.datasets import DATASETS
 from bench.metrics import describe, ordered
 from bench.spec import RunSpec
-from bench.store.runs import Run, RunDir, StoredRunError, load_run, scan
+from bench.store.runs import Run, RunDir, directories, load_run, read_runs
 from bench.suggest import printable
 from bench.suites import load_suite, names
 from bench.suites.arguments import declared_losses
 
 
 def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
-    """Stored runs among `specs`, their problems and the errors of those that cannot be read."""
-    runs, problems = [], []
-    for files in (RunDir.of(results, spec) for spec in specs):
-        if files.finished:
-            try:
-                runs.append(load_run(files))
-            except StoredRunError as error:
-                problems.append(str(error))
-    return runs, problems + [f"{run.name}: {run.problem}" for run in runs if run.problem]
+    """Stored runs among `specs`, their problems and the errors of those that are damaged."""
+    runs, errors = read_runs(RunDir.of(results, spec) for spec in specs)
+    problems = [f"{run.name}: {run.problem}" for run in runs if run.problem]
+    return runs, [*map(str, errors), *problems]
 
 
 def find_run(text: str, results: Path) -> Run:
     """The one stored run whose name or id starts with `text`.
 
-    Raises: ValueError if there is none or more than one.
+    Raises: ValueError if there is none or more than one, or if it is damaged.
     """
-    runs, problems = scan(results)
-    found = [run for run in runs if text in (run.name[: len(text)], run.spec_id[: len(text)])]
+    stored = [files for files in directories(results) if files.finished]
+    found = [files for files in stored if text in (files.name[: len(text)], files.id[: len(text)])]
     if len(found) == 1:
-        return found[0]
-    names = [run.name for run in found or runs]
-    names += [str(problem) for problem in problems]
-    listed = "\n".join(f"  {name}" for name in names) or "  (none)"
+        run = load_run(found[0])
+        run.check_files()
+        return run
+    listed = "\n".join(f"  {files.name}" for files in found or stored) or "  (none)"
     problem = "several runs match" if found else "no run matches"
     raise ValueError(f"{problem} {text!r} in {results}; there are:\n{listed}")
 
@@ -72,20 +67,28 @@ def run_tables(run: Run) -> list[Table]:
     return [scores, curve, facts]
 
 
-def status_table(specs: Sequence[RunSpec], results: Path) -> Table:
-    """The state of every run."""
-    stored = sum(RunDir.of(results, spec).finished for spec in specs)
-    title = printable(f"{stored} of {len(specs)} runs are stored in {results}")
+def status_table(specs: Sequence[RunSpec], runs: Iterable[Run], results: Path) -> Table:
+    """The state of every run; `runs` are those that are stored and whole."""
+    stored = {run.name: run for run in runs}
+    title = printable(f"{len(stored)} of {len(specs)} runs are stored in {results}")
     table = Table("run", "state", title=title)
     for spec in specs:
-        state = describe_state(RunDir.of(results, spec), spec.steps)
+        run, files = stored.get(spec.run_name), RunDir.of(results, spec)
+        state = finished_state(run) if run else describe_state(files, spec.steps)
         table.add_row(spec.run_name, printable(state))
     return table
 
 
+def finished_state(run: Run) -> str:
+    found = f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
+    return f"{found}; {run.problem}" if run.problem else found
+
+
 def describe_state(files: RunDir, steps: int) -> str:
-    """State of one run with its scores, step or error."""
+    """State of a run that is not stored, with its step or error."""
     match files.state:
+        case "finished":
+            return "damaged: see the problem below"
         case "running":
             return f"running, step {files.step or 0} of {steps}"
         case "failed":
@@ -94,12 +97,6 @@ def describe_state(files: RunDir, steps: int) -> str:
             return "interrupted; `run` resumes it"
         case "waiting":
             return "not started"
-    try:
-        run = load_run(files)
-    except StoredRunError as error:
-        return f"unreadable: {error}"
-    found = f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
-    return f"{found}; {run.problem}" if run.problem else found
 
 
 def suites_table() -> Table:

@@ -37,6 +37,7 @@ def run(
     device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
+    from bench.cli.listing import stored_runs
     from bench.cli.progress import show_sweep, show_work
     from bench.cli.report import finish
     from bench.running.preflight import check_data, check_device, check_results, to_check
@@ -47,8 +48,11 @@ def run(
     chosen = load_suite(suite)
     specs = chosen.specs
     check_results(results)
-    stored, missing = missing_runs(specs, results)
+    stored, problems = stored_runs(specs, results)
     print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
+    _, missing = missing_runs(specs, results)
+    for problem in problems if missing else []:  # else the report soon lists them
+        print_line(console, f"problem: {problem}")
     check_device(device)
     processes = jobs or (cores() if device == "cpu" else 1)
     end_like_ctrl_c()
@@ -84,10 +88,16 @@ def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
 @app.command()
 def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     """Show the state of every run of SUITE."""
-    from bench.cli.listing import status_table
+    from bench.cli.listing import status_table, stored_runs
     from bench.suites import load_suite
 
-    plain_console().print(status_table(load_suite(suite).specs, results))
+    console, specs = plain_console(), load_suite(suite).specs
+    runs, problems = stored_runs(specs, results)
+    console.print(status_table(specs, runs, results))
+    for problem in problems:
+        print_line(console, f"problem: {problem}")
+    if problems:
+        raise typer.Exit(1)
 
 
 @app.command()

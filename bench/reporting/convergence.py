@@ -71,7 +71,7 @@ def read_curves(
     for run in runs:
         try:
             found.append(read_curve(run).assign(method=methods[run.name]))
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             problems.append(f"{run.name} is left out of the convergence numbers: {error}")
     table = pd.concat(found[1:] or found, ignore_index=True)
     return table.sort_values(["method", "seed"], kind="stable", ignore_index=True), problems
@@ -80,18 +80,14 @@ def read_curves(
 def read_curve(run: Run) -> "pd.DataFrame":
     """The validations of one run.
 
-    Raises: ValueError or OSError naming the file if it is missing, damaged or has fewer than four
+    Raises: ValueError naming the file if it is missing, was changed or has fewer than four
     validations, that of the untrained network included.
     """
-    path = run.directory / "curve.jsonl"
-    try:
-        curve = curves([run]).astype(dict.fromkeys((*AXES, *SCORES), np.float64))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read ({error!r})") from error
+    curve = curves([run]).astype(dict.fromkeys((*AXES, *SCORES), np.float64))
     if len(curve) <= LAST:
         raise ValueError(
-            f"{path} has {len(curve)} validations, convergence needs at least {LAST + 1}; "
-            "lower `evaluate_every`"
+            f"{run.files.curve} has {len(curve)} validations, convergence needs at least "
+            f"{LAST + 1}; lower `evaluate_every`"
         )
     return curve
 

@@ -142,7 +142,7 @@ def check_same_images(dataset: Dataset, results: Path) -> None:
         return
     same_name = {"dataset": dataset.name, "split": dataset.split.protocol}
     for run in scan(results)[0]:
-        found = run.record["split"]["fingerprint"], run.record.get("data_checksum")
+        found = run.record["split"]["fingerprint"], run.record["data_checksum"]
         same = found == (dataset.fingerprint, dataset.checksum)
         if same_name.items() <= run.spec.items() and not same:
             raise ValueError(

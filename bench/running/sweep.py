@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.running.worker import BUSY, FINISHED, FULL, INTERRUPTED, Job
 from bench.spec import RunSpec
-from bench.store.runs import Doing, RunDir, load_run
+from bench.store.runs import Doing, RunDir
 
 POLL_SECONDS = 0.2
 
@@ -73,18 +73,11 @@ class StoppedAtOnceError(KeyboardInterrupt):
 
 
 def missing_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[RunSpec], list[RunSpec]]:
-    """Specifications that are stored, and those that are not.
-
-    Raises: StoredRunError if a stored one cannot be read, so that it is never overwritten.
-    """
-    stored, missing = [], []
+    """Specifications that are stored, perhaps damaged, and those that are not."""
+    stored: list[RunSpec] = []
+    missing: list[RunSpec] = []
     for spec in specs:
-        files = RunDir.of(results, spec)
-        if files.finished:
-            load_run(files)
-            stored.append(spec)
-        else:
-            missing.append(spec)
+        (stored if RunDir.of(results, spec).finished else missing).append(spec)
     return stored, missing
 
 

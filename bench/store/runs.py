@@ -1,7 +1,8 @@
 """Stored runs: one directory per run, finished exactly when `run.json` exists. Needs no torch.
 
 <results>/runs/<run name>/
-    run.json                scores, resolved specification, split, environment; written last
+    run.json                scores, resolved specification, split, environment, digests of the
+                            other files and of itself; written last
     curve.jsonl             one line per validation: step, epoch, images, seconds, loss, scores
     embeddings.safetensors  embeddings (N, D) float32 and labels (N,) of the test images, queries
                             first if the gallery is separate
@@ -18,9 +19,10 @@
                             the test images of a split, for the browser
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,13 +32,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from bench.spec import RunSpec
+from bench.store.contents import check_curve, check_queries, check_roc
+from bench.store.record import SCHEMA, StoredFile, check_record, sealed
 
-SCHEMA = 2  # layout of the files above; a run with another number is refused
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
 Doing = Literal["training", "validating", "scoring"]
+
+
+UNREADABLE = (  # errors of reading and parsing
+    *(OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError),
+    *(SafetensorError, KeyError, TypeError),
+)
 
 
 class StoredRunError(ValueError):
@@ -65,8 +74,21 @@ class RunDir:
         return cls(results / "runs" / spec.run_name)
 
     @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def id(self) -> str:
+        """The specification's id, with which the name ends."""
+        return self.name.rpartition("-")[2]
+
+    @property
     def finished(self) -> bool:
-        return self.record.exists()
+        """Whether `run.json` exists; taken to be so in a directory that cannot be looked into."""
+        try:
+            return self.record.exists()
+        except PermissionError:
+            return True
 
     @property
     def state(self) -> State:
@@ -151,7 +173,8 @@ class Run:
     `spec_id`, `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts),
     `data_checksum`, `scores` and `untrained` (metric -> value in 0..1, or a number of queries),
     `cost` (seconds, images), `trained` (whether any step had a gradient other than 0), `parameters`
-    (count, sha256) and `environment`.
+    (count, sha256), `environment`, `files` (name -> digest of each file that it keeps) and
+    `digest`, of all other fields.
     """
 
     directory: Path
@@ -187,42 +210,100 @@ class Run:
         steps = f"each of its {self.spec['steps']:,} steps"
         return f"nothing was trained, because the gradient was 0 at {steps}"
 
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """SHA-256 of the files that the run keeps, by name."""
+        digests: Mapping[str, str] = self.record["files"]
+        return digests
+
     @cached_property
     def curve(self) -> list[dict[str, Any]]:
-        """Validation points in order of step, without an incomplete last line after a kill."""
-        text = self.files.curve.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        """Validation points in order of step."""
+        path = self.files.curve
+        with naming(path):
+            return [json.loads(line) for line in self._read(path).decode().splitlines()]
 
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:
         """Per query of the test split, in the order of its pictures: `neighbors` (Q, K) positions
         among the test images, `similarities` (Q, K), `relevant` (Q,) number of positives,
         `first_hit` (Q,) rank from 1 or 0 for none, `average_precision` and `r_precision` (Q,)."""
-        return load_arrays(self.files.queries)
+        return self._arrays(self.files.queries)
 
     @cached_property
     def roc(self) -> dict[str, np.ndarray] | None:
         """Shares `far` and `tar` (200,) of impostor and genuine pairs accepted, or None."""
-        return load_arrays(self.files.roc) if self.files.roc.exists() else None
+        path = self.files.roc
+        return self._arrays(path) if path.name in self.digests else None
+
+    def check_files(self) -> None:
+        """Compare every file that the run keeps with its digest and with `run.json`.
+
+        Raises: StoredRunError naming the first file that is missing, changed or contradicts it.
+        """
+        checks: dict[str, Callable[[Path], None]] = {
+            "curve.jsonl": lambda path: check_curve(self.curve, self.spec),
+            "queries.safetensors": lambda path: check_queries(self._arrays(path), self.record),
+            "roc.safetensors": lambda path: check_roc(self._arrays(path)),
+        }
+        for name in self.digests:
+            path = self.directory / name
+            with naming(path):
+                checks.get(name, self._compare)(path)
+
+    def _arrays(self, path: Path) -> dict[str, np.ndarray]:
+        content = self._read(path)
+        with naming(path):
+            arrays: dict[str, np.ndarray] = load(content)
+        return arrays
+
+    def _read(self, path: Path) -> bytes:
+        """The content of a file that the run keeps, which must be what it stored."""
+        if path.name not in self.digests:
+            raise damage(path, "was not kept")
+        with naming(path):
+            content = path.read_bytes()
+            self._match(path, hashlib.sha256(content).hexdigest())
+        return content
+
+    def _compare(self, path: Path) -> None:
+        self._match(path, digest_of(path))
+
+    def _match(self, path: Path, found: str) -> None:
+        if found != (stored := self.digests[path.name]):
+            raise ValueError(
+                f"was changed after the run: it has the digest {found[:12]}, run.json {stored[:12]}"
+            )
 
 
 def save_run(files: RunDir, record: Mapping[str, Any]) -> None:
     """Write `run.json`, after everything else: from then on the run counts as finished."""
-    _write_json(files.record, {"schema": SCHEMA, **record})
+    paths = [files.path / name for name in get_args(StoredFile)]
+    digests = {path.name: digest_of(path) for path in paths if path.exists()}
+    write_record(files, {**record, "files": digests})
+
+
+def write_record(files: RunDir, record: Mapping[str, Any]) -> None:
+    """Write `run.json` with its schema and digest."""
+    content = json.loads(json.dumps({**record, "schema": SCHEMA}, allow_nan=False))
+    _write_json(files.record, sealed(content))
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_run(files: RunDir) -> Run:
-    """Read a finished run.
+    """Read a finished run and check its `run.json`, but not yet its other files.
 
-    Raises: StoredRunError naming the file if `run.json` is not readable or of another schema.
+    Raises: StoredRunError naming the file if it cannot be read, was changed, contradicts itself or
+    is of another schema.
     """
     path, directory = files.record, files.path
-    try:
+    with naming(path):
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise StoredRunError(
-            f"{path} cannot be read ({error}); delete {directory} to run it again"
-        ) from error
     found = record.get("schema") if isinstance(record, dict) else None
     if found != SCHEMA:
         raise StoredRunError(
@@ -230,23 +311,56 @@ def load_run(files: RunDir) -> Run:
             "nothing was changed. Read it with the version that wrote it, "
             "or choose another folder with --results"
         )
-    missing = {"spec_id", "spec", "split", "scores", "environment"} - record.keys()
-    if missing:
-        raise StoredRunError(
-            f"{path} lacks {', '.join(sorted(missing))}; delete {directory} to run it again"
-        )
+    with naming(path):
+        name = check_record(record)
+    if directory.name != name:
+        raise StoredRunError(f"{path} is that of the run {name}; rename its directory or delete it")
     return Run(directory, record)
 
 
-def scan(results: Path) -> tuple[list[Run], list[StoredRunError]]:
-    """All finished runs under `<results>/runs`, by name, and the errors of unreadable ones."""
+def read_runs(directories: Iterable[RunDir]) -> tuple[list[Run], list[StoredRunError]]:
+    """The finished runs, all their files checked, and the errors of those that are damaged."""
     runs, problems = [], []
-    for path in sorted((results / "runs").glob("*/run.json")):
-        try:
-            runs.append(load_run(RunDir(path.parent)))
-        except StoredRunError as error:
-            problems.append(error)
+    for files in directories:
+        if files.finished:
+            try:
+                run = load_run(files)
+                run.check_files()
+            except StoredRunError as error:
+                problems.append(error)
+            else:
+                runs.append(run)
     return runs, problems
+
+
+def directories(results: Path) -> list[RunDir]:
+    """All run directories under `<results>/runs`, by name."""
+    folder = results / "runs"
+    return [RunDir(path) for path in sorted(folder.iterdir())] if folder.exists() else []
+
+
+def scan(results: Path) -> tuple[list[Run], list[StoredRunError]]:
+    """`read_runs` of all run directories under `<results>/runs`, by name."""
+    return read_runs(directories(results))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn every error of a damaged file into one that names the file and the way out."""
+    try:
+        yield
+    except StoredRunError:
+        raise
+    except FileNotFoundError as error:
+        raise damage(path, "is missing") from error
+    except UNREADABLE as error:
+        raise damage(path, f"cannot be read ({error})") from error
+    except ValueError as error:
+        raise damage(path, str(error)) from error
+
+
+def damage(path: Path, what: str) -> StoredRunError:
+    return StoredRunError(f"{path} {what}; delete {path.parent} to run it again")
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -254,18 +368,6 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic(path) as temporary:
         temporary.write_bytes(save(contiguous, dict(metadata)))
-
-
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read named arrays.
-
-    Raises: StoredRunError naming the file if it is missing or damaged.
-    """
-    try:
-        arrays: dict[str, np.ndarray] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise StoredRunError(f"{path} cannot be read ({error})") from error
-    return arrays
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -95,9 +94,8 @@ def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
 def source_of(path: Path) -> str | None:
     """The `source` of stored thumbnails; None where there are none that can be read."""
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return str(file["source"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return load_thumbnails(path).source
+    except StoredRunError:
         return None
 
 
@@ -109,15 +107,38 @@ def load_thumbnails(path: Path) -> Thumbnails:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             keys = ("jpegs", "ends", "side") if "jpegs" in file else ("images",)
-            return Thumbnails(
+            thumbnails = Thumbnails(
                 {key: file[key] for key in keys},
                 file["labels"],
                 tuple(map(str, file["class_names"])),
                 tuple(map(str, file["items"])),
                 str(file["source"]),
             )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        check_thumbnails(thumbnails)
+    except Exception as error:  # of NumPy, zipfile, zlib and more: any damage
         raise StoredRunError(
             f"{path} cannot be read ({error}); "
             "delete it and one run on this data set, and run the suite again"
         ) from error
+    return thumbnails
+
+
+def check_thumbnails(thumbnails: Thumbnails) -> None:
+    """Raises: ValueError unless the arrays fit each other."""
+    files, labels = thumbnails.files, thumbnails.labels
+    if any(array.dtype != np.uint8 for name, array in files.items() if name in ("images", "jpegs")):
+        raise ValueError("its pixels are not bytes")
+    if labels.dtype.kind != "i" or not len(thumbnails) == len(labels) == len(thumbnails.items):
+        counts = f"{len(thumbnails)} pictures, {len(labels)} labels, {len(thumbnails.items)} names"
+        raise ValueError(f"it holds {counts}")
+    if labels.min() < 0 or labels.max() >= len(thumbnails.class_names):
+        raise ValueError(f"it holds labels beyond its {len(thumbnails.class_names)} class names")
+    if "ends" in files and not ordered(files["ends"], len(files["jpegs"])):
+        raise ValueError("its pictures do not lie one after another")
+
+
+def ordered(ends: np.ndarray, size: int) -> bool:
+    """Whether bytes rise to the end of the file."""
+    return bool(
+        ends.dtype.kind == "i" and (np.diff(ends, prepend=0) > 0).all() and ends[-1] == size
+    )

@@ -87,9 +87,9 @@ def test_tables_show_every_name_literally(results: Path) -> None:
     report = printed(*console_tables(summarise(runs)))
     for name in [*MARKUP, *FORMULAS]:
         assert name[:6].split()[0] in report  # longer ones are folded
-    for table in (report, printed(*run_tables(runs[0])), printed(status_table([], results))):
+    for table in (report, printed(*run_tables(runs[0])), printed(status_table([], [], results))):
         assert "\x1b" not in table
-    assert r"[/x] \x1b[31m" in printed(status_table([], results))
+    assert r"[/x] \x1b[31m" in printed(status_table([], [], results))
 
 
 @pytest.mark.parametrize("terminal", [True, False])

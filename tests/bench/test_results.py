@@ -7,7 +7,7 @@ import pytest
 
 from bench.results import curves, frame
 from bench.spec import RunSpec
-from bench.store.runs import Run, scan
+from bench.store.runs import Run, StoredRunError, scan
 from tests.support.fabricated import write_results
 
 
@@ -52,5 +52,5 @@ def test_a_row_of_curves_is_one_validation(runs: list[Run]) -> None:
 
 
 def test_a_missing_curve_is_an_error_that_names_the_file(runs: list[Run]) -> None:
-    with pytest.raises(OSError, match=r"gone.*curve\.jsonl"):
+    with pytest.raises(StoredRunError, match=r"gone.*curve\.jsonl is missing"):
         curves([Run(Path("gone"), runs[0].record)])

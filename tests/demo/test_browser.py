@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from bench.store.runs import load_arrays
 from demo.library import Library, open_library
 from demo.page import move, show
 from demo.retrieved import Retrieved, neighbors_of, open_run, outcome, step_to
@@ -30,7 +30,7 @@ def test_marks_are_what_labels_say_for_every_query_of_every_run(library: Library
     for shelf in library.shelves:
         for run in shelf.runs:
             opened = open_run(shelf, run.name)
-            labels = load_arrays(run.directory / "embeddings.safetensors")["labels"]
+            labels = load_file(run.directory / "embeddings.safetensors")["labels"]
             for query in range(len(labels)):
                 found = neighbors_of(opened, query, NEIGHBORS)
                 stored = run.queries["neighbors"][query].tolist()

@@ -78,6 +78,12 @@ def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
     return files.path
 
 
+def seal(directory: Path, **changes: object) -> None:
+    """Write `run.json` again with other fields, and with the digests of the files as they are."""
+    files = RunDir(directory)
+    save_run(files, {**json.loads(files.record.read_text()), **changes})
+
+
 def plain_queries(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     similarity = unit @ unit.T
@@ -147,6 +153,7 @@ def make_record(spec: RunSpec, scores: dict[str, float], test_images: int) -> di
             "images": spec.steps * spec.batch_size,
         },
         "parameters": {"count": 12345, "sha256": "a" * 64},
+        "files": {},
         "environment": {
             "python": "3.11.7",
             "packages": {"torch": "2.15.0", "numpy": "2.4.6", "proxy-bench": "0.1.0"},

@@ -226,7 +226,7 @@ def test_a_run_that_trained_nothing_is_a_problem_everywhere(
     folder = results / "reports" / "quick"
     assert problem in (folder / "report.html").read_text()
     assert "Problem: " in (folder / "table.md").read_text()
-    assert problem in command("status", suite, "--results", results, columns=300)
+    assert problem in command("status", suite, "--results", results, code=1, columns=300)
     shown = command("show", "digits-triplet", "--results", results)
     assert problem in " ".join(shown.split())
     assert open_library(results).problems == (f"{files.path.name}: {problem}",)
@@ -324,11 +324,11 @@ def test_a_run_of_another_schema_is_refused_and_not_changed(
 ) -> None:
     suite = results.parent / "quick.toml"
     record = next(results.glob("runs/digits-triplet*/run.json"))
-    record.write_text(record.read_text().replace('"schema": 2', '"schema": 7'))
+    record.write_text(record.read_text().replace('"schema": 3', '"schema": 7'))
     before = record.read_bytes()
     for name in ("run", "report"):
         output = command(name, suite, "--results", results, code=1)
-        assert "has schema 7, this version reads schema 2" in output
+        assert "has schema 7, this version reads schema 3" in output
     assert record.read_bytes() == before
-    assert "unreadable" in command("status", suite, "--results", results)
+    assert "has schema 7" in command("status", suite, "--results", results, code=1)
     assert "has schema 7" in command("show", "digits-triplet", "--results", results, code=1)

@@ -19,7 +19,7 @@ from bench.reporting.convergence import (
 )
 from bench.reporting.findings import compare, sentences
 from bench.reporting.stats import mean_interval
-from bench.store.runs import Run
+from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
 
 COSTS = np.array([0.0, 10.0, 20.0, 30.0, 40.0])
@@ -131,18 +131,18 @@ def make_stored(folder: Path, lines: int) -> Run:
     write_curve(folder / "curve.jsonl", spec, {"recall@1": 0.7, "map@r": 0.4}, 0.1)
     text = (folder / "curve.jsonl").read_text().splitlines(keepends=True)
     (folder / "curve.jsonl").write_text("".join(text[:lines]))
-    return Run(folder, make_record(spec, {}, 48))
+    files = {"curve.jsonl": digest_of(folder / "curve.jsonl")}
+    return Run(folder, {**make_record(spec, {}, 48), "files": files})
 
 
-def test_short_damaged_and_foreign_curves_are_refused_by_name(tmp_path: Path) -> None:
+def test_short_and_changed_curves_are_refused_by_name(tmp_path: Path) -> None:
     run = make_stored(tmp_path, 9)
     assert read_curve(run)["step"].tolist() == [0, 20, 40, 60, 80, 100]
     with pytest.raises(ValueError, match=r"curve.jsonl has 3 validations, .* at least 4"):
         read_curve(make_stored(tmp_path, 3))
-    for text in ("{broken\n", json.dumps({"step": 1}) + "\n"):
-        (tmp_path / "curve.jsonl").write_text(text)
-        with pytest.raises(ValueError, match=r"curve.jsonl cannot be read"):
-            read_curve(Run(tmp_path, run.record))
+    (tmp_path / "curve.jsonl").write_text(json.dumps({"step": 1}) + "\n")
+    with pytest.raises(ValueError, match=r"curve.jsonl was changed after the run"):
+        read_curve(Run(tmp_path, run.record))
     found, problems = read_curves([Run(tmp_path, run.record)], {tmp_path.name: "A"})
     assert found.empty
     assert "is left out of the convergence numbers" in problems[0]

@@ -1,6 +1,5 @@
 """Mistakes that are refused before the first run starts."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,11 @@ from bench.running.preflight import (
     to_check,
 )
 from bench.spec import RunSpec
-from bench.store.runs import RunDir
+from bench.store.runs import RunDir, load_run
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, origin_of, save_checkpoint
 from proxy_core.losses import LOSSES
-from tests.support.fabricated import make_spec, write_run
+from tests.support.fabricated import make_spec, seal, write_run
 from tests.support.photographs import picture, write_pictures
 from tests.support.short_runs import spec_for
 
@@ -81,11 +80,9 @@ def zoo_spec(method: str, seed: int) -> RunSpec:
 def store(results: Path, data: Path, spec: RunSpec) -> Path:
     """A made-up run on the images that are now under the data root."""
     dataset = load(spec.dataset, data, spec.split)
-    path = write_run(results, spec, gain=0.1) / "run.json"
-    record = json.loads(path.read_text())
-    record["split"]["fingerprint"] = dataset.fingerprint
-    record["data_checksum"] = dataset.checksum
-    path.write_text(json.dumps(record))
+    path = write_run(results, spec, gain=0.1)
+    split = load_run(RunDir(path)).record["split"] | {"fingerprint": dataset.fingerprint}
+    seal(path, split=split, data_checksum=dataset.checksum)
     return path
 
 
@@ -115,7 +112,7 @@ def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, c
         (data / "zoo" / "images.csv").write_text("\n".join(["path,label", *rows]))
     message = (
         f"{results} holds runs on other images or another split of them under the name folder:zoo, "
-        f"such as {path.parent.name}: choose another folder with --results, or give the folder"
+        f"such as {path.name}: choose another folder with --results, or give the folder"
     )
     with pytest.raises(ValueError, match=message):
         check_data([zoo_spec("Triplet, semi-hard", 5)], data, results, "cpu", quiet)

@@ -1,0 +1,369 @@
+"""One damaged run among others: every command names it, leaves it out and shows the others."""
+
+import json
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from bench.cli import main as command_line
+from bench.reporting import page
+from bench.spec import sha256
+from bench.store.runs import RunDir, save_arrays, save_run
+from bench.suites import load_suite
+from demo.library import open_library
+from tests.support.fabricated import seal, write_pictures, write_run
+
+SUITE = """
+title = "Six stored runs"
+seeds = [0, 1, 2]
+
+[budgets.digits]
+embedding_dim = 16
+batch_size = 32
+steps = 100
+evaluate_every = 20
+learning_rate = 1e-3
+weight_decay = 1e-4
+
+[methods."Proxy-NCA"]
+loss = "proxy_nca"
+
+[methods.Triplet]
+loss = "triplet"
+"""
+ARRAYS = ("embeddings", "queries", "roc")
+FILES = ["run.json", "curve.jsonl", *(f"{name}.safetensors" for name in ARRAYS)]
+Damage = Callable[[Path], object]
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "six.toml").write_text(SUITE)
+    write_pictures(folder / "results", "digits")
+    for spec in load_suite(str(folder / "six.toml")).specs:
+        path = write_run(folder / "results", spec, gain=0.1)
+        far = np.geomspace(1e-5, 1, 200)
+        roc = {"far": far, "tar": far ** (1 / (2 + spec.seed))}
+        save_arrays(path / "roc.safetensors", roc, {})
+        seal(path)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of suite and results; reports have no figures, which would take a second each."""
+    monkeypatch.setattr(page, "draw", lambda *arguments: [])
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+@pytest.fixture
+def command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """A command on the results: exit code and output; tracebacks are errors of the test."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        argv = ["proxy-bench", *arguments, "--results", str(folder / "results")]
+        monkeypatch.setattr(sys, "argv", argv)
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out + captured.err
+
+    return run
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.glob("runs/*/*")) if path.is_file()}
+
+
+# Damage to bytes
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garble(path: Path) -> None:
+    path.write_bytes(random.Random(0).randbytes(path.stat().st_size))
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3] ^= 1
+    path.write_bytes(content)
+
+
+def zero_pad(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + bytes(64))
+
+
+def become_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def swap(path: Path) -> None:
+    """The same file of another run, as after a mistaken copy."""
+    other = next(p for p in path.parent.parent.iterdir() if p.name != path.parent.name)
+    shutil.copy(other / path.name, path)
+
+
+BYTES: dict[str, Damage] = {
+    "cut": cut,
+    "emptied": empty,
+    "missing": Path.unlink,
+    "garbled": garble,
+    "flipped": flip,
+    "padded": zero_pad,
+    "a folder": become_folder,
+    "swapped": swap,
+}
+
+
+# Damage to numbers by hand: without a new digest, and with one
+
+
+def record_of(directory: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((directory / "run.json").read_text())
+    return record
+
+
+def edit(section: str, key: str, value: object, *, sealed: bool = True) -> Damage:
+    def change(directory: Path) -> None:
+        record = record_of(directory)
+        record[section][key] = value
+        if sealed:
+            save_run(RunDir(directory), record)
+        else:
+            (directory / "run.json").write_text(json.dumps(record))
+
+    return change
+
+
+def forge_id(directory: Path) -> None:
+    seal(directory, spec_id="0123456789ab")
+
+
+def lose_fingerprint(directory: Path) -> None:
+    split = record_of(directory)["split"]
+    del split["fingerprint"]
+    seal(directory, split=split)
+
+
+def lose_recall(directory: Path) -> None:
+    scores = record_of(directory)["scores"]
+    del scores["recall@1"]
+    seal(directory, scores=scores)
+
+
+def lose_section(directory: Path) -> None:
+    record = {key: value for key, value in record_of(directory).items() if key != "untrained"}
+    save_run(RunDir(directory), record)
+
+
+def no_object(directory: Path) -> None:
+    (directory / "run.json").write_text("[1]")
+
+
+def nest(directory: Path) -> None:
+    (directory / "run.json").write_text("[" * 100_000)
+
+
+def many_digits(directory: Path) -> None:
+    (directory / "run.json").write_text('{"schema": ' + "3" * 10_000 + "}")
+
+
+def no_curve_listed(directory: Path) -> None:
+    record = record_of(directory)
+    del record["files"]["curve.jsonl"]
+    content = {key: value for key, value in record.items() if key != "digest"}
+    text = json.dumps(content | {"digest": sha256(content)})
+    (directory / "run.json").write_text(text)
+
+
+def other_files(directory: Path) -> None:
+    record = record_of(directory)
+    record["files"]["../../../secret"] = "0" * 64
+    content = {key: value for key, value in record.items() if key != "digest"}
+    text = json.dumps(content | {"digest": sha256(content)})
+    (directory / "run.json").write_text(text)
+
+
+def change_curve(change: Callable[[list[dict[str, Any]]], object]) -> Damage:
+    def damage(directory: Path) -> None:
+        path = directory / "curve.jsonl"
+        points = [json.loads(line) for line in path.read_text().splitlines()]
+        change(points)
+        path.write_text("".join(json.dumps(point) + "\n" for point in points))
+        seal(directory)
+
+    return damage
+
+
+def change_arrays(name: str, change: Callable[[dict[str, np.ndarray]], object]) -> Damage:
+    def damage(directory: Path) -> None:
+        path = directory / f"{name}.safetensors"
+        arrays = load_file(path)
+        change(arrays)
+        save_arrays(path, arrays, {})
+        seal(directory)
+
+    return damage
+
+
+def wrong(key: str, make: Callable[[np.ndarray], np.ndarray]) -> Callable[..., object]:
+    return lambda arrays: arrays.update({key: make(arrays[key])})
+
+
+NUMBERS: dict[str, tuple[Damage, str]] = {
+    "edited score": (edit("scores", "recall@1", 0.99, sealed=False), "was changed after the run"),
+    "NaN score": (edit("scores", "recall@1", float("nan"), sealed=False), "was changed"),
+    "score of 700 %": (edit("scores", "recall@1", 7.0), "scores.recall@1 = 7.0, expected 0..1"),
+    "negative score": (edit("scores", "nmi", -0.1), "scores.nmi = -0.1, expected 0..1"),
+    "AMI above 1": (edit("scores", "ami", 1.5), "scores.ami = 1.5, expected -inf..1"),
+    "half a query": (edit("scores", "queries_without_relevant", 0.5), "expected a count"),
+    "score in words": (edit("scores", "nmi", "0.5"), "scores.nmi = '0.5'"),
+    "score that is true": (edit("scores", "nmi", True), "scores.nmi = True"),
+    "score of no query": (edit("scores", "recall@2", 0.5), "gives recall@2 = "),
+    "other MAP@R": (edit("scores", "map@r", 0.987), "gives map@r = "),
+    "untrained score": (edit("untrained", "nmi", 2.0), "untrained.nmi = 2.0"),
+    "no R@1": (lose_recall, "lacks scores.recall@1"),
+    "no untrained": (lose_section, "lacks untrained"),
+    "no fingerprint": (lose_fingerprint, "lacks split.fingerprint"),
+    "other protocol": (edit("spec", "protocol", 2), "spec.protocol = 2"),
+    "other split": (edit("split", "protocol", "official"), "has the splits"),
+    "other learning rate": (edit("spec", "learning_rate", 0.5), "its specification "),
+    "other method": (edit("spec", "method", "Best"), "is that of the run digits-best-s"),
+    "negative steps": (edit("spec", "steps", -1), "spec.steps = -1"),
+    "unknown field": (edit("spec", "scheduler", "cosine"), "spec.scheduler, which this version"),
+    "other id": (forge_id, "has the id 0123456789ab"),
+    "images": (edit("cost", "images", 5), "counts 5 images, but 100 steps of 32"),
+    "negative seconds": (edit("cost", "train_seconds", -5.0), "cost.train_seconds = -5.0"),
+    "no commit": (edit("environment", "commit", None), "environment.commit = None"),
+    "no object": (no_object, "has schema None"),
+    "deep nesting": (nest, "cannot be read"),
+    "many digits": (many_digits, "run.json"),
+    "no curve": (no_curve_listed, "lacks the digest of curve.jsonl"),
+    "foreign path": (other_files, "files"),
+    "short curve": (change_curve(lambda points: points.pop()), "the last at step 80; expected"),
+    "empty curve": (change_curve(list.clear), "has 0 validations"),
+    "curve with a hole": (change_curve(lambda points: points.pop(2)), "has 5 validations"),
+    "curve with NaN": (
+        change_curve(lambda points: points[1].update({"map@r": float("nan")})),
+        "map@r = nan",
+    ),
+    "curve above 1": (
+        change_curve(lambda points: points[1].update({"recall@1": 1.5})),
+        "step 20.recall@1 = 1.5",
+    ),
+    "curve of numbers": (change_curve(lambda points: points.__setitem__(0, 1)), "curve.jsonl"),  # type: ignore[call-overload]
+    "curve without R@1": (change_curve(lambda points: points[2].pop("recall@1")), "lacks recall@1"),
+    "curve of other images": (change_curve(lambda points: points[2].update(images=1)), "count 32"),
+    "time runs back": (change_curve(lambda points: points[5].update(seconds=0.0)), "seconds that"),
+    "queries as float": (
+        change_arrays("queries", wrong("first_hit", lambda array: array.astype(np.float32))),
+        "has first_hit of float32",
+    ),
+    "fewer queries": (
+        change_arrays("queries", wrong("relevant", lambda array: array[:5])),
+        "has relevant of int32 (5,) for 48 queries",
+    ),
+    "no neighbors": (
+        change_arrays("queries", lambda arrays: arrays.pop("neighbors")),
+        "lacks neighbors",
+    ),
+    "other first hits": (
+        change_arrays("queries", wrong("first_hit", lambda array: array + 1)),
+        "gives recall@1 = ",
+    ),
+    "no positives": (
+        change_arrays("queries", wrong("relevant", np.zeros_like)),
+        "first hits of queries without",
+    ),
+    "NaN precision": (
+        change_arrays("queries", wrong("average_precision", lambda array: array * np.nan)),
+        "gives map@r = nan",
+    ),
+    "ROC above 1": (
+        change_arrays("roc", wrong("tar", lambda array: array * 2)),
+        "has tar outside 0..1",
+    ),
+    "ROC with NaN": (
+        change_arrays("roc", wrong("far", lambda array: array * np.nan)),
+        "has far outside 0..1",
+    ),
+    "ROC without TAR": (change_arrays("roc", lambda arrays: arrays.pop("tar")), "holds far"),
+    "ROC of two lengths": (
+        change_arrays("roc", wrong("tar", lambda array: array[:9])),
+        "has tar of float64 (9,)",
+    ),
+}
+OF_FILES = [
+    pytest.param(file, damage, "", id=f"{file} {name}")
+    for file in FILES
+    for name, damage in BYTES.items()
+    if (file, name) != ("run.json", "missing")  # then the run is not finished
+]
+OF_NUMBERS = [pytest.param("", damage, words, id=name) for name, (damage, words) in NUMBERS.items()]
+
+
+@pytest.mark.parametrize(("file", "damage", "words"), [*OF_FILES, *OF_NUMBERS])
+def test_a_damaged_run_is_named_left_out_and_counted(
+    folder: Path, command: Command, file: str, damage: Damage, words: str
+) -> None:
+    results, suite = folder / "results", str(folder / "six.toml")
+    broken = next(results.glob("runs/digits-triplet-s1-*"))
+    damage(broken / file)
+    before = contents(results)
+    answers = {name: command(name, suite) for name in ("status", "report", "run")}
+    answers["show"] = command("show", "digits-triplet-s1")
+    for name, (code, output) in answers.items():
+        assert code == 1, name
+        assert words in output
+        assert str(broken) in output
+        assert "Traceback" not in output
+    assert answers["status"][1].count("finished, R@1 0.") == 5
+    for name in ("report", "run"):
+        assert answers[name][1].count("problem: ") == 1
+        assert "Proxy-NCA" in answers[name][1]
+    text = (results / "reports" / "six" / "report.html").read_text()
+    assert "Problems: 1" in text
+    library = open_library(results)
+    assert len(library.problems) == 1
+    assert str(broken) in library.problems[0]
+    assert len(library.shelves[0].runs) == 5
+    assert contents(results) == before
+
+
+def test_whole_runs_have_no_problems(folder: Path, command: Command) -> None:
+    suite = str(folder / "six.toml")
+    for name in ("status", "report", "run", "show"):
+        code, output = command(name, "digits-triplet-s1" if name == "show" else suite)
+        assert (code, "problem" in output) == (0, False)
+    assert open_library(folder / "results").problems == ()
+
+
+def test_a_renamed_run_is_named_where_all_runs_are_shown(folder: Path, command: Command) -> None:
+    directory = next(folder.glob("results/runs/digits-triplet-s1-*"))
+    copy = shutil.copytree(directory, directory.with_name("backup"))
+    library = open_library(folder / "results")
+    assert len(library.shelves[0].runs) == 6
+    assert f"{copy}/run.json is that of the run {directory.name}" in library.problems[0]
+    code, output = command("show", "backup")
+    assert (code, "rename its directory or delete it" in output) == (1, True)
