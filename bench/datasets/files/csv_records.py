@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bench.datasets.files.text import decode_text
+
 QUOTE = "put double quotes around a value with a comma"
 _SHOWN = 5  # mistakes that a message lists
 
@@ -24,12 +26,10 @@ def records(place: Path) -> Iterator[tuple[int, list[str]]]:
 
     Raises: ValueError with the line if the file is not UTF-8 or not CSV.
     """
-    content = place.read_bytes()
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        mistakes(place, [f"line {line}: this is not UTF-8; save the file as CSV UTF-8"])
+        text = decode_text(place.read_bytes())
+    except ValueError as error:
+        mistakes(place, [str(error)])
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:

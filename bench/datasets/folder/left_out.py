@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.datasets.files.litter import is_litter, litter_in
 from bench.datasets.files.verify import is_image
-from bench.datasets.folder.rows import NAME, Row, files, within
+from bench.datasets.folder.rows import NAME, Row, files, other_columns, within
 from bench.suggest import first_names
 
 
@@ -45,6 +45,9 @@ def _reasons(folder: Path, rows: Sequence[Row], count: int) -> Iterator[str]:
         yield f"{_count(others.total(), 'file')} of formats that are not read ({_counted(others)})"
     if empty := _empty(folder, rows):
         yield f"{_count(len(empty), 'class folder')} without an image ({first_names(empty)})"
+    if rows[0].line and (columns := other_columns(folder / NAME)):
+        names = first_names(name or "one without a name" for name in columns)
+        yield f"{_count(len(columns), 'column')} of {NAME} ({names})"
     if count < len(rows):
         yield f"{_count(len(rows) - count, 'image')} listed as junk"
     if litter := Counter(_litter(folder, rows)):

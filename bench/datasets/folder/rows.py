@@ -4,18 +4,22 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from bench.datasets.files.csv_records import mistakes, records, uneven
 from bench.datasets.files.litter import is_litter
 from bench.datasets.files.verify import is_image
+from bench.datasets.folder.near_misses import FolderNames
 from bench.suggest import unknown
 
 NAME = "images.csv"
 COLUMNS = ("path", "label", "split", "camera")
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
+_CAMERA = re.compile(r"[0-9]{1,9}(\.0*)?")  # pandas writes a column with gaps as 1.0
+_SIMILAR = 0.75  # of difflib, from which a name is a misspelled one: spilt, not name for camera
 NO_CAMERA = -1
 
 
@@ -53,13 +57,15 @@ def read_images(folder: Path) -> Sequence[Row]:
 def read_list(place: Path) -> list[Row]:
     """The rows of an images.csv, with paths relative to its folder.
 
-    Raises: ValueError with the line of every mistake: text that is not UTF-8, unknown or missing
+    Capitals in the names of columns and splits do not matter, and other columns are not used.
+    Raises: ValueError with the line of every mistake: text that is not UTF-8, misspelled or missing
     columns, empty or repeated paths, paths outside the folder or without a file, empty labels,
     unknown splits, cameras that are not whole numbers.
     """
     filled = ((line, fields) for line, fields in records(place) if any(fields))
-    _, columns = next(filled, (1, []))
+    columns = [name.lower() for name in next(filled, (1, []))[1]]
     mistakes(place, _header_mistakes(columns))
+    there = FolderNames(place.parent)
     rows: dict[str, Row] = {}
     found: list[str] = []
     for line, fields in filled:
@@ -68,21 +74,31 @@ def read_list(place: Path) -> list[Row]:
             continue
         values = dict(zip(columns, fields, strict=True))
         row = _row(line, values)
-        wrong = list(_row_mistakes(values, row, place.parent, rows.get(row.path)))
+        wrong = list(_row_mistakes(values, row, there, rows.get(row.path)))
         found += [f"line {line}: {text}" for text in wrong]
         rows.setdefault(row.path, row)
     mistakes(place, found or ([] if rows else ["it lists no image; add a line for each"]))
     return list(rows.values())
 
 
+def other_columns(place: Path) -> list[str]:
+    """The names of the columns of an images.csv that are not used."""
+    _, columns = next(((line, fields) for line, fields in records(place) if any(fields)), (1, []))
+    return [name for name in columns if name.lower() not in COLUMNS]
+
+
 def _header_mistakes(columns: list[str]) -> Iterator[str]:
+    """Mistakes of names in small letters. An unknown one may be a column of the user's, unless it
+    is spelled like one that is missing."""
     if len(columns) == 1 and columns[0] not in COLUMNS:
         yield f"line 1: found one column, {columns[0]!r}; separate path and label by a comma"
         return
+    missing = [name for name in COLUMNS if name not in columns]
     for name in dict.fromkeys(columns):
-        if name not in COLUMNS:
+        misspelled = get_close_matches(name, missing, 1, _SIMILAR) or {*COLUMNS[:2]} & {*missing}
+        if name and name not in COLUMNS and misspelled:
             yield f"line 1: {unknown('column', name, COLUMNS)}"
-        elif columns.count(name) > 1:
+        elif name in COLUMNS and columns.count(name) > 1:
             yield f"line 1: the column {name!r} occurs more than once"
     for name in COLUMNS[:2]:
         if name not in columns:
@@ -94,18 +110,18 @@ def _row(line: int, values: Mapping[str, str]) -> Row:
     return Row(
         path=PurePosixPath(values["path"]).as_posix(),
         label=normalize("NFC", values["label"]),
-        split=values.get("split", ""),
-        camera=int(camera) if re.fullmatch("[0-9]{1,9}", camera) else NO_CAMERA,
+        split=values.get("split", "").lower(),
+        camera=int(camera.split(".")[0]) if _CAMERA.fullmatch(camera) else NO_CAMERA,
         line=line,
     )
 
 
 def _row_mistakes(
-    values: Mapping[str, str], row: Row, folder: Path, before: Row | None
+    values: Mapping[str, str], row: Row, there: FolderNames, before: Row | None
 ) -> Iterator[str]:
     if not values["path"]:
         yield "the path is empty; name the image's file"
-    elif problem := _path_problem(row.path, folder):
+    elif problem := _path_problem(row.path, there):
         yield f"{values['path']} {problem}"
     elif before:
         yield f"{row.path} is in line {before.line} already; remove one of them"
@@ -119,7 +135,8 @@ def _row_mistakes(
         yield f"the camera {values['camera']!r} is not a whole number; number the cameras"
 
 
-def _path_problem(path: str, folder: Path) -> str:
+def _path_problem(path: str, there: FolderNames) -> str:
+    folder = there.folder
     if path.startswith("/") or path[1:3] in (":\\", ":/"):
         return "is an absolute path; begin at the folder of the list"
     if ".." in path.split("/"):
@@ -128,7 +145,8 @@ def _path_problem(path: str, folder: Path) -> str:
         return ""
     if "\\" in path:
         return "has backslashes; write /"
-    return f"is no file in {folder}; correct the path or remove the line"
+    advice = there.near_miss(path) or "correct the path or remove the line"
+    return f"is no file in {folder}; {advice}"
 
 
 def read_classes(folder: Path) -> list[Row]:

@@ -19,7 +19,8 @@ from proxy_core.metrics import JUNK
 
 LEAST = 2  # classes of a part: with one, every neighbor is a hit and nothing can be learned
 LEAST_CLASSES = 3 * LEAST
-SEARCHES = (("val", "val"), ("test", "test"), ("query", "gallery"))  # splits of query and gallery
+QUERIES, GALLERY = ("test", "query"), ("test", "gallery")  # splits of their images
+SEARCHES = ((("val",), ("val",)), (QUERIES, GALLERY))
 
 
 def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
@@ -52,9 +53,10 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
 def by_list(protocol: str, name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     """official and re-identification: by the column split.
 
-    official: with train and val, and either test, whose images are both query and gallery, or query
-    and gallery. A column camera is ignored. re-identification: with query and gallery, each image
-    with its camera. Identities that train, validate and test must differ.
+    official: with train and val, and test, whose images are both query and gallery, or query and
+    gallery; both may be combined, as where other images join the gallery. A column camera is
+    ignored. re-identification: the same with the camera of each query and gallery image. Identities
+    that train, validate and test must differ.
 
     Raises: ValueError without a list, for a missing part, an image without a split, and queries
     without a positive; under re-identification also for a missing camera, and for queries whose
@@ -100,38 +102,37 @@ def _part_mistakes(rows: Sequence[Row]) -> Iterator[str]:
         yield "no image has the split train"
     if "val" not in used:
         yield "no image has the split val: give it to some that train now, two or more of a class"
-    if "test" in used and used & {"query", "gallery"}:
-        yield "test and query or gallery are mixed: use test, whose images are both, or those two"
-    elif "test" not in used and not {"query", "gallery"} <= used:
+    if "test" not in used and not {"query", "gallery"} <= used:
         lost = {"query", "gallery"} - used
         part = "test (or query and gallery)" if len(lost) == 2 else lost.pop()
         yield f"no image has the split {part}"
-    for part in ("train", "val", "test", "query"):
-        classes = {row.label for row in rows if row.split == part}
+    for parts in (("train",), ("val",), QUERIES):
+        classes = {row.label for row in rows if row.split in parts}
         if classes and len(classes) < LEAST:
+            named = " and ".join(part for part in parts if part in used)
             yield (
-                f"all images of the split {part} are of the class {classes.pop()!r}; give it two "
+                f"all images of the split {named} are of the class {classes.pop()!r}; give it two "
                 "classes or more"
             )
 
 
 def _camera_mistakes(rows: Sequence[Row]) -> Iterator[str]:
-    if any(row.split == "test" for row in rows):
-        yield "re-identification has no split test: write query or gallery"
-    lost = [row for row in rows if row.split in ("query", "gallery") and row.camera == NO_CAMERA]
+    searched = {*QUERIES, *GALLERY}
+    lost = [row for row in rows if row.split in searched and row.camera == NO_CAMERA]
     yield from (f"{row.where} has no camera; give its number in the column camera" for row in lost)
 
 
 def _without_positive(rows: Sequence[Row]) -> list[str]:
     """Queries without another image of their class in the gallery."""
     found = []
-    for query, gallery in SEARCHES:
-        images = Counter(row.label for row in rows if row.split == gallery)
+    for queries, gallery in SEARCHES:
+        images = Counter(row.label for row in rows if row.split in gallery)
+        named = " and ".join(part for part in gallery if any(row.split == part for row in rows))
         found += [
-            f"{row.where} finds no other image of {row.label!r} in {gallery}; add images of this "
+            f"{row.where} finds no other image of {row.label!r} in {named}; add images of this "
             "class or remove it"
             for row in rows
-            if row.split == query and images[row.label] <= (query == gallery)
+            if row.split in queries and images[row.label] <= (row.split in gallery)
         ]
     return found
 
@@ -140,12 +141,12 @@ def _of_one_camera(rows: Sequence[Row]) -> Iterator[str]:
     """Queries whose only positives are of their own camera, which do not count."""
     cameras: dict[str, set[int]] = {}
     for row in rows:
-        if row.split == "gallery":
+        if row.split in GALLERY:
             cameras.setdefault(row.label, set()).add(row.camera)
     for row in rows:
-        if row.split == "query" and cameras.get(row.label) == {row.camera}:
+        if row.split in QUERIES and cameras.get(row.label) == {row.camera}:
             yield (
-                f"{row.where} finds {row.label!r} in gallery by its own camera {row.camera} only; "
+                f"{row.where} finds {row.label!r} by its own camera {row.camera} only; "
                 "add images of this class by another camera or remove it"
             )
 
@@ -154,7 +155,7 @@ def _dataset(name: str, folder: Path, rows: Sequence[Row], protocol: str) -> Dat
     classes = sorted({row.label for row in rows if not row.junk})
     numbers = {label: number for number, label in enumerate(classes)}
     labels = [JUNK if row.junk else numbers[row.label] for row in rows]
-    parts = (("train",), ("val",), ("test", "query"), ("test", "gallery"))
+    parts = (("train",), ("val",), QUERIES, GALLERY)
     positions = (np.flatnonzero([row.split in part for row in rows]) for part in parts)
     return Dataset(
         name=name,

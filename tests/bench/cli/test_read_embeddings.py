@@ -167,9 +167,9 @@ def test_text_that_could_give_wrong_scores_is_refused(
 @pytest.mark.parametrize(
     ("word", "encoding", "message"),
     [
-        ("c", "utf-16", "line 1: this is not UTF-8"),
-        ("c", "utf-16-le", "line 1: there is a zero byte; save the file as CSV UTF-8"),
-        ("ö", "latin-1", "line 1: this is not UTF-8"),
+        ("c", "utf-16", "this is UTF-16 or UTF-32; save the file as UTF-8"),
+        ("c", "utf-16-le", "this is UTF-16 or UTF-32; save the file as UTF-8"),
+        ("ö", "latin-1", "line 1: the byte 0xf6 is not UTF-8, but perhaps Latin-1"),
     ],
 )
 def test_text_in_another_encoding_is_refused(

@@ -75,7 +75,7 @@ COMMA = "5 fields under 4 columns; put double quotes around a value with a comma
         ("path", 4, "C:\\a.png", f"C:\\a.png {ABSOLUTE}"),
         ("path", 4, "b\\0.png", "b\\0.png has backslashes; write /"),
         ("path", 4, "./a//1.png", "a/1.png is in line 3 already; remove one of them"),
-        ("path", 4, "b/0.png\0", f"b/0.png\0 {NO_FILE}"),
+        ("path", 4, "b/0.png\0", "b/0.png\0 is no file in {zoo}; did you mean 'b/0.png'?"),
         ("camera", 9, "1.5", f"the camera '1.5' {NUMBER}"),
         ("camera", 9, "9" * 20, f"the camera '{'9' * 20}' {NUMBER}"),
         ("label", 13, "-1", "the label -1 means junk, which only split gallery may hold"),
@@ -121,8 +121,14 @@ def test_wrong_columns_are_named(zoo: Path, header: str, expected: list[str]) ->
     ("content", "expected"),
     [
         (b"path,label\n\n,,\n\n", "it lists no image; add a line for each"),
-        ("path,label\na/0.png,a\na/1.png,größe\n".encode("latin-1"), "line 3: this is not UTF-8;"),
-        ("path,label\na/0.png,a\n".encode("utf-16"), "line 1: this is not UTF-8; save the file as"),
+        (
+            "path,label\na/0.png,a\na/1.png,größe\n".encode("latin-1"),
+            "line 3: the byte 0xf6 is not UTF-8, but perhaps Latin-1",
+        ),
+        (
+            "path,label\na/0.png,a\n".encode("utf-16"),
+            "this is UTF-16 or UTF-32; save the file as UTF-8",
+        ),
     ],
 )
 def test_an_unreadable_list_is_one_mistake(zoo: Path, content: bytes, expected: str) -> None:
@@ -144,7 +150,6 @@ def test_all_mistakes_are_counted_and_five_are_listed(zoo: Path) -> None:
 
 NO_SPLIT = "there is no split: add a column split (train, val, and test or query and gallery"
 NO_VAL = "no image has the split val: give it to some that train now, two or more of a class"
-MIXED = "test and query or gallery are mixed: use test, whose images are both, or those two"
 ONE_CLASS = "all images of the split {} are of the class '{}'; give it two classes or more"
 NO_OTHER = "{} finds no other image of 'x' in {}; add images of this class or remove it"
 
@@ -159,7 +164,13 @@ NO_OTHER = "{} finds no other image of 'x' in {}; add images of this class or re
         (["train"] * 6 + ["val"] * 8, LABELS, "no image has the split test (or query and gallery)"),
         ([*SPLITS[:9], *["query"] * 5], LABELS, "no image has the split gallery"),
         ([*SPLITS[:9], *["gallery"] * 5], LABELS, "no image has the split query"),
-        (_at(15, "gallery", SPLITS), LABELS, MIXED),
+        (_at(15, "gallery", SPLITS), "aabbcccffddddd", ONE_CLASS.format("test", "d")),
+        (_at(15, "query", SPLITS), "aabbcccffddddd", ONE_CLASS.format("test and query", "d")),
+        (
+            _at(15, "gallery", SPLITS),
+            _at(13, "x", LABELS),
+            NO_OTHER.format("line 13: f/1.png", "test and gallery"),
+        ),
         (SPLITS, "aaaacccffdedde", ONE_CLASS.format("train", "a")),
         (SPLITS, "aabbfffffdedde", ONE_CLASS.format("val", "f")),
         (SPLITS, "aabbcccffddddd", ONE_CLASS.format("test", "d")),
@@ -222,7 +233,8 @@ def test_classes_may_be_too_few(zoo: Path) -> None:
 @pytest.mark.parametrize(
     ("splits", "cameras", "expected"),
     [
-        (SPLITS, "1" * 14, ["re-identification has no split test: write query or gallery"]),
+        (SPLITS, "1" * 14, [f"line {line}: " for line in (11, 12, 13, 14, 15)]),
+        (SPLITS, "1" * 9 + "1122-", ["line 15: g/1.png has no camera"]),
         (SEARCH, "-" * 9 + "1-222", ["line 12: f/0.png has no camera; give its number in the"]),
         (SEARCH, "-" * 14, [f"line {line}: " for line in (11, 12, 13, 14, 15)]),
         (_at(2, "", SEARCH), CAMERAS, ["line 2: a/0.png has no split"]),
@@ -230,11 +242,11 @@ def test_classes_may_be_too_few(zoo: Path) -> None:
             SEARCH,
             "-" * 9 + "12122",
             [
-                "line 12: f/0.png finds 'e' in gallery by its own camera 2 only; add images of "
+                "line 12: f/0.png finds 'e' by its own camera 2 only; add images of "
                 "this class by another camera or remove it"
             ],
         ),
-        (SEARCH, "1" * 14, ["line 11: e/1.png finds 'd' in", "line 12: f/0.png finds 'e' in"]),
+        (SEARCH, "1" * 14, ["line 11: e/1.png finds 'd' by", "line 12: f/0.png finds 'e' by"]),
     ],
 )
 def test_what_re_identification_refuses(
