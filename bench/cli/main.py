@@ -1,6 +1,5 @@
 """The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
 
-import errno
 import re
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from bench.cli.data import DataRoot, data
 from bench.datasets.files.work import cores
+from bench.store.disk import full_disk, is_full
 from bench.suggest import printable
 from bench.terminal import accept_every_character, end_like_ctrl_c, plain_console, print_line
 
@@ -40,7 +40,13 @@ def run(
     from bench.cli.listing import stored_runs
     from bench.cli.progress import show_sweep, show_work
     from bench.cli.report import finish
-    from bench.running.preflight import check_data, check_device, check_results, to_check
+    from bench.running.preflight import (
+        check_data,
+        check_device,
+        check_results,
+        clear_litter,
+        to_check,
+    )
     from bench.running.sweep import StoppedAtOnceError, missing_runs, sweep
     from bench.suites import load_suite
 
@@ -48,6 +54,7 @@ def run(
     chosen = load_suite(suite)
     specs = chosen.specs
     check_results(results)
+    clear_litter(specs, results)
     stored, problems = stored_runs(specs, results)
     print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
     _, missing = missing_runs(specs, results)
@@ -193,13 +200,19 @@ def read_ks(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
+def advice(error: Exception) -> str:
+    """What lacks on a full disk, which the system's words do not always say."""
+    if not is_full(error):
+        return ""
+    name = getattr(error, "filename", None)
+    return f"; {full_disk(Path(name).parent if name else Path())} and repeat the command"
+
+
 def main() -> None:
     """Entry point: a user's mistake is one message, never a traceback."""
     accept_every_character()
     try:
         app()
     except (ValueError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        advice = "; free some space and repeat the command" if full else ""
-        print(printable(f"proxy-bench: {error}{advice}"), file=sys.stderr)
+        print(printable(f"proxy-bench: {error}{advice(error)}"), file=sys.stderr)
         sys.exit(1)

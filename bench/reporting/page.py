@@ -14,7 +14,7 @@ from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import PLUS_MINUS, Row, mean_text, score_tables, summarise
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.spec import slug
-from bench.store.runs import Run, write_text
+from bench.store.runs import Run, remove_left, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +47,8 @@ def write_report(
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
     table, rows = comparable_frame(runs), summarise(runs)
+    for folder in (directory, directory / "figures"):
+        remove_left(folder)
     sections, found = make_sections(table, rows, runs, directory / "figures")
     report = Report(
         directory / "report.html",

@@ -1,5 +1,6 @@
 """Checks before the first run starts, so that a mistake costs seconds and not a sweep."""
 
+import fcntl
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -10,20 +11,34 @@ from bench.datasets import find, load, remarks
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
+from bench.store.disk import full_disk, is_full
 from bench.store.runs import RunDir, scan
 
 
 def check_results(results: Path) -> None:
-    """Raises: OSError if the results folder cannot be written to."""
+    """Raises: OSError if the results folder cannot be written to, or its files not be locked."""
+    what = "written to"
     try:
         results.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=results) as file:
             file.write(b"\0" * 4096)
+            file.flush()
+            what = "locked"
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        reason = full_disk(results) if is_full(error) else error.strerror
         raise OSError(
-            f"the results folder {results} cannot be written to ({error.strerror}); "
+            f"the results folder {results} cannot be {what} ({reason}); "
             "choose another with --results"
         ) from error
+
+
+def clear_litter(specs: Iterable[RunSpec], results: Path) -> None:
+    """Delete what killed processes left beside finished runs and pictures."""
+    for spec in specs:
+        RunDir.of(results, spec).tidy()
+    for path in (results / "pictures").glob(".*.tmp"):  # of versions before schema 3
+        path.unlink(missing_ok=True)
 
 
 def check_device(device: str) -> None:

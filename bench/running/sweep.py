@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.running.worker import BUSY, FINISHED, FULL, INTERRUPTED, Job
 from bench.spec import RunSpec
+from bench.store.disk import full_disk
 from bench.store.runs import Doing, RunDir
 
 POLL_SECONDS = 0.2
@@ -193,7 +194,7 @@ def reason(files: RunDir, code: int) -> str:
     if code == INTERRUPTED:
         return "interrupted; its checkpoint is kept"
     if code == FULL:
-        return f"no space is left for {files.path}; free some and run the suite again"
+        return f"{files.path} cannot be written: {full_disk(files.path)} and run the suite again"
     if code < 0:
         name = signal.Signals(-code).name
         cause = ", perhaps for lack of memory" if name == "SIGKILL" else ""

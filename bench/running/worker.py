@@ -8,7 +8,6 @@ It computes with one thread: a sweep is faster with more processes, a single run
 """
 
 import ctypes
-import errno
 import os
 import shutil
 import signal
@@ -24,6 +23,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from bench.spec import RunSpec
+from bench.store.disk import is_full, no_inodes
 from bench.store.runs import Doing, RunDir
 
 FINISHED, FAILED, FULL, INTERRUPTED, BUSY = 0, 1, 74, 75, 76  # exit codes
@@ -153,10 +153,10 @@ def write_failure(files: RunDir, error: Exception) -> int:
 def disk_is_full(directory: Path, error: BaseException | None) -> bool:
     """Whether a full disk caused an error, perhaps behind one of torch."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if is_full(error):
             return True
         error = error.__cause__ or error.__context__
-    return shutil.disk_usage(directory).free < DISK_RESERVE
+    return shutil.disk_usage(directory).free < DISK_RESERVE or no_inodes(directory)
 
 
 if __name__ == "__main__":

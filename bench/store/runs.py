@@ -148,9 +148,21 @@ class RunDir:
             temporary.write_text(lines, encoding="utf-8")
 
     def clean(self) -> None:
-        """Delete what earlier processes left: their failure, and temporary files after a kill."""
-        for path in [self._failure, *self.path.glob(".*.tmp")]:
+        """Delete what earlier processes left: their failure, and files that a kill leaves."""
+        for path in [self._failure, *self._left()]:
             path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Delete what is left beside a finished run, unless a process still works on it."""
+        left = [self.checkpoint, self._progress, self._failure, *self._left()]
+        if self.finished and any(path.exists() for path in left):
+            with self.lock() as locked:
+                for path in left if locked else []:
+                    path.unlink(missing_ok=True)
+
+    def _left(self) -> list[Path]:
+        """Temporary files, and the jobs of versions before schema 3."""
+        return [*self.path.glob(".*.tmp"), *self.path.glob("job-*.json")]
 
     @contextmanager
     def lock(self) -> Iterator[bool]:
@@ -371,11 +383,11 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[
 
 
 @contextmanager
-def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
+def atomic(path: Path, *, flush: bool = True, folder: Path | None = None) -> Iterator[Path]:
     """A temporary path that replaces `path` when the block ends without error; `flush` writes it to
-    disk before."""
+    disk before. It lies in `folder`, or beside `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = (folder or path.parent) / f".{path.name}.{os.getpid()}.tmp"
     try:
         yield temporary
         if flush:
@@ -384,6 +396,23 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left(folder: Path) -> None:
+    """Delete the temporary files of processes that have ended."""
+    for path in folder.glob(".*.tmp"):
+        if not is_running(path.name.split(".")[-2]):
+            path.unlink(missing_ok=True)
+
+
+def is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:

@@ -77,9 +77,12 @@ def thumbnails_path(results: Path, dataset: str, fingerprint: str) -> Path:
     return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}.npz"
 
 
-def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
-    """Write the thumbnails, by renaming; runs may do so at once, since all write the same."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
+def save_thumbnails(path: Path, thumbnails: Thumbnails, scratch: Path | None = None) -> None:
+    """Write the thumbnails, by renaming; runs may do so at once, since all write the same.
+
+    scratch: the folder of the temporary file, a run's own, which is cleared after a kill.
+    """
+    with atomic(path, folder=scratch) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             allow_pickle=False,

@@ -129,7 +129,7 @@ def test_a_full_disk_is_reported_without_writing(tmp_path: Path) -> None:
     hidden = RuntimeError("basic_ios::clear: iostream error")  # torch's message
     hidden.__context__ = error
     assert write_failure(files, hidden) == FULL
-    assert "free some and run the suite again" in reason(files, FULL)
+    assert "free some space and run the suite again" in reason(files, FULL)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,25 @@
+"""What is used up on a full disk: bytes, or the number of files that its file system allows."""
+
+import errno
+import os
+from pathlib import Path
+
+
+def full_disk(folder: Path) -> str:
+    """What lacks, and what to do."""
+    if no_inodes(folder):
+        return "no more files can be created, its file system has no free inodes; delete some files"
+    return "no space is left; free some space"
+
+
+def no_inodes(folder: Path) -> bool:
+    """Whether no file can be created although bytes may be free; False where that is unknown."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_files > 0 and found.f_favail == 0  # some file systems count no files
+
+
+def is_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC

@@ -1,0 +1,151 @@
+"""What a kill leaves is cleared by the next command; full disks and missing locks are explained."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bench.cli.main import advice
+from bench.reporting.page import write_report
+from bench.running.preflight import check_results, clear_litter
+from bench.running.sweep import reason
+from bench.running.worker import FULL, disk_is_full
+from bench.spec import RunSpec
+from bench.store.runs import RunDir, scan
+from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
+from tests.support.fabricated import FINGERPRINT, make_spec, write_pictures, write_run
+
+NO_PROCESS = 2**22 + 1  # beyond the highest number of a process
+LITTER = ["checkpoint.pt", "progress.json", "failed.json", "job-abc123.json", ".run.json.1.tmp"]
+LITTER += [".checkpoint.pt.77.tmp", ".digits-ffffffffffff.npz.5.tmp"]
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    return make_spec("digits", "Proxy-NCA", 0)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", LITTER)
+def test_litter_beside_a_finished_run_is_cleared(tmp_path: Path, spec: RunSpec, name: str) -> None:
+    directory = write_run(tmp_path, spec, gain=0.1)
+    before = names(directory)
+    (directory / name).write_bytes(b"left")
+    clear_litter([spec], tmp_path)
+    assert names(directory) - {"lock"} == before
+    assert scan(tmp_path)[1] == []
+
+
+def test_a_run_that_a_process_works_on_or_resumes_keeps_its_files(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    directory = write_run(tmp_path, spec, gain=0.1)
+    (directory / "checkpoint.pt").touch()
+    with RunDir(directory).lock():
+        clear_litter([spec], tmp_path)
+    assert "checkpoint.pt" in names(directory)
+    (directory / "run.json").unlink()
+    clear_litter([spec], tmp_path)
+    assert "checkpoint.pt" in names(directory)
+
+
+def test_a_clean_folder_is_not_touched(tmp_path: Path, spec: RunSpec) -> None:
+    directory = write_run(tmp_path, spec, gain=0.1)
+    before = names(directory)
+    clear_litter([spec], tmp_path)
+    assert names(directory) == before
+
+
+def test_pictures_are_written_in_the_directory_of_their_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path, "digits")
+    path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
+    pictures = load_thumbnails(path)
+    (path.parent / ".digits.npz.5.tmp").touch()
+    clear_litter([], tmp_path)
+    assert names(path.parent) == {path.name}
+    seen: list[set[str]] = []
+    (tmp_path / "run").mkdir()
+
+    def save(*arguments: object, **arrays: object) -> None:
+        seen.append(names(tmp_path / "run"))
+        raise OSError
+
+    monkeypatch.setattr(np, "savez_compressed", save)
+    with pytest.raises(OSError, match=r"^$"):
+        save_thumbnails(path, pictures, tmp_path / "run")
+    assert seen == [{f".{path.name}.{os.getpid()}.tmp"}]
+
+
+def test_a_report_clears_what_ended_processes_left(tmp_path: Path, spec: RunSpec) -> None:
+    write_run(tmp_path / "results", spec, gain=0.1)
+    folder = tmp_path / "report"
+    (folder / "figures").mkdir(parents=True)
+    alive = folder / f".table.csv.{os.getpid()}.tmp"
+    for path in (alive, folder / f".report.html.{NO_PROCESS}.tmp", folder / ".odd.tmp"):
+        path.touch()
+    (folder / "figures" / f".a.svg.{NO_PROCESS}.tmp").touch()
+    alive = alive.rename(folder / f".other.csv.{os.getppid()}.tmp")
+    write_report(scan(tmp_path / "results")[0], folder, title="x")
+    assert [path for path in folder.rglob(".*")] == [alive]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
+def test_a_results_folder_without_locks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    check_results(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    message = f"the results folder {tmp_path} cannot be locked \\({os.strerror(number)}\\); choose"
+    with pytest.raises(OSError, match=message):
+        check_results(tmp_path)
+    assert names(tmp_path) == set()
+
+
+@pytest.fixture(params=["inodes", "bytes", "files are not counted"])
+def lacking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A full disk, and the words for what it lacks."""
+    counts = {"inodes": (100, 0), "bytes": (100, 7), "files are not counted": (0, 0)}
+    total, free = counts[request.param]
+    found = SimpleNamespace(f_files=total, f_favail=free)
+    monkeypatch.setattr("os.statvfs", lambda folder: found)
+    return "no free inodes" if request.param == "inodes" else "no space is left; free some space"
+
+
+def test_a_full_disk_says_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a"))
+    assert lacking in reason(RunDir(tmp_path), FULL)
+    assert lacking in advice(full)
+    assert advice(OSError(errno.EACCES, "Permission denied")) == ""
+    assert disk_is_full(tmp_path, full)
+
+    def no_file(**arguments: object) -> None:
+        raise full
+
+    monkeypatch.setattr("bench.running.preflight.TemporaryFile", no_file)
+    with pytest.raises(OSError, match=f"cannot be written to .*{lacking}"):
+        check_results(tmp_path)
+
+
+def test_torch_hides_that_inodes_are_used_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = RuntimeError("File checkpoint.pt cannot be opened.")
+    assert not disk_is_full(tmp_path, hidden)
+    free = SimpleNamespace(f_files=9, f_favail=0, f_bavail=2**30, f_blocks=2**31, f_bfree=2**30)
+    free.f_frsize = 4096
+    monkeypatch.setattr("os.statvfs", lambda folder: free)
+    assert disk_is_full(tmp_path, hidden)
