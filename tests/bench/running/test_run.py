@@ -150,6 +150,20 @@ def test_a_damaged_curve_is_written_again_from_the_checkpoint(
     assert numbers(execute(spec_for(), tmp_path)) == numbers(whole["proxy_nca"])
 
 
+def test_a_damaged_curve_is_also_written_again_where_only_the_scoring_is_left(
+    whole: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.running.save_result.save_arrays", full)
+        with pytest.raises(OSError, match="No space left"):
+            execute(spec_for(), tmp_path)
+    RunDir.of(tmp_path, spec_for()).curve.write_bytes(b"{}")
+    assert numbers(execute(spec_for(), tmp_path)) == numbers(whole["proxy_nca"])
+
+
 def test_no_flipped_bit_changes_the_result(
     stopped: Path, whole: dict[str, Run], tmp_path: Path
 ) -> None:
