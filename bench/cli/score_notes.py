@@ -89,7 +89,7 @@ def collapse_note(embeddings: np.ndarray, metric: Metric) -> str:
         return ""
     return (
         f"All embeddings are almost equal ({gap_name(metric)} is {spread:.1g} on average): the "
-        "training may have collapsed, and rounding may decide who is nearest."
+        "training may have collapsed, or a common offset hides what differs."
     )
 
 
@@ -124,8 +124,13 @@ def copies_note(queries: Side, gallery: Side | None, metric: Metric, nearest: Te
         return ""
     of = f"{copies:,} of {len(found):,}"
     bound = f"({gap_name(metric)} is below {limit:g})"
+    if others.shape[1] == 1 and metric == "cosine":
+        return "One dimension has two directions only; --metric euclidean compares distances."
     if gallery is None:
-        return f"{of} embeddings have another one that is almost equal {bound}: images given twice?"
+        return (
+            f"{of} embeddings have another one that is almost equal {bound}: images given twice, "
+            "or classes that have collapsed?"
+        )
     if queries.cameras is not None:
         return (
             f"{of} queries have a gallery image of another camera or class and almost the same "

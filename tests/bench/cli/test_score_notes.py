@@ -83,6 +83,22 @@ def test_queries_that_find_themselves_are_counted(
     assert note.startswith("18 of 59 embeddings have another one that is almost equal")
 
 
+def test_classes_that_have_collapsed_are_counted_as_copies() -> None:
+    points = np.eye(6)[LABELS] + 1e-4 * vectors()
+    (note,) = said(own_side(points / np.linalg.norm(points, axis=1, keepdims=True)))
+    assert note.startswith("30 of 30 embeddings have another one that is almost equal")
+    assert "collapsed" in note
+
+
+def test_one_dimension_has_two_directions_only() -> None:
+    column = own_side(np.sign(vectors()[:, :1]))
+    assert said(column) == [
+        "One dimension has two directions only; --metric euclidean compares distances."
+    ]
+    (note,) = said(own_side(vectors()[:, :1]), metric="euclidean")
+    assert note.startswith("Compared by distance")
+
+
 def test_copies_are_counted_by_distance_too() -> None:
     gallery = np.concatenate([vectors(1), vectors()[:4].astype(np.float16)])
     _, note = said(
