@@ -16,9 +16,8 @@ from proxy_core.metrics.retrieval import Metric, Ranking
 
 ALMOST_EQUAL = 1e-5  # of 1 - cosine; rounding to bfloat16 moves a vector by up to 8e-6
 EQUAL = 1e-30  # rounding of float64
-FEW_DIMENSIONS = (
-    3  # where different images are almost equal by chance, so that only equal ones count
-)
+# Up to these, different images are almost equal by chance, so that only equal ones count.
+FEW_DIMENSIONS = 3
 SHOWN = 3  # groups of labels that a note lists
 CHUNK = 4096  # rows that are converted to float64 at a time
 MISSING = ("nan", "-nan", "none", "null", "<na>", "na", "n/a", "#n/a", "nat", "nil", "?")

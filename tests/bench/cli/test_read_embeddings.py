@@ -314,10 +314,10 @@ def test_ids_and_cameras_that_mislead_are_refused(
 
 def test_images_on_both_sides_must_be_left_out_by_the_camera(tmp_path: Path) -> None:
     arrays = {"embeddings": vectors(), "labels": LABELS, "ids": np.arange(30)}
-    for change in ([7], [-1]):
-        cameras = np.concatenate([change, np.arange(1, 30)])
-        np.savez(tmp_path / "q.npz", cameras=np.arange(30), **arrays)  # type: ignore[arg-type]
-        np.savez(tmp_path / "g.npz", cameras=cameras, **arrays)  # type: ignore[arg-type]
+    for camera, other in ((0, 7), (0, -1), (-1, -1)):
+        for name, first in (("q.npz", camera), ("g.npz", other)):
+            cameras = np.append(first, np.arange(1, 30))
+            np.savez(tmp_path / name, cameras=cameras, **arrays)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="1 images are query and gallery, but the camera is"):
             read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
 
