@@ -60,7 +60,7 @@ def port(text: str) -> int:
 def serve(library: Library, host: str, port: int, open_browser: bool) -> None:
     """Print what is shown and where, and serve it until Ctrl-C or a request to end."""
     for problem in library.problems:
-        print(printable(f"demo: left out: {problem}"), file=sys.stderr)
+        print(printable(f"demo: problem: {problem}"), file=sys.stderr)
     end_like_ctrl_c()
     with gradio_environment(), bind(host, port) as listening:
         from demo.app import application, build, notice

@@ -70,9 +70,10 @@ def notice(library: Library) -> str:
     """What to know about these results; empty if they are those of the given folder."""
     if library.fallback is None:
         return ""
+    found = "no run that can be read" if library.problems else "no finished run"
     return (
         f"These are the reference results that come with the project ({library.results}): "
-        f"{library.fallback / 'runs'} holds no finished run. `tox -e bench` makes your own."
+        f"{library.fallback / 'runs'} holds {found}. `tox -e bench` makes your own."
     )
 
 

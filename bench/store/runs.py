@@ -91,6 +91,12 @@ class RunDir:
             return True
 
     @property
+    def lost(self) -> bool:
+        """Whether a finished run has lost its `run.json`: a kill leaves scores and a checkpoint."""
+        scored = self.embeddings.exists() or self.queries.exists()
+        return scored and not (self.finished or self.checkpoint.exists() or self.locked)
+
+    @property
     def state(self) -> State:
         """State according to the files; a stored step without a locked run is left by a kill."""
         if self.finished:
@@ -332,7 +338,8 @@ def load_run(files: RunDir) -> Run:
 
 def read_runs(directories: Iterable[RunDir]) -> tuple[list[Run], list[StoredRunError]]:
     """The finished runs, all their files checked, and the errors of those that are damaged."""
-    runs, problems = [], []
+    runs: list[Run] = []
+    problems: list[StoredRunError] = []
     for files in directories:
         if files.finished:
             try:
@@ -342,6 +349,9 @@ def read_runs(directories: Iterable[RunDir]) -> tuple[list[Run], list[StoredRunE
                 problems.append(error)
             else:
                 runs.append(run)
+        elif files.lost:
+            lost = f"{files.record} is missing beside the other files of the run"
+            problems.append(StoredRunError(f"{lost}; run its suite again"))
     return runs, problems
 
 

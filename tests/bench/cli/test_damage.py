@@ -1,10 +1,13 @@
 """One damaged run among others: every command names it, leaves it out and shows the others."""
 
+import errno
 import json
+import os
 import random
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from safetensors.numpy import load_file
 from bench.cli import main as command_line
 from bench.reporting import page
 from bench.spec import sha256
-from bench.store.runs import RunDir, save_arrays, save_run
+from bench.store.runs import RunDir, StoredRunError, read_runs, save_arrays, save_run, scan
+from bench.store.thumbnails import Thumbnails, load_thumbnails
 from bench.suites import load_suite
 from demo.library import open_library
 from tests.support.fabricated import seal, write_pictures, write_run
@@ -367,3 +371,75 @@ def test_a_renamed_run_is_named_where_all_runs_are_shown(folder: Path, command: 
     assert f"{copy}/run.json is that of the run {directory.name}" in library.problems[0]
     code, output = command("show", "backup")
     assert (code, "rename its directory or delete it" in output) == (1, True)
+
+
+def test_a_lost_record_is_named(folder: Path, command: Command) -> None:
+    results, suite = folder / "results", str(folder / "six.toml")
+    directory = next(results.glob("runs/digits-triplet-s1-*"))
+    (directory / "run.json").unlink()
+    for name in ("status", "report"):
+        code, output = command(name, suite)
+        assert code == 1
+        assert f"problem: {directory}/run.json is missing beside the other files" in output
+    assert len(open_library(results).problems) == 1
+    (directory / "checkpoint.pt").touch()  # as after a kill while the run was scored
+    assert command("report", suite)[0] == 0
+    (directory / "checkpoint.pt").unlink()
+    with RunDir(directory).lock():  # it is being run again
+        assert command("report", suite)[0] == 0
+
+
+def test_a_run_that_may_not_be_read_is_named(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another user, say: neither the directory nor a file in it can be looked into."""
+    directory = next(folder.glob("results/runs/digits-triplet-s1-*"))
+    stat = Path.stat
+
+    def refuse(path: Path, **arguments: bool) -> os.stat_result:
+        if path.parent == directory:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **arguments)
+
+    def refuse_text(path: Path, **arguments: str) -> str:
+        refuse(path)
+        return path.read_bytes().decode()
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "read_text", refuse_text)
+    code, output = command("status", str(folder / "six.toml"))
+    assert code == 1
+    assert f"problem: {directory}/run.json cannot be read" in output
+    assert "Permission denied" in output
+    assert output.count("finished, R@1 0.") == 5
+
+
+def assert_same(first: Thumbnails, second: Thumbnails) -> None:
+    assert first.content == second.content
+    assert first.labels.tolist() == second.labels.tolist()
+    assert (first.items, first.class_names) == (second.items, second.class_names)
+
+
+def test_no_flipped_bit_passes(folder: Path) -> None:
+    """100 bits over all stored files; a flip that changes nothing, as of 1e-5 to 1E-5, may pass."""
+    results = folder / "results"
+    whole = {run.name: run for run in scan(results)[0]}
+    pictures = load_thumbnails(next(results.glob("pictures/*.npz")))
+    paths = [*contents(results), *results.glob("pictures/*.npz")]
+    generator = random.Random(3)
+    for _ in range(100):
+        path = generator.choice(paths)
+        before = path.read_bytes()
+        bit = generator.randrange(8 * len(before))
+        changed = bytearray(before)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        runs, problems = read_runs([RunDir(path.parent)])
+        if path.suffix == ".npz":
+            with suppress(StoredRunError):  # a date in the archive shows nothing
+                assert_same(load_thumbnails(path), pictures)
+        elif problems:
+            assert str(path.parent) in str(problems[0])
+        else:
+            assert runs[0].record == whole[runs[0].name].record
+        path.write_bytes(before)
