@@ -1,7 +1,8 @@
 """Checks before the first run starts, so that a mistake costs seconds and not a sweep."""
 
 import fcntl
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -12,7 +13,7 @@ from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
 from bench.store.disk import full_disk, is_full
-from bench.store.runs import RunDir, scan
+from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run
 
 
 def check_results(results: Path) -> None:
@@ -156,7 +157,7 @@ def check_same_images(dataset: Dataset, results: Path) -> None:
     if not find(dataset.name).photographs:
         return
     same_name = {"dataset": dataset.name, "split": dataset.split.protocol}
-    for run in scan(results)[0]:
+    for run in readable_runs(results):
         found = run.record["split"]["fingerprint"], run.record["data_checksum"]
         same = found == (dataset.fingerprint, dataset.checksum)
         if same_name.items() <= run.spec.items() and not same:
@@ -165,3 +166,11 @@ def check_same_images(dataset: Dataset, results: Path) -> None:
                 f"{dataset.name}, such as {run.name}: choose another folder with --results, or "
                 "give the folder of the images another name"
             )
+
+
+def readable_runs(results: Path) -> Iterator[Run]:
+    """The finished runs; their large files are not read here, and the report names damage."""
+    for files in directories(results):
+        if files.finished:
+            with suppress(StoredRunError):
+                yield load_run(files)
