@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.datasets import grocery_store, load, verify
+from bench.datasets.files.decode import FORMATS
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.verify import examine
 from bench.datasets.grocery_store import PLACES, load_grocery_store
@@ -90,7 +91,7 @@ def test_missing_broken_and_surplus_photographs_are_listed(folder: Path) -> None
     assert verify("grocery_store", root, quiet) == [
         f"{place}: dataset/val/Leek_002.jpg is missing",
         f"{place}: dataset/train/Pepper/more.jpg does not belong here",
-        "test/a.jpg is not an image file (6 bytes)",
+        f"test/a.jpg is not an image file (6 bytes) of {', '.join(FORMATS)}",
     ]
 
 
