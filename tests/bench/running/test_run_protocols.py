@@ -195,4 +195,4 @@ def test_official_lists_are_classified_in_the_report(
     assert "Nearest neighbor" in (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
     shown = CliRunner().invoke(app, ["show", "zoo", "--results", str(tmp_path / "results")])
     assert shown.exit_code == 0, shown.output
-    assert "accuracy_proxy" in shown.output
+    assert "Proxy or center" in shown.output
