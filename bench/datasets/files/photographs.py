@@ -21,9 +21,9 @@ from PIL import Image
 
 from bench.datasets.files import decode as decoding
 from bench.datasets.files import deep
-from bench.datasets.files.cache import cache_folder, cached
+from bench.datasets.files.cache import CACHE_ADVICE, cache_folder, cached
 from bench.datasets.files.decode import decode, shrink_to
-from bench.datasets.files.pixels import PART, decode_missing, read_index
+from bench.datasets.files.pixels import FORMAT, PART, decode_missing, read_index
 from bench.datasets.files.work import Report, on_all_cores, quiet
 from bench.datasets.images import DecodedPhotographs
 from bench.spec import file_name
@@ -146,14 +146,20 @@ class Photographs:
             raise ValueError(f"{name} holds photographs: give the budget `resize` and `crop`")
         digests = self.digests(report)
         folder = cache_folder() / f"{file_name(name)}-{resize}-{self._cache_key(digests)[:20]}"
-        if len(read_index(folder, len(self))) < len(self):
+        index = read_index(folder, len(self))
+        if len(index) < len(self):
             with self.opened() as place:
                 pixels = partial(self.pixels, place, side=resize)
                 problems = decode_missing(folder, len(self), pixels, resize, report)
             if problems:
                 count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"
                 raise ValueError(f"{self.place}: {count} cannot be used: {first_names(problems)}")
-        index = read_index(folder, len(self))
+            index = read_index(folder, len(self))
+            if len(index) < len(self):  # positions would be those of other photographs
+                raise OSError(
+                    f"{folder} does not hold what was written to it: the disk may be damaged; "
+                    f"{CACHE_ADVICE}"
+                )
         return DecodedPhotographs(folder, index, crop, self._checksum(digests))
 
     def _cache_key(self, digests: np.ndarray) -> str:
@@ -166,7 +172,7 @@ class Photographs:
         ]
         settings = {
             "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
-            "part": PART,
+            "part": [PART, FORMAT],
             "code": [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in DECODERS],
             "pillow": __version__,
             "libraries": [*libraries, features.version_feature("libjpeg_turbo")],

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,27 +127,71 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
     check_decoded(photographs, 6)
 
 
-@pytest.mark.parametrize("damage", ["gone", "empty", "short", "long", "sizes"])
+def _swapped(content: bytes) -> bytes:
+    """Height and width of the first photograph change places in the table."""
+    return content[8:16] + content[:8] + content[16:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    {
+        "gone": lambda content: None,
+        "empty": lambda content: b"",
+        "short": lambda content: content[:-1],
+        "long": lambda content: content + b"x",
+        "sizes": lambda content: b"\1" * 64 + content[64:],
+        "swapped": _swapped,
+        "pixel": lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
+        "digest": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        "no digest": lambda content: content[:-32],
+        "zeros": lambda content: bytes(len(content)),
+    }.items(),
+    ids=lambda damage: damage[0],
+)
 def test_a_damaged_part_is_decoded_again(
-    photographs: Photographs, cache: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+    photographs: Photographs,
+    cache: Path,
+    damage: tuple[str, Callable[[bytes], bytes | None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     decoded(photographs, 6)
     before = parts(cache)
     path, content = list(before.items())[1]
-    path.write_bytes(
-        {
-            "empty": b"",
-            "short": content[:-1],
-            "long": content + b"x",
-            "sizes": b"\1" * 64 + content[64:],
-        }.get(damage, b"")
-    )
-    if damage == "gone":
-        path.unlink()
+    assert _swapped(content) != content
+    damaged = damage[1](content)
+    path.unlink()
+    if damaged is not None:
+        path.write_bytes(damaged)
     worked = count_work(monkeypatch)
     decoded(photographs, 6)
     assert sorted(worked) == [4, 5, 6, 7]
     assert parts(cache) == before
+    check_decoded(photographs, 6)
+
+
+def test_a_part_under_the_name_of_another_is_decoded_again(
+    photographs: Photographs, cache: Path
+) -> None:
+    decoded(photographs, 6)
+    before = parts(cache)
+    one, other, _ = before
+    one.write_bytes(before[other])
+    check_decoded(photographs, 6)
+    assert parts(cache) == before
+
+
+def test_a_cache_that_is_damaged_after_decoding_is_refused(
+    photographs: Photographs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = pixels.write_part
+
+    def damaging(path: Path, images: list[np.ndarray]) -> None:
+        plain(path, images)
+        path.write_bytes(bytes(path.stat().st_size))
+
+    monkeypatch.setattr(pixels, "write_part", damaging)
+    with pytest.raises(OSError, match=r"zoo-6-\w+ does not hold what was written to it: the disk"):
+        decoded(photographs, 6)
 
 
 KILLED = """
