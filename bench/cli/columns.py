@@ -10,6 +10,8 @@ from bench.datasets.files.csv_records import mistakes, records, uneven
 
 TEXT = (".csv", ".txt")
 HEADINGS = {"labels": "label", "ids": "id", "cameras": "camera"}  # of columns; arrays have plurals
+# How a heading of labels may be called, in small letters.
+TITLES = ("class", "classes", "target", "targets", "y", "category", "identity", "species", "name")
 NUMBER = re.compile(r"[-+]?[0-9]{1,100}(\.0*)?")
 
 Record = tuple[int, list[str]]  # line number from 1, and the fields
@@ -81,8 +83,13 @@ def check_no_heading(path: Path, labels: Sequence[str]) -> None:
                 f"{path}: every line has a {name}; separate columns by commas and call one 'label'"
             )
     numbers = [NUMBER.fullmatch(label) is not None for label in labels]
-    if len(labels) > 2 and not numbers[0] and all(numbers[1:]):
+    first = labels[0]
+    heading = first.lower() in TITLES or first.startswith("#")
+    if len(labels) > 2 and not numbers[0] and (all(numbers[1:]) or heading):
+        if first in labels[1:]:
+            return
+        others = "numbers" if all(numbers[1:]) else "other words"
         raise ValueError(
-            f"{path}: the first line is {labels[0]!r} and all others are numbers: call the "
+            f"{path}: the first line is {first!r} and all others are {others}: call the "
             "heading 'label', or remove it"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ class Side:
     int64, equal where labels are, on both sides, -1 for the label -1; ids (N,) int64 likewise, or
     None; cameras (N,) int64 likewise, -1 if unknown, or None; junk, number of images of label -1
     that are left out, which happens where cameras are known; unused, number of labels left out
-    because no embedding has their id.
+    because no embedding has their id; in_lines, whether labels with ids that do not ascend were
+    taken in the order of their lines, as the embeddings have no ids.
     """
 
     embeddings: np.ndarray
@@ -35,6 +37,7 @@ class Side:
     cameras: np.ndarray | None = None
     junk: int = 0
     unused: int = 0
+    in_lines: bool = False
 
 
 def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
@@ -53,11 +56,11 @@ def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
     read = [
         side_columns(*side, count=len(found)) for side, found in zip(files, embeddings, strict=True)
     ]
-    columns = [found for found, _ in read]
+    columns = [found for found, _, _ in read]
     numbers = number_columns(names, columns)
     sides = [
-        Side(found, column["labels"], own["labels"], own.get("ids"), own.get("cameras"), 0, unused)
-        for found, (column, unused), own in zip(embeddings, read, numbers, strict=True)
+        Side(found, column["labels"], own["labels"], own.get("ids"), own.get("cameras"), 0, *rest)
+        for found, (column, *rest), own in zip(embeddings, read, numbers, strict=True)
     ]
     check_ids(names, columns, sides)
     if sides[0].cameras is not None:
@@ -91,9 +94,9 @@ def read_embeddings(path: Path) -> np.ndarray:
     return embeddings
 
 
-def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Columns, int]:
-    """Labels, and ids and cameras if there are any, of `count` embeddings in `path`, and how many
-    lines of the file of labels belong to none of these.
+def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Columns, int, bool]:
+    """Labels, and ids and cameras if there are any, of `count` embeddings in `path`; `unused` and
+    `in_lines` of the side.
     """
     if labels is None and path.suffix.lower() == ".npy":
         raise ValueError(
@@ -103,16 +106,22 @@ def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Column
     own = file_columns(path, required=labels is None)
     check_lengths(path, own, count)
     if labels is None:
-        return own, 0
+        return own, 0, False
     own.pop("labels", None)
     others = file_columns(labels, required=True)
     if "ids" in own and "ids" in others:
         rows = match(path, own["ids"], labels, others["ids"])
-        return own | {name: column[rows] for name, column in others.items()}, len(
-            others["ids"]
-        ) - count
+        matched = {name: column[rows] for name, column in others.items()}
+        return own | matched, len(others["ids"]) - count, False
     check_lengths(labels, others, count)
-    return own | others, 0
+    return own | others, 0, "ids" in others and not ascending(others["ids"])
+
+
+def ascending(ids: np.ndarray) -> bool:
+    """Whether ids, as words or as numbers, are in ascending order."""
+    whole = all(str(name).isdecimal() for name in ids.tolist())
+    keys = [int(name) for name in ids.tolist()] if whole else ids.tolist()
+    return all(first <= second for first, second in pairwise(keys))
 
 
 def file_columns(path: Path, *, required: bool) -> Columns:

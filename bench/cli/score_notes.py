@@ -20,8 +20,12 @@ EQUAL = 1e-30  # rounding of float64
 FEW_DIMENSIONS = 3
 SHOWN = 3  # groups of labels that a note lists
 CHUNK = 4096  # rows that are converted to float64 at a time
-MISSING = ("nan", "-nan", "none", "null", "<na>", "na", "n/a", "#n/a", "nat", "nil", "?")
 # In small letters, how pandas, NumPy, databases and spreadsheets write that there is no value.
+MISSING = (
+    *("nan", "-nan", "nan.0", "none", "null", "(null)", "<na>", "na", "n/a", "#n/a", "#na"),
+    *("#value!", "nat", "nil", "undefined", "unknown", "missing", "?", "-", ".", "\\n"),
+    *map(str, np.iinfo(np.int64).min // np.array([1, 2**32])),  # NaN as a whole number
+)
 
 
 def notes(
@@ -166,11 +170,15 @@ def gap_name(metric: Metric) -> str:
 
 
 def left_out_note(sides: Sequence[Side]) -> str:
-    """A note on images that are left out."""
+    """A note on images that are left out, and on labels that ids could match."""
     junk, unused = (sum(getattr(side, name) for side in sides) for name in ("junk", "unused"))
     found = [
         f"{junk:,} images of label {JUNK} (junk) are left out." if junk else "",
         f"{unused:,} labels are left out: no embedding has their id." if unused else "",
+        "The embeddings have no ids, so labels are taken in the order of their lines, whose ids do "
+        "not ascend. Save ids beside the embeddings to match them."
+        if any(side.in_lines for side in sides)
+        else "",
     ]
     return " ".join(note for note in found if note)
 
@@ -197,13 +205,19 @@ def label_counts(sides: Sequence[Side]) -> Counter[str]:
 
 def missing_note(counts: Counter[str]) -> str:
     """A note on labels that are words for a missing one."""
-    found = [f"{word!r} ({counts[word]:,} images)" for word in counts if word.lower() in MISSING]
+    words = [word for word in counts if printed(word).lower() in MISSING]
+    found = [f"{word!r} ({counts[word]:,} images)" for word in words]
     if not found:
         return ""
     return (
         f"Labels that may be missing ones count as classes: {', '.join(found)}. If so, remove "
         "these images before the labels become words."
     )
+
+
+def printed(word: str) -> str:
+    """A word without the signs that are not seen."""
+    return "".join(sign for sign in word if sign.isprintable()).strip()
 
 
 def look_alikes_note(counts: Counter[str]) -> str:

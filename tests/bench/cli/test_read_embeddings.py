@@ -137,8 +137,10 @@ def test_arrays_that_cannot_be_scored_are_named(
         (["path,class", *("1,2" for _ in LABELS)], "has the columns path, class: call one of them"),
         (["label,Label", *("1,2" for _ in LABELS)], "call one of them, and no other, 'label'"),
         (["path,label"], "holds a heading only"),
-        (["class", *WORDS], r"labels have shape \(31,\); .*a heading must be called 'label'"),
+        (["head", *WORDS], r"labels have shape \(31,\); .*a heading must be called 'label'"),
         (["class", *NUMBERS[1:]], "first line is 'class' and all others are numbers"),
+        (["class", *WORDS[1:]], "first line is 'class' and all others are other words"),
+        (["# labels", *WORDS[1:]], "first line is '# labels' and all others are other words"),
         (["class", *WORDS[2:], '""'], "line 30: there is no label"),
         (["a", "", *WORDS[2:]], "a mistake:\n  line 2: there is no label"),
         (["", *WORDS[1:]], "line 1: there is no label"),
@@ -252,6 +254,16 @@ def test_ids_match_labels_with_embeddings(tmp_path: Path) -> None:
         written(labels, "id,label", change)
         with pytest.raises(ValueError, match=message):
             read_sides((tmp_path / "e.npz", labels), None)
+
+
+@pytest.mark.parametrize(("step", "in_lines"), [(1, False), (7, True)])
+def test_labels_with_ids_that_match_nothing_are_taken_in_their_order(
+    step: int, in_lines: bool, tmp_path: Path, embeddings: Path
+) -> None:
+    rows = [(step * i % 30, label) for i, label in enumerate(LABELS)]
+    (side,) = read_sides((embeddings, written(tmp_path / "l.csv", "id,label", rows)), None)
+    np.testing.assert_array_equal(side.classes, LABELS)
+    assert side.in_lines == in_lines
 
 
 def test_ids_are_equal_across_kinds_of_files(tmp_path: Path, embeddings: Path) -> None:

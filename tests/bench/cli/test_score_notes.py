@@ -1,6 +1,7 @@
 """Notes of `proxy-bench score`: each misleading input is named, and clean ones are not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,11 @@ def test_clean_embeddings_have_no_note() -> None:
         noise = generator.normal(size=(2000, dimensions))
         noise /= np.linalg.norm(noise, axis=1, keepdims=True)
         assert said(own_side(noise.astype(np.float32), np.arange(2000) // 4)) == []
+
+
+def test_a_note_explains_that_labels_are_in_the_order_of_lines() -> None:
+    (note,) = said(replace(own_side(UNIT), in_lines=True))
+    assert "labels are taken in the order of their lines" in note
 
 
 def test_a_note_explains_that_lengths_do_not_count() -> None:
@@ -138,7 +144,9 @@ def test_a_collapse_is_said_instead_of_copies(scale: float, metric: Metric) -> N
     assert "copies" not in note
 
 
-@pytest.mark.parametrize("word", ["nan", "None", "NULL", "<NA>", "?", "N/A", "NaT"])
+@pytest.mark.parametrize(
+    "word", ["nan", "None", "NULL", "<NA>", "?", "N/A", "NaT", "\\N", "-2147483648", "\x1bNaN"]
+)
 def test_words_for_a_missing_label_are_counted(word: str) -> None:
     words = np.where(LABELS == 2, word, np.char.add("c", LABELS.astype(str)))
     (note,) = said(own_side(UNIT, words))
