@@ -59,8 +59,17 @@ def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
     columns = [found for found, _, _ in read]
     numbers = number_columns(names, columns)
     sides = [
-        Side(found, column["labels"], own["labels"], own.get("ids"), own.get("cameras"), 0, *rest)
-        for found, (column, *rest), own in zip(embeddings, read, numbers, strict=True)
+        Side(
+            found,
+            column["labels"],
+            own["labels"],
+            own.get("ids"),
+            own.get("cameras"),
+            0,
+            rest,
+            lines,
+        )
+        for found, (column, rest, lines), own in zip(embeddings, read, numbers, strict=True)
     ]
     check_ids(names, columns, sides)
     if sides[0].cameras is not None:
