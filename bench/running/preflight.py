@@ -13,7 +13,7 @@ from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
 from bench.store.disk import full_disk, is_full
-from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run
+from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run, remove_left
 
 
 def check_results(results: Path) -> None:
@@ -38,8 +38,7 @@ def clear_litter(specs: Iterable[RunSpec], results: Path) -> None:
     """Delete what killed processes left beside finished runs and pictures."""
     for spec in specs:
         RunDir.of(results, spec).tidy()
-    for path in (results / "pictures").glob(".*.tmp"):  # of versions before schema 3
-        path.unlink(missing_ok=True)
+    remove_left(results / "pictures")
 
 
 def check_device(device: str) -> None:

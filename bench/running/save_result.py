@@ -47,7 +47,7 @@ def store_result(
     save_arrays(files.queries, test.queries, metadata)
     if test.roc:
         save_arrays(files.roc, test.roc, metadata)
-    store_thumbnails(results, dataset, files.path)
+    store_thumbnails(results, dataset)
     record = {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
@@ -63,7 +63,7 @@ def store_result(
     save_run(files, record)
 
 
-def store_thumbnails(results: Path, dataset: Dataset, scratch: Path) -> None:
+def store_thumbnails(results: Path, dataset: Dataset) -> None:
     """Store the thumbnails of the test images, unless they are stored already."""
     path = thumbnails_path(results, dataset.name, dataset.fingerprint)
     images, positions = dataset.images, shown_positions(dataset)
@@ -75,7 +75,7 @@ def store_thumbnails(results: Path, dataset: Dataset, scratch: Path) -> None:
     files = {"images": np.stack(list(shown))} if channels == 1 else as_jpegs(shown)
     items = tuple(dataset.items[position] for position in positions)
     labels = dataset.labels[positions]
-    save_thumbnails(path, Thumbnails(files, labels, dataset.class_names, items, source), scratch)
+    save_thumbnails(path, Thumbnails(files, labels, dataset.class_names, items, source))
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:

@@ -205,14 +205,16 @@ def reason(files: RunDir, code: int) -> str:
 def stop_all(state: Sweep, show: Callable[[Sweep], None]) -> None:
     """Make every process save a checkpoint and end, and wait for it; Ctrl-C ends them at once.
 
-    Raises: StoppedAtOnceError after that.
+    Raises: StoppedAtOnceError after that; an error of `show`, such as that of a closed terminal,
+    once every process has ended with a checkpoint.
     """
     state.stopping = True
+    problem: Exception | None = None
     try:
         for active in state.active:
             active.process.terminate()
         while state.active:
-            show(state)
+            problem = problem or error_of(show, state)
             time.sleep(POLL_SECONDS)
             for active in list(state.active):
                 look_at(active)
@@ -225,3 +227,14 @@ def stop_all(state: Sweep, show: Callable[[Sweep], None]) -> None:
             active.process.kill()
         for active in list(state.active):
             end(state, active)
+    if problem:
+        raise problem
+
+
+def error_of(show: Callable[[Sweep], None], state: Sweep) -> Exception | None:
+    """Show the state; returns the error if that fails."""
+    try:
+        show(state)
+    except Exception as error:
+        return error
+    return None

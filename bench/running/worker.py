@@ -9,7 +9,6 @@ It computes with one thread: a sweep is faster with more processes, a single run
 
 import ctypes
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -23,14 +22,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from bench.spec import RunSpec
-from bench.store.disk import is_full, no_inodes
+from bench.store.disk import is_full
 from bench.store.runs import Doing, RunDir
 
 FINISHED, FAILED, FULL, INTERRUPTED, BUSY = 0, 1, 74, 75, 76  # exit codes
 REPORT_SECONDS = 0.5
 GRACE_SECONDS = 2.0  # after the end of the parent
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: a signal to this process when its parent has ended
-DISK_RESERVE = 2**16  # with fewer free bytes, the full disk is taken for the cause of a failure
 
 
 class Job(BaseModel):
@@ -142,21 +140,26 @@ def progress_writer(files: RunDir, stop: Stop) -> Callable[[int, Doing], None]:
 def write_failure(files: RunDir, error: Exception) -> int:
     """Store the error message and return the exit code; a full disk has its own code, since
     nothing more can be stored."""
-    if disk_is_full(files.path, error):
+    if disk_is_full(error):
         return FULL
-    traceback.print_exception(error, file=sys.stderr)
     expected = isinstance(error, OSError | ValueError | FloatingPointError)
-    files.write_failure(str(error) if expected else f"{type(error).__name__}: {error}")
+    try:
+        traceback.print_exception(error, file=sys.stderr)
+        files.write_failure(str(error) if expected else f"{type(error).__name__}: {error}")
+    except OSError as unwritten:
+        if not is_full(unwritten):
+            raise
+        return FULL
     return FAILED
 
 
-def disk_is_full(directory: Path, error: BaseException | None) -> bool:
+def disk_is_full(error: BaseException | None) -> bool:
     """Whether a full disk caused an error, perhaps behind one of torch."""
     while error is not None:
         if is_full(error):
             return True
         error = error.__cause__ or error.__context__
-    return shutil.disk_usage(directory).free < DISK_RESERVE or no_inodes(directory)
+    return False
 
 
 if __name__ == "__main__":

@@ -136,7 +136,9 @@ def first_mistake(error: ValidationError) -> str:
         return f"lacks {field}"
     if item["type"] == "extra_forbidden":
         return f"has {field}, which this version does not know (it may be of a later version)"
-    return f"has {field} = {brief(item['input'])}: {item['msg'].lower()}"
+    table = item["type"] in ("model_type", "dict_type")
+    what = "expected a table of fields" if table else item["msg"].lower()
+    return f"has {field} = {brief(item['input'])}: {what}"
 
 
 def check_scores(section: str, scores: Mapping[str, float]) -> None:

@@ -19,9 +19,11 @@
                             the test images of a split, for the browser
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,14 +88,17 @@ class RunDir:
     def finished(self) -> bool:
         """Whether `run.json` exists; taken to be so in a directory that cannot be looked into."""
         try:
-            return self.record.exists()
-        except PermissionError:
+            os.stat(self.record)  # since Python 3.14, Path.exists hides a lack of permission
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
             return True
+        return True
 
     @property
     def lost(self) -> bool:
         """Whether a finished run has lost its `run.json`: a kill leaves scores and a checkpoint."""
-        scored = self.embeddings.exists() or self.queries.exists()
+        scored = any(path.exists() for path in (self.embeddings, self.queries, self.roc))
         return scored and not (self.finished or self.checkpoint.exists() or self.locked)
 
     @property
@@ -154,8 +159,8 @@ class RunDir:
             temporary.write_text(lines, encoding="utf-8")
 
     def clean(self) -> None:
-        """Delete what earlier processes left: their failure, and files that a kill leaves."""
-        for path in [self._failure, *self._left()]:
+        """Delete what earlier processes left: their notes, and files that a kill leaves."""
+        for path in [self._progress, self._failure, *self._left()]:
             path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
@@ -376,13 +381,26 @@ def naming(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise damage(path, "is missing") from error
     except UNREADABLE as error:
-        raise damage(path, f"cannot be read ({error})") from error
+        what = f"cannot be read ({error})"
+        raise (unreachable(path, what) if is_beyond(error) else damage(path, what)) from error
     except ValueError as error:
         raise damage(path, str(error)) from error
 
 
 def damage(path: Path, what: str) -> StoredRunError:
     return StoredRunError(f"{path} {what}; delete {path.parent} to run it again")
+
+
+def unreachable(path: Path, what: str) -> StoredRunError:
+    return StoredRunError(f"{path} {what}; check its permissions and the disk")
+
+
+def is_beyond(error: Exception) -> bool:
+    """Whether the system refuses to read a file, which may be whole: permissions, the disk, too
+    many open files. Parsers of damaged files raise EINVAL, when they go to where no byte is."""
+    gone = FileNotFoundError | IsADirectoryError | NotADirectoryError
+    refused = isinstance(error, OSError) and not isinstance(error, gone)
+    return refused and getattr(error, "errno", None) not in (None, errno.EINVAL)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -393,11 +411,11 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[
 
 
 @contextmanager
-def atomic(path: Path, *, flush: bool = True, folder: Path | None = None) -> Iterator[Path]:
-    """A temporary path that replaces `path` when the block ends without error; `flush` writes it to
-    disk before. It lies in `folder`, or beside `path`."""
+def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends without error; `flush`
+    writes it to disk before. Its name ends in the number of this process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (folder or path.parent) / f".{path.name}.{os.getpid()}.tmp"
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         yield temporary
         if flush:
@@ -409,9 +427,10 @@ def atomic(path: Path, *, flush: bool = True, folder: Path | None = None) -> Ite
 
 
 def remove_left(folder: Path) -> None:
-    """Delete the temporary files of processes that have ended."""
+    """Delete the temporary files of `atomic` whose processes have ended."""
     for path in folder.glob(".*.tmp"):
-        if not is_running(path.name.split(".")[-2]):
+        named = re.fullmatch(r"\..+\.([0-9]+)\.tmp", path.name)
+        if named and not is_running(named[1]):
             path.unlink(missing_ok=True)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from bench.spec import file_name
-from bench.store.runs import StoredRunError, atomic
+from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +77,9 @@ def thumbnails_path(results: Path, dataset: str, fingerprint: str) -> Path:
     return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}.npz"
 
 
-def save_thumbnails(path: Path, thumbnails: Thumbnails, scratch: Path | None = None) -> None:
-    """Write the thumbnails, by renaming; runs may do so at once, since all write the same.
-
-    scratch: the folder of the temporary file, a run's own, which is cleared after a kill.
-    """
-    with atomic(path, folder=scratch) as temporary, temporary.open("wb") as file:
+def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
+    """Write the thumbnails, by renaming; runs may do so at once, since all write the same."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             allow_pickle=False,
@@ -119,6 +116,8 @@ def load_thumbnails(path: Path) -> Thumbnails:
             )
         check_thumbnails(thumbnails)
     except Exception as error:  # of NumPy, zipfile, zlib and more: any damage
+        if is_beyond(error):
+            raise unreachable(path, f"cannot be read ({error})") from error
         raise StoredRunError(
             f"{path} cannot be read ({error}); "
             "delete it and one run on this data set, and run the suite again"

@@ -181,6 +181,10 @@ def lose_section(directory: Path) -> None:
     save_run(RunDir(directory), record)
 
 
+def seal_field(**fields: object) -> Damage:
+    return lambda directory: seal(directory, **fields)
+
+
 def no_object(directory: Path) -> None:
     (directory / "run.json").write_text("[1]")
 
@@ -263,6 +267,10 @@ NUMBERS: dict[str, tuple[Damage, str]] = {
     "no object": (no_object, "has schema None"),
     "deep nesting": (nest, "cannot be read"),
     "many digits": (many_digits, "run.json"),
+    "spec in words": (seal_field(spec="none"), "has spec = 'none': expected a table of fields"),
+    "list of scores": (seal_field(scores=[1]), "has scores = [1]: expected a table of fields"),
+    "cost of 3": (seal_field(cost=3), "has cost = 3: expected a table of fields"),
+    "no split": (seal_field(split=None), "has split = None: expected a table of fields"),
     "no curve": (no_curve_listed, "lacks the digest of curve.jsonl"),
     "foreign path": (other_files, "files"),
     "short curve": (change_curve(lambda points: points.pop()), "the last at step 80; expected"),

@@ -13,7 +13,7 @@ from bench.cli.main import advice
 from bench.reporting.page import write_report
 from bench.running.preflight import check_results, clear_litter
 from bench.running.sweep import reason
-from bench.running.worker import FULL, disk_is_full
+from bench.running.worker import FAILED, FULL, disk_is_full, write_failure
 from bench.spec import RunSpec
 from bench.store.runs import RunDir, scan
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
@@ -63,26 +63,28 @@ def test_a_clean_folder_is_not_touched(tmp_path: Path, spec: RunSpec) -> None:
     assert names(directory) == before
 
 
-def test_pictures_are_written_in_the_directory_of_their_run(
+def test_pictures_are_written_beside_their_file_and_cleared_once_the_process_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each folder may be a file system of its own, between which nothing can be renamed."""
     write_pictures(tmp_path, "digits")
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
     pictures = load_thumbnails(path)
-    (path.parent / ".digits.npz.5.tmp").touch()
-    clear_litter([], tmp_path)
-    assert names(path.parent) == {path.name}
+    (path.parent / f".digits.npz.{NO_PROCESS}.tmp").touch()
+    (path.parent / ".own.tmp").touch()
+    whole = {path.name, ".own.tmp"}
     seen: list[set[str]] = []
-    (tmp_path / "run").mkdir()
 
     def save(*arguments: object, **arrays: object) -> None:
-        seen.append(names(tmp_path / "run"))
+        clear_litter([], tmp_path)
+        seen.append(names(path.parent))
         raise OSError
 
     monkeypatch.setattr(np, "savez_compressed", save)
     with pytest.raises(OSError, match=r"^$"):
-        save_thumbnails(path, pictures, tmp_path / "run")
-    assert seen == [{f".{path.name}.{os.getpid()}.tmp"}]
+        save_thumbnails(path, pictures)
+    assert seen == [whole | {f".{path.name}.{os.getpid()}.tmp"}]
+    assert names(path.parent) == whole
 
 
 def test_a_report_clears_what_ended_processes_left(tmp_path: Path, spec: RunSpec) -> None:
@@ -90,12 +92,13 @@ def test_a_report_clears_what_ended_processes_left(tmp_path: Path, spec: RunSpec
     folder = tmp_path / "report"
     (folder / "figures").mkdir(parents=True)
     alive = folder / f".table.csv.{os.getpid()}.tmp"
-    for path in (alive, folder / f".report.html.{NO_PROCESS}.tmp", folder / ".odd.tmp"):
+    own = [folder / name for name in (".odd.tmp", ".tmp", ".7.tmp", ".a.b.tmp", ".a.7b.tmp")]
+    for path in (alive, folder / f".report.html.{NO_PROCESS}.tmp", *own):
         path.touch()
     (folder / "figures" / f".a.svg.{NO_PROCESS}.tmp").touch()
     alive = alive.rename(folder / f".other.csv.{os.getppid()}.tmp")
     write_report(scan(tmp_path / "results")[0], folder, title="x")
-    assert [path for path in folder.rglob(".*")] == [alive]
+    assert set(folder.rglob(".*")) == {alive, *own}
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
@@ -130,7 +133,7 @@ def test_a_full_disk_says_what_it_lacks(
     assert lacking in reason(RunDir(tmp_path), FULL)
     assert lacking in advice(full)
     assert advice(OSError(errno.EACCES, "Permission denied")) == ""
-    assert disk_is_full(tmp_path, full)
+    assert disk_is_full(full)
 
     def no_file(**arguments: object) -> None:
         raise full
@@ -140,12 +143,31 @@ def test_a_full_disk_says_what_it_lacks(
         check_results(tmp_path)
 
 
-def test_torch_hides_that_inodes_are_used_up(
+@pytest.mark.parametrize(
+    "error",
+    [
+        FloatingPointError("the loss became nan"),
+        ValueError("the labels are wrong"),
+        OSError(errno.EACCES, "Permission denied"),
+        RuntimeError("no memory"),
+    ],
+)
+def test_other_failures_keep_their_text_where_no_free_inodes_or_bytes_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Some file systems report so while files can be created."""
+    found = SimpleNamespace(f_files=9, f_favail=0, f_bavail=0, f_blocks=9, f_bfree=0, f_frsize=512)
+    monkeypatch.setattr("os.statvfs", lambda folder: found)
+    files = RunDir(tmp_path)
+    assert write_failure(files, error) == FAILED
+    assert str(error) in (files.failure or "")
+
+
+def test_a_failure_that_cannot_be_stored_on_a_full_disk_is_that_of_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hidden = RuntimeError("File checkpoint.pt cannot be opened.")
-    assert not disk_is_full(tmp_path, hidden)
-    free = SimpleNamespace(f_files=9, f_favail=0, f_bavail=2**30, f_blocks=2**31, f_bfree=2**30)
-    free.f_frsize = 4096
-    monkeypatch.setattr("os.statvfs", lambda folder: free)
-    assert disk_is_full(tmp_path, hidden)
+    def refuse(files: RunDir, message: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunDir, "write_failure", refuse)
+    assert write_failure(RunDir(tmp_path), ValueError("the labels are wrong")) == FULL

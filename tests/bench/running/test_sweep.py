@@ -122,6 +122,26 @@ def test_an_error_of_the_display_ends_processes_with_a_checkpoint(tmp_path: Path
     assert RunDir.of(tmp_path, spec).state == "interrupted"
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ValueError("closed")])
+def test_an_error_of_the_display_while_processes_end_leaves_them_their_checkpoints(
+    tmp_path: Path, error: Exception
+) -> None:
+    """As when the terminal is closed: nothing can be shown any more."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def show(state: Sweep) -> None:
+        if state.stopping:
+            raise error
+        if state.active[0].step > 5:
+            processes.append(state.active[0].process)
+            raise KeyboardInterrupt
+
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        sweep([endless()], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+    assert [process.poll() for process in processes] == [INTERRUPTED]
+    assert RunDir.of(tmp_path, endless()).checkpoint.exists()
+
+
 def test_a_full_disk_is_reported_without_writing(tmp_path: Path) -> None:
     files = RunDir(tmp_path)
     error = OSError(errno.ENOSPC, "No space left on device")
@@ -198,7 +218,7 @@ def test_a_worker_ends_soon_after_its_killed_parent(
         worker = read_worker(parent, after)
         os.killpg(parent.pid, signal.SIGKILL) if group else parent.kill()
         parent.wait()
-        wait_until(lambda: not alive(worker), 15)
+        wait_until(lambda: not alive(worker), 15 if after < 0 else 5)
     files = RunDir.of(tmp_path, spec_for(steps=10**6, evaluate_every=10**5))
     assert not files.locked
     assert after < 0 or files.checkpoint.exists()

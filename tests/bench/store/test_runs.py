@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from bench.store.runs import (
     StoredRunError,
     atomic,
     load_run,
+    naming,
     save_run,
     scan,
 )
@@ -34,7 +37,11 @@ def test_a_stored_run_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_a_directory_without_run_json_is_not_a_result(tmp_path: Path) -> None:
     directory = write_run(tmp_path, SPEC, gain=0.1)
     (directory / "run.json").unlink()
-    assert scan(tmp_path) == ([], [])
+    runs, problems = scan(tmp_path)
+    assert runs == []
+    assert [str(problem) for problem in problems] == [
+        f"{directory}/run.json is missing beside the other files of the run; run its suite again"
+    ]
     with pytest.raises(StoredRunError, match=r"run\.json is missing; delete .* to run it again"):
         load_run(RunDir(directory))
 
@@ -82,6 +89,72 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
         break_off()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+REFUSALS = [errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE]
+
+
+@pytest.mark.parametrize("number", REFUSALS)
+def test_a_file_that_the_system_refuses_is_not_to_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It may be whole; also that of the pictures."""
+    write_pictures(tmp_path, "digits")
+    directory = write_run(tmp_path, SPEC, gain=0.1)
+
+    def refuse(path: Path, *arguments: object, **more: object) -> str:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(StoredRunError) as run:
+        load_run(RunDir(directory))
+    with pytest.raises(StoredRunError) as pictures:
+        load_thumbnails(thumbnails_path(tmp_path, "digits", FINGERPRINT))
+    for message in (str(run.value), str(pictures.value)):
+        assert "; check its permissions and the disk" in message
+        assert os.strerror(number) in message
+        assert "delete" not in message
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, IsADirectoryError, NotADirectoryError])
+def test_a_file_that_is_missing_or_a_folder_is_to_be_deleted(
+    tmp_path: Path, error: type[OSError]
+) -> None:
+    with pytest.raises(StoredRunError, match=f"; delete {tmp_path} to"), naming(tmp_path / "a"):
+        raise error(errno.ENOENT, "gone")
+
+
+@pytest.mark.parametrize(
+    ("error", "finished"),
+    [
+        (FileNotFoundError, False),
+        (NotADirectoryError, False),
+        (PermissionError, True),
+        (OSError, True),
+    ],
+)
+def test_a_run_that_cannot_be_looked_at_counts_as_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], finished: bool
+) -> None:
+    """Path.exists of Python 3.14 hides every error."""
+
+    def refuse(path: Path, **arguments: bool) -> os.stat_result:
+        raise error
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    found = RunDir(tmp_path).finished
+    monkeypatch.undo()
+    assert found == finished
+
+
+@pytest.mark.parametrize("name", ["embeddings", "queries", "roc"])
+def test_scores_without_a_record_are_those_of_a_lost_run(tmp_path: Path, name: str) -> None:
+    files = RunDir(tmp_path)
+    assert not files.lost
+    (tmp_path / f"{name}.safetensors").touch()
+    assert files.lost
 
 
 def test_thumbnails_come_back_and_damage_is_reported(tmp_path: Path) -> None:
@@ -132,7 +205,6 @@ def test_cleaning_removes_what_a_killed_or_failed_process_left(tmp_path: Path) -
     files.write_progress(7, "training")
     (tmp_path / ".run.json.1.tmp").touch()
     files.clean()
-    files.remove_progress()
     assert list(tmp_path.iterdir()) == [files.checkpoint]
 
 
