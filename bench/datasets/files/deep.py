@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 
 WHITE = 2**16 - 1  # of 16 bits
-LOST = 16  # of 256: an image whose values are all below is black, to the eye and to a network
+LOST = 16  # of 256: an image of so few levels is one colour, to the eye and to a network
+MOST = (1, 99)  # percentiles: a hot pixel or a caption lies outside of them
 _BITS, _PHOTOMETRIC, _MAXIMA, _SAMPLE_FORMAT = 258, 262, (281, 341), 339  # tags of TIFF
 _UNSIGNED = 1  # sample format
 _ADVICE = "save it with 8 bits per colour"
@@ -23,7 +24,7 @@ def to_eight_bits(name: str, image: Image.Image) -> Image.Image:
     else that of the bits of a value. Pillow scales a PGM from its maximum to 16 bits. Values of
     which zero is white are inverted. Raises ValueError, naming the image, for signed and 32-bit
     values without a stated largest one, for values outside of the range, and for a 16-bit image
-    of which these 8 bits would be black, although it states no range.
+    that uses few of these 8 bits' levels, although it states no range.
     """
     stated, bits = _stated_white(image), _tag(image, _BITS, 16)
     values = np.asarray(image).astype(np.int64)
@@ -40,8 +41,8 @@ def to_eight_bits(name: str, image: Image.Image) -> Image.Image:
     if values.min() < 0 or values.max() > white:
         raise ValueError(f"{name} holds values {found}, outside its range 0 to {white}; {_ADVICE}")
     upper = values >> (white.bit_length() - 8)
-    if stated is None and white == WHITE and values.any() and upper.max() < LOST:
-        raise ValueError(_black(name, found))
+    if stated is None and white == WHITE and (values % 257).any():  # else 8 bits, scaled to 16
+        _check_levels(name, values, 256)
     if _tag(image, _PHOTOMETRIC, 1) == 0:
         upper = 255 - upper
     grey = Image.fromarray(upper.astype(np.uint8))
@@ -57,14 +58,30 @@ def check_colours(name: str, image: Image.Image) -> None:
     if (stated := _stated_white(image)) not in (None, WHITE):
         raise ValueError(f"{name} states that {stated} is white, of 16 bits; {_ADVICE}")
     colours = np.asarray(image)[..., : 3 if image.mode.startswith("RGB") else 1]
-    if image.mode != "CMYK" and colours.any() and colours.max() < LOST:
-        raise ValueError(_black(name, f"below {256 * (int(colours.max()) + 1)}"))
+    if image.mode != "CMYK":
+        _check_levels(name, colours, 1)
 
 
-def _black(name: str, found: str) -> str:
-    return (
-        f"{name} would be black: its values are {found}, of 0 to {WHITE} in 16 bits; if white is "
-        f"less, {_ADVICE}, or state it (MaxSampleValue in TIFF, the maximum in PGM)"
+def _check_levels(name: str, values: np.ndarray, unit: int) -> None:
+    """Raise ValueError where all values are nearly black, or most lie close together.
+
+    unit: how many values are one of 256 levels. Exact black and white do not count, since they are
+    the background of a drawing or a caption; neither does one flat colour.
+    """
+    inner = values[(values > 0) & (values < 256 * unit - 1)]
+    low, high = np.percentile(inner, MOST).tolist() if inner.size else (0, 0)
+    if 0 < values.max() < LOST * unit:
+        low, high = values.min(), values.max()
+        found = "would be black: its values are"
+    elif 0 < high - low < LOST * unit:
+        found = "would be nearly one colour: most of its values are"
+    else:
+        return
+    first, last = int(low) * 256 // unit, (int(high) + 1) * 256 // unit - 1
+    raise ValueError(
+        f"{name} {found} from {first} to {last}, of 0 to {WHITE} in 16 bits; if its range is "
+        f"smaller, {_ADVICE}, or state the value of white (MaxSampleValue in TIFF, the maximum in "
+        "PGM)"
     )
 
 

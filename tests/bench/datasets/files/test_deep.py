@@ -1,6 +1,8 @@
 """Images of more than 8 bits: the range that a file states counts, what does not fit is refused."""
 
 import io
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,7 +90,7 @@ def test_colours_of_16_bits(unit: int) -> None:
     if unit == 256:
         np.testing.assert_array_equal(_decoded(colour_png(values))[..., 1], RAMP)
         return
-    with pytest.raises(ValueError, match="would be black: its values are below 4096, of 0 to"):
+    with pytest.raises(ValueError, match="would be black: its values are from 0 to 4095, of 0 to"):
         _decoded(colour_png(values))
 
 
@@ -98,3 +100,87 @@ def test_a_16_bit_picture_is_turned_as_its_exif_says() -> None:
     buffer = io.BytesIO()
     Image.fromarray((RAMP * 256).astype(np.uint16)).save(buffer, "PNG", exif=exif)
     np.testing.assert_array_equal(_decoded(buffer.getvalue())[..., 0], np.rot90(RAMP, -1))
+
+
+def _grey_png(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _with_white(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    changed = values.copy()
+    changed[:rows, :columns] = 65535
+    return changed
+
+
+FINE = np.arange(4096).reshape(64, 64)  # all values of 12 bits
+
+
+@pytest.mark.parametrize(
+    "values",
+    {
+        "a hot pixel": _with_white(FINE, 1, 1),
+        "a bright pixel": np.where(FINE == 99, 60_000, FINE),
+        "a caption": _with_white(FINE, 8, 64),
+        "8 bits and a hot pixel": _with_white(FINE // 16, 1, 1),
+        "a white background": _with_white(FINE, 64, 50),
+        "a black background": np.where(np.arange(64) < 50, 0, _with_white(FINE, 1, 64)),
+        "inverted": 65535 - FINE,
+        "10 bits inverted": 65535 - FINE // 4,
+        "an offset": FINE // 4 + 32768,
+    }.items(),
+    ids=lambda values: values[0],
+)
+def test_a_smaller_range_is_refused_whatever_a_few_values_are(
+    values: tuple[str, np.ndarray],
+) -> None:
+    message = (
+        r"^bird.png would be nearly one colour: most of its values are from \d+ to \d+, of 0 t"
+    )
+    with pytest.raises(ValueError, match=message):
+        decode("bird.png", _grey_png(values[1]))
+    if values[0].startswith("8 bits"):
+        return  # of colours Pillow gives the upper 8 bits, here black
+    with pytest.raises(ValueError, match=message):
+        decode("bird.png", colour_png(np.stack([values[1]] * 3, axis=2)))
+
+
+@pytest.mark.parametrize(
+    "values",
+    {
+        "mostly white": np.where(np.arange(64) < 60, 65535, FINE * 16),
+        "mostly black": np.where(np.arange(64) < 60, 0, FINE * 16),
+        "black and white": np.where(FINE % 7, 65535, 0),
+        "dark ink on white": np.where(FINE % 7, 65535, 2000),
+        "a flat grey": np.full((64, 64), 30_000),
+        "white": np.full((64, 64), 65535),
+        "black": np.zeros((64, 64)),
+    }.items(),
+    ids=lambda values: values[0],
+)
+def test_drawings_of_16_bits_are_used(values: tuple[str, np.ndarray]) -> None:
+    upper = values[1].astype(int) >> 8
+    np.testing.assert_array_equal(_decoded(_grey_png(values[1]))[..., 0], upper)
+    colours = np.stack([values[1]] * 3, axis=2)
+    np.testing.assert_array_equal(_decoded(colour_png(colours))[..., 0], upper)
+
+
+def test_a_pale_picture_of_8_bits_that_was_scaled_to_16_is_used() -> None:
+    np.testing.assert_array_equal(
+        _decoded(_grey_png((RAMP % 9 + 200) * 257))[..., 0], RAMP % 9 + 200
+    )
+
+
+def test_photographs_scaled_to_16_bits_are_used(data_root: Path) -> None:
+    with zipfile.ZipFile(next((data_root / "grocery_store").glob("*.zip"))) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+        for name in names[::500]:
+            with Image.open(io.BytesIO(archive.read(name))) as image:
+                colours = np.asarray(image.convert("RGB")).astype(int)
+                grey = np.asarray(image.convert("L")).astype(int)
+            noise = np.random.default_rng(0).integers(0, 256, grey.shape)
+            found = _decoded(colour_png(colours * 256 + noise[..., None]))
+            np.testing.assert_array_equal(found, colours)
+            found = _decoded(_grey_png(grey * 256 + noise))
+            np.testing.assert_array_equal(found[..., 0], grey)
