@@ -22,8 +22,9 @@ def nothing_to_compare(spec: RunSpec, dataset: Dataset) -> str:
     """Why the loss of a run cannot learn from its batches, and what to change; empty if it can.
 
     The loss is called on random embeddings of the batches that the run would begin with. It learns
-    from labels if other labels give the directions of some embedding another gradient. It need not
-    declare anything, so this holds for a user's own loss too.
+    from labels if other labels give the directions of some embedding another gradient, or vectors
+    of its own: if these start at zero, embeddings turn from the second step on. It need not declare
+    anything, so this holds for a user's own loss too.
     """
     classes = len(np.unique(dataset.labels[dataset.split.train]))
     with torch.random.fork_rng(devices=[]):
@@ -59,7 +60,7 @@ def made_up_clusters(batches: Batches) -> Clusters | None:
 def learns(
     loss: nn.Module, spec: RunSpec, classes: int, shift: int, batch: tuple[np.ndarray, Targets]
 ) -> bool:
-    """Whether other labels give the embeddings of a batch another gradient.
+    """Whether other labels give the embeddings of a batch, or the loss's vectors, another gradient.
 
     True also if a gradient is not finite: then the run itself will end with an error.
     """
@@ -72,11 +73,15 @@ def learns(
         vectors = spread * torch.randn(images.max() + 1, spec.embedding_dim)
         vectors += (1 - spread) * torch.randn(spec.embedding_dim)
         gradients = [turn(loss, vectors, images, found) for found in (targets, others)]
-        difference = torch.linalg.norm(gradients[0] - gradients[1])
-        largest = max(map(torch.linalg.norm, gradients))
-        if not difference <= TOLERANCE * largest < torch.inf:
+        if any(map(differ, *gradients)):
             return True
     return False
+
+
+def differ(left: Tensor, right: Tensor) -> bool:
+    """Whether two gradients differ by more than rounding, or one is not finite."""
+    largest = max(torch.linalg.norm(left), torch.linalg.norm(right))
+    return not torch.linalg.norm(left - right) <= TOLERANCE * largest < torch.inf
 
 
 def distinct(spec: RunSpec, positions: np.ndarray) -> np.ndarray:
@@ -100,21 +105,28 @@ def other_targets(images: np.ndarray, targets: Targets) -> Targets:
     return tuple(target[source[images]] for target in targets)
 
 
-def turn(loss: nn.Module, vectors: Tensor, images: np.ndarray, targets: Targets) -> Tensor:
-    """The gradient (I, D) of the loss by the directions of the embeddings (I, D) of I images, whose
-    numbers in the batch are given (B,). Directions alone count for retrieval: a penalty of lengths
-    compares nothing. The loss is left as it is."""
+def turn(loss: nn.Module, vectors: Tensor, images: np.ndarray, targets: Targets) -> list[Tensor]:
+    """The gradients of the loss by the directions of the embeddings (I, D) of I images, whose
+    numbers in the batch are given (B,), and by each of its own matrices.
+
+    Directions alone count for retrieval: a penalty of lengths compares nothing, and neither does a
+    number for each class, such as a margin. Matrices count only beside a gradient of embeddings.
+    The loss is left as it is.
+    """
     torch.manual_seed(0)  # equal draws, should a loss draw
     vectors = vectors.clone().requires_grad_()
     state = {name: buffer.clone() for name, buffer in loss.named_buffers()}
     value: Tensor = torch.func.functional_call(loss, state, (vectors[images], *targets))
     if not value.requires_grad:
-        return torch.zeros_like(vectors)
-    (gradient,) = torch.autograd.grad(value, vectors, allow_unused=True)
+        return [torch.zeros_like(vectors)]
+    turning = vectors.shape[1] > 1  # one dimension has two directions only
+    learned = [own for own in loss.parameters() if own.ndim > 1 and own.requires_grad and turning]
+    gradient, *others = torch.autograd.grad(value, [vectors, *learned], allow_unused=True)
     if gradient is None:
-        return torch.zeros_like(vectors)
+        return [torch.zeros_like(vectors)]
     directions = nn.functional.normalize(vectors.detach())
-    return gradient - (gradient * directions).sum(dim=1, keepdim=True) * directions
+    turned = gradient - (gradient * directions).sum(dim=1, keepdim=True) * directions
+    return [turned, *(torch.zeros(1) if other is None else other for other in others)]
 
 
 def explain(spec: RunSpec, positions: np.ndarray, targets: Targets, classes: int) -> str:

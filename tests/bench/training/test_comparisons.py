@@ -141,6 +141,33 @@ class Constant(Own):
         return torch.tensor(1.0)
 
 
+class Zero(Own):
+    """The squared distance to centers that start at zero, as in some code of the center loss."""
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.vectors = nn.Parameter(torch.zeros(num_classes, embedding_dim))
+
+
+class ZeroSoftmax(Zero):
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        found: Tensor = nn.functional.cross_entropy(embeddings @ self.vectors.T, labels)
+        return found
+
+
+class Bounds(Own):
+    """A number of each class, which turns no embedding."""
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__(num_classes, embedding_dim)
+        self.vectors = nn.Parameter(torch.zeros(num_classes))
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        lengths = torch.linalg.norm(embeddings, dim=1)
+        found: Tensor = (lengths - self.vectors[labels]).square().mean()
+        return found
+
+
 class Broken(Own):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return torch.nan * super().forward(embeddings, labels)
@@ -155,6 +182,9 @@ class Raising(Own):
     ("kind", "accepted"),
     [
         (Own, True),
+        (Zero, True),
+        (ZeroSoftmax, True),
+        (Bounds, False),
         (Broken, True),
         (Raising, True),
         (Unlabelled, False),
