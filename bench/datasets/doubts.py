@@ -28,8 +28,16 @@ def similar_classes(dataset: Dataset) -> tuple[list[str], list[str]]:
                 f"{described}; give them one label if they are one class"
             )
         else:
-            notes.append(f"classes that look alike are kept apart: {described}")
-    return problems, notes
+            notes.append(f"classes that look alike count as different classes: {described}")
+    return _first(problems), _first(notes)
+
+
+def _first(sentences: list[str]) -> list[str]:
+    """The first sentences, the last of these with the number of the others."""
+    more = len(sentences) - _SHOWN
+    if more <= 0:
+        return sentences
+    return [*sentences[: _SHOWN - 1], f"{sentences[_SHOWN - 1]}; and {more:,} more"]
 
 
 def _describe(dataset: Dataset, label: int, plain: bool) -> str:
@@ -51,31 +59,37 @@ def equal_files(dataset: Dataset) -> tuple[list[str], list[str]]:
     groups = np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
     mixed: list[np.ndarray] = []
     plain: list[np.ndarray] = []
+    parts = _part_names(dataset)
     for group in sorted(groups, key=lambda group: int(group[0])):
         if len(group) > 1:
-            kinds = {(dataset.class_of(i), _part_of(dataset, i)) for i in group}
+            kinds = {(dataset.class_of(i), parts[i]) for i in group}
             (mixed if len(kinds) > 1 else plain).append(group)
     return (
-        _sentence(dataset, mixed, "equal files are in different classes or parts"),
-        _sentence(dataset, plain, "equal files are several images of one class"),
+        _sentence(dataset, parts, mixed, "equal files are in different classes or parts"),
+        _sentence(dataset, parts, plain, "equal files are several images of one class"),
     )
 
 
-def _sentence(dataset: Dataset, groups: Sequence[np.ndarray], what: str) -> list[str]:
+def _sentence(
+    dataset: Dataset, parts: Sequence[str], groups: Sequence[np.ndarray], what: str
+) -> list[str]:
     if not groups:
         return []
-    listed = [" = ".join(_name(dataset, i) for i in group[:_SHOWN]) for group in groups[:_SHOWN]]
+    shown = [group[:_SHOWN] for group in groups[:_SHOWN]]
+    listed = [" = ".join(_name(dataset, parts[i], i) for i in group) for group in shown]
     more = f" and {len(groups) - _SHOWN:,} more" if len(groups) > _SHOWN else ""
     files = sum(map(len, groups))
     return [f"{files:,} {what}: {', '.join(listed)}{more}"]
 
 
-def _name(dataset: Dataset, position: int) -> str:
-    described = f"{dataset.class_of(position)}, {_part_of(dataset, position)}"
-    return f"{dataset.items[position]} ({described})"
+def _name(dataset: Dataset, part: str, position: int) -> str:
+    return f"{dataset.items[position]} ({dataset.class_of(position)}, {part})"
 
 
-def _part_of(dataset: Dataset, position: int) -> str:
-    """The parts that hold an image, as a user calls them."""
-    held = [part for part, found in dataset.split.parts().items() if position in found]
-    return "test" if held == ["query", "gallery"] else " and ".join(held)
+def _part_names(dataset: Dataset) -> list[str]:
+    """Of each image, the parts that hold it, as a user calls them."""
+    held: list[list[str]] = [[] for _ in dataset.items]
+    for part, positions in dataset.split.parts().items():
+        for position in positions:
+            held[position].append(part)
+    return ["test" if found == ["query", "gallery"] else " and ".join(found) for found in held]

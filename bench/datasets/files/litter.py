@@ -2,13 +2,15 @@
 
 from pathlib import PurePosixPath
 
+# Bins and thumbnails, unless a folder of the first level: there they may be classes.
+_WORDS = ("recycled", "recycler", "thumbs")
 # In small letters. Network drives and their bins, thumbnails, systems, archivers, editors.
 _NAMES = frozenset(
     (
         *("@eadir", "@recycle", "@recently-snapshot", "@tmp", "@sharebin", "#recycle", "#snapshot"),
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "lost+found"),
+        *("$recycle.bin", "system volume information", "lost+found", *_WORDS),
         *("network trash folder", "temporary items", "found.000", "msocache"),
-        *("thumbnails", "thumbs", "_vti_cnf", "zbthumbnail.info", "picasa.ini", "originals.ini"),
+        *("thumbnails", "_vti_cnf", "zbthumbnail.info", "picasa.ini", "originals.ini"),
         *("thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "iconcache.db"),
         *("desktop.ini", "folder.htt", "autorun.inf", "icon\r", "__macosx", "__pycache__"),
     )
@@ -19,11 +21,19 @@ _SUFFIXES = (".xmp", ".aae", ".thm", ".lrv", ".pp3", ".crdownload", ".part", ".p
 
 def litter_in(path: str) -> str:
     """The first part of a path that is hidden or left by another program; empty if none is."""
-    return next((part for part in PurePosixPath(path).parts if is_litter(part)), "")
+    parts = PurePosixPath(path).parts
+    levels = enumerate(parts, start=1)
+    found = (part for n, part in levels if is_litter(part, first=n == 1 < len(parts)))
+    return next(found, "")
 
 
-def is_litter(name: str) -> bool:
-    """Whether a file or folder is hidden or left by another program; capitals do not matter."""
+def is_litter(name: str, *, first: bool = False) -> bool:
+    """Whether a file or folder is hidden or left by another program; capitals do not matter.
+
+    first: whether it is a folder of the first level, whose name may be that of a class.
+    """
     small = name.lower()
+    if first and small in _WORDS:
+        return False
     left = small in _NAMES or small.endswith(_SUFFIXES)
     return left or small.startswith((".", "~$")) or small.endswith("~")

@@ -198,8 +198,11 @@ class Stamp(NamedTuple):
 
     @property
     def changed(self) -> float:
-        """Seconds since 1970 of the last change; 0 in an archive, which has a stamp itself."""
-        return max(self.modified_ns, self.changed_ns) / 1e9
+        """Seconds since 1970 of the last change; 0 in an archive, which has a stamp itself.
+
+        The time of the content's change does not count: a camera's clock may put it in the future.
+        """
+        return self.changed_ns / 1e9
 
 
 def _stamp(status: os.stat_result) -> Stamp:

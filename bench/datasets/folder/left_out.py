@@ -65,7 +65,7 @@ def _empty(folder: Path, rows: Sequence[Row]) -> list[str]:
         return []
     used = {row.path.split("/")[0] for row in rows}
     folders = (entry.name for entry in os.scandir(folder) if entry.is_dir())
-    return [name for name in folders if not is_litter(name) and name not in used]
+    return [name for name in folders if not is_litter(name, first=True) and name not in used]
 
 
 def _litter(folder: Path, rows: Sequence[Row]) -> Iterator[str]:

@@ -178,7 +178,8 @@ def files(folder: Path) -> list[str]:
         other = seen.setdefault(os.path.realpath(path), path)
         if other != path:
             raise ValueError(f"{path} and {other} are the same folder; remove the link")
-        folders[:] = [name for name in folders if not is_litter(name)]
+        first = path == str(folder)
+        folders[:] = [name for name in folders if not is_litter(name, first=first)]
         found += [os.path.join(path, name) for name in names if not is_litter(name)]
     paths = [within(folder, path) for path in found]
     odd = (path for path in paths if any("\ud800" <= sign <= "\udfff" for sign in path))

@@ -1,5 +1,6 @@
 """How a user's own images are split: by a fixed rule over classes, or by images.csv."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -39,7 +40,7 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
         raise ValueError(
             f"{folder} has {len(classes)} classes ({first_names(classes)}); the split "
             f"class-disjoint needs {LEAST_CLASSES} or more: two to train, two to validate, "
-            "two to test"
+            f"two to test{_not_classes(folder, rows)}"
         )
     seen = classes[: max(2 * LEAST, (len(classes) + 1) // 2)]
     validating = seen[4::5] if len(seen[4::5]) >= LEAST else seen[-LEAST:]
@@ -75,6 +76,16 @@ def by_list(protocol: str, name: str, folder: Path, rows: Sequence[Row]) -> Data
     mistakes(place, wrong or [*_without_positive(rows), *_of_one_camera(rows)])
     dataset = _dataset(name, folder, rows, protocol)
     return replace(dataset, cameras=np.array([row.camera for row in rows], dtype=np.int64))
+
+
+def _not_classes(folder: Path, rows: Sequence[Row]) -> str:
+    """The folders beside the classes, for a message; empty if a list names the images."""
+    used = {row.path.split("/")[0] for row in rows}
+    lost = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    lost = [name for name in lost if name not in used]
+    if rows[0].line or not lost:
+        return ""
+    return f"; left out are the folders {first_names(lost)}"
 
 
 RULES: dict[str, Callable[[str, Path, Sequence[Row]], Dataset]] = {

@@ -177,6 +177,18 @@ def test_digests_of_files_that_changed_just_now_are_not_kept(
     assert len(digested) == 8
 
 
+def test_a_file_dated_in_the_future_does_not_stop_the_cache(
+    tmp_path: Path, digested: list[str]
+) -> None:
+    write_pictures(tmp_path, NAMES)
+    later = time.time() + 1e6
+    os.utime(tmp_path / NAMES[0], (later, later))
+    time.sleep(0.02)
+    for _ in range(2):
+        Photographs(tmp_path, NAMES).digests(quiet)
+    assert len(digested) == 4
+
+
 @pytest.mark.parametrize("change", ["an entry", "its inode only"])
 def test_a_changed_archive_is_read_again(tmp_path: Path, digested: list[str], change: str) -> None:
     write_pictures(tmp_path, NAMES)

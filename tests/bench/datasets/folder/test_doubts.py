@@ -9,6 +9,8 @@ from PIL import Image
 
 from bench.cli.data import split_lines
 from bench.datasets import load, remarks, verify
+from bench.datasets.doubts import equal_files
+from bench.datasets.splits import Split
 from bench.running.preflight import describe
 from tests.support.photographs import write_pictures
 from tests.support.tiny import quiet
@@ -124,8 +126,53 @@ def test_classes_that_look_alike_are_named_and_stay_apart(
     _list(zoo, [",".join(row) for row in zip(rows, splits, strict=True)], "path,label,split")
     assert {one, other} <= set(load("folder:zoo", zoo.parent, "official").class_names)
     assert _verify(zoo) == []
-    assert _remarks(zoo, "official") == [f"classes that look alike are kept apart: {shown}"]
+    (remark,) = _remarks(zoo, "official")
+    assert remark == f"classes that look alike count as different classes: {shown}"
     assert split_lines("folder:zoo", zoo.parent)[-1].endswith(shown)
+
+
+def test_three_groups_of_classes_that_look_alike_are_shown(zoo: Path) -> None:
+    names = [f"{word}{i}" for word in ("Owl ", "owl ") for i in range(5)]
+    write_pictures(zoo, [f"{name}/{i}.png" for name in names for i in range(2)], first=80)
+    found = _remarks(zoo)
+    assert len(found) == 3
+    assert "'Owl 2' (2 images) and 'owl 2'" in found[-1]
+    assert found[-1].endswith("if they are one class; and 2 more")
+
+
+@pytest.mark.parametrize("name", ["Recycled", "recycler", "Thumbs", "thumbs"])
+def test_words_that_may_be_classes_are_used_as_folders_of_classes(zoo: Path, name: str) -> None:
+    write_pictures(zoo, [f"{name}/0.png", f"{name}/1.png"], first=80)
+    write_pictures(zoo, ["a/Thumbs/0.png", "a/Recycler/0.png"], first=90)
+    assert name in load("folder:zoo", zoo.parent, "class-disjoint").class_names
+    assert _remarks(zoo) == ["left out: 2 files hidden or of other programs (Recycler 1, Thumbs 1)"]
+    (zoo / "Thumbs.db").touch()
+    assert "Thumbs.db 1" in _remarks(zoo)[0]
+
+
+def test_too_few_classes_are_refused_with_the_folders_left_out(zoo: Path) -> None:
+    for name, other in (("f", "thumbnails"), ("g", "lost+found")):
+        (zoo / name).rename(zoo / other)
+    with pytest.raises(ValueError, match=r"two to test; left out are the folders lost\+found, thu"):
+        load("folder:zoo", zoo.parent, "class-disjoint")
+
+
+def test_each_image_has_its_parts_found_once(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search in a part for each image takes seconds for ten thousands of copies."""
+    for name in NAMES:
+        (zoo / name).write_bytes((zoo / NAMES[0]).read_bytes())
+    dataset = load("folder:zoo", zoo.parent, "class-disjoint")
+    calls = []
+    parts = Split.parts
+
+    def counted(split: Split) -> dict[str, np.ndarray]:
+        calls.append(split)
+        return parts(split)
+
+    monkeypatch.setattr(Split, "parts", counted)
+    problems, _ = equal_files(dataset)
+    assert problems[0].startswith("14 equal files are in different classes or parts: a/0.png (a, t")
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(("one", "twin"), [("Zo", "zo"), ("0", "\uff10"), ("-1.50", "\u22121.5")])
