@@ -71,12 +71,25 @@ def is_minus_one(values: np.ndarray) -> np.ndarray:
 
 
 def check_spelling(files: str, name: str, words: Sequence[str]) -> None:
-    """Raise ValueError if two words are one number, such as 1 and 1.0."""
-    spelling: dict[int, str] = {}
+    """Raise ValueError if two words are one number, such as the cameras 1 and 01."""
+    spelling: dict[str, str] = {}
     for word in words:
-        if NUMBER.fullmatch(word):
-            other = spelling.setdefault(int(word.split(".")[0]), word)
-            if other != word:
-                raise ValueError(
-                    f"{files}: the {name} {other!r} and {word!r} are one number; write it one way"
-                )
+        other = spelling.setdefault(written_one_way(name, word), word)
+        if other != word:
+            raise ValueError(
+                f"{files}: the {name} {other!r} and {word!r} are one number; write it one way"
+            )
+
+
+def written_one_way(name: str, word: str) -> str:
+    """A word, or where it is a number, one of its spellings.
+
+    Labels but -1 are classes as they are written, and the notes name those that look alike. The id
+    007 is not 7, while 7.0 is 7 in a column with gaps.
+    """
+    if name == "labels":
+        return "-1" if is_minus_one(np.array([word]))[0] else word
+    if not NUMBER.fullmatch(word):
+        return word
+    whole = word.split(".")[0]
+    return whole if name == "ids" else str(int(whole))

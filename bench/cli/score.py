@@ -49,7 +49,7 @@ def search(
 ) -> Ranking | ReidRanking:
     """Rank the gallery, or the other queries, and list one neighbor; with cameras by their rule."""
     if queries.cameras is not None:
-        return search_views(queries, gallery or queries, metric)
+        return search_views(queries, gallery or queries, metric, progress)
     rank_one = partial(rank, neighbors=1, metric=metric, progress=progress)
     if gallery is None:
         return rank_one(*tensors(queries))
@@ -59,14 +59,15 @@ def search(
     return rank_one(*sides, query_ids=tensor(queries.ids), gallery_ids=tensor(gallery.ids))
 
 
-def search_views(queries: Side, gallery: Side, metric: Metric) -> ReidRanking:
+def search_views(queries: Side, gallery: Side, metric: Metric, progress: Progress) -> ReidRanking:
     """Rank the gallery by the camera rule of re-identification."""
     if metric != "cosine" or queries.cameras is None or gallery.cameras is None:
         raise ValueError(
             "cameras go with cosines only: leave --metric out, or give the file no cameras"
         )
     cameras = tensor(queries.cameras), tensor(gallery.cameras)
-    return rank_reid(*tensors(queries), cameras[0], *tensors(gallery), cameras[1], neighbors=1)
+    left, right = (*tensors(queries), cameras[0]), (*tensors(gallery), cameras[1])
+    return rank_reid(*left, *right, neighbors=1, progress=progress)
 
 
 def tensors(side: Side) -> tuple[Tensor, Tensor]:

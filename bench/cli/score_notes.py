@@ -20,6 +20,10 @@ EQUAL = 1e-30  # rounding of float64
 FEW_DIMENSIONS = 3
 SHOWN = 3  # groups of labels that a note lists
 CHUNK = 4096  # rows that are converted to float64 at a time
+CAMERA_RULE = (
+    "Images of a query's class by its own camera are ignored, as in re-identification; without "
+    "cameras all are searched."
+)
 # In small letters, how pandas, NumPy, databases and spreadsheets write that there is no value.
 MISSING = (
     *("nan", "-nan", "nan.0", "none", "null", "(null)", "<na>", "na", "n/a", "#n/a", "#na"),
@@ -45,6 +49,7 @@ def notes(
         if gallery and metric == "cosine"
         else "",
         left_out_note(sides),
+        CAMERA_RULE if queries.cameras is not None else "",
         junk_note(sides),
         missing_note(counts),
         look_alikes_note(counts),

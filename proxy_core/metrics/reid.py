@@ -18,6 +18,7 @@ from proxy_core.metrics import JUNK
 from proxy_core.metrics.ranking import (
     TIE,
     Groups,
+    Progress,
     first_misses,
     group,
     merge,
@@ -57,6 +58,7 @@ def rank_reid(
     gallery_cameras: Tensor,
     *,
     neighbors: int = 0,
+    progress: Progress | None = None,
 ) -> ReidRanking:
     """Rank the gallery for every query. Positives have its label and come from another camera.
 
@@ -68,6 +70,7 @@ def rank_reid(
     queries (Q, D), gallery (G, D): vectors of any length and floating type. labels, cameras: (Q,)
         and (G,) integers.
     neighbors: K, how many gallery items to list for each query.
+    progress: called as progress(done, total), with numbers of queries.
 
     Returns a `ReidRanking`, computed in float64 on the device of `queries`, with a few matrices of
     32 MB at a time on a CPU and of 512 MB elsewhere.
@@ -95,7 +98,11 @@ def rank_reid(
     items = items[kept]
     size = rows_at_a_time(items)
     tiles = zip(*(torch.split(column, size) for column in (vectors, labels, views)), strict=True)
-    parts = [rank_views(rows @ items.T, own, view, *groups, neighbors) for rows, own, view in tiles]
+    parts = []
+    for done, (rows, own, view) in enumerate(tiles):
+        if progress:
+            progress(done * size, len(vectors))
+        parts.append(rank_views(rows @ items.T, own, view, *groups, neighbors))
     ranking = ReidRanking(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
     positions = kept.cpu()[ranking.neighbors.clamp(min=0)]
     return replace(ranking, neighbors=positions.masked_fill(ranking.neighbors < 0, -1))

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from bench.cli.read_embeddings import read_embeddings, read_sides
 from bench.cli.score import score_embeddings
+from bench.cli.score_notes import label_counts, look_alikes_note
 from bench.datasets.files.work import quiet
 from proxy_core.metrics.retrieval import rank, summary
 from tests.support.own_vectors import LABELS, saved, vectors
@@ -70,8 +71,9 @@ def test_a_gallery_has_the_classes_of_the_same_labels(tmp_path: Path) -> None:
     nearest = gallery.classes[(unit @ others.T).argmax(axis=1)]
     assert scores["recall@1"] == pytest.approx(np.mean((nearest == LABELS)[5:]))
     np.savez(tmp_path / "g.npz", embeddings=vectors(1), labels=[f"0{label}" for label in LABELS])
-    with pytest.raises(ValueError, match=r"q.npz and .*g.npz: the labels '00?' and '00?' are one"):
-        read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
+    queries, gallery = read_sides((tmp_path / "q.npz", None), (tmp_path / "g.npz", None))
+    with pytest.raises(ValueError, match=r"no query has another image .* Labels that look alike"):
+        list(score_embeddings(queries, gallery, (1,), "cosine", quiet))
 
 
 def test_no_bit_of_a_file_is_lost(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_arrays_that_cannot_be_scored_are_named(
         ([f"{i};{n}" for i, n in enumerate(NUMBERS)], "every line has a semicolon"),
         ([f"{i}\t{n}" for i, n in enumerate(NUMBERS)], "every line has a tab"),
         (["a", '"b'], "line 2: this is not CSV .unexpected end of data"),
-        (["1.0", *NUMBERS[1:-1], "1"], "the labels '1' and '1.0' are one number"),
+        (["-1.0", *NUMBERS[1:-1], "-1"], "the labels '-1' and '-1.0' are one number"),
         (NUMBERS[1:], r"labels have shape \(29,\)"),
     ],
 )
@@ -306,6 +308,8 @@ def test_junk_may_be_a_word(junk: str, tmp_path: Path, embeddings: Path) -> None
     [
         ({"ids": np.arange(30) // 2}, "the id '0' is given to 2 images; an id names one image"),
         ({"ids": np.array(["a", *"a" * 29])}, "the id 'a' is given to 30 images"),
+        ({"ids": np.array(["7", "7.0", *map(str, range(8, 36))])}, "ids '7' and '7.0' are one"),
+        ({"cameras": np.array(["3", "03"] * 15)}, "the cameras '03' and '3' are one number"),
         ({"ids": np.arange(29)}, r"ids have shape \(29,\); expected one for each of 30"),
         ({"ids": np.where(LABELS == 2, np.nan, 1)}, "5 of 30 ids are missing .NaN., .* row 10"),
         ({"cameras": np.arange(60)}, r"cameras have shape \(60,\)"),
@@ -322,6 +326,19 @@ def test_ids_and_cameras_that_mislead_are_refused(
     np.savez(tmp_path / "x.npz", **arrays)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=f"x.npz.*{message}"):
         read_sides((tmp_path / "x.npz", None), None)
+
+
+def test_labels_and_ids_differ_as_they_are_written(tmp_path: Path) -> None:
+    labels = np.array(["3", "03", "3.0"])[np.arange(30) % 3]
+    ids = np.array(["7", "007", *map(str, range(8, 36))])
+    np.savez(tmp_path / "x.npz", embeddings=vectors(), labels=labels, ids=ids)
+    (side,) = read_sides((tmp_path / "x.npz", None), None)
+    assert len(np.unique(side.classes)) == 3
+    assert side.ids is not None
+    assert len(np.unique(side.ids)) == 30
+    assert look_alikes_note(label_counts([side])).startswith(
+        "Labels that look alike count as different classes: '03' (10 images) and '3' (10 images) "
+    )
 
 
 def test_images_on_both_sides_must_be_left_out_by_the_camera(tmp_path: Path) -> None:

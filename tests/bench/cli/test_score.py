@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bench.cli import score as own_scores
 from bench.cli.main import app, read_ks
 from bench.cli.read_embeddings import Side, read_sides
-from bench.cli.score import score_embeddings
+from bench.cli.score import score_embeddings, search
 from bench.datasets.files.work import quiet
 from proxy_core.metrics.reid import rank_reid, reid_summary
 from proxy_core.metrics.retrieval import rank, summary
@@ -77,6 +77,12 @@ def test_cameras_apply_the_rule_of_reidentification() -> None:
     one = own_side(vectors(), cameras=np.zeros(30, np.int64))
     with pytest.raises(ValueError, match="no query has a gallery image of its class by another"):
         list(score_embeddings(one, None, (1,), "cosine", quiet))
+
+
+def test_the_search_with_cameras_reports_its_progress() -> None:
+    reports: list[tuple[int, int]] = []
+    search(*reid_sides(), "cosine", lambda *report: reports.append(report))
+    assert reports == [(0, 30)]
 
 
 def test_queries_without_any_positive_are_explained() -> None:
