@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,20 +182,18 @@ def test_a_forged_event_names_no_file_and_no_address(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_temporary_files_end_with_the_server(tmp_path: Path, number: signal.Signals) -> None:
+def test_temporary_files_end_with_the_server(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where an upload was put there by force."""
-    before = temporary_folders()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # other servers have folders in the usual one
     demo = serve(write_results(tmp_path / "results", ("digits",)), tmp_path / "log", free_port())
-    (folder,) = temporary_folders() - before
+    (folder,) = tmp_path.glob("proxy-bench-demo-*")
     (folder / "upload").write_bytes(b"left")
     demo.process.send_signal(number)
     demo.process.communicate(timeout=30)
     assert demo.process.returncode == 0
     assert not folder.exists()
-
-
-def temporary_folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("proxy-bench-demo-*"))
 
 
 @pytest.fixture(scope="module")
