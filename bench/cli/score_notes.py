@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.cli.read_embeddings import Side
-from bench.datasets.look_alikes import look_alikes
+from bench.datasets.look_alikes import look_alikes, may_be_missing
 from proxy_core.distances import directions
 from proxy_core.metrics import JUNK
 from proxy_core.metrics.reid import ReidRanking
@@ -23,12 +23,6 @@ CHUNK = 4096  # rows that are converted to float64 at a time
 CAMERA_RULE = (
     "Images of a query's class by its own camera are ignored, as in re-identification; without "
     "cameras all are searched."
-)
-# In small letters, how pandas, NumPy, databases and spreadsheets write that there is no value.
-MISSING = (
-    *("nan", "-nan", "nan.0", "none", "null", "(null)", "<na>", "na", "n/a", "#n/a", "#na"),
-    *("#value!", "nat", "nil", "undefined", "unknown", "missing", "?", "-", ".", "\\n"),
-    *map(str, np.iinfo(np.int64).min // np.array([1, 2**32])),  # NaN as a whole number
 )
 
 
@@ -210,7 +204,7 @@ def label_counts(sides: Sequence[Side]) -> Counter[str]:
 
 def missing_note(counts: Counter[str]) -> str:
     """A note on labels that are words for a missing one."""
-    words = [word for word in counts if printed(word).lower() in MISSING]
+    words = [word for word in counts if may_be_missing(word)]
     found = [f"{word!r} ({counts[word]:,} images)" for word in words]
     if not found:
         return ""
@@ -218,11 +212,6 @@ def missing_note(counts: Counter[str]) -> str:
         f"Labels that may be missing ones count as classes: {', '.join(found)}. If so, remove "
         "these images before the labels become words."
     )
-
-
-def printed(word: str) -> str:
-    """A word without the signs that are not seen."""
-    return "".join(sign for sign in word if sign.isprintable()).strip()
 
 
 def look_alikes_note(counts: Counter[str]) -> str:

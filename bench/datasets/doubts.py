@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
-from bench.datasets.look_alikes import look_alikes
+from bench.datasets.look_alikes import look_alikes, may_be_missing
 from bench.datasets.types import Dataset
 
 _SHOWN = 3  # groups, and files of a group, that a sentence lists
@@ -14,8 +14,14 @@ _SHOWN = 3  # groups, and files of a group, that a sentence lists
 
 def similar_classes(dataset: Dataset) -> tuple[list[str], list[str]]:
     """Classes whose names look alike: problems, where a class-disjoint split tests what it trains;
-    and notes, where the parts of a group are not separated."""
-    problems, notes = [], []
+    and notes, where the parts of a group are not separated. Names of missing labels are notes."""
+    problems: list[str] = []
+    missing = [
+        _describe(dataset, label, plain=False)
+        for label, name in enumerate(dataset.class_names)
+        if may_be_missing(name)
+    ]
+    notes = [f"a class that may be missing labels: {text}" for text in missing]
     for group in look_alikes(dataset.class_names):
         labels = [dataset.class_names.index(name) for name in group]
         plain = any(name.isascii() for name in group)

@@ -1,4 +1,4 @@
-"""Labels that a person would take for one: `Heron` and `heron`, `3` and `03` and `3.0`."""
+"""Labels that may be mistakes: `Heron` and `heron`, `3` and `03` and `3.0`; `nan`."""
 
 import re
 import unicodedata
@@ -17,6 +17,13 @@ _SHAPES = str.maketrans(
     "aeopcyxijsABEKMHOPCTYXIJSaoviABEZHIKMNOPTYX" + "'" * 6,
 )
 _SEPARATORS = re.compile(r"(?<=[^\W_])[-_ ]+(?=[^\W_])")
+
+# In small letters, how pandas, NumPy, databases and spreadsheets write that there is no value.
+_MISSING = (
+    *("nan", "-nan", "nan.0", "none", "null", "(null)", "<na>", "na", "n/a", "#n/a", "#na"),
+    *("#value!", "nat", "nil", "undefined", "unknown", "missing", "?", "-", ".", "\\n"),
+    *("-9223372036854775808", "-2147483648"),  # NaN as a whole number
+)
 
 
 def look_alikes(labels: Iterable[str]) -> list[list[str]]:
@@ -45,3 +52,9 @@ def _appearance(label: str) -> str:
     if not any(unicodedata.name(sign, "").startswith(("CYRILLIC", "GREEK")) for sign in latin):
         text = latin
     return _SEPARATORS.sub(" ", text.casefold() if len(text) > 1 else text)
+
+
+def may_be_missing(label: str) -> bool:
+    """Whether a label is a word for a missing one, beside signs that are not seen."""
+    seen = "".join(sign for sign in label if sign.isprintable())
+    return seen.strip().lower() in _MISSING

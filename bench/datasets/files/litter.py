@@ -1,5 +1,6 @@
 """Files and folders that other programs leave among images: never part of a data set."""
 
+import re
 from pathlib import PurePosixPath
 
 # Bins and thumbnails, unless a folder of the first level: there they may be classes.
@@ -9,8 +10,16 @@ _NAMES = frozenset(
     (
         *("@eadir", "@recycle", "@recently-snapshot", "@tmp", "@sharebin", "#recycle", "#snapshot"),
         *("$recycle.bin", "system volume information", "lost+found", *_WORDS),
-        *("network trash folder", "temporary items", "found.000", "msocache"),
-        *("thumbnails", "_vti_cnf", "zbthumbnail.info", "picasa.ini", "originals.ini"),
+        *("network trash folder", "temporary items", "lost.dir", "msocache"),
+        *(
+            "thumbnails",
+            "_thumbs",
+            "@thumb",
+            "_vti_cnf",
+            "zbthumbnail.info",
+            "picasa.ini",
+            "originals.ini",
+        ),
         *("thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "iconcache.db"),
         *("desktop.ini", "folder.htt", "autorun.inf", "icon\r", "__macosx", "__pycache__"),
     )
@@ -35,5 +44,5 @@ def is_litter(name: str, *, first: bool = False) -> bool:
     small = name.lower()
     if first and small in _WORDS:
         return False
-    left = small in _NAMES or small.endswith(_SUFFIXES)
-    return left or small.startswith((".", "~$")) or small.endswith("~")
+    left = small in _NAMES or small.endswith(_SUFFIXES) or re.fullmatch(r"found\.\d{3}", small)
+    return bool(left) or small.startswith((".", "~$")) or small.endswith("~")

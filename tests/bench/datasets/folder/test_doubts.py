@@ -44,9 +44,16 @@ def test_of_clean_images_only_their_number_is_said(zoo: Path) -> None:
     assert len(split_lines("folder:zoo", zoo.parent)) == 1
 
 
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "?"])
+def test_classes_that_may_be_missing_labels_are_named(zoo: Path, word: str) -> None:
+    (zoo / "a").rename(zoo / word)
+    assert _remarks(zoo) == [f"a class that may be missing labels: {word!r} (2 images)"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
+        *("FOUND.012/0.png", "LOST.DIR/0.png", "_thumbs/0.png", "@thumb/0.png"),
         *("@eaDir/a.png@SynoEAStream/SYNOFILE_THUMB_M.jpg", "a/@eaDir/0.png", "#recycle/a/0.png"),
         *("$RECYCLE.BIN/S-1-5/0.png", "__MACOSX/a/._0.png", "lost+found/0.png", "a/Thumbs/0.jpg"),
         *("thumbnails/0.png", "a/Thumbnails/0.png", "a/.thumbnails/0.png", "a/._0.png", "._a.jpg"),
