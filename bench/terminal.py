@@ -41,6 +41,14 @@ def in_ascii(error: UnicodeError) -> tuple[str, int]:
 def end_like_ctrl_c() -> None:
     """Let a closed terminal or a scheduler's signal end the command cleanly, unless nohup ignores
     it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    handlers = {signal.SIGTERM: signal.default_int_handler, signal.SIGHUP: hang_up}
+    for number, handler in handlers.items():
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, handler)
+
+
+def hang_up(number: int, frame: object) -> None:
+    """End like Ctrl-C, once: a closed terminal may send its signal twice, which is no second
+    Ctrl-C."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
