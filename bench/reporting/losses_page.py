@@ -75,7 +75,8 @@ def documented(module: ModuleType) -> Iterator[tuple[str, Any]]:
     losses = importlib.import_module("proxy_core.losses").LOSSES.values()
     for name, value in vars(module).items():
         own = getattr(value, "__module__", None) == module.__name__ and value not in losses
-        if own and "\n\n" in (inspect.getdoc(value) or ""):
+        # torch.compile leaves functions of its own in a module: `__resume_at_...`
+        if own and not name.startswith("_") and "\n\n" in (inspect.getdoc(value) or ""):
             yield name, value
 
 
