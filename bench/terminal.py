@@ -48,7 +48,7 @@ def end_like_ctrl_c() -> None:
 
 
 def hang_up(number: int, frame: object) -> None:
-    """End like Ctrl-C, once: a closed terminal may send its signal twice, which is no second
+    """End like Ctrl-C, once: a closed terminal may send its signal twice, which is not a second
     Ctrl-C."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -92,7 +92,7 @@ def allowed_names(host: str) -> tuple[tuple[str, ...], bool]:
 
 
 def page_host(origin: str) -> str:
-    """Host and port of an `Origin`; empty for `null` and what is no address."""
+    """Host and port of an `Origin`; empty for `null` and anything but an address."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

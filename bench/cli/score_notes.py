@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.cli.read_embeddings import Side
-from bench.datasets.look_alikes import look_alikes, may_be_missing
+from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
 from proxy_core.distances import directions
 from proxy_core.metrics import JUNK
 from proxy_core.metrics.reid import ReidRanking
@@ -239,9 +239,9 @@ def no_positive(queries: Side, gallery: Side) -> str:
 
 
 def in_words(group: Sequence[str], counts: Counter[str]) -> list[str]:
-    """Labels with their numbers of images, in ASCII if one is: then they are seen to differ."""
-    plain = any(word.isascii() for word in group)
-    return [f"{ascii(word) if plain else repr(word)} ({counts[word]:,} images)" for word in group]
+    """Labels with their numbers of images."""
+    words = zip(group, spelled(group), strict=True)
+    return [f"{shown} ({counts[word]:,} images)" for word, shown in words]
 
 
 def ids_note(queries: Side, gallery: Side | None) -> str:

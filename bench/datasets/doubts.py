@@ -1,12 +1,13 @@
 """What is doubtful about the classes and files of a loaded data set, one sentence each."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
-from bench.datasets.look_alikes import look_alikes, may_be_missing
+from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
 from bench.datasets.types import Dataset
 
 _SHOWN = 3  # groups, and files of a group, that a sentence lists
@@ -17,15 +18,14 @@ def similar_classes(dataset: Dataset) -> tuple[list[str], list[str]]:
     and notes, where the parts of a group are not separated. Names of missing labels are notes."""
     problems: list[str] = []
     missing = [
-        _describe(dataset, label, plain=False)
+        _describe(dataset, label, repr(name))
         for label, name in enumerate(dataset.class_names)
         if may_be_missing(name)
     ]
     notes = [f"a class that may be missing labels: {text}" for text in missing]
     for group in look_alikes(dataset.class_names):
         labels = [dataset.class_names.index(name) for name in group]
-        plain = any(name.isascii() for name in group)
-        described = " and ".join(_describe(dataset, label, plain) for label in labels)
+        described = " and ".join(map(partial(_describe, dataset), labels, spelled(group)))
         trained = [_is_in(dataset, label, ("train", "validation")) for label in labels]
         tested = [_is_in(dataset, label, ("query", "gallery")) for label in labels]
         if dataset.split.protocol != "official" and any(trained) and any(tested):
@@ -46,10 +46,10 @@ def _first(sentences: list[str]) -> list[str]:
     return [*sentences[: _SHOWN - 1], f"{sentences[_SHOWN - 1]}; and {more:,} more"]
 
 
-def _describe(dataset: Dataset, label: int, plain: bool) -> str:
-    """A class and its number of images; plain: in ASCII, where a look-alike is."""
-    count, name = int((dataset.labels == label).sum()), dataset.class_names[label]
-    return f"{ascii(name) if plain else repr(name)} ({count:,} image{'s' * (count != 1)})"
+def _describe(dataset: Dataset, label: int, name: str) -> str:
+    """A class, by its name as it is shown, and its number of images."""
+    count = int((dataset.labels == label).sum())
+    return f"{name} ({count:,} image{'s' * (count != 1)})"
 
 
 def _is_in(dataset: Dataset, label: int, parts: Sequence[str]) -> bool:

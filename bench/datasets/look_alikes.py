@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 _NUMBER = re.compile(r"[-+]?[0-9]{1,100}(\.[0-9]{0,100})?")
@@ -58,3 +58,9 @@ def may_be_missing(label: str) -> bool:
     """Whether a label is a word for a missing one, beside signs that are not seen."""
     seen = "".join(sign for sign in label if sign.isprintable())
     return seen.strip().lower() in _MISSING
+
+
+def spelled(group: Sequence[str]) -> list[str]:
+    """Labels as Python writes them, in ASCII if one of them is: then they are seen to differ."""
+    plain = any(label.isascii() for label in group)
+    return [ascii(label) if plain else repr(label) for label in group]

@@ -72,6 +72,11 @@ class Dataset:
         return self.images.batch(np.arange(len(self.items)))
 
     @property
+    def training_classes(self) -> int:
+        """How many classes are trained on."""
+        return len(np.unique(self.labels[self.split.train]))
+
+    @property
     def has_own_gallery(self) -> bool:
         """Whether queries are searched in another gallery than among each other."""
         return not np.array_equal(self.split.query, self.split.gallery)

@@ -6,8 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
-import numpy as np
-
 from bench.datasets import find, load, remarks
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
@@ -55,10 +53,11 @@ def check_device(device: str) -> None:
 def to_check(specs: Iterable[RunSpec], missing: Collection[RunSpec]) -> list[RunSpec]:
     """Runs whose data must be loaded: missing ones, and stored ones on a user's own images, which
     may have changed since."""
+    names = {spec.run_name for spec in missing}
     return [
         spec
         for spec in specs
-        if spec in missing or find(spec.dataset).fingerprints[spec.split] is None
+        if spec.run_name in names or find(spec.dataset).fingerprints[spec.split] is None
     ]
 
 
@@ -79,10 +78,10 @@ def check_data(
     for (name, split, resize, crop), runs in by_data.items():
         dataset = load(name, data_root, split)
         described += describe(dataset, data_root)
-        classes = len(np.unique(dataset.labels[dataset.split.train]))
-        for spec in runs:
-            check_hyper_parameters(spec, classes)
-        check_comparisons(runs, dataset)
+        methods = {spec.method: spec for spec in runs}.values()  # seeds make no difference here
+        for spec in methods:
+            check_hyper_parameters(spec, dataset.training_classes)
+        check_comparisons(methods, dataset)
         dataset = dataset.prepare(resize, crop, report)
         check_same_images(dataset, results)
         check_checkpoints(runs, dataset, results, device)
@@ -113,15 +112,11 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
 
 
 def check_comparisons(specs: Iterable[RunSpec], dataset: Dataset) -> None:
-    """Try one run of each method, since seeds make no difference to it.
-
-    Raises: ValueError with a line for each method whose loss has nothing to compare.
-    """
+    """Raises: ValueError with a line for each method whose loss has nothing to compare."""
     from bench.training.comparisons import nothing_to_compare
 
-    methods = {spec.method: spec for spec in specs}
-    found = {method: nothing_to_compare(spec, dataset) for method, spec in methods.items()}
-    lines = [f"{method} on {dataset.name}: {line}" for method, line in found.items() if line]
+    found = [(spec.method, nothing_to_compare(spec, dataset)) for spec in specs]
+    lines = [f"{method} on {dataset.name}: {line}" for method, line in found if line]
     if lines:
         raise ValueError("\n".join(lines))
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -69,7 +68,7 @@ def build(spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[nn.Mod
     channels = dataset.images.shape[2]
     model = EmbeddingModel(spec.backbone, channels=channels, embedding_dim=spec.embedding_dim)
     torch.manual_seed(int(derive(spec.seed, "loss").integers(2**63)))
-    classes = len(np.unique(dataset.labels[dataset.split.train]))
+    classes = dataset.training_classes
     loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args)
     return model.to(device).to(memory_format=torch.channels_last), loss.to(device)
 

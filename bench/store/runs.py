@@ -155,8 +155,7 @@ class RunDir:
 
     def write_curve(self, lines: str) -> None:
         """Write all lines of the curve."""
-        with atomic(self.curve) as temporary:
-            temporary.write_text(lines, encoding="utf-8")
+        write_text(self.curve, lines)
 
     def clean(self) -> None:
         """Delete what earlier processes left: their notes, and files that a kill leaves."""

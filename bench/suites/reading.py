@@ -14,7 +14,7 @@ BITS = 64  # of a whole number, as TOML has it
 def read_toml(path: Path) -> dict[str, Any]:
     """Content of a TOML file.
 
-    Raises: OSError; ValueError with the line or field if it is no TOML, nested too deeply or has
+    Raises: OSError; ValueError with the line or field if it is not TOML, nested too deeply or has
     a number beyond 64 bits.
     """
     try:

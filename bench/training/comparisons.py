@@ -26,7 +26,7 @@ def nothing_to_compare(spec: RunSpec, dataset: Dataset) -> str:
     of its own: if these start at zero, embeddings turn from the second step on. It need not declare
     anything, so this holds for a user's own loss too.
     """
-    classes = len(np.unique(dataset.labels[dataset.split.train]))
+    classes = dataset.training_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args).train()

@@ -179,3 +179,8 @@ def _look(photographs: Photographs, place: OpenPlace, position: int) -> str | bo
 def is_image(name: str) -> bool:
     """Whether a file has the name of an image, and nothing in its path is hidden or litter."""
     return name.lower().endswith(_SUFFIXES) and not litter_in(name)
+
+
+def within(folder: Path, path: str) -> str:
+    """A path from a folder, POSIX style."""
+    return path.removeprefix(os.path.join(folder, "")).replace(os.sep, "/")

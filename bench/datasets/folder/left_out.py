@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from bench.datasets.files.litter import is_litter, litter_in
-from bench.datasets.files.verify import is_image
-from bench.datasets.folder.rows import NAME, Row, files, other_columns, within
+from bench.datasets.files.verify import is_image, within
+from bench.datasets.folder.rows import NAME, Row, files, other_columns
 from bench.suggest import first_names
 
 

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from bench.datasets.files.verify import within
+
 
 @dataclass(frozen=True)
 class FolderNames:
@@ -30,10 +32,9 @@ class FolderNames:
     def _by_key(self) -> dict[str, list[str]]:
         """Paths by everything that a path similar to them may be reduced to."""
         found: dict[str, list[str]] = {}
-        start = os.path.join(self.folder, "")
         for place, _, names in os.walk(self.folder):
             for name in names:
-                path = os.path.join(place, name).removeprefix(start).replace(os.sep, "/")
+                path = within(self.folder, os.path.join(place, name))
                 for key in dict.fromkeys([_plain(path), _without_suffix(path), _plain(name)]):
                     found.setdefault(key, []).append(path)
         return found

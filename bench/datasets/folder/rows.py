@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from bench.datasets.files.csv_records import mistakes, records, uneven
 from bench.datasets.files.litter import is_litter
-from bench.datasets.files.verify import is_image
+from bench.datasets.files.verify import is_image, within
 from bench.datasets.folder.near_misses import FolderNames
 from bench.suggest import unknown
 
@@ -186,11 +186,6 @@ def files(folder: Path) -> list[str]:
     # Names in bytes that are not UTF-8, which Python keeps as halves of surrogate pairs.
     mistakes(folder, (f"{path!r}: this name is not text; rename it" for path in odd))
     return sorted(paths)
-
-
-def within(folder: Path, path: str) -> str:
-    """A path from a folder, POSIX style."""
-    return path.removeprefix(os.path.join(folder, "")).replace(os.sep, "/")
 
 
 def _raise(error: OSError) -> None:
