@@ -37,10 +37,11 @@ def build(library: Library) -> gr.Blocks:
 def application(blocks: gr.Blocks, library: Library, host: str) -> FastAPI:
     """The server's routes: the pictures and the page, behind the guard of requests to `host`."""
     names, any_address = allowed_names(host)
+    values = {key: len(event.inputs) for key, event in blocks.fns.items() if event.fn is not None}
     app = FastAPI(
         openapi_url=None,
         routes=[picture_route(library)],
-        middleware=[Middleware(Guard, names=names, any_address=any_address)],
+        middleware=[Middleware(Guard, names=names, any_address=any_address, values=values)],
     )
     served: FastAPI = gr.mount_gradio_app(
         app,
@@ -121,7 +122,12 @@ def wire(
     steps: dict[str, gr.Button],
     tabs: dict[str, gr.Tab],
 ) -> None:
-    """Connect every event to the page that it leads to, and that page to the browser's address."""
+    """Connect every event to the page that it leads to, and that page to the browser's address.
+
+    The handlers are coroutines that never wait, so Gradio runs one at a time, in the order of the
+    actions. Its queue would do so too, but its page sometimes loses an event there: when one
+    answer closes the stream of answers while the next event joins, that one is never answered.
+    """
     address = controls["address"]
 
     def connect(listen: Callable[..., Any], handler: Any, inputs: list[Any], js: str) -> Any:
@@ -132,17 +138,16 @@ def wire(
             trigger_mode="always_last",
             show_progress="hidden",
             api_visibility="private",
-            concurrency_id="page",  # one at a time: answers come in the order of the actions
-            concurrency_limit=1,
+            queue=False,
         ).then(None, [address], None, js=js, show_progress="hidden")
 
-    def load(request: gr.Request) -> list[Any]:
+    async def load(request: gr.Request) -> list[Any]:
         return updates(library, dict(request.query_params), select_tab=True)
 
-    def navigate(event: gr.EventData) -> list[Any]:
+    async def navigate(event: gr.EventData) -> list[Any]:
         return updates(library, read_address(getattr(event, "address", "")), select_tab=True)
 
-    def pick(address: str, event: gr.EventData) -> list[Any]:
+    async def pick(address: str, event: gr.EventData) -> list[Any]:
         return updates(library, read_address(address) | {"q": getattr(event, "id", None)})
 
     connect(blocks.load, load, [], REPLACE)
@@ -159,32 +164,32 @@ def wire(
         connect(tab.select, partial(open_tab, library, name), [address], PUSH)
 
 
-def change(library: Library, name: str, address: str, value: object) -> list[Any]:
+async def change(library: Library, name: str, address: str, value: object) -> list[Any]:
     """The page after a control of the address part `name` was changed."""
     return updates(library, read_address(address) | {name: value})
 
 
-def change_query(library: Library, address: str, value: object) -> list[Any]:
+async def change_query(library: Library, address: str, value: object) -> list[Any]:
     """The page after the query's field was left or its number entered."""
     # The field also sends "blur" when a button is pressed: nothing was changed then, and an answer
     # that came after the button's would take the button's back.
     query = to_int(value)
     if query is not None and query == to_int(read_address(address).get("q")):
         return NOTHING
-    return change(library, "q", address, value)
+    return await change(library, "q", address, value)
 
 
-def move(library: Library, step: str, address: str) -> list[Any]:
+async def move(library: Library, step: str, address: str) -> list[Any]:
     """The page after a step."""
     return updates(library, read_address(address), step)
 
 
-def open_tab(library: Library, name: str, address: str) -> list[Any]:
+async def open_tab(library: Library, name: str, address: str) -> list[Any]:
     """The page after a tab was selected."""
     # Gradio also sends "select" before the page is loaded and when an address chose the tab.
     if not address or read_address(address).get("tab") == name:
         return NOTHING
-    return change(library, "tab", address, name)
+    return await change(library, "tab", address, name)
 
 
 def updates(

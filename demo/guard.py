@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOCAL = ("127.0.0.1", "localhost", "::1")
 # Addresses to serve on that stand for all of the machine's, and where its own browser finds it.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-JOIN = "/gradio_api/queue/join"  # how the page sends an event
+EVENT = "/gradio_api/run/predict"  # where the page sends every event
 # What the page loads, and nothing else that Gradio offers: no upload, file, stream or other call.
-PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt", "/gradio_api/queue/data")
+PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/picture/")
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
 LARGEST = 64 * 1024  # bytes of an event; the page sends its address and one value
@@ -41,11 +41,14 @@ class Guard:
     """ASGI middleware around everything: answers what it refuses, and passes on the rest.
 
     Arguments: app; names, host names that lead to this server; any_address, whether its numeric
-    addresses do as well, which no web page elsewhere can take as its own.
+    addresses do as well, which no web page elsewhere can take as its own; values, number of an
+    event's handler -> how many values the event has.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], any_address: bool) -> None:
-        self.app, self.names, self.any_address = app, names, any_address
+    def __init__(
+        self, app: ASGIApp, names: Collection[str], any_address: bool, values: Mapping[int, int]
+    ) -> None:
+        self.app, self.names, self.any_address, self.values = app, names, any_address, values
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -54,7 +57,7 @@ class Guard:
             found = self.refusal(Headers(scope=scope), scope["method"], scope["path"])
             if found is None and scope["method"] == "POST":
                 body = await Request(scope, receive).body()
-                found, receive = event_refusal(body), again(body, receive)
+                found, receive = event_refusal(body, self.values), again(body, receive)
             answer = PlainTextResponse(found.message, found.status) if found else self.app
             await answer(scope, receive, send)
 
@@ -116,7 +119,7 @@ def is_address(name: str) -> bool:
 def is_open(method: str, path: str) -> bool:
     """Whether the page needs this."""
     if method == "POST":
-        return path == JOIN
+        return path == EVENT
     return method in ("GET", "HEAD") and (path in PAGES or path.startswith(FOLDERS))
 
 
@@ -126,14 +129,21 @@ def is_small(headers: Headers) -> bool:
     return "transfer-encoding" not in headers and length.isdecimal() and int(length) <= LARGEST
 
 
-def event_refusal(body: bytes) -> Refusal | None:
-    """Refuse an event with more than plain values: Gradio fetches a file or address in them."""
+def event_refusal(body: bytes, values: Mapping[int, int]) -> Refusal | None:
+    """Refuse an event of no handler, and one with more than plain values.
+
+    Gradio would fetch a file or address in them, and print a traceback for an unknown handler.
+    """
     try:
-        values = json.loads(body)["data"]
-        plain = isinstance(values, list) and not any(isinstance(v, dict | list) for v in values)
+        event = json.loads(body)
+        sent, handler = event["data"], event["fn_index"]
+        plain = isinstance(sent, list) and not any(isinstance(v, dict | list) for v in sent)
+        known = type(handler) is int and values.get(handler) == len(sent)
     except (ValueError, KeyError, TypeError, RecursionError):
-        plain = False
-    return None if plain else Refusal(400, "An event has a list of numbers and texts.")
+        plain = known = False
+    if plain and known:
+        return None
+    return Refusal(400, "An event has a handler of this page and its list of numbers and texts.")
 
 
 def again(body: bytes, receive: Receive) -> Receive:

@@ -56,7 +56,10 @@ CLOSED = (
     ("GET", "/gradio_api/heartbeat/x"),
     ("GET", "/gradio_api/stream/x/1/2/playlist.m3u8"),
     ("POST", "/gradio_api/stream/x"),
-    ("POST", "/gradio_api/run/predict"),
+    ("POST", "/gradio_api/run/predict/../load"),
+    ("POST", "/gradio_api/run/load"),
+    ("POST", "/gradio_api/queue/join"),
+    ("GET", "/gradio_api/queue/data?session_hash=x"),
     ("POST", "/gradio_api/call/predict"),
     ("POST", "/gradio_api/process_recording"),
     ("POST", "/gradio_api/vibe-edit"),
@@ -83,6 +86,13 @@ def send(served: Served, text: str) -> tuple[int, str]:
         answer.begin()
         head = f"{answer.status}\n{answer.headers}"
         return answer.status, head + answer.read(200_000).decode("latin-1")
+
+
+def post(served: Served, body: str) -> int:
+    """Status of the answer to an event."""
+    head = "Host: 127.0.0.1:{port}\nContent-Type: application/json\n"
+    head += f"Content-Length: {len(body.encode())}\nConnection: close\n\n"
+    return send(served, f"POST /gradio_api/run/predict HTTP/1.1\n{head}{body}")[0]
 
 
 def picture(served: Served) -> str:
@@ -116,7 +126,7 @@ def test_its_own_names_are_answered_at_any_port(served: Served, host: str) -> No
 def test_a_page_from_elsewhere_gets_nothing(served: Served, origin: str) -> None:
     ours = "Host: 127.0.0.1:{port}\n"
     ask = "Access-Control-Request-Method: POST\n"
-    for line, more in (("GET /", ""), ("POST /gradio_api/queue/join", ""), ("OPTIONS /", ask)):
+    for line, more in (("GET /", ""), ("POST /gradio_api/run/predict", ""), ("OPTIONS /", ask)):
         request = f"{line} HTTP/1.1\n{ours}Origin: {origin}\n{more}Content-Length: 0\n\n"
         status, answer = send(served, request)
         assert status == 403
@@ -146,7 +156,7 @@ def test_what_the_page_does_not_need_is_closed(served: Served, method: str, path
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 300000000", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/queue/join"])
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/run/predict"])
 def test_a_large_body_is_refused_before_it_is_sent(served: Served, path: str, length: str) -> None:
     request = f"POST {path} HTTP/1.1\nHost: 127.0.0.1:{{port}}\n{length}\n\n"
     assert send(served, request)[0] == (404 if path.endswith("upload") else 413)
@@ -174,11 +184,39 @@ def test_a_forged_event_names_no_file_and_no_address(
     names = {"session_hash": "forged", "fn_index": number}
     body = json.dumps({**event, **names} if isinstance(event, dict) else event)
     for text in (body, body.replace("gradio.", "\\u0067radio."), "[" * 60_000, "\xff"):
-        head = "Host: 127.0.0.1:{port}\nContent-Type: application/json\n"
-        head += f"Content-Length: {len(text.encode())}\nConnection: close\n\n"
-        status, _ = send(served, f"POST /gradio_api/queue/join HTTP/1.1\n{head}{text}")
-        assert status == 400
+        assert post(served, text) == 400
     assert "canary" not in served.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"data": []},
+        {"data": [], "fn_index": 999},
+        {"data": [], "fn_index": -1},
+        {"data": [], "fn_index": "0"},
+        {"data": [], "fn_index": False},
+        {"data": ["", ""], "fn_index": 0},
+        {"data": [], "fn_index": 1},  # runs in the browser only
+    ],
+)
+def test_an_event_of_no_handler_is_refused_without_a_traceback(
+    served: Served, event: object
+) -> None:
+    assert post(served, json.dumps(event)) == 400
+    assert "Traceback" not in served.log.read_text()
+
+
+@pytest.mark.parametrize("address", ["", "?", "?q=1e999&k=-3", "?q=NaN&ds=x&run=y&tab=z", 7, None])
+def test_an_event_of_the_page_is_answered_whatever_its_values(
+    served: Served, address: object
+) -> None:
+    _, page = send(served, "GET / HTTP/1.1\nHost: 127.0.0.1:{port}\nConnection: close\n\n")
+    config, _ = json.JSONDecoder().raw_decode(page.split("window.gradio_config = ")[1])
+    (button,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "next"]
+    (handler,) = [d["id"] for d in config["dependencies"] if d["targets"] == [[button, "click"]]]
+    body = {"data": [address], "fn_index": handler, "session_hash": "test"}
+    assert post(served, json.dumps(body)) == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
