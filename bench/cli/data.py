@@ -54,9 +54,9 @@ def verify(name: DatasetName, data_root: DataRoot = None) -> None:
 
 def split_lines(name: str, data_root: Path | None) -> list[str]:
     """Of each split of a data set of photographs, its images, classes and fingerprint; then remarks
-    on them and equal files."""
+    on them, equal files and equal pictures."""
     from bench.datasets import find, load, remarks
-    from bench.datasets.doubts import equal_files
+    from bench.datasets.doubts import equal_files, equal_pictures
 
     lines, notes = [], []
     source = find(name)
@@ -72,7 +72,7 @@ def split_lines(name: str, data_root: Path | None) -> list[str]:
         )
         lines.append(f"{protocol}: {parts}; fingerprint {dataset.fingerprint[:12]}")
         notes += remarks(dataset, data_root)
-        for found in equal_files(dataset):
+        for found in (*equal_files(dataset), *equal_pictures(dataset)):
             notes += found
     return [*lines, *dict.fromkeys(notes)]
 

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from bench.datasets.files.looks import looks_of, same_picture
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
 from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
@@ -60,19 +61,43 @@ def equal_files(dataset: Dataset) -> tuple[list[str], list[str]]:
     """Photographs whose files are equal: problems, where their classes or parts differ; and notes,
     where one class holds a file several times."""
     assert isinstance(dataset.images, Photographs)
-    _, inverse = np.unique(dataset.images.digests(quiet), axis=0, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
+    _, which = np.unique(dataset.images.digests(quiet), axis=0, return_inverse=True)
+    return _by_kind(dataset, _groups(which), "equal files are")
+
+
+def equal_pictures(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """Different files of equal or nearly equal pictures, as `equal_files`: copies saved again.
+
+    Raises: ValueError for a photograph that cannot be decoded.
+    """
+    assert isinstance(dataset.images, Photographs)
+    _, first = np.unique(dataset.images.digests(quiet), axis=0, return_index=True)
+    first.sort()
+    groups = _groups(same_picture(looks_of(dataset.images)[first]))
+    return _by_kind(dataset, [first[group] for group in groups], "pictures that look equal are")
+
+
+def _groups(which: np.ndarray) -> list[np.ndarray]:
+    """The positions of each number that occurs more than once, in order of the first."""
+    order = np.argsort(which, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
+    return sorted((group for group in groups if len(group) > 1), key=lambda group: int(group[0]))
+
+
+def _by_kind(
+    dataset: Dataset, groups: Sequence[np.ndarray], what: str
+) -> tuple[list[str], list[str]]:
+    """Problems of groups of several classes or parts, and notes on the others."""
     mixed: list[np.ndarray] = []
     plain: list[np.ndarray] = []
     parts = _part_names(dataset)
-    for group in sorted(groups, key=lambda group: int(group[0])):
-        if len(group) > 1:
-            kinds = {(dataset.class_of(i), parts[i]) for i in group}
-            (mixed if len(kinds) > 1 else plain).append(group)
+    for group in groups:
+        kinds = {(dataset.class_of(i), parts[i]): i for i in group[::-1]}
+        shown = list(dict.fromkeys([*sorted(kinds.values()), *group]))  # first one of each kind
+        (mixed if len(kinds) > 1 else plain).append(np.array(shown))
     return (
-        _sentence(dataset, parts, mixed, "equal files are in different classes or parts"),
-        _sentence(dataset, parts, plain, "equal files are several images of one class"),
+        _sentence(dataset, parts, mixed, f"{what} in different classes or parts"),
+        _sentence(dataset, parts, plain, f"{what} several images of one class"),
     )
 
 

@@ -145,7 +145,7 @@ class Photographs:
         if resize is None or crop is None:
             raise ValueError(f"{name} holds photographs: give the budget `resize` and `crop`")
         digests = self.digests(report)
-        folder = cache_folder() / f"{file_name(name)}-{resize}-{self._cache_key(digests)[:20]}"
+        folder = cache_folder() / f"{file_name(name)}-{resize}-{self.cache_key(digests)[:20]}"
         index = read_index(folder, len(self))
         if len(index) < len(self):
             with self.opened() as place:
@@ -162,7 +162,7 @@ class Photographs:
                 )
         return DecodedPhotographs(folder, index, crop, self._checksum(digests))
 
-    def _cache_key(self, digests: np.ndarray) -> str:
+    def cache_key(self, digests: np.ndarray) -> str:
         """SHA-256 over everything but the size that can change a pixel."""
         from PIL import __version__, features
 

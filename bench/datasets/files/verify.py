@@ -4,17 +4,14 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from bench.datasets.files.litter import litter_in
-from bench.datasets.files.photographs import OpenPlace, Photographs
-from bench.datasets.files.work import Progress, on_all_cores
+from bench.datasets.files.looks import look_at
+from bench.datasets.files.photographs import Photographs
+from bench.datasets.files.work import Progress
 
 DATA_VARIABLE = "PROXY_BENCH_DATA"
-ONE_COLOUR = 16  # of 256: the values of each colour are nearer to each other in an empty picture
 _JPEG = (".jpg", ".jpeg", ".jfif")
 _TEXT = (".txt", ".csv")
 _SUFFIXES = (*_JPEG, ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -152,28 +149,6 @@ def broken(photographs: Photographs, report: Progress) -> list[str]:
     Raises: ValueError if the archive cannot be opened.
     """
     return look_at(photographs, report)[0]
-
-
-def look_at(photographs: Photographs, report: Progress) -> tuple[list[str], list[str]]:
-    """Problems of photographs that cannot be read or decoded, and the names of those that decode to
-    almost one colour, both in order; raises as `broken`."""
-    problems, plain = [], []
-    with photographs.opened() as place:
-        looks = on_all_cores(partial(_look, photographs, place), range(len(photographs)))
-        for position, look in enumerate(looks):
-            problems += [look] if isinstance(look, str) else []
-            plain += [photographs.names[position]] if look is True else []
-            report(position + 1, len(photographs))
-    return problems, plain
-
-
-def _look(photographs: Photographs, place: OpenPlace, position: int) -> str | bool:
-    """The problem of a photograph, or whether it is almost one colour."""
-    try:
-        photograph = photographs.photograph(place, position)
-    except ValueError as error:
-        return str(error)
-    return bool((np.ptp(np.asarray(photograph), axis=(0, 1)) < ONE_COLOUR).all())
 
 
 def is_image(name: str) -> bool:

@@ -4,9 +4,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.datasets.doubts import equal_files, similar_classes
+import numpy as np
+
+from bench.datasets.doubts import equal_files, equal_pictures, similar_classes
+from bench.datasets.files.looks import look_at
 from bench.datasets.files.photographs import Photographs
-from bench.datasets.files.verify import data_root, look_at
+from bench.datasets.files.verify import data_root
 from bench.datasets.files.work import Progress
 from bench.datasets.folder.left_out import left_out, unused
 from bench.datasets.folder.rows import read_images
@@ -36,14 +39,15 @@ def load_folder(name: str, root: Path | None, protocol: str) -> Dataset:
 def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
     """Decode every image, list files that are not used, and try the splits.
 
-    Also problems: images of almost one colour, equal files and look-alike classes in parts that
-    should share none.
+    Also problems: images of almost one colour, equal files or pictures and look-alike classes in
+    parts that should share none.
     """
     folder = _find(name, root)
     rows = read_images(folder)
     photographs = Photographs(folder, tuple(row.path for row in rows))
-    problems, plain = look_at(photographs, report)
-    if plain:
+    broken, looks = look_at(photographs, report)
+    problems = list(broken)
+    if plain := [rows[i].path for i in np.flatnonzero(looks["plain"]).tolist()]:
         problems.append(
             f"{folder}: {len(plain):,} of {len(rows):,} images are almost one colour once decoded "
             f"({first_names(plain)}); look at them, and save those that you see otherwise with 8 "
@@ -58,6 +62,7 @@ def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
         else:
             problems += similar_classes(dataset)[0]
             problems += equal_files(dataset)[0]
+            problems += [] if broken else equal_pictures(dataset)[0]
     return list(dict.fromkeys(problems))  # both protocols of a list may lack the same
 
 
