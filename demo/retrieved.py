@@ -77,7 +77,16 @@ def open_run(shelf: Shelf, name: str) -> Retrieved:
         raise disagreement(run, f"neighbors beyond the {count} pictures")
     hits = (pictures.labels[neighbors] == pictures.labels[:number, None]) & (neighbors >= 0)
     check_hits(run, hits, first_hit)
+    check_origin(run, pictures)
     return Retrieved(run, pictures, run.queries, hits)
+
+
+def check_origin(run: Run, pictures: Thumbnails) -> None:
+    """The pictures must be of the run's data, under the names that it had stored."""
+    if pictures.source.split(" ")[0] != run.record["data_checksum"]:
+        raise disagreement(run, "they were made from other data")
+    if run.record.get("picture_names", pictures.names_digest) != pictures.names_digest:
+        raise disagreement(run, "names or classes of images were changed")
 
 
 def check_hits(run: Run, hits: np.ndarray, first_hit: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Store the result of a run: scores, embeddings, neighbors, thumbnails and `run.json`."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import (
     Thumbnails,
     as_jpegs,
+    is_stored,
     save_thumbnails,
-    source_of,
     thumbnails_path,
 )
 from bench.training.checkpoint import Progress
@@ -47,12 +48,13 @@ def store_result(
     save_arrays(files.queries, test.queries, metadata)
     if test.roc:
         save_arrays(files.roc, test.roc, metadata)
-    store_thumbnails(results, dataset)
+    names_digest = store_thumbnails(results, dataset)
     record = {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
         "split": describe_split(dataset),
         "data_checksum": dataset.checksum,
+        "picture_names": names_digest,
         "scores": test.scores,
         "untrained": before.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
@@ -63,19 +65,22 @@ def store_result(
     save_run(files, record)
 
 
-def store_thumbnails(results: Path, dataset: Dataset) -> None:
-    """Store the thumbnails of the test images, unless they are stored already."""
+def store_thumbnails(results: Path, dataset: Dataset) -> str:
+    """Store the thumbnails of the test images, unless they are stored already.
+
+    Returns: the digest of their names.
+    """
     path = thumbnails_path(results, dataset.name, dataset.fingerprint)
     images, positions = dataset.images, shown_positions(dataset)
     height, _, channels = images.shape
     source = dataset.checksum if channels == 1 else f"{dataset.checksum} {height}"
-    if source_of(path) == source:
-        return
-    shown = (images.thumbnail(position) for position in positions.tolist())
-    files = {"images": np.stack(list(shown))} if channels == 1 else as_jpegs(shown)
     items = tuple(dataset.items[position] for position in positions)
-    labels = dataset.labels[positions]
-    save_thumbnails(path, Thumbnails(files, labels, dataset.class_names, items, source))
+    named = Thumbnails({}, dataset.labels[positions], dataset.class_names, items, source)
+    if not is_stored(path, source, named.names_digest):
+        shown = (images.thumbnail(position) for position in positions.tolist())
+        files = {"images": np.stack(list(shown))} if channels == 1 else as_jpegs(shown)
+        save_thumbnails(path, replace(named, files=files))
+    return named.names_digest
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:

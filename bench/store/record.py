@@ -70,7 +70,8 @@ class Environment(Part):
 class Record(Part):
     """All fields of `run.json`.
 
-    spec_id and spec, those of `RunSpec`; scores and untrained, on the test images after and before
+    spec_id and spec, those of `RunSpec`; picture_names, a digest of the names and classes of the
+    images that the browser shows; scores and untrained, on the test images after and before
     training, by the names of `METRICS`; files, the digests of the files that the run keeps; digest,
     that of all other fields.
     """
@@ -80,6 +81,7 @@ class Record(Part):
     spec: RunSpec
     split: Split
     data_checksum: str
+    picture_names: Sha256 | None = None  # which earlier runs lack
     scores: dict[str, float]
     untrained: dict[str, float]
     cost: Cost

@@ -193,10 +193,11 @@ class Run:
 
     Attributes: directory; record, the content of `run.json` with the keys `schema`,
     `spec_id`, `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts),
-    `data_checksum`, `scores` and `untrained` (metric -> value in 0..1, or a number of queries),
-    `cost` (seconds, images), `trained` (whether any step had a gradient other than 0), `parameters`
-    (count, sha256), `environment`, `files` (name -> digest of each file that it keeps) and
-    `digest`, of all other fields.
+    `data_checksum`, `picture_names` (a digest, see `Thumbnails`; earlier runs lack it), `scores`
+    and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds, images),
+    `trained` (whether any step had a gradient other than 0), `parameters` (count, sha256),
+    `environment`, `files` (name -> digest of each file that it keeps) and `digest`, of all other
+    fields.
     """
 
     directory: Path

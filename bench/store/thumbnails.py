@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.spec import file_name
+from bench.spec import file_name, sha256
 from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
 
 
@@ -45,6 +45,12 @@ class Thumbnails:
     def content(self) -> bytes:
         """Bytes that differ where a thumbnail does."""
         return self.files["jpegs" if "jpegs" in self.files else "images"].tobytes()
+
+    @cached_property
+    def names_digest(self) -> str:
+        """SHA-256 of the name and class name of each image, in order."""
+        classes = (self.class_names[label] for label in self.labels.tolist())
+        return sha256(list(zip(self.items, classes, strict=True)))
 
     def encoded(self, position: int) -> tuple[bytes, str]:
         """One thumbnail as an image file, and its media type."""
@@ -91,12 +97,13 @@ def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
         )
 
 
-def source_of(path: Path) -> str | None:
-    """The `source` of stored thumbnails; None where there are none that can be read."""
+def is_stored(path: Path, source: str, names_digest: str) -> bool:
+    """Whether thumbnails with this source and these names are stored and can be read."""
     try:
-        return load_thumbnails(path).source
+        stored = load_thumbnails(path)
     except StoredRunError:
-        return None
+        return False
+    return (stored.source, stored.names_digest) == (source, names_digest)
 
 
 def load_thumbnails(path: Path) -> Thumbnails:

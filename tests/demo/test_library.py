@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from demo.library import Library, Shelf, open_library
 from demo.page import show
 from demo.retrieved import neighbors_of, open_run
 from demo.routes import find_picture, picture_address
-from tests.support.fabricated import FINGERPRINT, METHODS, make_spec, write_results, write_run
+from tests.support.fabricated import (
+    FINGERPRINT,
+    METHODS,
+    make_pictures,
+    make_spec,
+    write_results,
+    write_run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +72,39 @@ def test_pictures_of_other_images_are_refused(shelf: Shelf, tmp_path: Path, chan
     save_thumbnails(path, changed)
     with pytest.raises(StoredRunError, match=r"are not those it retrieved from \((48|first)"):
         open_run(shelf, "")
+
+
+EDITS: dict[str, dict[str, Any]] = {
+    "a class has another name": {"class_names": ("heron", *make_pictures().class_names[1:])},
+    "two classes have swapped names": {"class_names": make_pictures().class_names[::-1]},
+    "an image has another name": {"items": ("other.png", *make_pictures().items[1:])},
+    "two images have swapped names": {"items": make_pictures().items[::-1]},
+    "one name for two classes": {"class_names": make_pictures().class_names[:1] * 6},
+    "labels in another order": {"labels": 5 - make_pictures().labels},
+    "other data": {"source": "d" * 64},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_edited_names_beside_pictures_are_refused(
+    shelf: Shelf, tmp_path: Path, edit: dict[str, Any]
+) -> None:
+    path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
+    save_thumbnails(path, replace(load_thumbnails(path), **edit))
+    refused = r"not those it retrieved from \((names or classes of images were changed|they were)"
+    with pytest.raises(StoredRunError, match=refused):
+        open_run(shelf, "")
+    page = show(open_library(tmp_path), {"ds": shelf.key})
+    assert "delete the pictures file and the run" in page.query
+
+
+def test_runs_stored_before_names_had_a_digest_can_be_read(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    for run in open_library(tmp_path).shelves[0].runs:
+        save_run(run.files, {key: run.record[key] for key in run.record if key != "picture_names"})
+    library = open_library(tmp_path)
+    assert library.problems == ()
+    assert len(open_run(library.shelves[0], "").pictures) == 48
 
 
 def test_positions_beyond_a_small_gallery_are_no_hits_and_not_shown(shelf: Shelf) -> None:

@@ -46,14 +46,17 @@ def make_spec(dataset: str, method: str, seed: int) -> RunSpec:
     )
 
 
-def write_pictures(results: Path, dataset: str) -> None:
+def make_pictures() -> Thumbnails:
     generator = np.random.default_rng(7)
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
     images = generator.integers(0, 256, (len(labels), 8, 8), dtype=np.uint8)
     names = tuple(f"class <b>{label}</b> & é" for label in range(CLASSES))
     items = tuple(f"{label}/{index}.png" for index, label in enumerate(labels))
-    path = thumbnails_path(results, dataset, FINGERPRINT)
-    save_thumbnails(path, Thumbnails({"images": images}, labels, names, items, "c" * 64))
+    return Thumbnails({"images": images}, labels, names, items, "c" * 64)
+
+
+def write_pictures(results: Path, dataset: str) -> None:
+    save_thumbnails(thumbnails_path(results, dataset, FINGERPRINT), make_pictures())
 
 
 def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
@@ -145,6 +148,7 @@ def make_record(spec: RunSpec, scores: dict[str, float], test_images: int) -> di
         "spec": spec.model_dump(),
         "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **counts},
         "data_checksum": "c" * 64,
+        "picture_names": make_pictures().names_digest,
         "scores": scores,
         "untrained": untrained,
         "cost": {

@@ -77,6 +77,7 @@ def test_neighbors_are_indices_of_the_stored_thumbnails(whole: dict[str, Run]) -
     results, fingerprint = stored.directory.parents[1], stored.record["split"]["fingerprint"]
     thumbnails = load_thumbnails(thumbnails_path(results, "digits", fingerprint))
     neighbors, first = stored.queries["neighbors"], stored.queries["first_hit"]
+    assert stored.record["picture_names"] == thumbnails.names_digest
     hits = thumbnails.labels[neighbors] == thumbnails.labels[:, None]
     found = hits.any(axis=1)
     np.testing.assert_array_equal(hits.argmax(axis=1)[found] + 1, first[found])

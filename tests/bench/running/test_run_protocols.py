@@ -18,7 +18,7 @@ from bench.datasets.types import Dataset
 from bench.reporting.page import write_report
 from bench.running.run import InterruptedRunError
 from bench.store.runs import Run, scan
-from bench.store.thumbnails import load_thumbnails, thumbnails_path
+from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import open_library
 from demo.page import show
 from demo.routes import find_picture, picture_address
@@ -149,6 +149,19 @@ def test_another_photograph_is_another_checksum_and_replaces_damaged_or_old_thum
     new = load_thumbnails(path)
     assert old.encoded(16) == new.encoded(16)
     assert old.encoded(17) != new.encoded(17)
+
+
+def test_the_next_run_replaces_thumbnails_with_edited_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = zoo(tmp_path / "zoo", unseen())
+    path = thumbnails_path(tmp_path / "results", "zoo", dataset.fingerprint)
+    finished(monkeypatch, tmp_path, dataset)
+    right = load_thumbnails(path)
+    save_thumbnails(path, replace(right, items=right.items[::-1]))
+    after = finished(monkeypatch, tmp_path, dataset, seed=1)
+    assert load_thumbnails(path).items == right.items
+    assert after.record["picture_names"] == right.names_digest
 
 
 def separate_gallery() -> Split:
