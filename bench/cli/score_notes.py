@@ -18,6 +18,7 @@ ALMOST_EQUAL = 1e-5  # of 1 - cosine; rounding to bfloat16 moves a vector by up 
 EQUAL = 1e-30  # rounding of float64
 # Up to these, different images are almost equal by chance, so that only equal ones count.
 FEW_DIMENSIONS = 3
+ENOUGH = 10  # images, with fewer each may well be of its own camera
 SHOWN = 3  # groups of labels that a note lists
 CHUNK = 4096  # rows that are converted to float64 at a time
 CAMERA_RULE = (
@@ -44,6 +45,7 @@ def notes(
         else "",
         left_out_note(sides),
         CAMERA_RULE if queries.cameras is not None else "",
+        cameras_note(sides),
         junk_note(sides),
         missing_note(counts),
         look_alikes_note(counts),
@@ -200,6 +202,21 @@ def label_counts(sides: Sequence[Side]) -> Counter[str]:
         labels, images = np.unique_counts(side.labels)
         counts.update(dict(zip(labels.astype(str).tolist(), images.tolist(), strict=True)))
     return counts
+
+
+def cameras_note(sides: Sequence[Side]) -> str:
+    """A note on cameras that seem to number the images."""
+    for side in sides:
+        if side.cameras is None:
+            continue
+        images, cameras = len(side.cameras), len(np.unique(side.cameras))
+        if images >= ENOUGH and 2 * cameras > images:
+            own = "every image has its own camera" if cameras == images else "almost none repeats"
+            return (
+                f"{cameras:,} cameras for {images:,} images ({own}), so that the rule ignores "
+                "hardly any: do they number the images or their times? Give the camera of each."
+            )
+    return ""
 
 
 def missing_note(counts: Counter[str]) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from bench.cli.read_embeddings import Side
 from bench.cli.score import search
-from bench.cli.score_notes import notes
+from bench.cli.score_notes import cameras_note, notes
 from proxy_core.metrics.retrieval import Metric
 from tests.support.own_vectors import LABELS, own_side, vectors
 
@@ -123,6 +123,39 @@ def test_ids_say_what_they_leave_out() -> None:
     assert copies.startswith("30 of 30 queries have a gallery image of another id and almost")
     (copies,) = said(queries, own_side(UNIT))
     assert "give both sides an array 'ids'" in copies
+
+
+@pytest.mark.parametrize(
+    ("cameras", "found"),
+    [
+        (np.arange(30), "30 cameras for 30 images (every image has its own camera), so that the"),
+        (np.arange(30) * 40, "30 cameras for 30 images (every image has its own camera), so that"),
+        (np.arange(30) // 1.5, "20 cameras for 30 images (almost none repeats), so that the rule"),
+        (np.r_[np.arange(25), [0] * 5], "25 cameras for 30 images (almost none repeats), so that"),
+        (np.arange(30) % 6, ""),
+        (np.arange(30) // 2, ""),
+    ],
+)
+@pytest.mark.parametrize("numbered", ["both", "queries", "gallery"])
+def test_cameras_that_number_the_images_are_noticed(
+    cameras: np.ndarray, found: str, numbered: str
+) -> None:
+    right = np.arange(30) % 2
+    numbers = cameras.astype(np.int64)
+    queries = own_side(UNIT, cameras=right if numbered == "gallery" else numbers)
+    gallery = own_side(UNIT, cameras=right if numbered == "queries" else numbers)
+    notes = [note for note in said(queries, gallery) if "cameras for" in note]
+    assert [note[: len(found)] for note in notes] == [found] * bool(found)
+
+
+def test_cameras_that_number_the_images_are_noticed_without_a_gallery() -> None:
+    notes = said(own_side(UNIT, cameras=np.arange(30)))
+    assert any(note.startswith("30 cameras for 30 images (every image") for note in notes)
+
+
+def test_nine_images_may_be_of_nine_cameras() -> None:
+    side = own_side(UNIT[:9], cameras=np.arange(9))
+    assert cameras_note([side]) == ""
 
 
 def test_cameras_leave_no_copy_of_their_own() -> None:
