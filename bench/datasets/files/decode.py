@@ -36,7 +36,7 @@ def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image
     if deep and image.mode.startswith("I"):
         image = to_eight_bits(name, image)
     elif deep:
-        check_colours(name, image)
+        check_colours(name, image, data)
     if box is not None:
         image = cut_out(name, image, box)
     with naming_image(name, data):

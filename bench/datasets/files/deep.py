@@ -1,5 +1,9 @@
 """Images of more than 8 bits a value: which value is white, and 8 bits of them."""
 
+import io
+import re
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -7,6 +11,7 @@ WHITE = 2**16 - 1  # of 16 bits
 LOST = 16  # of 256: an image of so few levels is one colour, to the eye and to a network
 MOST = (1, 99)  # percentiles: a hot pixel or a caption lies outside of them
 _BITS, _PHOTOMETRIC, _MAXIMA, _SAMPLE_FORMAT = 258, 262, (281, 341), 339  # tags of TIFF
+_OTHER_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B"}  # of bytes, in Pillow
 _UNSIGNED = 1  # sample format
 _ADVICE = "save it with 8 bits per colour"
 
@@ -50,9 +55,20 @@ def to_eight_bits(name: str, image: Image.Image) -> Image.Image:
     return grey
 
 
-def check_colours(name: str, image: Image.Image) -> None:
+def is_undeclared(image: Image.Image) -> bool:
+    """Whether a loaded image of 16 bits states no range and is not one of 8 bits that was scaled:
+    its values may have fewer bits."""
+    if (_stated_white(image) or WHITE) != WHITE:
+        return False
+    return not image.mode.startswith("I") or bool((np.asarray(image) % 257).any())
+
+
+def check_colours(name: str, image: Image.Image, data: bytes) -> None:
     """Raise ValueError where the upper 8 of 16 bits, which Pillow takes of colours, are not those
-    of the range that is stated or used, and for signed values."""
+    of the range that is stated or used, and for signed values.
+
+    data: the bytes of the image's file.
+    """
     if _is_signed(image):
         raise ValueError(f"{name} holds signed values; {_ADVICE}, without a sign")
     if (stated := _stated_white(image)) not in (None, WHITE):
@@ -60,6 +76,25 @@ def check_colours(name: str, image: Image.Image) -> None:
     colours = np.asarray(image)[..., : 3 if image.mode.startswith("RGB") else 1]
     if image.mode != "CMYK":
         _check_levels(name, colours, 1)
+    if not colours.any() and (lower := _lower_bits(data, image.format)).any():
+        raise ValueError(
+            f"{name} would be black: its values are from {lower.min()} to {lower.max()}, of 0 to "
+            f"{WHITE} in 16 bits; {_ADVICE}"
+        )
+
+
+def _lower_bits(data: bytes, kind: str | None) -> np.ndarray:
+    """The lower 8 bits of 16-bit colours, read as if their bytes were in the other order; zero
+    where Pillow does not read that order."""
+    image: Any = Image.open(io.BytesIO(data), formats=[str(kind)])
+    for position, tile in enumerate(image.tile):
+        raw, *more = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        other = re.sub(";16[BLN]", lambda found: _OTHER_ORDER[found[0]], str(raw))
+        image.tile[position] = tile._replace(args=(other, *more) if more else other)
+    try:
+        return np.asarray(image)[..., :3]
+    except (OSError, ValueError):
+        return np.zeros(1, np.uint8)
 
 
 def _check_levels(name: str, values: np.ndarray, unit: int) -> None:

@@ -1,6 +1,8 @@
 """What photographs look like once decoded: empty ones, and one picture in several files."""
 
 import hashlib
+import io
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -8,18 +10,31 @@ import numpy as np
 from PIL import Image
 
 from bench.datasets.files.cache import cached
+from bench.datasets.files.cut import is_cut
+from bench.datasets.files.decode import FORMATS
+from bench.datasets.files.deep import is_deep, is_undeclared
 from bench.datasets.files.photographs import OpenPlace, Photographs
 from bench.datasets.files.work import Progress, cores, on_all_cores, quiet
 
 ONE_COLOUR = 16  # of 256: the values of each colour are nearer to each other in an empty picture
 SIDE = 32  # of the grey picture by which others are compared
-# A look: almost one colour; digest of size and pixels; grey means of 32 x 32 cells.
-LOOK = np.dtype([("plain", "?"), ("digest", "u1", 32), ("grey", "u1", (SIDE, SIDE))])
+LOOK = np.dtype(
+    [
+        ("plain", "?"),  # almost one colour
+        ("cut", "?"),  # its end is missing
+        ("pictures", "u4"),  # in the file, of which the first is used
+        ("undeclared", "?"),  # of 16 bits, or fewer if its values are smaller
+        ("brightest", "u1"),
+        ("digest", "u1", 32),  # of size and pixels
+        ("grey", "u1", (SIDE, SIDE)),  # means of cells
+    ]
+)
 # By how much of 256 the means of nearly equal pictures may differ, in 16 x 16 and in 32 x 32 cells.
 # JPEG of quality 30 changes them by 5.5 and 11.5 at most. The nearest two of the 5,421 photographs
 # of Grocery Store differ by 15; drawings of Braille need the finer cells.
 NEAR, NEAR_FINE = 6, 12
 CONTRAST = 32  # of 256 between two cells, in pictures that are compared: fine textures have less
+_SUBFILE, _NOT_FULL = 254, 1 | 4  # a tag of TIFF, and its bits of smaller copies and masks
 NEAREST = 4  # pictures that are compared with one, which is among them
 
 
@@ -70,13 +85,45 @@ def _stored(photographs: Photographs, looks: np.ndarray | None) -> np.ndarray:
 def _look(photographs: Photographs, place: OpenPlace, position: int) -> str | tuple[object, ...]:
     """The problem of a photograph, or its look."""
     try:
-        photograph = photographs.photograph(place, position)
+        data = place.read(photographs.names[position])
+        photograph = photographs.decoded(position, data)
     except ValueError as error:
         return str(error)
-    plain = (np.ptp(np.asarray(photograph), axis=(0, 1)) < ONE_COLOUR).all()
+    pixels = np.asarray(photograph)
+    plain = (np.ptp(pixels, axis=(0, 1)) < ONE_COLOUR).all()
     digest = hashlib.sha256(str(photograph.size).encode() + photograph.tobytes()).digest()
     grey = photograph.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return plain, np.frombuffer(digest, np.uint8), np.asarray(grey)
+    file = *_file(data, pixels), pixels.max()
+    return plain, *file, np.frombuffer(digest, np.uint8), np.asarray(grey)
+
+
+def _file(data: bytes, pixels: np.ndarray) -> tuple[bool, int, bool]:
+    """Of the file of a photograph that decodes to pixels (H, W, 3): whether it is cut, its number
+    of pictures, whether it is of 16 bits that may be fewer."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        deep = is_deep(image)
+        if deep:
+            image.load()
+        undeclared = deep and is_undeclared(image)
+        return is_cut(data, image, pixels), pictures_in(image), undeclared
+
+
+def pictures_in(image: Image.Image) -> int:
+    """How many pictures of full size a file holds: pages of a TIFF, else of an animation; 1 where
+    the further ones cannot be read."""
+    if image.format in ("JPEG", "MPO"):  # to which cameras add previews
+        return 1
+    with suppress(Exception):
+        return sum(_is_full(image, number) for number in range(getattr(image, "n_frames", 1)))
+    return 1
+
+
+def _is_full(image: Image.Image, number: int) -> bool:
+    """Whether a page is no smaller copy of another and no mask; an animation has neither."""
+    if image.format != "TIFF":
+        return True
+    image.seek(number)
+    return not image.tag_v2.get(_SUBFILE, 0) & _NOT_FULL  # type: ignore[attr-defined]
 
 
 def same_picture(looks: np.ndarray) -> np.ndarray:

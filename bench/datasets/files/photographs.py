@@ -83,8 +83,13 @@ class Photographs:
 
         Raises ValueError, naming the file, where it cannot be read or decoded.
         """
-        name = self.names[position]
-        return decode(name, place.read(name), None if self.boxes is None else self.boxes[position])
+        return self.decoded(position, place.read(self.names[position]))
+
+    def decoded(self, position: int, data: bytes) -> Image.Image:
+        """The photograph at a position from the bytes of its file; raises as `photograph`."""
+        return decode(
+            self.names[position], data, None if self.boxes is None else self.boxes[position]
+        )
 
     def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
         """One photograph (H, W, 3) uint8 with a shorter side of `side`; raises as `photograph`."""

@@ -4,19 +4,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from bench.datasets.doubts import equal_files, equal_pictures, similar_classes
 from bench.datasets.files.looks import look_at
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.verify import data_root
 from bench.datasets.files.work import Progress
 from bench.datasets.folder.left_out import left_out, unused
+from bench.datasets.folder.pictures import picture_problems
 from bench.datasets.folder.rows import read_images
 from bench.datasets.folder.splits import RULES, intended
 from bench.datasets.source import Source
 from bench.datasets.types import Dataset
-from bench.suggest import first_names
 
 PREFIX = "folder:"
 
@@ -39,20 +37,14 @@ def load_folder(name: str, root: Path | None, protocol: str) -> Dataset:
 def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
     """Decode every image, list files that are not used, and try the splits.
 
-    Also problems: images of almost one colour, equal files or pictures and look-alike classes in
-    parts that should share none.
+    Also problems: images of almost one colour, cut, with further pictures or too dark; equal files
+    or pictures and look-alike classes in parts that should share none.
     """
     folder = _find(name, root)
     rows = read_images(folder)
     photographs = Photographs(folder, tuple(row.path for row in rows))
     broken, looks = look_at(photographs, report)
-    problems = list(broken)
-    if plain := [rows[i].path for i in np.flatnonzero(looks["plain"]).tolist()]:
-        problems.append(
-            f"{folder}: {len(plain):,} of {len(rows):,} images are almost one colour once decoded "
-            f"({first_names(plain)}); look at them, and save those that you see otherwise with 8 "
-            "bits per colour"
-        )
+    problems = [*broken, *picture_problems(folder, photographs.names, looks)]
     problems += unused(folder, rows)
     for protocol in intended(rows):
         try:
