@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from proxy_core.metrics.verification import verification as verification
     from proxy_core.models.backbones import BACKBONES as BACKBONES
     from proxy_core.models.embedding_model import EmbeddingModel as EmbeddingModel
+    from proxy_core.models.weights import load_weights as load_weights
 
     __version__: str
 
@@ -43,6 +44,7 @@ MODULES = {
     "metrics.verification": ["verification"],
     "models.backbones": ["BACKBONES"],
     "models.embedding_model": ["EmbeddingModel"],
+    "models.weights": ["load_weights"],
 }
 __all__ = [name for names in MODULES.values() for name in names]
 

@@ -1,11 +1,17 @@
-"""Backbones: networks from images to features, with random initial weights."""
+"""Backbones by name: networks from images to features, with random initial weights."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from proxy_core.models.timm_backbone import PREFIX, efficientnet_lite0, refused, timm_backbone
+
+SIDE = 64  # pixels; the networks of this file take images of other sizes too
 
 CONV4_WIDTH = 64
 
@@ -48,22 +54,22 @@ class ThreeChannels(nn.Module):
         return images.expand(-1, 3, -1, -1)
 
 
-def conv4(channels: int) -> tuple[nn.Module, int]:
-    """`Conv4` and its 64 features, for any number of channels from 1."""
+def conv4(channels: int) -> nn.Module:
+    """`Conv4` for any number of channels from 1."""
     if channels < 1:
         raise ValueError(f"channels is {channels}: conv4 takes 1 or more")
-    return Conv4(channels), CONV4_WIDTH
+    return Conv4(channels)
 
 
-def resnet(name: str, channels: int) -> tuple[nn.Module, int]:
-    """torchvision's ResNet of this name without its classifier, and its features."""
+def resnet(name: str, channels: int) -> nn.Module:
+    """torchvision's ResNet of this name without its classifier."""
     from torchvision.models import get_model
 
     return without_classifier(get_model(name, weights=None), name, channels)
 
 
-def googlenet(channels: int) -> tuple[nn.Module, int]:
-    """torchvision's GoogLeNet without classifiers and dropout, and its 1,024 features.
+def googlenet(channels: int) -> nn.Module:
+    """torchvision's GoogLeNet without classifiers and dropout.
 
     The dropout belongs to the removed classifier: two embeddings of one image must not differ.
     Weights start as in PyTorch's layers: torchvision's own initial weights are so small that,
@@ -76,18 +82,72 @@ def googlenet(channels: int) -> tuple[nn.Module, int]:
     return without_classifier(network, "googlenet", channels)
 
 
-def without_classifier(network: nn.Module, name: str, channels: int) -> tuple[nn.Module, int]:
-    """The network for grey or colour images up to its last linear layer `fc`, and its features."""
+def without_classifier(network: nn.Module, name: str, channels: int) -> nn.Module:
+    """The network for grey or colour images up to its last linear layer `fc`."""
     if channels not in (1, 3):
         raise ValueError(f"channels is {channels}: {name} takes 1 (grey) or 3 (colour)")
-    features = network.get_parameter("fc.weight").shape[1]
     network.add_module("fc", nn.Identity())
-    return nn.Sequential(ThreeChannels(), network), features
+    return nn.Sequential(ThreeChannels(), network)
 
 
-BACKBONES: dict[str, Callable[[int], tuple[nn.Module, int]]] = {
-    "conv4": conv4,
-    "resnet18": partial(resnet, "resnet18"),  # 512 features
-    "resnet50": partial(resnet, "resnet50"),  # 2,048 features
-    "googlenet": googlenet,
+def plain(
+    build: Callable[[int], nn.Module], channels: int, pooling: str, image_side: int | None
+) -> tuple[nn.Module, int]:
+    """A network of this file, which averages its last maps and takes images of any usual size."""
+    if pooling != "avg":
+        raise ValueError(
+            f"pooling is {pooling!r}: this backbone has only 'avg'; efficientnet_lite0 and the "
+            f"networks of timm, such as {PREFIX}resnet50, have the others"
+        )
+    return build(channels), image_side or SIDE
+
+
+BACKBONES: dict[str, Callable[[int, str, int | None], tuple[nn.Module, int]]] = {
+    "conv4": partial(plain, conv4),  # 64 features
+    "resnet18": partial(plain, partial(resnet, "resnet18")),  # 512
+    "resnet50": partial(plain, partial(resnet, "resnet50")),  # 2,048
+    "googlenet": partial(plain, googlenet),  # 1,024
+    "efficientnet_lite0": efficientnet_lite0,  # 1,280
 }
+
+
+def make_backbone(
+    name: str, channels: int, pooling: str, image_side: int | None
+) -> tuple[nn.Module, int]:
+    """The network of a name of `BACKBONES`, or `timm:NAME`, and the side of the images for it.
+
+    Arguments: channels, 1 (grey) or 3 (colour), for conv4 any; pooling, "avg", "max" or "avg+max";
+    image_side, pixels of the square images, or None for what the network usually takes.
+    Returns: images (B, channels, side, side) -> features (B, F), in training mode; the side.
+    Raises: ValueError for an unknown name and for what the network does not take.
+    """
+    if name.startswith(PREFIX):
+        return timm_backbone(name, channels, pooling, image_side)
+    if name not in BACKBONES:
+        close = get_close_matches(name, BACKBONES, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"unknown backbone {name!r}{hint} (known: {', '.join(BACKBONES)}, and {PREFIX}NAME "
+            "for a network of timm)"
+        )
+    return BACKBONES[name](channels, pooling, image_side)
+
+
+def count_features(backbone: nn.Module, name: str, channels: int, side: int) -> int:
+    """F of a network for images of this side.
+
+    Raises: ValueError if the network refuses the size, or gives something else than features.
+    """
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            shape: tuple[int, ...] = backbone(torch.zeros(1, channels, side, side)).shape
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise ValueError(refused(name, side, error)) from error
+    finally:
+        backbone.train()
+    if len(shape) != 2:
+        raise ValueError(
+            f"backbone {name!r} gives {tuple(shape)} for one image, not pooled features"
+        )
+    return shape[1]

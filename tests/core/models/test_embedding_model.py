@@ -99,12 +99,43 @@ def test_channels_last_changes_only_the_layout() -> None:
 
 def test_unknown_names_and_sizes_are_refused() -> None:
     with pytest.raises(
-        ValueError, match="'vgg' is unknown: use one of conv4, resnet18, resnet50, googlenet"
+        ValueError, match=r"unknown backbone 'vgg' \(known: conv4, resnet18, resnet50"
     ):
         make("vgg")
     with pytest.raises(ValueError, match="channels is 2: resnet18 takes 1"):
         make("resnet18", channels=2)
     with pytest.raises(ValueError, match="channels is 0: conv4 takes 1 or more"):
         make("conv4", channels=0)
-    with pytest.raises(ValueError, match="embedding_dim is 0"):
-        make("conv4", embedding_dim=0)
+    with pytest.raises(ValueError, match="embedding_dim is -1"):
+        make("conv4", embedding_dim=-1)
+    with pytest.raises(ValueError, match=r"pooling is 'mean': use one of avg, max, avg\+max"):
+        EmbeddingModel("conv4", channels=1, embedding_dim=5, pooling="mean")
+    with pytest.raises(ValueError, match="frozen is 'all': use one of none, norm, backbone"):
+        EmbeddingModel("conv4", channels=1, embedding_dim=5, frozen="all")
+
+
+def test_without_a_head_the_embedding_is_the_pooled_features() -> None:
+    model = make("conv4", embedding_dim=0).eval()
+    batch = images(2, 1, 28)
+    with torch.no_grad():
+        assert torch.equal(model(batch), model.backbone(batch))
+    assert model.embedding_dim == model.features == 64
+
+
+def test_features_computed_before_give_the_same_embeddings() -> None:
+    model = EmbeddingModel("conv4", channels=1, embedding_dim=5, layer_norm=True).eval()
+    batch = images(3, 1, 28)
+    with torch.no_grad():
+        features = model.backbone(batch)
+        assert torch.equal(model(features), model(batch))
+
+
+def test_layer_normalisation_stands_before_the_head_and_learns_nothing() -> None:
+    torch.manual_seed(3)
+    model = EmbeddingModel("conv4", channels=1, embedding_dim=5, layer_norm=True).eval()
+    plain = make("conv4")
+    plain.load_state_dict(model.state_dict())  # the same parameters
+    features = torch.rand(4, 64, generator=torch.Generator().manual_seed(1))
+    centred = features - features.mean(dim=1, keepdim=True)
+    normed = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(model(features), plain.head(normed), rtol=1e-5, atol=1e-6)
