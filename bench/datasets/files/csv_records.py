@@ -2,12 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.datasets.files.text import decode_text
 
 QUOTE = "put double quotes around a value with a comma"
+_SEPARATOR = re.compile(r'"?sep=([,;|\t])"?,* *(?:\r\n|\n|\r|$)', re.IGNORECASE)
 _SHOWN = 5  # mistakes that a message lists
 
 
@@ -24,6 +26,8 @@ def mistakes(place: Path, found: Iterable[str]) -> None:
 def records(place: Path) -> Iterator[tuple[int, list[str]]]:
     """The line, from 1, and the stripped fields of each record of a CSV file; none if it is empty.
 
+    A first line `sep=;`, as spreadsheets read and write it, names the separator.
+
     Raises: ValueError with the line if the file is not UTF-8 or not CSV.
     """
     try:
@@ -31,12 +35,17 @@ def records(place: Path) -> Iterator[tuple[int, list[str]]]:
     except ValueError as error:
         mistakes(place, [str(error)])
         return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    named = _SEPARATOR.match(text)
+    content, separator = (text[named.end() :], named[1]) if named else (text, ",")
+    first = 1 if named else 0
+    reader = csv.reader(
+        io.StringIO(content, newline=""), delimiter=separator, strict=True, skipinitialspace=True
+    )
     try:
         for fields in reader:
-            yield reader.line_num, [field.strip() for field in fields]
+            yield first + reader.line_num, [field.strip() for field in fields]
     except csv.Error as error:
-        mistakes(place, [f"line {reader.line_num}: this is not CSV ({error})"])
+        mistakes(place, [f"line {first + reader.line_num}: this is not CSV ({error})"])
 
 
 def uneven(line: int, fields: list[str], columns: list[str]) -> str:

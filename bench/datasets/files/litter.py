@@ -3,9 +3,10 @@
 import re
 from pathlib import PurePosixPath
 
-# Bins and thumbnails, unless a folder of the first level: there they may be classes.
-_WORDS = ("recycled", "recycler", "thumbs")
-# In small letters. Network drives and their bins, thumbnails, systems, archivers, editors.
+# Bins, thumbnails and versions, unless a folder of the first level: there they may be classes.
+_WORDS = ("recycled", "recycler", "thumbs", "cvs", "rcs", "sccs")
+# In small letters. Network drives and their bins, thumbnails, systems, archivers, editors,
+# versions; those that begin with a dot, as .git and .svn, are hidden.
 _NAMES = frozenset(
     (
         *("@eadir", "@recycle", "@recently-snapshot", "@tmp", "@sharebin", "#recycle", "#snapshot"),
@@ -22,6 +23,7 @@ _NAMES = frozenset(
         ),
         *("thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "iconcache.db"),
         *("desktop.ini", "folder.htt", "autorun.inf", "icon\r", "__macosx", "__pycache__"),
+        *("_svn", "_darcs", "_gsdata_", "~snapshot", "dfsrprivate", "sync.ffs_db", "cvsroot"),
     )
 )
 # Beside an image, by cameras and editors: its data, its small copy, what is not written yet.

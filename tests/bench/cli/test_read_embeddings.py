@@ -258,6 +258,18 @@ def test_ids_match_labels_with_embeddings(tmp_path: Path) -> None:
             read_sides((tmp_path / "e.npz", labels), None)
 
 
+@pytest.mark.parametrize(("first", "separator"), [("sep=,", ","), ("sep=;", ";")])
+@pytest.mark.parametrize("suffix", ["csv", "txt"])
+def test_a_first_line_may_name_the_separator(
+    first: str, separator: str, suffix: str, tmp_path: Path, embeddings: Path
+) -> None:
+    lines = [f"{label}{separator}{i}" for i, label in enumerate(LABELS)]
+    path = tmp_path / f"labels.{suffix}"
+    path.write_text("\n".join([first, f"label{separator}id", *lines]))
+    (side,) = read_sides((embeddings, path), None)
+    assert side.labels.tolist() == [str(label) for label in LABELS]
+
+
 @pytest.mark.parametrize(("step", "in_lines"), [(1, False), (7, True)])
 def test_labels_with_ids_that_match_nothing_are_taken_in_their_order(
     step: int, in_lines: bool, tmp_path: Path, embeddings: Path

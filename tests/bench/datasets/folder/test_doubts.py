@@ -65,6 +65,8 @@ def test_classes_that_may_be_missing_labels_are_named(zoo: Path, word: str) -> N
             "a/2.jpg.crdownload",
             "a/0.png~",
         ),
+        *(".svn/pristine/0.png", "a/CVS/0.png", "a/RCS/0.png,v", ".hg/0.png", ".bzr/0.png"),
+        *("_svn/0.png", "a/_darcs/0.png", "~snapshot/a/0.png", "a/_gsdata_/0.png", ".gitignore"),
         *(".Trash-1000/files/0.png", "a/~$0.png", "@Recycle/a/0.png", "a/_vti_cnf/0.jpg"),
     ],
 )
@@ -147,7 +149,7 @@ def test_three_groups_of_classes_that_look_alike_are_shown(zoo: Path) -> None:
     assert found[-1].endswith("if they are one class; and 2 more")
 
 
-@pytest.mark.parametrize("name", ["Recycled", "recycler", "Thumbs", "thumbs"])
+@pytest.mark.parametrize("name", ["Recycled", "recycler", "Thumbs", "thumbs", "CVS"])
 def test_words_that_may_be_classes_are_used_as_folders_of_classes(zoo: Path, name: str) -> None:
     write_pictures(zoo, [f"{name}/0.png", f"{name}/1.png"], first=80)
     write_pictures(zoo, ["a/Thumbs/0.png", "a/Recycler/0.png"], first=90)

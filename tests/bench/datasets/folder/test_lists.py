@@ -140,3 +140,26 @@ def test_queries_may_search_the_images_of_a_test_too(zoo: Path) -> None:
     assert dataset.split.query.tolist() == [8, 9, 10, 11, 12]
     assert dataset.split.gallery.tolist() == [8, 9, 10, 11, 13]
     assert verify("folder:zoo", zoo.parent, quiet) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "separator"),
+    [
+        *(("sep=,\n", ","), ("sep=,\r\n", ","), ("SEP=,\n", ","), ('"sep=,"\n', ",")),
+        *(("\ufeffsep=,\n", ","), ("sep=,,,,\n", ","), ("sep=;\n", ";"), ("sep=\t\n", "\t")),
+    ],
+)
+def test_the_line_by_which_a_spreadsheet_names_the_separator_is_read(
+    zoo: Path, first: str, separator: str
+) -> None:
+    plain = _load(zoo, PLAIN)
+    found = _load(zoo, first + PLAIN.replace(",", separator))
+    assert found.fingerprint == plain.fingerprint
+    assert remarks(found, zoo.parent) == []
+
+
+def test_lines_are_counted_from_that_of_the_separator(zoo: Path) -> None:
+    with pytest.raises(ValueError, match=r"line 3: b/9.png is no file"):
+        _load(zoo, "sep=,\npath,label,split\nb/9.png,b,train\n")
+    with pytest.raises(ValueError, match=r"line 1: found one column, 'sep=x'"):
+        _load(zoo, "sep=x\n" + PLAIN)
