@@ -7,6 +7,7 @@ has the same id on every machine.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,8 +16,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
+    ValidationInfo,
     field_validator,
+    model_serializer,
 )
 
 from bench.suggest import STEERING
@@ -42,7 +46,21 @@ def no_switch(value: Any) -> Any:
 Line = Annotated[str, AfterValidator(on_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
 Seed = Annotated[int, BeforeValidator(no_switch), Field(ge=0, lt=2**32)]
+Samples = Annotated[int, Field(ge=1)] | Literal["random"]
 LossArgument = bool | int | float | str
+TIMM = "timm:"  # begins the name of a backbone of timm, which is checked once timm is loaded
+NO_LOSS = "none"  # the loss of a run without training
+# Fields that name things and cannot change a number: not part of an id.
+NAMES = {"method", "weights"}
+# Fields that came after the first stored runs. While they keep their defaults they are left out of
+# ids and records, so that what was stored before keeps its id.
+ADDED = frozenset(
+    {
+        "weights", "weights_sha256", "pooling", "layer_norm", "head_init", "class_vectors_init",
+        "frozen", "optimizer", "head_learning_rate", "momentum", "epsilon", "schedule",
+        "warmup_steps", "decay_every", "decay_factor", "clip_norm", "precision", "patience",
+    }
+)  # fmt: skip
 
 
 class Budget(BaseModel):
@@ -52,25 +70,61 @@ class Budget(BaseModel):
 
     split: Name = "class-disjoint"
     backbone: Name = "conv4"
-    embedding_dim: int = Field(ge=1, le=8192)
+    # Of the weights of the backbone: random unless given. `weights` is where they come from,
+    # "pretrained" or a file; the digest is what decides the numbers.
+    weights: Line | None = None
+    weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    pooling: Literal["avg", "max", "avg+max"] = "avg"  # of the last feature map
+    layer_norm: bool = False  # of the pooled features, without affine parameters
+    embedding_dim: int = Field(ge=0, le=8192)  # 0: the pooled features themselves, without a head
+    head_init: Literal["random", "pca"] = "random"
+    class_vectors_init: Literal["random", "class-means"] = "random"  # proxies, centers and weights
+    frozen: Literal["none", "norm", "backbone"] = "none"
     batch_size: int = Field(ge=2, le=65_536)  # images
     steps: int = Field(ge=1, le=10**9)  # optimiser steps
     evaluate_every: int = Field(ge=1)  # steps between two validations
-    learning_rate: float = Field(gt=0)  # of the network (AdamW)
+    # Validations without a better MAP@R after which a run ends before its last step.
+    patience: int | None = Field(default=None, ge=1)
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    learning_rate: float = Field(gt=0)  # of the network
+    head_learning_rate: float | None = Field(default=None, ge=0)  # that of the network if not given
     weight_decay: float = Field(ge=0)  # of the network; a loss's own parameters have none
+    momentum: float = Field(default=0.0, ge=0, lt=1)  # of sgd and rmsprop
+    epsilon: float = Field(default=1e-8, gt=0)  # in the denominator of all but sgd
+    schedule: Literal["constant", "step", "cosine"] = "constant"  # of all learning rates
+    warmup_steps: int = Field(default=0, ge=0)  # in which learning rates grow linearly
+    decay_every: int | None = Field(default=None, ge=1)  # steps, of the schedule "step"
+    decay_factor: float = Field(default=0.1, gt=0, lt=1)
+    clip_norm: float | None = Field(default=None, gt=0)  # of the network's gradient
+    precision: Literal["float32", "bf16"] = "float32"  # of the network in a training step
     # Small images are moved ("affine"), photographs cropped ("crop", "resized-crop").
     augmentation: Literal["none", "affine", "crop", "resized-crop"] = "affine"
     resize: int | None = Field(default=None, ge=1, le=4096)  # photographs' shorter side, once
     crop: int | None = Field(default=None, ge=1, le=4096)  # side of the square that is seen of them
 
-    no_switches = field_validator("*", mode="before")(no_switch)
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_switches(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.field_name == "layer_norm" else no_switch(value)
+
+    @model_serializer(mode="wrap")
+    def leave_out_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the fields of `ADDED` that keep their defaults."""
+        fields: dict[str, Any] = serialize(self)
+        defaults = type(self).model_fields
+        return {
+            name: value
+            for name, value in fields.items()
+            if name not in ADDED or value != defaults[name].default
+        }
 
 
 class RunSpec(Budget):
     """One run, fully resolved: no default is left to be looked up later.
 
-    `method` is the name that tables print; it is the only field that cannot change a number and is
-    therefore not part of `spec_id`.
+    The fields of `NAMES` cannot change a number and are therefore not part of `spec_id`: `method`,
+    the name that tables print, and `weights`, where a file with the digest was found. A run with
+    the loss "none" has no steps: it scores the network as it starts.
     """
 
     protocol: Literal[1] = PROTOCOL
@@ -79,13 +133,14 @@ class RunSpec(Budget):
     loss: Name
     loss_args: dict[str, LossArgument]
     loss_learning_rate: float = Field(ge=0)  # of the loss's own parameters (AdamW)
-    samples_per_class: int = Field(ge=1)  # images of one class in a batch
+    samples_per_class: Samples  # images of one class in a batch; "random": any images
+    steps: int = Field(ge=0, le=10**9)
     seed: Seed
 
     @property
     def spec_id(self) -> str:
-        """Digest of all fields but `method`: runs with the same id give the same numbers."""
-        return digest(self.model_dump(exclude={"method"}))
+        """Digest of all fields but `NAMES`: runs with the same id give the same numbers."""
+        return id_of(self.model_dump())
 
     @property
     def run_name(self) -> str:
@@ -95,6 +150,11 @@ class RunSpec(Budget):
     def name_with(self, spec_id: str) -> str:
         """`run_name` with an id that was stored."""
         return f"{slug(self.dataset)}-{slug(self.method)}-s{self.seed}-{spec_id}"
+
+
+def id_of(fields: Mapping[str, Any]) -> str:
+    """The id of the fields of a specification, which a record of an older version may lack."""
+    return digest({name: value for name, value in fields.items() if name not in NAMES})
 
 
 def digest(value: object) -> str:

@@ -70,7 +70,13 @@ def run(
             print_line(console, line)
         with show_sweep(console, processes) as show:
             state = sweep(
-                specs, results, data_root=data_root, device=device, jobs=processes, show=show
+                specs,
+                results,
+                data_root=data_root,
+                device=device,
+                keep_model=chosen.keep_model,
+                jobs=processes,
+                show=show,
             )
     except StoppedAtOnceError:
         console.print("\nStopped at once; the same command resumes from the last checkpoints.")

@@ -24,6 +24,7 @@ from bench.terminal import print_line
 
 LINE_SECONDS = 30  # between two plain lines
 ENDING: dict[Doing, str] = {  # what a process does once it is to end
+    "preparing": "it ends; nothing is lost",
     "training": "it finishes a step and saves a checkpoint",
     "validating": "it finishes a validation and saves a checkpoint",
     "scoring": "it ends; its checkpoint is complete, only the scoring is repeated",
@@ -158,7 +159,8 @@ def waiting_lines(state: Sweep) -> list[str]:
 def position(active: ActiveRun) -> str:
     """A run and how far it is."""
     doing = "" if active.doing == "training" else f", {active.doing}"
-    return f"{title(active.spec)} step {active.step}/{active.spec.steps}{doing}"
+    step = f" step {active.step}/{active.spec.steps}" if active.spec.steps else ""
+    return f"{title(active.spec)}{step}{doing}"
 
 
 def title(spec: RunSpec) -> str:

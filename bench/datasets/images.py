@@ -1,7 +1,7 @@
 """The images of a data set as the network sees them, without torch.
 
-Two kinds with the same methods, which `ArrayImages` describes: small images in memory, and
-photographs that were decoded to files.
+Three kinds with the same methods, which `ArrayImages` describes: small images in memory,
+photographs that were decoded to files, and images whose features were computed.
 """
 
 import hashlib
@@ -118,3 +118,39 @@ class DecodedPhotographs:
         image = self[position]
         top, left = ((size - self.side) // 2 for size in image.shape[:2])
         return np.array(image[top : top + self.side, left : left + self.side])
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureImages:
+    """N images in place of whose pixels the network gets features (N, F) float32, computed once.
+
+    images: the images themselves, which give everything else.
+    """
+
+    images: ArrayImages | DecodedPhotographs
+    features: np.ndarray
+
+    @property
+    def checksum(self) -> str:
+        return self.images.checksum
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.images.shape
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        return self.images[position]
+
+    def sizes(self, positions: np.ndarray) -> np.ndarray:
+        return self.images.sizes(positions)
+
+    def batch(self, positions: np.ndarray) -> np.ndarray:
+        """Features (B, F) float32."""
+        features: np.ndarray = self.features[positions]
+        return features
+
+    def thumbnail(self, position: int) -> np.ndarray:
+        return self.images.thumbnail(position)

@@ -11,12 +11,12 @@ import numpy as np
 
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
-from bench.datasets.images import ArrayImages, DecodedPhotographs
+from bench.datasets.images import ArrayImages, DecodedPhotographs, FeatureImages
 from bench.datasets.splits import OneShot, Split
 from bench.suggest import first_names
 from proxy_core.metrics import JUNK
 
-Images = ArrayImages | Photographs | DecodedPhotographs
+Images = ArrayImages | Photographs | DecodedPhotographs | FeatureImages
 # Pairs of parts that share no image and, but for the official protocol, no class.
 _DISJOINT = (
     ("train", "validation"),

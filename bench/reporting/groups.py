@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
-from bench.spec import digest
+from bench.spec import NAMES, id_of
 from bench.store.runs import Run
 from bench.suggest import printable
 
@@ -69,7 +69,7 @@ def check_seeds(runs: Sequence[Run]) -> None:
 
 def group_id(run: Run) -> str:
     """`RunSpec.spec_id` without the seed; stored fields of an older version need not validate."""
-    return digest({key: run.spec[key] for key in run.spec if key not in ("method", "seed")})
+    return id_of({key: value for key, value in run.spec.items() if key != "seed"})
 
 
 def method_names(runs: Sequence[Run]) -> list[str]:
@@ -99,7 +99,7 @@ def variant_names(method: str, runs: Sequence[Run]) -> list[str]:
     differing = [
         key
         for key in keys
-        if key not in ("method", "seed", "loss_args")
+        if key not in {*NAMES, "seed", "loss_args"}
         and len({str(field.get(key)) for field in fields}) > 1
     ]
     variants = [

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from bench.datasets import find, load, remarks
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
-from bench.spec import RunSpec
+from bench.spec import NO_LOSS, TIMM, RunSpec
 from bench.store.disk import full_disk, is_full
 from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run, remove_left
 
@@ -79,10 +79,12 @@ def check_data(
         dataset = load(name, data_root, split)
         described += describe(dataset, data_root)
         methods = {spec.method: spec for spec in runs}.values()  # seeds make no difference here
-        for spec in methods:
+        trained = [spec for spec in methods if spec.loss != NO_LOSS]
+        for spec in trained:
             check_hyper_parameters(spec, dataset.training_classes)
-        check_comparisons(methods, dataset)
+        check_comparisons(trained, dataset)
         dataset = dataset.prepare(resize, crop, report)
+        check_networks(methods, dataset)
         check_same_images(dataset, results)
         check_checkpoints(runs, dataset, results, device)
     return list(dict.fromkeys(described))  # a data set may be used at several sizes
@@ -109,6 +111,25 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
             LOSSES[spec.loss](classes, 2, **spec.loss_args)
     except ValueError as error:
         raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
+
+
+def check_networks(specs: Iterable[RunSpec], dataset: Dataset) -> None:
+    """Build each network that starts from weights, once.
+
+    Raises: ValueError naming the data set if the backbone is unknown, its weights do not fit, or it
+    refuses the size of the images.
+    """
+    from bench.training.network import make_network
+
+    seen = set()
+    for spec in specs:
+        network = spec.backbone, spec.weights_sha256, spec.pooling, spec.embedding_dim, spec.frozen
+        if (spec.weights or spec.backbone.startswith(TIMM)) and network not in seen:
+            seen.add(network)
+            try:
+                make_network(spec, dataset)
+            except (ValueError, OSError) as error:
+                raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
 
 
 def check_comparisons(specs: Iterable[RunSpec], dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Store the result of a run: scores, embeddings, neighbors, thumbnails and `run.json`."""
+"""Store the result of a run: embeddings, neighbors, thumbnails and `run.json` with the scores."""
 
 import hashlib
 from dataclasses import replace
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bench.datasets.types import Dataset
-from bench.evaluation.score_test import score_test, shown_positions
+from bench.evaluation.score_test import TestResult, shown_positions
 from bench.spec import RunSpec
 from bench.store.environment import describe
 from bench.store.runs import RunDir, save_arrays, save_run
@@ -23,24 +23,24 @@ from bench.store.thumbnails import (
 )
 from bench.training.checkpoint import Progress
 from proxy_core.metrics import JUNK
+from proxy_core.models.embedding_model import EmbeddingModel
 
 
 def store_result(
     spec: RunSpec,
     dataset: Dataset,
-    model: nn.Module,
-    untrained: nn.Module,
+    model: EmbeddingModel,
     loss: nn.Module,
+    test: TestResult,
+    untrained: TestResult,
     progress: Progress,
     results: Path,
 ) -> None:
-    """Score the test split, once, and write everything, `run.json` last.
+    """Write everything about a run, `run.json` last; its network is already stored, if it is kept.
 
-    untrained: the network before its first step; its scores show what training adds.
+    test: of the trained network; untrained: before its first step, which shows what training adds.
     """
     files = RunDir.of(results, spec)
-    test = score_test(model, dataset, loss)
-    before = score_test(untrained, dataset, None)
     metadata = {"spec_id": spec.spec_id, "fingerprint": dataset.fingerprint}
     labels = dataset.labels[test.positions]
     arrays = {"embeddings": test.embeddings.numpy(), "labels": labels}
@@ -56,7 +56,7 @@ def store_result(
         "data_checksum": dataset.checksum,
         "picture_names": names_digest,
         "scores": test.scores,
-        "untrained": before.scores,
+        "untrained": untrained.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
         "trained": progress.moved,
         "parameters": describe_parameters(model, loss),

@@ -88,6 +88,7 @@ def sweep(
     *,
     data_root: Path | None,
     device: str,
+    keep_model: bool,
     jobs: int,
     show: Callable[[Sweep], None],
 ) -> Sweep:
@@ -103,7 +104,8 @@ def sweep(
     try:
         while state.waiting or state.active or state.elsewhere:
             while state.waiting and len(state.active) < jobs:
-                state.active.append(start(state.waiting.pop(0), results, data_root, device))
+                spec = state.waiting.pop(0)
+                state.active.append(start(spec, results, data_root, device, keep_model))
             time.sleep(POLL_SECONDS)
             for active in list(state.active):
                 update(state, active)
@@ -118,14 +120,22 @@ def sweep(
     return state
 
 
-def start(spec: RunSpec, results: Path, data_root: Path | None, device: str) -> ActiveRun:
+def start(
+    spec: RunSpec, results: Path, data_root: Path | None, device: str, keep_model: bool
+) -> ActiveRun:
     """Start the process of one run.
 
     It does not belong to this terminal's session, so that Ctrl-C reaches it only through the sweep.
     It ends when the pipe to it is closed, at the latest by the system when this process ends.
     """
     data_root = data_root and data_root.resolve()
-    job = Job(spec=spec, results=results.resolve(), data_root=data_root, device=device)
+    job = Job(
+        spec=spec,
+        results=results.resolve(),
+        data_root=data_root,
+        device=device,
+        keep_model=keep_model,
+    )
     files = RunDir.of(job.results, spec)
     files.path.mkdir(parents=True, exist_ok=True)
     with files.log.open("ab") as log:
@@ -153,7 +163,7 @@ def update(state: Sweep, active: ActiveRun) -> None:
     end(state, active)
     if code == FINISHED:
         state.finished.append(active.spec)
-        seconds, steps = active.pace()
+        seconds, steps = active.pace() if active.spec.steps else (0.0, 0)
         before = state.pace.get(active.spec.dataset, (0.0, 0))
         state.pace[active.spec.dataset] = before[0] + seconds, before[1] + steps
     elif code == BUSY:

@@ -38,6 +38,7 @@ class Job(BaseModel):
     results: Path
     data_root: Path | None
     device: str
+    keep_model: bool
 
 
 @dataclass
@@ -110,6 +111,7 @@ def execute(job: Job, files: RunDir) -> int:
             job.results,
             data_root=job.data_root,
             device=job.device,
+            keep_model=job.keep_model,
             report=progress_writer(files, stop),
             stop=lambda: stop.received,
         )
@@ -121,7 +123,7 @@ def execute(job: Job, files: RunDir) -> int:
 def progress_writer(files: RunDir, stop: Stop) -> Callable[[int, Doing], None]:
     """A function that stores what is done and, twice a second, the number of finished steps.
 
-    Scoring can be stopped at once, because the checkpoint holds everything before it.
+    Preparing and scoring can be stopped at once: nothing is done yet, or the checkpoint holds it.
     """
     last, before = 0.0, ""
 
@@ -130,9 +132,8 @@ def progress_writer(files: RunDir, stop: Stop) -> Callable[[int, Doing], None]:
         if doing != before or time.monotonic() - last >= REPORT_SECONDS:
             last, before = time.monotonic(), doing
             files.write_progress(step, doing)
-        if doing == "scoring":
-            stop.at_once = True
-            stop.end_if_due()
+        stop.at_once = doing in ("preparing", "scoring")
+        stop.end_if_due()
 
     return report
 

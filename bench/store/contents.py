@@ -35,13 +35,16 @@ class Point(Part):
 
 
 def check_curve(points: Sequence[Any], spec: Mapping[str, Any]) -> None:
-    """One point before training, one every `evaluate_every` steps and one at the end."""
+    """One point before training, one every `evaluate_every` steps and one at the end, which with
+    `patience` may come earlier."""
     steps, every, batch = spec["steps"], spec["evaluate_every"], spec["batch_size"]
     try:
         found = [Point.model_validate(point) for point in points]
     except ValidationError as error:
         raise ValueError(first_mistake(error)) from error
-    if [point.step for point in found] != sorted({*range(0, steps, every), steps}):
+    expected = sorted({*range(0, steps, every), steps})
+    early = spec.get("patience") and len(found) > spec["patience"]
+    if [point.step for point in found] != expected[: len(found) if early else None]:
         last = found[-1].step if found else None
         raise ValueError(
             f"has {len(found)} validations, the last at step {last}; expected one every {every} "

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bench.metrics import METRICS, describe
-from bench.spec import RunSpec, digest, sha256
+from bench.spec import RunSpec, id_of, sha256
 from bench.suggest import brief
 
 SCHEMA = 3  # layout of a run's files; a run with another number is refused
@@ -15,7 +15,11 @@ SLACK = 1e-9  # by which the rounding of sums may carry a share beyond 0 or 1
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 StoredFile = Literal[
-    "curve.jsonl", "embeddings.safetensors", "queries.safetensors", "roc.safetensors"
+    "curve.jsonl",
+    "embeddings.safetensors",
+    "queries.safetensors",
+    "roc.safetensors",
+    "model.safetensors",
 ]
 
 
@@ -111,9 +115,8 @@ def check_record(record: Mapping[str, Any]) -> str:
         spec = Record.model_validate(record).spec
     except ValidationError as error:
         raise ValueError(first_mistake(error)) from error
-    fields = {key: value for key, value in record["spec"].items() if key != "method"}
-    if record["spec_id"] != digest(fields):  # of the stored fields, which may lack newer ones
-        raise ValueError(f"has the id {record['spec_id']}, its specification {digest(fields)}")
+    if record["spec_id"] != (found := id_of(record["spec"])):
+        raise ValueError(f"has the id {record['spec_id']}, its specification {found}")
     if record["split"]["protocol"] != spec.split:
         raise ValueError(f"has the splits {spec.split} and {record['split']['protocol']}")
     if "curve.jsonl" not in record["files"]:
@@ -122,10 +125,11 @@ def check_record(record: Mapping[str, Any]) -> str:
         raise ValueError(f"lacks scores.{lost[0]}")
     check_scores("scores", record["scores"])
     check_scores("untrained", record["untrained"])
-    if (images := record["cost"]["images"]) != spec.steps * spec.batch_size:
+    images, whole = record["cost"]["images"], spec.steps * spec.batch_size
+    if images > whole or (images < whole and spec.patience is None):
         raise ValueError(
             f"counts {images} images, but {spec.steps} steps of {spec.batch_size} images make "
-            f"{spec.steps * spec.batch_size}"
+            f"{whole}"
         )
     return spec.name_with(record["spec_id"])
 

@@ -9,6 +9,7 @@
     queries.safetensors     per query: neighbors, similarities, relevant, first hit, AP@R,
                             R-Precision
     roc.safetensors         FAR and TAR over all pairs of queries, if verification was scored
+    model.safetensors       the trained network, unless the suite has keep_model = false
     checkpoint.pt           parameters, optimizer, counters, curve and origin; deleted when the run
                             is finished
     progress.json           finished steps and what is done, while a process works on the run
@@ -41,8 +42,7 @@ from bench.store.contents import check_curve, check_queries, check_roc
 from bench.store.record import SCHEMA, StoredFile, check_record, sealed
 
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
-Doing = Literal["training", "validating", "scoring"]
-Progress = Callable[[int, int], None]  # (done, total)
+Doing = Literal["preparing", "training", "validating", "scoring"]
 
 
 UNREADABLE = (  # errors of reading and parsing
@@ -65,6 +65,7 @@ class RunDir:
         self.embeddings = path / "embeddings.safetensors"
         self.queries = path / "queries.safetensors"
         self.roc = path / "roc.safetensors"
+        self.model = path / "model.safetensors"
         self.checkpoint = path / "checkpoint.pt"
         self.log = path / "log.txt"
         self._progress = path / "progress.json"
@@ -229,7 +230,7 @@ class Run:
     @property
     def problem(self) -> str:
         """Why its scores are not those of a trained network; usually empty."""
-        if self.record.get("trained", True):
+        if self.record.get("trained", True) or not self.spec["steps"]:
             return ""
         steps = f"each of its {self.spec['steps']:,} steps"
         return f"nothing was trained, because the gradient was 0 at {steps}"
@@ -342,19 +343,11 @@ def load_run(files: RunDir) -> Run:
     return Run(directory, record)
 
 
-def read_runs(
-    directories: Iterable[RunDir], report: Progress | None = None
-) -> tuple[list[Run], list[StoredRunError]]:
-    """The finished runs, all their files checked, and the errors of those that are damaged.
-
-    report: called with the number of directories that are read, and of all.
-    """
+def read_runs(directories: Iterable[RunDir]) -> tuple[list[Run], list[StoredRunError]]:
+    """The finished runs, all their files checked, and the errors of those that are damaged."""
     runs: list[Run] = []
     problems: list[StoredRunError] = []
-    places = list(directories)
-    for done, files in enumerate(places):
-        if report:
-            report(done, len(places))
+    for files in directories:
         if files.finished:
             try:
                 run = load_run(files)
@@ -375,9 +368,9 @@ def directories(results: Path) -> list[RunDir]:
     return [RunDir(path) for path in sorted(folder.iterdir())] if folder.exists() else []
 
 
-def scan(results: Path, report: Progress | None = None) -> tuple[list[Run], list[StoredRunError]]:
+def scan(results: Path) -> tuple[list[Run], list[StoredRunError]]:
     """`read_runs` of all run directories under `<results>/runs`, by name."""
-    return read_runs(directories(results), report)
+    return read_runs(directories(results))
 
 
 @contextmanager

@@ -22,7 +22,9 @@ def trim(results: Path) -> None:
 def leave_out(run: Run) -> None:
     """First in `run.json`, so that a kill leaves a run that can be read."""
     files = run.files
-    unneeded = {files.embeddings.name} | ({files.queries.name} if run.spec["seed"] else set())
+    unneeded = {files.embeddings.name, files.model.name} | (
+        {files.queries.name} if run.spec["seed"] else set()
+    )
     kept = {name: digest for name, digest in run.digests.items() if name not in unneeded}
     write_record(files, {**run.record, "files": kept})
     for name in unneeded:

@@ -3,10 +3,12 @@
 The budget of a data set holds for every method. A method sets only its loss, the loss's
 hyper-parameters and learning rate, and the composition of its batches; these may differ by data set
 (`on`), because they come from a search on the validation classes of that data set.
+
+A budget with weights adds rows that need no training, against which every loss is measured.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Self
@@ -22,9 +24,21 @@ from pydantic import (
 )
 
 from bench.datasets import find
-from bench.spec import Budget, Line, LossArgument, Name, RunSpec, Seed, no_switch
+from bench.spec import (
+    NO_LOSS,
+    TIMM,
+    Budget,
+    Line,
+    LossArgument,
+    Name,
+    RunSpec,
+    Samples,
+    Seed,
+    no_switch,
+)
 from bench.suggest import unknown
 from bench.suites.arguments import backbones, declared_losses, resolve_arguments
+from bench.weights import locate
 
 
 def known_dataset(name: str) -> str:
@@ -49,10 +63,43 @@ DatasetName = Annotated[Name, AfterValidator(known_dataset)]
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class SuiteBudget(Budget):
-    """The budget of a data set, with a check that the backbone exists."""
+# The rows of a table that need no training, of budgets with weights.
+FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to {}"
 
-    backbone: Annotated[Name, one_of("backbone", backbones)] = "conv4"
+
+def known_backbone(name: str) -> str:
+    """The name; ValueError if there is no such backbone."""
+    if not name.startswith(TIMM) and name not in backbones():
+        raise ValueError(
+            f"{unknown('backbone', name, backbones())}; those of timm begin with {TIMM}"
+        )
+    return name
+
+
+class SuiteBudget(Budget):
+    """The budget of a data set, with a check that the backbone exists and its weights are there.
+
+    Once it is checked, `weights_sha256` is the digest of the weights.
+    """
+
+    backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
+
+    @model_validator(mode="after")
+    def find_weights(self) -> Self:
+        if self.weights is None:
+            if self.weights_sha256:
+                raise ValueError("weights_sha256 is given without weights")
+            return self
+        try:
+            found = locate(self.backbone, self.weights).sha256
+        except OSError as error:
+            raise ValueError(str(error)) from error
+        if self.weights_sha256 not in (None, found):
+            raise ValueError(
+                f"weights: {self.weights} has the SHA-256 {found[:12]}..., and weights_sha256 is "
+                f"{self.weights_sha256[:12]}...; these are other weights"
+            )
+        return self.model_copy(update={"weights_sha256": found})
 
 
 class Change(BaseModel):
@@ -65,7 +112,7 @@ class Change(BaseModel):
 
     args: dict[str, LossArgument] = {}
     loss_learning_rate: float | None = Field(default=None, ge=0)
-    samples_per_class: int | None = Field(default=None, ge=1)
+    samples_per_class: Samples | None = None
 
     no_switches = field_validator("*", mode="before")(no_switch)
 
@@ -78,7 +125,7 @@ class Method(BaseModel):
     loss: Annotated[Name, one_of("loss", declared_losses)]
     args: dict[str, LossArgument] = Field(default={}, validate_default=True)
     loss_learning_rate: float = Field(default=0.0, ge=0)
-    samples_per_class: int = Field(default=4, ge=1)
+    samples_per_class: Samples = 4
     on: dict[DatasetName, Change] = {}
 
     no_switches = field_validator("*", mode="before")(no_switch)
@@ -117,7 +164,8 @@ class Suite(BaseModel):
     title: Line = Field(min_length=1, max_length=120)
     seeds: list[Seed] = Field(min_length=1)
     budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
-    methods: dict[Name, Method] = Field(min_length=1)
+    methods: dict[Name, Method] = {}
+    keep_model: bool = True  # whether a run stores its network
 
     @field_validator("seeds")
     @classmethod
@@ -146,6 +194,8 @@ class Suite(BaseModel):
             for name, method in self.methods.items()
             for problem in method_problems(method, self.budgets)
         ]
+        if not self.methods and not any(budget.weights for budget in self.budgets.values()):
+            problems.append("methods: give one, since no budget has weights to score untrained")
         runs = len(self.seeds) * len(self.budgets) * len(self.methods)
         if runs > MOST_RUNS:
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
@@ -156,8 +206,19 @@ class Suite(BaseModel):
 
     @cached_property
     def specs(self) -> tuple[RunSpec, ...]:
-        """Every run of the grid."""
-        return self.grid(self.seeds)
+        """Every run: those without training, which need one seed, then the grid."""
+        return self.untrained + self.grid(self.seeds)
+
+    @property
+    def untrained(self) -> tuple[RunSpec, ...]:
+        """The pretrained features of each budget with weights: as they are, and their principal
+        components to as many dimensions as the losses have."""
+        return tuple(
+            spec
+            for dataset, budget in self.budgets.items()
+            if budget.weights
+            for spec in untrained_specs(dataset, budget, self.seeds[0])
+        )
 
     def grid(self, seeds: Sequence[int]) -> tuple[RunSpec, ...]:
         """The runs of some seeds; seed by seed, so that an early stop leaves whole comparisons."""
@@ -170,6 +231,34 @@ class Suite(BaseModel):
             RunSpec(method=name, dataset=dataset, seed=seed, **fields[dataset, name])
             for dataset, seed, name in product(self.budgets, seeds, self.methods)
         )
+
+
+def untrained_specs(dataset: str, budget: Budget, seed: int) -> list[RunSpec]:
+    """The runs without training of one budget; how the losses are trained does not matter."""
+    network = {"split", "backbone", "weights", "weights_sha256", "pooling", "layer_norm"}
+    norm = {"frozen": "norm"} if budget.frozen == "norm" else {}  # folded, which rounds otherwise
+    fields = (
+        budget.model_dump(include=network | {"resize", "crop"})
+        | norm
+        | {
+            "dataset": dataset,
+            "seed": seed,
+            "loss": NO_LOSS,
+            "loss_args": {},
+            "loss_learning_rate": 0.0,
+            "samples_per_class": 1,
+            "batch_size": 2,
+            "steps": 0,
+            "evaluate_every": 1,
+            "learning_rate": 1.0,
+            "weight_decay": 0.0,
+            "augmentation": "none",
+        }
+    )
+    heads: list[dict[str, Any]] = [{"method": FEATURES, "embedding_dim": 0}]
+    if size := budget.embedding_dim:
+        heads += [{"method": PCA.format(size), "embedding_dim": size, "head_init": "pca"}]
+    return [RunSpec(**fields, **head) for head in heads]
 
 
 def same_directory(specs: Sequence[RunSpec]) -> list[str]:
@@ -192,11 +281,32 @@ def budget_problems(dataset: str, budget: Budget) -> list[str]:
     protocols = find(dataset).protocols
     if budget.split not in protocols:
         problems.append(f"split: {unknown('split', budget.split, protocols)}")
+    problems += [f"{field}: {problem}" for field, problem in training_problems(budget)]
     if budget.evaluate_every > budget.steps:
         problems.append(
             f"evaluate_every: {budget.evaluate_every} is more than the {budget.steps} steps"
         )
     return problems
+
+
+def training_problems(budget: Budget) -> Iterator[tuple[str, str]]:
+    """Fields of the network and its training that have no meaning together."""
+    if budget.frozen != "none" and not budget.weights:
+        yield "frozen", "a backbone of random weights would never learn; give weights"
+    if budget.embedding_dim == 0 and budget.head_init == "pca":
+        yield "head_init", "embedding_dim = 0 has no head"
+    if budget.embedding_dim == 0 and budget.head_learning_rate is not None:
+        yield "head_learning_rate", "embedding_dim = 0 has no head"
+    if budget.embedding_dim == 0 and budget.frozen == "backbone":
+        yield "embedding_dim", "a frozen backbone without a head has nothing to train"
+    if budget.frozen == "backbone" and budget.augmentation != "none":
+        yield "augmentation", "features of a frozen backbone are computed once: choose none"
+    if budget.momentum and budget.optimizer not in ("sgd", "rmsprop"):
+        yield "momentum", f"{budget.optimizer} has none; it is for sgd and rmsprop"
+    if (budget.decay_every is None) == (budget.schedule == "step"):
+        yield "decay_every", 'belongs to schedule = "step", which needs it'
+    if budget.warmup_steps > budget.steps:
+        yield "warmup_steps", f"{budget.warmup_steps} is more than the {budget.steps} steps"
 
 
 def photograph_problems(dataset: str, budget: Budget) -> list[str]:
@@ -230,7 +340,7 @@ def method_problems(method: Method, budgets: Mapping[str, Budget]) -> list[str]:
     ]
     for dataset, budget in budgets.items():
         samples = method.settings(dataset)["samples_per_class"]
-        if budget.batch_size % samples:
+        if samples != "random" and budget.batch_size % samples:
             problems.append(
                 f"samples_per_class: {samples} does not divide the batch of "
                 f"{budget.batch_size} images that {dataset} fixes"

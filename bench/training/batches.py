@@ -10,22 +10,31 @@ from bench.datasets.types import Dataset
 from bench.spec import RunSpec
 from bench.training.inputs import embed, training_batch
 from bench.training.magnet_batches import Clusters, find_clusters, neighborhood
-from bench.training.sampling import batch_positions, derive, positions_by_class
+from bench.training.sampling import (
+    batch_positions,
+    derive,
+    positions_by_class,
+    random_positions,
+)
 from proxy_core.losses import ClusteredBatches
 
 
 class Batches:
-    """Class-balanced batches, or clustered ones for a loss with the hook `ClusteredBatches`.
+    """Class-balanced or random batches, or clustered ones for a loss with `ClusteredBatches`.
 
-    A class-balanced batch is a function of (seed, step). A clustered one is a function of
+    A class-balanced or random batch is a function of (seed, step). A clustered one is a function of
     (clusters, seed, step); the clusters depend on the network at their last refresh, so they are
     the state that a checkpoint must keep.
     """
 
     def __init__(self, spec: RunSpec, dataset: Dataset, loss: nn.Module) -> None:
-        groups = spec.batch_size // spec.samples_per_class
         self.clustered = loss if isinstance(loss, ClusteredBatches) else None
-        if self.clustered and groups < 2:
+        if self.clustered and spec.samples_per_class == "random":
+            raise ValueError(
+                f'samples_per_class is "random": {spec.loss} composes batches of clusters; give a '
+                "number of images"
+            )
+        if self.clustered and spec.batch_size < 2 * int(spec.samples_per_class):
             raise ValueError(
                 f"samples_per_class is {spec.samples_per_class} of {spec.batch_size} images: "
                 f"{spec.loss} needs two clusters in a batch or more; lower samples_per_class"
@@ -55,7 +64,7 @@ class Batches:
             embeddings,
             self.labels(train),
             per_class=self.clustered.clusters_per_class,
-            groups=self.spec.batch_size // self.spec.samples_per_class,
+            groups=self.spec.batch_size // int(self.spec.samples_per_class),
             alpha=self.clustered.alpha,
             generator=derive(self.spec.seed, "clusters", step // self.clustered.refresh_every),
         )
@@ -71,6 +80,11 @@ class Batches:
     def compose(self, step: int) -> tuple[np.ndarray, tuple[Tensor, ...]]:
         """Positions (B,) of the images of batch `step`, and what `load` returns beside them."""
         spec = self.spec
+        if spec.samples_per_class == "random":
+            positions = random_positions(
+                self.dataset.split.train, seed=spec.seed, step=step, batch_size=spec.batch_size
+            )
+            return positions, (self.labels(positions),)
         sizes = {"batch_size": spec.batch_size, "samples_per_class": spec.samples_per_class}
         if self.clusters is None:
             positions = batch_positions(self.by_class, seed=spec.seed, step=step, **sizes)

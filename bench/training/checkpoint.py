@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bench.datasets.types import Dataset
-from bench.spec import RunSpec
+from bench.spec import NAMES, RunSpec
 from bench.store.environment import PACKAGES, installed_version
 from bench.store.runs import atomic
 from bench.training.batches import Batches
@@ -48,7 +48,7 @@ class CheckpointError(ValueError):
 
 def origin_of(spec: RunSpec, dataset: Dataset, device: torch.device) -> Origin:
     """Specification, split, data, versions and kind of device: with others, the numbers differ."""
-    fields = spec.model_dump(exclude={"method"})
+    fields = spec.model_dump(exclude=NAMES)
     versions = {f"version of {package}": installed_version(package) for package in PACKAGES}
     return {
         **fields,

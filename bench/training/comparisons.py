@@ -29,7 +29,7 @@ def nothing_to_compare(spec: RunSpec, dataset: Dataset) -> str:
     classes = dataset.training_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        loss = LOSSES[spec.loss](classes, spec.embedding_dim, **spec.loss_args).train()
+        loss = LOSSES[spec.loss](classes, dimensions(spec), **spec.loss_args).train()
         try:
             batches = Batches(spec, dataset, loss)
         except ValueError as error:
@@ -43,6 +43,12 @@ def nothing_to_compare(spec: RunSpec, dataset: Dataset) -> str:
         except Exception:  # of a user's own loss; the run reports it with its origin
             return ""
     return explain(spec, *composed[0], classes)
+
+
+def dimensions(spec: RunSpec) -> int:
+    """Dimensions of the random embeddings; without a head, how many the network has is not known
+    here and does not matter."""
+    return spec.embedding_dim or 64
 
 
 def made_up_clusters(batches: Batches) -> Clusters | None:
@@ -70,8 +76,8 @@ def learns(
     if (others[0] == others[0][0]).all():  # one class, which may share its proxy with some others
         others = ((others[0] + shift) % classes, *others[1:])
     for spread in SPREADS:
-        vectors = spread * torch.randn(images.max() + 1, spec.embedding_dim)
-        vectors += (1 - spread) * torch.randn(spec.embedding_dim)
+        vectors = spread * torch.randn(images.max() + 1, dimensions(spec))
+        vectors += (1 - spread) * torch.randn(dimensions(spec))
         gradients = [turn(loss, vectors, images, found) for found in (targets, others)]
         if any(map(differ, *gradients)):
             return True
@@ -147,9 +153,9 @@ def advice(spec: RunSpec, classes: int, positive: int, negative: int) -> str:
         return "the training images need a second class"
     if spec.embedding_dim == 1:
         return "one dimension has two directions only; choose embedding_dim = 2 or more"
-    if positive and negative and spec.samples_per_class > 1:
+    if positive and negative and spec.samples_per_class != 1:
         return "its gradient does not depend on the labels; change its hyper-parameters"
-    if not positive and spec.samples_per_class > 1:
+    if not positive and spec.samples_per_class not in (1, "random"):
         return "give classes more training images, or set augmentation"
     fitting = [n for n in range(2, spec.batch_size // 2 + 1) if spec.batch_size % n == 0]
     if not fitting:

@@ -5,6 +5,7 @@ channels-last, the layout in which convolutions run fastest on a CPU.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -53,8 +54,13 @@ def evaluation_batch(images: Images, positions: np.ndarray) -> Tensor:
 
 
 def to_input(images: np.ndarray) -> Tensor:
-    """Bytes (B, H, W) or (B, H, W, 3) to float32 (B, 1 or 3, H, W) in 0..1, channels-last."""
+    """Bytes (B, H, W) or (B, H, W, 3) to float32 (B, 1 or 3, H, W) in 0..1, channels-last.
+
+    Features (B, F) are handed on as they are.
+    """
     batch = torch.from_numpy(np.ascontiguousarray(images))
+    if batch.ndim == 2:
+        return batch
     batch = batch.unsqueeze(1) if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
     return batch.float().div_(255).contiguous(memory_format=torch.channels_last)
 
@@ -159,13 +165,22 @@ def resize(part: np.ndarray, side: int) -> np.ndarray:
 
 
 @torch.inference_mode()
-def embed(model: nn.Module, images: Images, positions: np.ndarray) -> Tensor:
-    """Embeddings (N, D) float32 on the CPU of the images at `positions`, in evaluation mode."""
+def embed(
+    model: nn.Module,
+    images: Images,
+    positions: np.ndarray,
+    forward: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """Embeddings (N, D) float32 on the CPU of the images at `positions`, in evaluation mode.
+
+    forward: what to compute instead of the model's output, such as its features.
+    """
     model.eval()
+    forward = forward or model
     device = next(model.parameters()).device
     batch = SMALL_BATCH if images.shape[0] <= SMALL_SIDE else LARGE_BATCH
     parts = [
-        model(evaluation_batch(images, part).to(device)).float().cpu()
+        forward(evaluation_batch(images, part).to(device)).float().cpu()
         for part in np.array_split(positions, max(1, -(-len(positions) // batch)))
     ]
     return torch.cat(parts)

@@ -1,52 +1,86 @@
 """The training loop: a generator, so that its caller decides what happens between steps."""
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from bench.spec import RunSpec
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress
+from proxy_core.models.embedding_model import EmbeddingModel
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Within it torch gives the same bits each time, on a GPU too.
 
-    Operations without a deterministic form raise RuntimeError. Enter it before the first matrix
-    product on a GPU: cuBLAS reads the environment only once.
+    Operations without a deterministic form raise RuntimeError. Convolutions of float32 keep its
+    precision, as matrix products do; PyTorch's default on a GPU would round their inputs to TF32.
+    Enter it before the first matrix product on a GPU: cuBLAS reads the environment only once.
     """
+    cudnn = torch.backends.cudnn
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # whatever the shell sets
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    before = torch.are_deterministic_algorithms_enabled(), cudnn.benchmark, cudnn.allow_tf32
     torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
+    cudnn.benchmark = cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
+        cudnn.benchmark, cudnn.allow_tf32 = before[1:]
 
 
-def make_optimizer(spec: RunSpec, model: nn.Module, loss: nn.Module) -> Optimizer:
-    """AdamW over the network and, at their own rate and without decay, the loss's parameters."""
-    groups = [
+def make_optimizer(spec: RunSpec, model: EmbeddingModel, loss: nn.Module) -> Optimizer:
+    """The optimiser over the network, its head if it has a rate of its own and, without decay, the
+    loss's parameters. Each group keeps its rate before the schedule as `base_lr`."""
+    head = [] if spec.head_learning_rate is None else list(model.head.parameters())
+    of_head = {id(parameter) for parameter in head}
+    network = [p for p in model.parameters() if p.requires_grad and id(p) not in of_head]
+    decay = spec.weight_decay
+    groups: list[dict[str, Any]] = [
+        {"params": network, "base_lr": spec.learning_rate, "weight_decay": decay},
+        {"params": head, "base_lr": spec.head_learning_rate, "weight_decay": decay},
         {
-            "params": list(model.parameters()),
-            "lr": spec.learning_rate,
-            "weight_decay": spec.weight_decay,
+            "params": list(loss.parameters()),
+            "base_lr": spec.loss_learning_rate,
+            "weight_decay": 0.0,
         },
-        {"params": list(loss.parameters()), "lr": spec.loss_learning_rate, "weight_decay": 0.0},
     ]
-    return AdamW([group for group in groups if group["params"]])
+    groups = [group | {"lr": group["base_lr"]} for group in groups if group["params"]]
+    epsilon, momentum = spec.epsilon, spec.momentum
+    if spec.optimizer == "sgd":
+        return SGD(groups, momentum=momentum)
+    if spec.optimizer == "rmsprop":
+        return RMSprop(groups, eps=epsilon, momentum=momentum)
+    return (AdamW if spec.optimizer == "adamw" else Adam)(groups, eps=epsilon)
+
+
+def rate_factor(spec: RunSpec, step: int) -> float:
+    """By what the schedule multiplies every learning rate at a step, counted from 0."""
+    if step < spec.warmup_steps:
+        return (step + 1) / spec.warmup_steps
+    if spec.schedule == "step":
+        assert spec.decay_every is not None
+        return float(spec.decay_factor ** (step // spec.decay_every))
+    if spec.schedule == "cosine":
+        share = (step - spec.warmup_steps) / max(spec.steps - spec.warmup_steps, 1)
+        return 0.5 * (1 + math.cos(math.pi * share))
+    return 1.0
 
 
 def train(
-    batches: Batches, model: nn.Module, loss: nn.Module, optimizer: Optimizer, progress: Progress
+    batches: Batches,
+    model: EmbeddingModel,
+    loss: nn.Module,
+    optimizer: Optimizer,
+    progress: Progress,
 ) -> Iterator[None]:
     """Take the remaining steps, count them in `progress`, and yield after each.
 
@@ -55,13 +89,24 @@ def train(
     Raises: FloatingPointError naming the step if the loss is not finite, because the next step
     would make every parameter NaN.
     """
-    device, steps = next(model.parameters()).device, batches.spec.steps
+    spec = batches.spec
+    device, steps = next(model.parameters()).device, spec.steps
     while progress.step < steps:
         started = time.perf_counter()
         batches.refresh(model, progress.step)  # a cost of the method, so it is timed too
         images, targets = batches.load(progress.step)
         targets = tuple(target.to(device) for target in targets)
-        value = train_step(model, loss, optimizer, images.to(device), targets)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base_lr"] * rate_factor(spec, progress.step)
+        value = train_step(
+            model,
+            loss,
+            optimizer,
+            images.to(device),
+            targets,
+            precision=spec.precision,
+            clip_norm=spec.clip_norm,
+        )
         if not torch.isfinite(value):
             raise FloatingPointError(
                 f"the loss became {value.item()} at step {progress.step + 1} of {steps}; "
@@ -81,13 +126,24 @@ def train_step(
     optimizer: Optimizer,
     images: Tensor,
     targets: Sequence[Tensor],
+    *,
+    precision: str = "float32",
+    clip_norm: float | None = None,
 ) -> Tensor:
-    """One step of gradient descent on loss(embeddings, *targets); returns the loss before it."""
+    """One step of gradient descent on loss(embeddings, *targets); returns the loss before it.
+
+    precision: "float32" or "bf16", which runs the network under autocast and the loss in float32;
+    clip_norm: largest norm of the network's gradient.
+    """
     model.train()
     loss.train()
     optimizer.zero_grad(set_to_none=True)
-    value: Tensor = loss(model(images), *targets)
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        embeddings = model(images)
+    value: Tensor = loss(embeddings.float(), *targets)
     torch.autograd.backward(value)
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
     return value.detach()
 

@@ -52,3 +52,15 @@ def class_counts(
     counts = np.full(len(classes), rounds)
     counts[generator.permutation(len(classes))[:rest]] += 1
     return {label: times for label, times in zip(classes, counts.tolist(), strict=True) if times}
+
+
+def random_positions(positions: np.ndarray, *, seed: int, step: int, batch_size: int) -> np.ndarray:
+    """Positions (B,) of the images of batch `step`, whatever their classes.
+
+    Each epoch is a permutation of all images, of which the last ones, that do not fill a batch,
+    are left out. Fewer images than a batch are repeated.
+    """
+    per_epoch = max(1, len(positions) // batch_size)
+    epoch, row = divmod(step, per_epoch)
+    order = derive(seed, "epoch", epoch).permutation(positions)
+    return np.resize(order, max(len(order), batch_size))[row * batch_size :][:batch_size]

@@ -21,8 +21,9 @@ State: everything learned is a parameter of the module and everything else that 
 `parameters()` is all that an optimizer needs, and `state_dict()` all that a checkpoint needs.
 Proxies start as random directions of length about 1.
 
-Hooks: a loss may have either of two. `HasClassVectors` gives access to proxies, centers or
-classifier weights, for example to classify images. `ClusteredBatches` makes the training loop
+Hooks: a loss may have any of three. `HasClassVectors` gives access to proxies, centers or
+classifier weights, for example to classify images. `StartsAtMeans` is for a loss whose vectors are
+not directions and can start at the means of classes. `ClusteredBatches` makes the training loop
 compose batches of clusters instead of classes.
 
 Docstring: the first line of the class describes the loss; paper and link follow.
@@ -33,7 +34,7 @@ the suite `losses`, a name in README's table and a new docs/losses.md (`tox -e d
 
 from typing import Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 from proxy_core.losses.center import Center
 from proxy_core.losses.facility_location import FacilityLocation
@@ -56,6 +57,17 @@ class HasClassVectors(Protocol):
 
     def class_vectors(self) -> ClassVectors:
         """The vectors (P, D), which share the memory of the loss, and the class (P,) of each."""
+
+
+@runtime_checkable
+class StartsAtMeans(Protocol):
+    """A loss on raw embeddings whose vectors can start at the means of classes.
+
+    Vectors that are compared by direction need no such method: they are set by `class_vectors`.
+    """
+
+    def start_at_means(self, means: Tensor) -> None:
+        """Set the vectors from the means (C, D) of raw embeddings."""
 
 
 @runtime_checkable

@@ -7,7 +7,11 @@ from torch import Tensor, nn
 from proxy_core.checks import check_batch
 from proxy_core.distances import full_precision, inner_products, same_class
 from proxy_core.hyper_parameters import CenterUpdate, Count, Fraction, NonNegative, checked
-from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
+from proxy_core.losses.parts.class_vectors import (
+    ClassVectors,
+    class_vectors_of,
+    set_nearest_mean,
+)
 
 
 def center_pull(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -88,3 +92,8 @@ class Center(nn.Module):
 
     def class_vectors(self) -> ClassVectors:
         return class_vectors_of(self.centers)
+
+    @torch.no_grad()
+    def start_at_means(self, means: Tensor) -> None:
+        self.centers.copy_(means)
+        set_nearest_mean(self.head, means)

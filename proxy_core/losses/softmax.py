@@ -9,7 +9,11 @@ from torch import Tensor, nn
 from proxy_core.checks import check_batch
 from proxy_core.distances import inner_products, root
 from proxy_core.hyper_parameters import Angle, CosineMargin, Count, Fraction, Positive, checked
-from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
+from proxy_core.losses.parts.class_vectors import (
+    ClassVectors,
+    class_vectors_of,
+    set_nearest_mean,
+)
 from proxy_core.losses.parts.proxy_cosines import proxy_cosines
 from proxy_core.losses.proxy import initial_proxies
 
@@ -94,6 +98,10 @@ class Softmax(nn.Module):
 
     def class_vectors(self) -> ClassVectors:
         return class_vectors_of(self.head.weight)._replace(compared=False)
+
+    @torch.no_grad()
+    def start_at_means(self, means: Tensor) -> None:
+        set_nearest_mean(self.head, means)
 
 
 class NormalizedSoftmax(nn.Module):

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from bench.spec import RunSpec, slug
+from bench.spec import ADDED, NAMES, RunSpec, slug
 from tests.support.fabricated import make_spec
 
 
@@ -9,7 +9,7 @@ def change(spec: RunSpec, **fields: object) -> RunSpec:
     return RunSpec.model_validate(spec.model_dump() | fields)
 
 
-def test_every_field_but_the_method_name_moves_the_id() -> None:
+def test_every_field_but_the_names_moves_the_id() -> None:
     spec = make_spec("digits", "Proxy-NCA", 0)
     others: dict[str, object] = {
         "dataset": "glyphs",
@@ -29,11 +29,38 @@ def test_every_field_but_the_method_name_moves_the_id() -> None:
         "loss_learning_rate": 0.2,
         "samples_per_class": 5,
         "seed": 1,
+        "weights_sha256": "a" * 64,
+        "pooling": "max",
+        "layer_norm": True,
+        "head_init": "pca",
+        "class_vectors_init": "class-means",
+        "frozen": "norm",
+        "optimizer": "sgd",
+        "head_learning_rate": 0.001,
+        "momentum": 0.9,
+        "epsilon": 1e-6,
+        "schedule": "cosine",
+        "warmup_steps": 5,
+        "decay_every": 20,
+        "decay_factor": 0.5,
+        "clip_norm": 3.0,
+        "precision": "bf16",
+        "patience": 3,
     }
-    assert others.keys() == RunSpec.model_fields.keys() - {"method", "protocol"}
+    assert others.keys() == RunSpec.model_fields.keys() - {*NAMES, "protocol"}
     for field, value in others.items():
         assert change(spec, **{field: value}).spec_id != spec.spec_id, field
-    assert change(spec, method="Another name").spec_id == spec.spec_id
+    for field in NAMES:
+        assert change(spec, **{field: "another"}).spec_id == spec.spec_id
+
+
+def test_a_field_that_keeps_its_default_is_left_out_of_the_record() -> None:
+    """What was stored before there was such a field keeps its id."""
+    spec = make_spec("digits", "Proxy-NCA", 0)
+    assert not ADDED & spec.model_dump().keys()
+    changed = change(spec, frozen="norm", momentum=0.0).model_dump()
+    assert ADDED & changed.keys() == {"frozen"}
+    assert RunSpec.model_validate(changed).frozen == "norm"
 
 
 def test_id_does_not_depend_on_the_order_or_spelling_of_numbers() -> None:

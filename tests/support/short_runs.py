@@ -24,7 +24,7 @@ def spec_for(loss: str = "proxy_nca", **fields: Any) -> RunSpec:
         "method": loss,
         "dataset": "digits",
         "loss": loss,
-        "loss_args": LOSSES[loss],
+        "loss_args": LOSSES.get(loss, {}),
         "loss_learning_rate": 0.01,
         "samples_per_class": 4,
         "seed": 0,
@@ -46,10 +46,12 @@ def execute(
     device: str = "cpu",
 ) -> Run:
     def report(step: int, doing: Doing) -> None:
-        if steps is not None and doing != "scoring":
+        if steps is not None and doing not in ("preparing", "scoring"):
             steps.append(step)
 
-    return load_run(run(spec, results, data_root=None, device=device, report=report, stop=stop))
+    return load_run(
+        run(spec, results, data_root=None, device=device, keep_model=True, report=report, stop=stop)
+    )
 
 
 def stopping_every(steps: int) -> Callable[[], bool]:

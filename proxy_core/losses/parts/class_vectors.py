@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class ClassVectors(NamedTuple):
@@ -26,3 +26,14 @@ def class_vectors_of(table: Tensor) -> ClassVectors:
     vectors = table.detach().view(-1, table.shape[-1])
     classes = torch.arange(len(table), device=table.device)
     return ClassVectors(vectors, classes.repeat_interleave(len(vectors) // len(table)))
+
+
+@torch.no_grad()
+def set_nearest_mean(classifier: nn.Linear, means: Tensor) -> None:
+    """Set a linear classifier (D -> C) so that the class of the nearest mean (C, D) wins.
+
+    The logits x.m - |m|^2 / 2 are -|x - m|^2 / 2 but for a term that all classes share: the
+    log-probabilities of classes of equal size with unit variance.
+    """
+    classifier.weight.copy_(means)
+    classifier.bias.copy_(-0.5 * means.square().sum(dim=1))

@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bench.datasets import load
 from bench.datasets.images import ArrayImages
@@ -20,6 +22,8 @@ from bench.running.run import InterruptedRunError
 from bench.running.sweep import start
 from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
+from bench.training.inputs import embed
+from bench.training.stored_model import load_model
 from tests.support.short_runs import LOSSES, execute, numbers, spec_for, stopping_every
 
 
@@ -266,7 +270,7 @@ def wait_for_points(curve: Path, points: int) -> None:
 def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path) -> None:
     spec = spec_for(steps=150, evaluate_every=15)
     expected = execute(spec, tmp_path / "whole")
-    killed = start(spec, tmp_path / "killed", None, "cpu")
+    killed = start(spec, tmp_path / "killed", None, "cpu", False)
     wait_for_points(killed.files.curve, 3)
     os.killpg(killed.process.pid, signal.SIGKILL)
     with killed.process:
@@ -274,9 +278,83 @@ def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path
     assert killed.files.state == "interrupted"
     with killed.files.curve.open("a") as file:  # a kill during a write leaves half a line
         file.write('{"step": 99')
-    again = start(spec, tmp_path / "killed", None, "cpu").process
+    again = start(spec, tmp_path / "killed", None, "cpu", False).process
     assert again.wait() == 0
     again.communicate()
     resumed = load_run(killed.files)
     assert numbers(resumed) == numbers(expected)
     assert resumed.record["environment"]["threads"] == 1
+
+
+def test_a_run_ends_early_once_validation_stops_improving(tmp_path: Path) -> None:
+    """With a rate of nearly 0 only the running statistics change, and that soon helps no more."""
+    fields = {"learning_rate": 1e-12, "loss_learning_rate": 0.0, "steps": 20, "patience": 2}
+    stored = execute(spec_for("triplet", **fields, evaluate_every=3), tmp_path / "whole")
+    scores = [point["map@r"] for point in stored.curve]
+    assert 3 <= len(scores) < 8
+    assert max(scores[-2:]) <= max(scores[:-2])
+    assert all(max(scores[n - 2 : n]) > max(scores[: n - 2]) for n in range(3, len(scores)))
+    assert stored.record["cost"]["images"] == stored.curve[-1]["step"] * 24
+    stored.check_files()
+    spec, steps = spec_for("triplet", **fields, evaluate_every=3), list[int]()
+    for _ in range(2):
+        with suppress(InterruptedRunError):
+            execute(spec, tmp_path / "parts", stopping_every(5), steps)
+    parts = execute(spec, tmp_path / "parts", bool, steps)
+    assert numbers(parts) == numbers(stored)
+
+
+def test_a_run_with_patience_goes_on_while_validation_improves(tmp_path: Path) -> None:
+    stored = execute(spec_for("proxy_nca", patience=3), tmp_path)
+    assert stored.curve[-1]["step"] == 12
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"samples_per_class": "random"},
+        {"optimizer": "sgd", "momentum": 0.9, "schedule": "cosine", "warmup_steps": 3},
+        {"optimizer": "rmsprop", "schedule": "step", "decay_every": 5, "clip_norm": 0.1},
+        {"head_init": "pca", "class_vectors_init": "class-means", "head_learning_rate": 1e-4},
+        {"precision": "bf16"},
+        {"embedding_dim": 0},
+    ],
+)
+def test_every_option_keeps_its_bits_through_interruptions(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = spec_for("proxy_nca", **fields)
+    whole = execute(spec, tmp_path / "whole")
+    for _ in range(2):
+        with pytest.raises(InterruptedRunError):
+            execute(spec, tmp_path / "parts", stopping_every(5))
+    assert numbers(execute(spec, tmp_path / "parts")) == numbers(whole)
+    plain = execute(spec_for("proxy_nca"), tmp_path / "plain")
+    assert plain.record["parameters"] != whole.record["parameters"]
+
+
+def test_a_stored_model_gives_the_stored_embeddings(tmp_path: Path) -> None:
+    stored = execute(spec_for("proxy_nca"), tmp_path)
+    model, spec, side = load_model(stored.files.model)
+    assert spec.spec_id == stored.spec_id
+    assert side == 8
+    digits = load("digits", None, "class-disjoint")
+    embeddings = load_file(stored.files.embeddings)["embeddings"]
+    assert torch.equal(embed(model, digits.images, digits.split.query), embeddings)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\x00" * 100])
+def test_a_damaged_model_is_named(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(damage)
+    with pytest.raises(ValueError, match="is not a complete model"):
+        load_model(path)
+
+
+def test_a_run_without_training_scores_the_network_as_it_starts(tmp_path: Path) -> None:
+    spec = spec_for("none", steps=0, loss_args={}, head_init="pca")
+    stored = execute(spec, tmp_path)
+    stored.check_files()
+    assert stored.scores == stored.record["untrained"]
+    assert [point["step"] for point in stored.curve] == [0]
+    assert stored.problem == ""

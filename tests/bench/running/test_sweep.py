@@ -41,6 +41,7 @@ def run_all(specs: list[RunSpec], results: Path, jobs: int = 2) -> tuple[Sweep, 
         results,
         data_root=None,
         device="cpu",
+        keep_model=False,
         jobs=jobs,
         show=lambda state: counts.append(len(state.active)),
     )
@@ -92,7 +93,9 @@ def test_a_run_that_another_process_works_on_is_waited_for(tmp_path: Path, outco
 
     with ExitStack() as other:
         assert other.enter_context(files.lock())
-        state = sweep([quick()], tmp_path, data_root=None, device="cpu", jobs=2, show=show)
+        state = sweep(
+            [quick()], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=2, show=show
+        )
     assert (state.finished, state.failed, state.elsewhere) == ([quick()], {}, [])
     assert 1 in elsewhere
     record = json.loads(files.record.read_text())
@@ -103,7 +106,8 @@ def test_a_run_that_another_sweep_has_finished_is_not_touched(tmp_path: Path) ->
     run_all([quick()], tmp_path)
     files = RunDir.of(tmp_path, quick())
     before = {path.name: path.read_bytes() for path in files.path.iterdir()}
-    assert work(Job(spec=quick(), results=tmp_path, data_root=None, device="cpu")) == FINISHED
+    job = Job(spec=quick(), results=tmp_path, data_root=None, device="cpu", keep_model=False)
+    assert work(job) == FINISHED
     assert {path.name: path.read_bytes() for path in files.path.iterdir()} == before
 
 
@@ -117,7 +121,7 @@ def test_an_error_of_the_display_ends_processes_with_a_checkpoint(tmp_path: Path
             raise BrokenPipeError("the reader is gone")
 
     with pytest.raises(BrokenPipeError):
-        sweep([spec], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+        sweep([spec], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=1, show=show)
     assert [process.poll() for process in processes] == [INTERRUPTED]
     assert RunDir.of(tmp_path, spec).state == "interrupted"
 
@@ -137,7 +141,9 @@ def test_an_error_of_the_display_while_processes_end_leaves_them_their_checkpoin
             raise KeyboardInterrupt
 
     with pytest.raises(type(error), match=str(error.args[-1])):
-        sweep([endless()], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+        sweep(
+            [endless()], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=1, show=show
+        )
     assert [process.poll() for process in processes] == [INTERRUPTED]
     assert RunDir.of(tmp_path, endless()).checkpoint.exists()
 
@@ -182,7 +188,7 @@ spec = spec_for(steps=int(sys.argv[2]), evaluate_every=int(sys.argv[2]) // 10)
 def show(state):
     for active in state.active:
         print(active.process.pid, active.step, flush=True)
-sweep([spec], Path(sys.argv[1]), data_root=None, device="cpu", jobs=1, show=show)
+sweep([spec], Path(sys.argv[1]), data_root=None, device="cpu", keep_model=False, jobs=1, show=show)
 """
 
 
@@ -241,7 +247,7 @@ def test_a_run_whose_parents_are_killed_and_started_again_at_once_has_the_same_b
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_worker_whose_pipe_is_closed_ends(tmp_path: Path) -> None:
-    active = start(endless(), tmp_path, None, "cpu")
+    active = start(endless(), tmp_path, None, "cpu", False)
     wait_until(lambda: active.files.step)
     with active.process:
         assert active.process.stdin is not None
@@ -293,7 +299,9 @@ def test_a_second_ctrl_c_ends_processes_at_once_and_the_run_can_go_on(tmp_path: 
             raise KeyboardInterrupt
 
     with pytest.raises(StoppedAtOnceError):
-        sweep([endless()], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+        sweep(
+            [endless()], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=1, show=show
+        )
     assert [worker.poll() for worker in workers] == [-signal.SIGKILL]
     assert not RunDir.of(tmp_path, endless()).locked
 
@@ -327,7 +335,7 @@ def test_a_run_stopped_while_it_scores_is_scored_by_the_next_command(tmp_path: P
 
     files = RunDir.of(tmp_path, spec)
     with pytest.raises(KeyboardInterrupt):
-        sweep([spec], tmp_path, data_root=None, device="cpu", jobs=1, show=show)
+        sweep([spec], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=1, show=show)
     assert files.state == "interrupted"
     run_all([spec], tmp_path)
     whole = load_run(RunDir.of(tmp_path / "whole", spec))

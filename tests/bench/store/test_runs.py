@@ -17,14 +17,7 @@ from bench.store.runs import (
     scan,
 )
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
-from tests.support.fabricated import (
-    FINGERPRINT,
-    make_record,
-    make_spec,
-    write_pictures,
-    write_results,
-    write_run,
-)
+from tests.support.fabricated import FINGERPRINT, make_record, make_spec, write_pictures, write_run
 
 SPEC = make_spec("digits", "Proxy-NCA", 0)
 
@@ -74,13 +67,6 @@ def test_a_bad_record_is_reported_and_not_changed(
     assert message in str(problems[0])
     assert str(directory) in str(problems[0])
     assert (directory / "run.json").read_text() == content
-
-
-def test_every_run_directory_is_counted_as_it_is_read(tmp_path: Path) -> None:
-    write_results(tmp_path, ("digits",))
-    counts: list[tuple[int, int]] = []
-    runs, _ = scan(tmp_path, lambda done, total: counts.append((done, total)))
-    assert counts == [(done, len(runs)) for done in range(len(runs))]
 
 
 def test_a_result_with_nan_is_not_written(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from bench.datasets import load
 from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
-from bench.running.run import InterruptedRunError, build
+from bench.running.run import InterruptedRunError
 from bench.training.batches import Batches
 from bench.training.inputs import move, to_input
 from bench.training.magnet_batches import neighborhood
+from bench.training.network import build
 from bench.training.sampling import batch_positions, derive, positions_by_class
 from proxy_core.losses.magnet import Magnet
 from proxy_core.losses.triplet import Triplet

@@ -12,7 +12,6 @@ import torch
 
 from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
-from bench.running.run import build
 from bench.training.batches import Batches
 from bench.training.checkpoint import (
     CheckpointError,
@@ -24,6 +23,7 @@ from bench.training.checkpoint import (
     save_checkpoint,
 )
 from bench.training.loop import make_optimizer
+from bench.training.network import build
 from tests.support.short_runs import spec_for
 from tests.support.tiny_classes import tiny_classes
 

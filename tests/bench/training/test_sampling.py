@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from bench.training.sampling import batch_positions, derive, positions_by_class
+from bench.training.sampling import (
+    batch_positions,
+    derive,
+    positions_by_class,
+    random_positions,
+)
 
 LABELS = np.array([4, 4, 7, 7, 7, 9, 9, 9, 9, 1, 1, 1, 1, 1, 3])
 POSITIONS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13])  # without class 3, one of 1
@@ -65,3 +70,31 @@ def test_purposes_and_indices_draw_independently() -> None:
     draws = {derive(0, name, index).integers(2**63) for name, index in names}
     assert len(draws) == 4
     assert derive(0, "a", 1).integers(2**63) == derive(0, "a", 1).integers(2**63)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 13])
+def test_random_batches_of_an_epoch_share_no_image(batch_size: int) -> None:
+    per_epoch = len(POSITIONS) // batch_size
+    for epoch in range(3):
+        steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
+        drawn = [
+            random_positions(POSITIONS, seed=0, step=step, batch_size=batch_size) for step in steps
+        ]
+        whole = np.concatenate(drawn)
+        assert [len(batch) for batch in drawn] == [batch_size] * per_epoch
+        assert len(set(whole)) == len(whole)
+        assert set(whole) <= set(POSITIONS)
+
+
+def test_random_batches_depend_on_seed_and_step_alone() -> None:
+    def draw(seed: int, step: int) -> list[int]:
+        found = random_positions(POSITIONS, seed=seed, step=step, batch_size=5)
+        return [int(position) for position in found]
+
+    assert draw(0, 7) == draw(0, 7)
+    assert len({tuple(draw(seed, step)) for seed in range(3) for step in range(5)}) == 15
+
+
+def test_a_random_batch_of_more_images_than_there_are_repeats_them() -> None:
+    counts = np.bincount(random_positions(POSITIONS, seed=0, step=3, batch_size=30))
+    assert set(counts[POSITIONS].tolist()) == {2, 3}

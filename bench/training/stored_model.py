@@ -1,0 +1,59 @@
+"""A run's trained network in a file, with all that is needed to build it again."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+
+from bench.datasets.types import Dataset
+from bench.spec import RunSpec
+from bench.store.runs import atomic
+from proxy_core.models.embedding_model import EmbeddingModel
+
+
+def save_model(path: Path, model: EmbeddingModel, spec: RunSpec, dataset: Dataset) -> None:
+    """Write parameters and statistics as safetensors, with the specification in the header."""
+    side, _, channels = dataset.images.shape
+    header = {
+        "format": "proxy-bench model 1",
+        "spec": spec.model_dump_json(),
+        "input": json.dumps({"side": side, "channels": channels}),
+        "data_checksum": dataset.checksum,
+    }
+    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    with atomic(path) as temporary:
+        temporary.write_bytes(save(tensors, header))
+
+
+def load_model(path: Path) -> tuple[EmbeddingModel, RunSpec, int]:
+    """The network in evaluation mode, the specification of its run, and the side in pixels of the
+    square images that it was trained on.
+
+    Raises: ValueError naming the file if it is damaged or not a model of this project.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+        tensors = load_file(path)
+        spec = RunSpec.model_validate_json(header["spec"])
+        size = json.loads(header["input"])
+        model = empty_model(spec, size)
+        model.load_state_dict(tensors)
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is not a complete model of proxy-bench ({error})") from error
+    return model.to(memory_format=torch.channels_last).eval(), spec, size["side"]
+
+
+def empty_model(spec: RunSpec, size: dict[str, int]) -> EmbeddingModel:
+    """The network of a specification with random values."""
+    return EmbeddingModel(
+        spec.backbone,
+        channels=size["channels"],
+        embedding_dim=spec.embedding_dim,
+        pooling=spec.pooling,
+        layer_norm=spec.layer_norm,
+        frozen=spec.frozen,
+        image_side=size["side"],
+    )

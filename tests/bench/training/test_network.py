@@ -1,0 +1,99 @@
+"""The start of a run: heads at principal components, class vectors at class means."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from bench.datasets import load
+from bench.datasets.types import Dataset
+from bench.training.network import build, start_at_class_means, start_at_principal_components
+from proxy_core.losses import LOSSES, HasClassVectors
+from tests.support.short_runs import spec_for
+
+CPU = torch.device("cpu")
+
+
+def cloud(count: int, features: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = torch.randn(features, features, generator=generator)
+    return torch.randn(count, features, generator=generator) @ shape + 3
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("digits", None, "class-disjoint")
+
+
+def test_a_head_starts_at_the_principal_components() -> None:
+    features = cloud(200, 12)
+    head = nn.Linear(12, 5)
+    start_at_principal_components(head, features)
+    expected = PCA(5, svd_solver="full").fit_transform(features.double().numpy())
+    found = head(features).detach().numpy()
+    signs = np.sign((found * expected).sum(axis=0))
+    np.testing.assert_allclose(found, expected * signs, atol=2e-4)
+    assert (head.weight.abs().max(dim=1).values == head.weight.max(dim=1).values).all()
+
+
+def test_a_head_of_more_dimensions_than_images_is_orthonormal() -> None:
+    head = nn.Linear(12, 9)
+    start_at_principal_components(head, cloud(4, 12))
+    product = head.weight @ head.weight.T
+    torch.testing.assert_close(product, torch.eye(9), atol=1e-5, rtol=0)
+
+
+def test_a_head_of_more_dimensions_than_features_is_refused() -> None:
+    with pytest.raises(ValueError, match="has 4 features, fewer than embedding_dim = 5"):
+        start_at_principal_components(nn.Linear(4, 5), cloud(20, 4))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_class_vectors_start_at_the_means_of_their_classes(name: str) -> None:
+    labels = torch.arange(60) % 6
+    embeddings = 5 * torch.eye(6, 8)[labels] + 0.1 * cloud(60, 8)
+    loss = LOSSES[name](6, 8)
+    start_at_class_means(loss, embeddings, labels)
+    if not isinstance(loss, HasClassVectors):
+        return
+    vectors, classes, compared = loss.class_vectors()
+    for vector, label in zip(vectors, classes.tolist(), strict=True):
+        directions = nn.functional.normalize(embeddings[labels == label])
+        mean = directions.mean(dim=0)
+        assert nn.functional.cosine_similarity(vector, mean, dim=0) > 0.95
+    if compared:
+        distances = torch.cdist(
+            nn.functional.normalize(embeddings), nn.functional.normalize(vectors)
+        )
+        assert (classes[distances.argmin(dim=1)] == labels).all()
+
+
+@pytest.mark.parametrize("name", ["softmax", "center"])
+def test_a_linear_classifier_starts_as_that_of_the_nearest_mean(name: str) -> None:
+    labels = torch.arange(60) % 6
+    embeddings = cloud(60, 8)
+    means = torch.stack([embeddings[labels == label].mean(dim=0) for label in range(6)])
+    loss: Any = LOSSES[name](6, 8)
+    start_at_class_means(loss, embeddings, labels)
+    logits = loss.head(embeddings)
+    distances = torch.cdist(embeddings, means).square()
+    differences = logits - logits[:, :1]
+    torch.testing.assert_close(
+        differences, -0.5 * (distances - distances[:, :1]), atol=1e-3, rtol=0
+    )
+    if name == "center":
+        torch.testing.assert_close(loss.centers, means)
+
+
+@pytest.mark.parametrize("loss", ["proxy_nca", "triplet", "center"])
+def test_every_loss_starts_from_the_same_network(digits: Dataset, loss: str) -> None:
+    spec = spec_for(loss, head_init="pca", class_vectors_init="class-means")
+    model, _ = build(spec, digits, CPU)
+    other, _ = build(spec_for("proxy_nca", head_init="pca"), digits, CPU)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+    plain = build(spec_for(loss), digits, CPU)[0].state_dict()
+    assert not torch.equal(model.state_dict()["head.weight"], plain["head.weight"])
