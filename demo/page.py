@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.store.runs import StoredRunError
 from demo.library import Library, Shelf
-from demo.render import Picture, render, render_curves, render_scores
+from demo.render import Picture, render, render_curves, render_problem, render_scores
 from demo.retrieved import STEPS, Retrieved, neighbors_of, open_run, outcome, step_to
 from demo.routes import picture_address
 from demo.view import View, fit, read_view, write_address
@@ -44,7 +44,7 @@ def show(library: Library, parameters: Mapping[str, object], step: str = "") -> 
         retrieved = open_run(shelf, view.run)
     except StoredRunError as error:
         queries = kept = 0
-        query, neighbors = render("message", str(error), "problem"), ""
+        query, neighbors = render_problem(error), ""
     else:
         view, note = move(fit(view, retrieved), retrieved, step)
         wanted = str(parameters.get("run"))

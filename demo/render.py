@@ -8,6 +8,7 @@ from bench.metrics import describe, families, printed
 from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
 from bench.reporting.tables import templates
+from bench.suggest import printable
 from demo.library import Shelf
 
 SMALL = 96  # pictures of fewer pixels a side are enlarged with hard edges
@@ -39,6 +40,11 @@ def render(macro: str, *arguments: Any) -> str:
     return str(getattr(module, macro)(*arguments)).strip()
 
 
+def render_problem(text: object) -> str:
+    """A message on what cannot be shown."""
+    return render("message", printable(text), "problem")
+
+
 def render_scores(shelf: Shelf) -> str:
     """Means over seeds by method, and every run as a link to its neighbors."""
     try:
@@ -46,7 +52,7 @@ def render_scores(shelf: Shelf) -> str:
             render_table(table, "means") for table in score_tables(summarise(shelf.runs))
         )
     except ValueError as error:
-        means = render("message", f"No means over seeds: {error}", "problem")
+        means = render_problem(f"No means over seeds: {error}")
     return means + render_table(run_table(shelf), "runs")
 
 
@@ -90,10 +96,10 @@ def render_curves(shelf: Shelf) -> str:
     try:
         table = comparable_frame(shelf.runs)
     except ValueError as error:
-        return render("message", f"No curves: {error}", "problem")
+        return render_problem(f"No curves: {error}")
     names = dict(zip(table["run"], table["method"], strict=True))
     curves, problems = read_curves(shelf.runs, names)
-    messages = "".join(render("message", problem, "problem") for problem in problems)
+    messages = "".join(map(render_problem, problems))
     if curves.empty:
         return messages
     with rc_context(rc_params()):

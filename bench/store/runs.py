@@ -34,7 +34,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from bench.spec import RunSpec
@@ -275,6 +275,17 @@ class Run:
             path = self.directory / name
             with naming(path):
                 checks.get(name, self._compare)(path)
+                if path.suffix == self.files.queries.suffix:  # arrays
+                    self._check_owner(path)
+
+    def _check_owner(self, path: Path) -> None:
+        """Arrays name the run that they were stored for."""
+        with safe_open(path, "numpy") as arrays:
+            stored = arrays.metadata() or {}
+        owner = {"spec_id": self.spec_id, "fingerprint": self.record["split"]["fingerprint"]}
+        for key, expected in owner.items():
+            if stored.get(key) != expected:
+                raise ValueError(f"is of another run, whose {key} is {stored.get(key)}")
 
     def _arrays(self, path: Path) -> dict[str, np.ndarray]:
         content = self._read(path)

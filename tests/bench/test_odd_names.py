@@ -162,6 +162,11 @@ def test_the_browser_shows_odd_names_and_classes(results: Path) -> None:
     pictures = library.shelves[0].pictures
     object.__setattr__(pictures, "class_names", ("\udcff \x1b[31m",) * len(pictures.class_names))
     object.__setattr__(pictures, "items", ("x\u202e\x00",) * len(pictures.items))
+    refused = show(library, {"tab": "browse"}).query
+    assert "names or classes of images were changed" in refused
+    assert "\x1b" not in refused  # nor the one in the name of the folder
+    for run in library.shelves[0].runs:
+        run.record["picture_names"] = pictures.names_digest
     for tab in ("browse", "results", "curves"):
         page = show(library, {"tab": tab})
         for part in (page.query, page.neighbors, page.results, page.curves):

@@ -87,6 +87,12 @@ def seal(directory: Path, **changes: object) -> None:
     save_run(files, {**json.loads(files.record.read_text()), **changes})
 
 
+def owner(directory: Path) -> dict[str, str]:
+    """What the arrays of a run hold beside the numbers."""
+    record = json.loads((directory / "run.json").read_text())
+    return {"spec_id": record["spec_id"], "fingerprint": record["split"]["fingerprint"]}
+
+
 def plain_queries(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     similarity = unit @ unit.T

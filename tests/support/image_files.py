@@ -35,6 +35,12 @@ def colour_png(values: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + content
 
 
+def colour_ppm(values: np.ndarray) -> bytes:
+    """A PPM of 16-bit colours (H, W, 3)."""
+    height, width = values.shape[:2]
+    return f"P6 {width} {height} 65535\n".encode() + values.astype(">u2").tobytes()
+
+
 def png_chunk(kind: bytes, content: bytes) -> bytes:
     """A part of a PNG with its length and checksum."""
     body = kind + content

@@ -19,7 +19,8 @@ _ADVICE = "save it with 8 bits per colour"
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened image, before it is loaded, has signed values or ones of over 8 bits."""
     raw = str(image.tile[0].args) if image.tile else ""  # type: ignore[attr-defined]
-    return image.mode.startswith("I") or ";16" in raw or _is_signed(image)
+    colours = image.format == "PPM" and raw.endswith(f" {WHITE})")  # which Pillow scales to 8 bits
+    return image.mode.startswith("I") or ";16" in raw or colours or _is_signed(image)
 
 
 def to_eight_bits(name: str, image: Image.Image) -> Image.Image:

@@ -7,13 +7,13 @@ import numpy as np
 
 from bench.suggest import first_names
 
-QUARTER = 64  # of 256: 14 bits of 16
+QUARTER = 64  # of 255: 14 bits of 16, rounded up
 
 
 def picture_problems(folder: Path, paths: Sequence[str], looks: np.ndarray) -> list[str]:
     """Problems of images (N,) with their looks (N,) of `bench.datasets.files.looks`."""
-    dark = looks["undeclared"] & (looks["brightest"] < QUARTER) & ~looks["plain"]
-    if (looks["undeclared"] & (looks["brightest"] >= QUARTER)).any():
+    dark = looks["undeclared"] & (looks["brightest"] <= QUARTER) & ~looks["plain"]
+    if (looks["undeclared"] & (looks["brightest"] > QUARTER)).any():
         dark[:] = False  # others use the range
     several = [f"{paths[i]}: {looks['pictures'][i]}" for i in _where(looks["pictures"] > 1)]
     found = [

@@ -22,7 +22,7 @@ from bench.store.runs import RunDir, StoredRunError, read_runs, save_arrays, sav
 from bench.store.thumbnails import Thumbnails, load_thumbnails
 from bench.suites import load_suite
 from demo.library import open_library
-from tests.support.fabricated import seal, write_pictures, write_run
+from tests.support.fabricated import owner, seal, write_pictures, write_run
 
 SUITE = """
 title = "Six stored runs"
@@ -57,7 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = write_run(folder / "results", spec, gain=0.1)
         far = np.geomspace(1e-5, 1, 200)
         roc = {"far": far, "tar": far ** (1 / (2 + spec.seed))}
-        save_arrays(path / "roc.safetensors", roc, {})
+        save_arrays(path / "roc.safetensors", roc, owner(path))
         seal(path)
     return folder
 
@@ -229,7 +229,7 @@ def change_arrays(name: str, change: Callable[[dict[str, np.ndarray]], object]) 
         path = directory / f"{name}.safetensors"
         arrays = load_file(path)
         change(arrays)
-        save_arrays(path, arrays, {})
+        save_arrays(path, arrays, owner(directory))
         seal(directory)
 
     return damage

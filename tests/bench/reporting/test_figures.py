@@ -28,7 +28,7 @@ from bench.reporting.groups import comparable_frame
 from bench.reporting.page import Report, write_report
 from bench.reporting.stats import mean_interval
 from bench.store.runs import Run, save_arrays, scan
-from tests.support.fabricated import make_spec, seal, write_run
+from tests.support.fabricated import make_spec, owner, seal, write_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
             path = write_run(results, spec.model_copy(update=changes), gain=0.01 * i)
             far = np.geomspace(1e-5, 1, 200)
             roc = {"far": far, "tar": far ** (1 / (2 + i + seed))}
-            save_arrays(path / "roc.safetensors", roc, {})
+            save_arrays(path / "roc.safetensors", roc, owner(path))
             seal(path)
     return scan(results)[0]
 

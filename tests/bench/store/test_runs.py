@@ -1,8 +1,11 @@
 import errno
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +20,15 @@ from bench.store.runs import (
     scan,
 )
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
-from tests.support.fabricated import FINGERPRINT, make_record, make_spec, write_pictures, write_run
+from tests.support.fabricated import (
+    FINGERPRINT,
+    make_record,
+    make_spec,
+    seal,
+    write_pictures,
+    write_results,
+    write_run,
+)
 
 SPEC = make_spec("digits", "Proxy-NCA", 0)
 
@@ -67,6 +78,28 @@ def test_a_bad_record_is_reported_and_not_changed(
     assert message in str(problems[0])
     assert str(directory) in str(problems[0])
     assert (directory / "run.json").read_text() == content
+
+
+@pytest.mark.parametrize("name", ["queries", "embeddings"])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"loss_learning_rate": 0.2}, {"steps": 200}])
+def test_arrays_of_another_run_are_refused_although_their_digest_is_right(
+    tmp_path: Path, name: str, other: dict[str, Any]
+) -> None:
+    directory = write_run(tmp_path, SPEC, gain=0.1)
+    changed = write_run(tmp_path, SPEC.model_copy(update=other), gain=0.1)
+    shutil.copy(changed / f"{name}.safetensors", directory / f"{name}.safetensors")
+    seal(directory, scores=json.loads((changed / "run.json").read_text())["scores"])
+    runs, problems = scan(tmp_path)
+    assert [run.directory for run in runs] == [changed]
+    found = f"{name}.safetensors is of another run, whose spec_id is {runs[0].spec_id}; delete"
+    assert found in str(problems[0])
+
+
+def test_every_run_directory_is_counted_as_it_is_read(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    counts: list[tuple[int, int]] = []
+    runs, _ = scan(tmp_path, lambda done, total: counts.append((done, total)))
+    assert counts == [(done, len(runs)) for done in range(len(runs))]
 
 
 def test_a_result_with_nan_is_not_written(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures that decode without an error and are not what their files held or show."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from bench.datasets import verify
 from bench.datasets.files.decode import decode
-from tests.support.image_files import LARGEST, colour_png, grey_tiff
+from tests.support.image_files import LARGEST, colour_png, colour_ppm, grey_tiff
 from tests.support.photographs import write_pictures
 from tests.support.tiny import quiet
 
@@ -134,13 +135,14 @@ DARK = "are of 16 bits and use only the darkest quarter of them or less"
 
 
 @pytest.mark.parametrize("bits", [13, 14])
-@pytest.mark.parametrize("form", ["grey TIFF", "grey PNG", "colour PNG"])
+@pytest.mark.parametrize("form", ["grey TIFF", "grey PNG", "colour PNG", "colour PPM"])
 def test_values_of_13_and_14_bits_are_named(zoo: Path, bits: int, form: str) -> None:
     values = _grey(bits)
     content = {
         "grey TIFF": lambda: grey_tiff(values, 16, {}),
         "grey PNG": lambda: _file(Image.fromarray(values.astype(np.uint16)), "PNG"),
         "colour PNG": lambda: colour_png(np.stack([values] * 3, axis=2)),
+        "colour PPM": lambda: colour_ppm(np.stack([values] * 3, axis=2)),
     }[form]()
     (zoo / "a" / "9.png").write_bytes(content)
     (problem,) = _verify(zoo)
@@ -168,9 +170,14 @@ def test_a_dark_picture_among_bright_ones_of_16_bits_is_not_named(zoo: Path) -> 
     assert _verify(zoo) == []
 
 
-@pytest.mark.parametrize("bits", [5, 7, 8])
-def test_colours_of_16_bits_with_values_of_8_are_refused(bits: int) -> None:
-    content = colour_png(np.stack([_grey(bits)] * 3, axis=2))
+@pytest.mark.parametrize(
+    ("bits", "form"),
+    [*((bits, colour_png) for bits in (5, 7, 8)), *((bits, colour_ppm) for bits in (8, 10, 11))],
+)
+def test_colours_of_16_bits_with_values_of_few_are_refused(
+    bits: int, form: Callable[[np.ndarray], bytes]
+) -> None:
+    content = form(np.stack([_grey(bits)] * 3, axis=2))
     with pytest.raises(
         ValueError, match=r"^a.png would be black: its values are from \d+ to \d+, o"
     ):
@@ -178,4 +185,10 @@ def test_colours_of_16_bits_with_values_of_8_are_refused(bits: int) -> None:
 
 
 def test_black_of_16_bits_is_used() -> None:
-    assert not np.asarray(decode("a.png", colour_png(np.zeros((9, 9, 3))))).any()
+    for form in (colour_png, colour_ppm):
+        assert not np.asarray(decode("a.png", form(np.zeros((9, 9, 3))))).any()
+
+
+def test_a_ppm_of_16_bits_keeps_its_upper_8() -> None:
+    values = np.stack([_grey(16)] * 3, axis=2)
+    assert np.abs(np.asarray(decode("a.ppm", colour_ppm(values))) - values / 257).max() <= 0.5
