@@ -4,11 +4,16 @@ import codecs
 import io
 import signal
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bench.suggest import printable
 
+PATIENCE = 2  # seconds without a word
 PLAIN = {"±": "+-", "–": "-", "…": "..."}  # for encodings without these signs
 
 
@@ -21,6 +26,26 @@ def print_line(console: Console, line: str, style: str | None = None) -> None:
     """Print a line as it is, never folded, so that a path in it can be copied."""
     text = printable(line)
     console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def show_late(console: Console, work: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress callback `(done, total)`: on a terminal a bar, from when the work has lasted
+    `PATIENCE` until it ends."""
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
+    bar = Progress(*columns, console=console, transient=True)
+    task, started = bar.add_task(work, total=None), time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if console.is_terminal and time.monotonic() - started > PATIENCE:
+            bar.start()  # once
+
+    try:
+        yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def accept_every_character() -> None:

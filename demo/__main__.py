@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 
 from bench.suggest import printable
-from bench.terminal import accept_every_character, end_like_ctrl_c
+from bench.terminal import accept_every_character, end_like_ctrl_c, plain_console, show_late
 from demo.guard import LOCAL
 from demo.library import Library, open_library
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
@@ -19,7 +19,8 @@ def main() -> int:
     accept_every_character()
     arguments = parse()
     try:
-        library = open_library(arguments.results)
+        with show_late(plain_console(stderr=True), "reading stored runs") as report:
+            library = open_library(arguments.results, report)
         serve(library, arguments.host, arguments.port, not arguments.no_open)
     except KeyboardInterrupt:
         print("\nStopped.")

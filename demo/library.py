@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.reporting.groups import method_names
 from bench.spec import file_name
-from bench.store.runs import Run, StoredRunError, scan
+from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
 
@@ -99,14 +99,16 @@ def distinct(labels: dict[str, str]) -> dict[str, str]:
     }
 
 
-def open_library(results: Path) -> Library:
+def open_library(results: Path, report: Progress | None = None) -> Library:
     """Open `<results>`, or `<results>/reference` if only that holds finished runs.
+
+    report: called with the number of runs that are read, and of all.
 
     Raises: FileNotFoundError naming the folder and the command that fills it, if neither does.
     """
     problems: list[str] = []
     for folder in (results, results / "reference"):
-        runs, unreadable = scan(folder)
+        runs, unreadable = scan(folder, report)
         problems += [str(problem) for problem in unreadable]
         problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]
         if runs:

@@ -15,11 +15,13 @@ from bench.store.runs import Run, RunDir, directories, load_run, read_runs
 from bench.suggest import printable
 from bench.suites import load_suite, names
 from bench.suites.arguments import declared_losses
+from bench.terminal import plain_console, show_late
 
 
 def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
     """Stored runs among `specs`, their problems and the errors of those that are damaged."""
-    runs, errors = read_runs(RunDir.of(results, spec) for spec in specs)
+    with show_late(plain_console(stderr=True), "reading stored runs") as report:
+        runs, errors = read_runs([RunDir.of(results, spec) for spec in specs], report)
     problems = [f"{run.name}: {run.problem}" for run in runs if run.problem]
     return runs, [*map(str, errors), *problems]
 

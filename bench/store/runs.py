@@ -43,8 +43,9 @@ from bench.store.record import SCHEMA, StoredFile, check_record, sealed
 
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
 Doing = Literal["preparing", "training", "validating", "scoring"]
+Progress = Callable[[int, int], None]  # (done, total)
 
-
+ARRAYS = ("embeddings.safetensors", "queries.safetensors", "roc.safetensors")
 UNREADABLE = (  # errors of reading and parsing
     *(OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError),
     *(SafetensorError, KeyError, TypeError),
@@ -275,7 +276,7 @@ class Run:
             path = self.directory / name
             with naming(path):
                 checks.get(name, self._compare)(path)
-                if path.suffix == self.files.queries.suffix:  # arrays
+                if name in ARRAYS:
                     self._check_owner(path)
 
     def _check_owner(self, path: Path) -> None:
@@ -354,11 +355,19 @@ def load_run(files: RunDir) -> Run:
     return Run(directory, record)
 
 
-def read_runs(directories: Iterable[RunDir]) -> tuple[list[Run], list[StoredRunError]]:
-    """The finished runs, all their files checked, and the errors of those that are damaged."""
+def read_runs(
+    directories: Iterable[RunDir], report: Progress | None = None
+) -> tuple[list[Run], list[StoredRunError]]:
+    """The finished runs, all their files checked, and the errors of those that are damaged.
+
+    report: called with the number of directories that are read, and of all.
+    """
     runs: list[Run] = []
     problems: list[StoredRunError] = []
-    for files in directories:
+    places = list(directories)
+    for done, files in enumerate(places):
+        if report:
+            report(done, len(places))
         if files.finished:
             try:
                 run = load_run(files)
@@ -379,9 +388,9 @@ def directories(results: Path) -> list[RunDir]:
     return [RunDir(path) for path in sorted(folder.iterdir())] if folder.exists() else []
 
 
-def scan(results: Path) -> tuple[list[Run], list[StoredRunError]]:
+def scan(results: Path, report: Progress | None = None) -> tuple[list[Run], list[StoredRunError]]:
     """`read_runs` of all run directories under `<results>/runs`, by name."""
-    return read_runs(directories(results))
+    return read_runs(directories(results), report)
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def test_the_browser_shows_odd_names_and_classes(results: Path) -> None:
     assert "names or classes of images were changed" in refused
     assert "\x1b" not in refused  # nor the one in the name of the folder
     for run in library.shelves[0].runs:
-        run.record["picture_names"] = pictures.names_digest
+        object.__setattr__(run, "record", {**run.record, "picture_names": pictures.names_digest})
     for tab in ("browse", "results", "curves"):
         page = show(library, {"tab": tab})
         for part in (page.query, page.neighbors, page.results, page.curves):

@@ -5,11 +5,15 @@ import time
 from pathlib import Path
 from unittest.mock import Mock
 
+import pytest
 from rich.console import Console
 
+from bench import terminal
+from bench.cli.listing import stored_runs
 from bench.cli.progress import show_sweep, time_left
 from bench.running.sweep import ActiveRun, Sweep
 from bench.store.runs import RunDir
+from tests.support.fabricated import make_spec, write_run
 from tests.support.short_runs import spec_for
 
 
@@ -80,3 +84,18 @@ def test_bars_show_runs_and_failures() -> None:
     assert "42/100" in shown
     assert "1/3" in shown
     assert "1 failed" in shown
+
+
+def test_commands_that_read_runs_show_how_far_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    specs = [make_spec("digits", "Proxy-NCA", seed) for seed in range(3)]
+    stored_runs(specs, tmp_path)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(terminal, "PATIENCE", -1)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for rich
+    stored_runs(specs, tmp_path)
+    output = capsys.readouterr()
+    assert "reading stored runs" in output.err
+    assert output.out == ""
