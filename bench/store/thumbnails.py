@@ -1,5 +1,6 @@
 """Thumbnails of a split's test images, kept beside the results: the browser needs no data root."""
 
+import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
             class_names=np.array(thumbnails.class_names),
             items=np.array(thumbnails.items),
             source=np.array(thumbnails.source),
+            digest=np.array(files_digest(thumbnails.files)),
             **thumbnails.files,
         )
 
@@ -121,7 +123,10 @@ def load_thumbnails(path: Path) -> Thumbnails:
                 tuple(map(str, file["items"])),
                 str(file["source"]),
             )
+            digest = str(file["digest"]) if "digest" in file else ""  # which earlier files lack
         check_thumbnails(thumbnails)
+        if digest and digest != files_digest(thumbnails.files):
+            raise ValueError("its pictures were changed")
     except Exception as error:  # of NumPy, zipfile, zlib and more: any damage
         if is_beyond(error):
             raise unreachable(path, f"cannot be read ({error})") from error
@@ -130,6 +135,14 @@ def load_thumbnails(path: Path) -> Thumbnails:
             "delete it and one run on this data set, and run the suite again"
         ) from error
     return thumbnails
+
+
+def files_digest(files: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of the pictures, which a checksum of the archive follows when they are changed."""
+    digest = hashlib.sha256()
+    for name, array in sorted(files.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def check_thumbnails(thumbnails: Thumbnails) -> None:

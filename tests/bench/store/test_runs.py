@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,35 @@ def test_thumbnails_come_back_and_damage_is_reported(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StoredRunError, match="delete it and one run on this data set"):
         load_thumbnails(path)
+
+
+def _swap(images: np.ndarray) -> np.ndarray:
+    return images[::-1]
+
+
+def _paint(images: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(len(images))[:, None, None] == 7, 0, images).astype(np.uint8)
+
+
+def _crop(images: np.ndarray) -> np.ndarray:
+    return images[:, :-1]
+
+
+@pytest.mark.parametrize("change", [_swap, _paint, _crop])
+def test_changed_pictures_are_refused_although_the_archive_is_whole(
+    tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    write_pictures(tmp_path, "digits")
+    path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
+    with np.load(path) as file:
+        stored = dict(file)
+    np.savez_compressed(path, **stored)
+    assert len(load_thumbnails(path)) == len(stored["labels"])
+    np.savez_compressed(path, **{**stored, "images": change(stored["images"])})
+    with pytest.raises(StoredRunError, match="its pictures were changed"):
+        load_thumbnails(path)
+    np.savez_compressed(path, **{key: stored[key] for key in stored if key != "digest"})
+    assert len(load_thumbnails(path)) == len(stored["labels"])  # of an earlier version
 
 
 def test_the_state_of_a_run_follows_from_its_files(tmp_path: Path) -> None:
