@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
-from bench.training.inputs import embed, training_batch
+from bench.training.inputs import draw_batch, embed, to_input
 from bench.training.magnet_batches import Clusters, find_clusters, neighborhood
 from bench.training.sampling import (
     batch_positions,
@@ -72,9 +72,14 @@ class Batches:
     def load(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Images (B, C, H, W) of batch `step`, and the arguments of the loss after the embeddings:
         labels (B,) in 0..training classes-1 and, in a clustered batch, clusters (B,)."""
+        images, targets = self.draw(step)
+        return to_input(images), targets
+
+    def draw(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What `load` gives, with bytes where the augmentation leaves them."""
         positions, targets = self.compose(step)
         augmentation, seed = self.spec.augmentation, self.spec.seed
-        images = training_batch(self.dataset.images, positions, augmentation, seed=seed, step=step)
+        images = draw_batch(self.dataset.images, positions, augmentation, seed=seed, step=step)
         return images, targets
 
     def compose(self, step: int) -> tuple[np.ndarray, tuple[Tensor, ...]]:

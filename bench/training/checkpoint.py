@@ -6,13 +6,14 @@ and what `torch.save` writes. A single changed, lost or added byte is noticed.
 
 import io
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bench.datasets.types import Dataset
@@ -31,7 +32,8 @@ class Progress:
 
     Attributes: step, steps done; seconds, time spent training; loss_sum and loss_count, of the
     losses since the last validation; moved, whether any step gave the network a gradient other than
-    0; curve, the lines of the curve file up to the last validation.
+    0; curve, the lines of the curve file up to the last validation; losses, of the last steps,
+    which a GPU may still be computing.
     """
 
     step: int = 0
@@ -40,6 +42,23 @@ class Progress:
     loss_count: int = 0
     moved: bool = False
     curve: str = ""
+    losses: list[Tensor] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Wait for the losses of the last steps and count them.
+
+        Raises: FloatingPointError naming the first step whose loss is not finite.
+        """
+        values = torch.stack(self.losses).tolist() if self.losses else []
+        for step, value in enumerate(values, self.step - len(values) + 1):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss became {value} at step {step}; "
+                    "lower the learning rates or the scale of the loss"
+                )
+            self.loss_sum += value
+            self.loss_count += 1
+        self.losses.clear()
 
 
 class CheckpointError(ValueError):
@@ -78,6 +97,7 @@ def save_checkpoint(
     progress: Progress,
 ) -> None:
     """Write a checkpoint and rename it into place, so that a kill leaves the previous one."""
+    progress.settle()
     content = {
         "model": model.state_dict(),
         "loss": loss.state_dict(),

@@ -25,9 +25,11 @@ SHIFT = 0.08
 SHARE = (0.16, 1.0)
 RATIO = (3 / 4, 4 / 3)
 _TRIES = 10
-# Images that are embedded at a time; feature maps of photographs are a hundred times larger.
+# Images that are embedded at a time; feature maps of photographs are a hundred times larger, which
+# matters to the cache of a CPU.
 SMALL_BATCH, LARGE_BATCH = 256, 32
 SMALL_SIDE = 32  # pixels
+CPU = torch.device("cpu")
 
 
 def training_batch(
@@ -38,30 +40,43 @@ def training_batch(
     augmentation: "none"; "affine"; for photographs also "crop", a square of their pixels, and
     "resized-crop", a part of any size.
     """
+    return to_input(draw_batch(images, positions, augmentation, seed=seed, step=step))
+
+
+def evaluation_batch(images: Images, positions: np.ndarray, device: torch.device = CPU) -> Tensor:
+    """Images (B, 1 or 3, H, W) without augmentation; of photographs the centre."""
+    return to_input(channels_first(images.batch(positions)), device)
+
+
+def draw_batch(
+    images: Images, positions: np.ndarray, augmentation: str, *, seed: int, step: int
+) -> Tensor:
+    """What `training_batch` gives, as bytes where the augmentation leaves them."""
     if augmentation == "none":
-        return evaluation_batch(images, positions)
+        return channels_first(images.batch(positions))
     generator = derive(seed, "augment", step)
     if augmentation == "affine":
         return move(evaluation_batch(images, positions), generator)
     side = images.shape[0]
     boxes, mirrored = draw_crops(images.sizes(positions), augmentation, side, generator)
-    return to_input(cut_crops(images, positions, boxes, mirrored, side))
+    return channels_first(cut_crops(images, positions, boxes, mirrored, side))
 
 
-def evaluation_batch(images: Images, positions: np.ndarray) -> Tensor:
-    """Images (B, 1 or 3, H, W) without augmentation; of photographs the centre."""
-    return to_input(images.batch(positions))
-
-
-def to_input(images: np.ndarray) -> Tensor:
-    """Bytes (B, H, W) or (B, H, W, 3) to float32 (B, 1 or 3, H, W) in 0..1, channels-last.
-
-    Features (B, F) are handed on as they are.
-    """
+def channels_first(images: np.ndarray) -> Tensor:
+    """Bytes (B, H, W) or (B, H, W, 3) as (B, 1 or 3, H, W), without a copy; features (B, F) as they
+    are."""
     batch = torch.from_numpy(np.ascontiguousarray(images))
     if batch.ndim == 2:
         return batch
-    batch = batch.unsqueeze(1) if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
+    return batch.unsqueeze(1) if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
+
+
+def to_input(batch: Tensor, device: torch.device = CPU) -> Tensor:
+    """Bytes (B, 1 or 3, H, W) to float32 in 0..1 on a device, channels-last; floating point as it
+    is."""
+    batch = batch.to(device, non_blocking=True)
+    if batch.is_floating_point():
+        return batch
     return batch.float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
@@ -178,9 +193,10 @@ def embed(
     model.eval()
     forward = forward or model
     device = next(model.parameters()).device
-    batch = SMALL_BATCH if images.shape[0] <= SMALL_SIDE else LARGE_BATCH
+    small = images.shape[0] <= SMALL_SIDE or device.type != "cpu"
+    batch = SMALL_BATCH if small else LARGE_BATCH
     parts = [
-        forward(evaluation_batch(images, part).to(device)).float().cpu()
+        forward(evaluation_batch(images, part, device)).float().cpu()
         for part in np.array_split(positions, max(1, -(-len(positions) // batch)))
     ]
     return torch.cat(parts)

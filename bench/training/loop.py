@@ -3,18 +3,24 @@
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.utils.data import DataLoader, Dataset
 
+from bench.datasets.files.work import cores
 from bench.spec import RunSpec
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress
+from bench.training.inputs import to_input
 from proxy_core.models.embedding_model import EmbeddingModel
+
+MOST_LOADERS = 12
+UNCHECKED = 50  # losses of a GPU
 
 
 @contextmanager
@@ -28,12 +34,16 @@ def deterministic() -> Iterator[None]:
     cudnn = torch.backends.cudnn
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # whatever the shell sets
     before = torch.are_deterministic_algorithms_enabled(), cudnn.benchmark, cudnn.allow_tf32
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    memory.fill_uninitialized_memory = False  # takes time, changes no result
     cudnn.benchmark = cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
+        memory.fill_uninitialized_memory = filled
         cudnn.benchmark, cudnn.allow_tf32 = before[1:]
 
 
@@ -85,39 +95,76 @@ def train(
     """Take the remaining steps, count them in `progress`, and yield after each.
 
     Gradients are looked at until one is not 0: a loss may have nothing to compare in its batches.
+    A CPU's losses are checked at each step, those of a GPU now and then, because it would have to
+    wait for them.
 
     Raises: FloatingPointError naming the step if the loss is not finite, because the next step
     would make every parameter NaN.
     """
     spec = batches.spec
     device, steps = next(model.parameters()).device, spec.steps
+    loaded = loaded_ahead(batches, progress.step, device)
     while progress.step < steps:
         started = time.perf_counter()
         batches.refresh(model, progress.step)  # a cost of the method, so it is timed too
-        images, targets = batches.load(progress.step)
-        targets = tuple(target.to(device) for target in targets)
+        images, targets = next(loaded)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate_factor(spec, progress.step)
         value = train_step(
             model,
             loss,
             optimizer,
-            images.to(device),
+            images,
             targets,
             precision=spec.precision,
             clip_norm=spec.clip_norm,
         )
-        if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"the loss became {value.item()} at step {progress.step + 1} of {steps}; "
-                "lower the learning rates or the scale of the loss"
-            )
         progress.moved = progress.moved or has_gradient(model)
         progress.step += 1
-        progress.loss_sum += value.item()
-        progress.loss_count += 1
+        progress.losses.append(value)
+        validating = progress.step % spec.evaluate_every == 0 or progress.step == steps
+        if device.type == "cpu" or validating or len(progress.losses) >= UNCHECKED:
+            progress.settle()
         progress.seconds += time.perf_counter() - started
         yield
+
+
+def loaded_ahead(
+    batches: Batches, first: int, device: torch.device
+) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Images and targets of the steps from `first` on, on the device.
+
+    For a GPU, processes make batches ahead of their steps, unless clusters change between these.
+    """
+    steps = range(first, batches.spec.steps)
+    made: Iterable[tuple[Tensor, tuple[Tensor, ...]]] = map(batches.draw, steps)
+    if device.type != "cpu" and batches.clustered is None:
+        made = DataLoader(
+            Steps(batches, steps), batch_size=None, num_workers=loaders(), pin_memory=True
+        )
+    for images, targets in made:
+        yield (
+            to_input(images, device),
+            tuple(part.to(device, non_blocking=True) for part in targets),
+        )
+
+
+def loaders() -> int:
+    """Processes that make batches: all cores but that of the training loop."""
+    return max(1, min(MOST_LOADERS, cores() - 1))
+
+
+class Steps(Dataset[tuple[Tensor, tuple[Tensor, ...]]]):
+    """The batches of some steps, as `DataLoader` takes a data set."""
+
+    def __init__(self, batches: Batches, steps: range) -> None:
+        self.batches, self.steps = batches, steps
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.batches.draw(self.steps[index])
 
 
 def train_step(
@@ -135,8 +182,9 @@ def train_step(
     precision: "float32" or "bf16", which runs the network under autocast and the loss in float32;
     clip_norm: largest norm of the network's gradient.
     """
-    model.train()
-    loss.train()
+    for module in (model, loss):
+        if not module.training:
+            module.train()
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         embeddings = model(images)

@@ -13,7 +13,7 @@ from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError
 from bench.training.batches import Batches
-from bench.training.inputs import move, to_input
+from bench.training.inputs import channels_first, move, to_input
 from bench.training.magnet_batches import neighborhood
 from bench.training.network import build
 from bench.training.sampling import batch_positions, derive, positions_by_class
@@ -47,7 +47,7 @@ def test_other_losses_get_the_class_balanced_batches_of_seed_and_step(digits: Da
     positions = batch_positions(
         positions_by_class(digits.labels, train), seed=3, step=5, batch_size=24, samples_per_class=4
     )
-    expected = move(to_input(digits.pixels[positions]), derive(3, "augment", 5))
+    expected = move(to_input(channels_first(digits.pixels[positions])), derive(3, "augment", 5))
     classes = sorted(set(digits.labels[train].tolist()))
     labels = [classes.index(label) for label in digits.labels[positions].tolist()]
     assert torch.equal(images, expected)
@@ -73,7 +73,9 @@ def test_magnet_gets_training_images_with_labels_and_clusters(digits: Dataset) -
     for step in range(10):
         images, (labels, clusters) = batches.load(step)
         rows = neighborhood(batches.clusters, seed=0, step=step, batch_size=24, samples_per_class=4)
-        expected = move(to_input(digits.pixels[train[rows]]), derive(0, "augment", step))
+        expected = move(
+            to_input(channels_first(digits.pixels[train[rows]])), derive(0, "augment", step)
+        )
         assert torch.equal(images, expected)
         assert torch.equal(clusters // 2, labels)
         assert clusters[:4].unique().numel() == 1  # type: ignore[no-untyped-call]

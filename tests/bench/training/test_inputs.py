@@ -16,6 +16,7 @@ from bench.training.inputs import (
     RATIO,
     SHARE,
     affine_maps,
+    channels_first,
     cut_crops,
     draw_crops,
     draw_sizes,
@@ -42,7 +43,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DecodedPhoto
 @pytest.mark.parametrize("shape", [(5, 6, 7), (5, 6, 7, 3)])
 def test_input_is_channels_last_floats_in_0_to_1(shape: tuple[int, ...]) -> None:
     images = pictures(*shape).pixels
-    batch = to_input(images)
+    batch = to_input(channels_first(images))
     channels = 1 if len(shape) == 3 else 3
     assert batch.shape == (5, channels, 6, 7)
     assert batch.dtype == torch.float32
@@ -107,7 +108,7 @@ def test_augmentation_depends_on_seed_and_step_alone(
     others = [batch(1, 3), batch(2, 2)]
     assert all(torch.equal(first, other) == (augmentation == "none") for other in others)
     if augmentation == "none":
-        assert torch.equal(first, to_input(images.batch(positions)))
+        assert torch.equal(first, to_input(channels_first(images.batch(positions))))
 
 
 def test_random_crops_reach_every_position_and_are_mirrored_half_of_the_time() -> None:

@@ -11,10 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, StepLR
+from torch.utils.data import DataLoader
 
+from bench.datasets import load
 from bench.running.run import run
 from bench.spec import RunSpec
-from bench.training.loop import deterministic, make_optimizer, rate_factor, train_step
+from bench.training.batches import Batches
+from bench.training.inputs import to_input
+from bench.training.loop import Steps, deterministic, make_optimizer, rate_factor, train_step
 from proxy_core.losses import LOSSES
 from proxy_core.models.embedding_model import EmbeddingModel
 from tests.support.fabricated import make_spec
@@ -129,6 +133,18 @@ def test_a_frozen_parameter_is_not_trained() -> None:
     after = trained(spec_for("triplet", learning_rate=0.1), 3, model).state_dict()
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert changed == {"head.weight", "head.bias"}
+
+
+def test_batches_made_ahead_by_processes_are_those_of_their_steps() -> None:
+    """As a GPU gets them."""
+    digits, spec = load("digits", None, "class-disjoint"), spec_for(augmentation="none")
+    batches = Batches(spec, digits, nn.Identity())
+    made = DataLoader(Steps(batches, range(2, 12)), batch_size=None, num_workers=2)
+    for step, (images, targets) in enumerate(made, 2):
+        expected, expected_targets = batches.load(step)
+        assert images.dtype == torch.uint8
+        assert torch.equal(to_input(images), expected)
+        assert all(map(torch.equal, targets, expected_targets))
 
 
 def factors(**fields: Any) -> list[float]:
