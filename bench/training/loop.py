@@ -65,11 +65,12 @@ def make_optimizer(spec: RunSpec, model: EmbeddingModel, loss: nn.Module) -> Opt
     ]
     groups = [group | {"lr": group["base_lr"]} for group in groups if group["params"]]
     epsilon, momentum = spec.epsilon, spec.momentum
+    fused = True if next(model.parameters()).is_cuda else None  # one kernel instead of hundreds
     if spec.optimizer == "sgd":
-        return SGD(groups, momentum=momentum)
+        return SGD(groups, momentum=momentum, fused=fused)
     if spec.optimizer == "rmsprop":
         return RMSprop(groups, eps=epsilon, momentum=momentum)
-    return (AdamW if spec.optimizer == "adamw" else Adam)(groups, eps=epsilon)
+    return (AdamW if spec.optimizer == "adamw" else Adam)(groups, eps=epsilon, fused=fused)
 
 
 def rate_factor(spec: RunSpec, step: int) -> float:
