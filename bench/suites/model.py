@@ -1,7 +1,7 @@
 """The content of a suite file, its checks, and the runs that follow from it.
 
 The budget of a data set holds for every method. A method sets only its loss, the loss's
-hyper-parameters and learning rate, and the composition of its batches; these may differ by data set
+hyper-parameters, learning rates, and the composition of its batches; these may differ by data set
 (`on`), because they come from a search on the validation classes of that data set.
 
 A budget with weights adds rows that need no training, against which every loss is measured.
@@ -111,6 +111,8 @@ class Change(BaseModel):
     model_config = STRICT
 
     args: dict[str, LossArgument] = {}
+    learning_rate: float | None = Field(default=None, gt=0)
+    head_learning_rate: float | None = Field(default=None, ge=0)
     loss_learning_rate: float | None = Field(default=None, ge=0)
     samples_per_class: Samples | None = None
 
@@ -124,6 +126,8 @@ class Method(BaseModel):
 
     loss: Annotated[Name, one_of("loss", declared_losses)]
     args: dict[str, LossArgument] = Field(default={}, validate_default=True)
+    learning_rate: float | None = Field(default=None, gt=0)  # those of the budget, if not given
+    head_learning_rate: float | None = Field(default=None, ge=0)
     loss_learning_rate: float = Field(default=0.0, ge=0)
     samples_per_class: Samples = 4
     on: dict[DatasetName, Change] = {}
@@ -148,7 +152,8 @@ class Method(BaseModel):
 
     def settings(self, dataset: str) -> dict[str, Any]:
         """The fields of `RunSpec` that this method sets on a data set."""
-        common = self.model_dump(exclude={"on", "args"}) | {"loss_args": self.args}
+        own = self.model_dump(exclude={"on", "args"}, exclude_none=True)
+        common = own | {"loss_args": self.args}
         if dataset not in self.on:
             return common
         change = self.on[dataset]
