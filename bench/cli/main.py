@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from bench.cli.data import DataRoot, data
+from bench.cli.weights import weights
 from bench.datasets.files.work import cores
 from bench.store.disk import full_disk, is_full
 from bench.suggest import printable
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data, name="data")
+app.add_typer(weights, name="weights")
 
 SuiteName = Annotated[str, typer.Argument(help="A suite's name, or a path that ends in .toml.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
