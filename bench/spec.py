@@ -52,6 +52,11 @@ TIMM = "timm:"  # begins the name of a backbone of timm, which is checked once t
 NO_LOSS = "none"  # the loss of a run without training
 # Fields that name things and cannot change a number: not part of an id.
 NAMES = {"method", "weights"}
+# Fields that decide the network before its first step, and what it sees of a test image.
+NETWORK = (
+    *("backbone", "weights_sha256", "pooling", "layer_norm", "embedding_dim", "head_init"),
+    *("resize", "crop"),
+)
 # Fields that came after the first stored runs. While they keep their defaults they are left out of
 # ids and records, so that what was stored before keeps its id.
 ADDED = frozenset(

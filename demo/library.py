@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.reporting.groups import method_names
-from bench.spec import file_name
+from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
@@ -16,7 +16,8 @@ from bench.suggest import printable
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """Runs that were scored on the same test images, in order of method and seed."""
+    """Runs that were scored on the same test images, in order of method and seed; those without
+    training come last."""
 
     results: Path
     dataset: str
@@ -34,9 +35,14 @@ class Shelf:
 
     @cached_property
     def run_labels(self) -> dict[str, str]:
-        """Run name -> unique label: `Proxy-NCA, seed 0`."""
+        """Run name -> unique label: `Proxy-NCA, seed 0`; without training there is no seed."""
         methods = zip(self.runs, method_names(self.runs), strict=True)
-        return distinct({run.name: f"{name}, seed {run.spec['seed']}" for run, name in methods})
+        return distinct(
+            {
+                run.name: name if is_untrained(run) else f"{name}, seed {run.spec['seed']}"
+                for run, name in methods
+            }
+        )
 
     @cached_property
     def pictures(self) -> Thumbnails:
@@ -91,6 +97,11 @@ class Library:
         return distinct({shelf.key: shelf.title for shelf in self.shelves})
 
 
+def is_untrained(run: Run) -> bool:
+    """Whether the run scores a network as it starts."""
+    return bool(run.spec["loss"] == NO_LOSS)
+
+
 def distinct(labels: dict[str, str]) -> dict[str, str]:
     """Name -> label, in which labels that several names share carry the name."""
     shared = Counter(labels.values())
@@ -124,7 +135,9 @@ def open_library(results: Path, report: Progress | None = None) -> Library:
 def shelves(results: Path, runs: Sequence[Run]) -> tuple[Shelf, ...]:
     """Runs by data set and fingerprint of the split, in order of data set."""
     found: dict[tuple[str, str], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.spec["method"], run.spec["seed"], run.name)):
+    for run in sorted(
+        runs, key=lambda run: (is_untrained(run), run.spec["method"], run.spec["seed"], run.name)
+    ):
         key = run.spec["dataset"], run.record["split"]["fingerprint"]
         found.setdefault(key, []).append(run)
     return tuple(Shelf(results, *key, tuple(members)) for key, members in sorted(found.items()))

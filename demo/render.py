@@ -5,11 +5,11 @@ from html import escape
 from typing import Any
 
 from bench.metrics import describe, families, printed
-from bench.reporting.groups import comparable_frame
+from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
 from bench.reporting.tables import templates
 from bench.suggest import printable
-from demo.library import Shelf
+from demo.library import Shelf, is_untrained
 
 SMALL = 96  # pictures of fewer pixels a side are enlarged with hard edges
 
@@ -78,6 +78,7 @@ def run_table(shelf: Shelf) -> ScoreTable:
                     (printed(key, run.scores[key]) if key in run.scores else "–", False)
                     for key in keys
                 ),
+                trained=not is_untrained(run),
                 link=f"?ds={shelf.key}&run={run.name}" if run in shelf.browsable else "",
             )
             for run in shelf.runs
@@ -103,7 +104,8 @@ def render_curves(shelf: Shelf) -> str:
     if curves.empty:
         return messages
     with rc_context(rc_params()):
-        strokes = assign(dict(zip(table["method"], table["loss"], strict=True)))
+        methods = trained(table)
+        strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
         svg = svg_text(convergence_figure(curves, strokes))
     svg = inlined(svg, "curves", f"Convergence of {len(strokes)} methods on {shelf.title}")
     return (

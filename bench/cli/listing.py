@@ -45,17 +45,19 @@ def find_run(text: str, results: Path) -> Run:
 def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything else in `run.json`."""
     title = printable(run.name)
+    weights, steps = run.spec.get("weights_sha256"), run.spec["steps"]
+    before = "before training" if weights else "untrained network"
     scores = Table(
         "metric",
         "test",
-        "untrained network",
+        *([before] if steps else []),  # without a step it is the same network
         title=title,
         caption=run.problem and printable(run.problem),
     )
     for metric in ordered(run.scores):
-        before = run.record["untrained"].get(metric)
-        shown = "" if before is None else f"{before:.4g}"
-        scores.add_row(printable(describe(metric).heading), f"{run.scores[metric]:.4g}", shown)
+        start = run.record["untrained"].get(metric)
+        shown = [f"{start:.4g}" if start is not None else ""] if steps else []
+        scores.add_row(printable(describe(metric).heading), f"{run.scores[metric]:.4g}", *shown)
     curve = Table("step", "seconds", "loss", "R@1", "MAP@R", title="validation classes")
     for point in run.curve:
         loss = "" if point["loss"] is None else f"{point['loss']:.4f}"

@@ -4,7 +4,9 @@ Definitions, which the report repeats. *Final score* of a run: mean of its last 
 *Cost to reach a score*: steps, images or seconds at the first crossing, interpolated linearly
 between validations; there is none if the score is never reached. *95 % of the own plateau*:
 untrained score + 0.95 x (final score - untrained score), so that a network that starts well gets no
-credit for what it had before training.
+credit for what it had before training. A run that ended early, because validation had stopped
+improving, has no points after its end: its final score is that of its last three validations, and a
+score that it has not reached by then counts as not reached.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ import numpy as np
 
 from bench.reporting.stats import Interval, mean_interval
 from bench.results import curves
+from bench.spec import NO_LOSS
 from bench.store.runs import Run
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ class Speed:
 def read_curves(
     runs: Sequence[Run], methods: Mapping[str, str]
 ) -> tuple["pd.DataFrame", list[str]]:
-    """`bench.results.curves` of the runs that have one, and what was wrong with the others.
+    """`bench.results.curves` of the runs with a loss, and what was wrong with those left out.
 
     methods: run name -> unique name of its method. The frame is in order of method and seed.
     """
@@ -69,6 +72,8 @@ def read_curves(
 
     found, problems = [pd.DataFrame(columns=["dataset", "split", "method", "seed"])], []
     for run in runs:
+        if run.spec["loss"] == NO_LOSS:
+            continue
         try:
             found.append(read_curve(run).assign(method=methods[run.name]))
         except ValueError as error:
@@ -85,9 +90,10 @@ def read_curve(run: Run) -> "pd.DataFrame":
     """
     curve = curves([run]).astype(dict.fromkeys((*AXES, *SCORES), np.float64))
     if len(curve) <= LAST:
+        early = curve["step"].iloc[-1] < run.spec["steps"]
         raise ValueError(
             f"{run.files.curve} has {len(curve)} validations, convergence needs at least "
-            f"{LAST + 1}; lower `evaluate_every`"
+            f"{LAST + 1}; {'raise `patience`' if early else 'lower `evaluate_every`'}"
         )
     return curve
 
@@ -169,8 +175,8 @@ def reach(
 def on_common_costs(curves: "pd.DataFrame", axis: str) -> "pd.DataFrame":
     """Curves with one set of costs per method, so that its runs can be averaged point by point.
 
-    Where the costs of a method's runs differ (seconds), each run is interpolated linearly to a grid
-    that ends where the first run ends: every point is then a mean over all runs.
+    They end where the method's first run ends, so that every point is a mean over all of its runs.
+    Where the costs differ before that (seconds), each run is interpolated linearly to a grid.
     Returns: columns `method`, `run`, `axis` and the validation scores.
     """
     import pandas as pd
@@ -179,8 +185,9 @@ def on_common_costs(curves: "pd.DataFrame", axis: str) -> "pd.DataFrame":
     for _, members in curves.groupby("method"):
         runs = [run for _, run in members.groupby("run", sort=False)]
         costs = [run[axis].to_numpy() for run in runs]
-        if all(np.array_equal(other, costs[0]) for other in costs):
-            parts.append(members[["method", "run", axis, *SCORES]])
+        shortest = min(costs, key=len)
+        if all(np.array_equal(cost[: len(shortest)], shortest) for cost in costs):
+            parts += [run[["method", "run", axis, *SCORES]].head(len(shortest)) for run in runs]
             continue
         grid = np.linspace(0, min(float(cost[-1]) for cost in costs), GRID)
         for run, cost in zip(runs, costs, strict=True):

@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from bench.reporting.convergence import Speed
-from bench.reporting.stats import Interval, PairedDifference, paired_difference
+from bench.reporting.rows import points
+from bench.reporting.stats import PairedDifference, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,12 @@ def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
 
 
 def sentences(members: "pd.DataFrame", speeds: Sequence[Speed]) -> list[str]:
-    """Best mean R@1, which paired differences support it, who converges first, and cautions."""
+    """Best mean R@1, which paired differences support it, who converges first, and cautions.
+
+    `members` are the runs with a loss of one data set and split.
+    """
+    if members.empty:
+        return ["Nothing was trained: these are the scores of networks as they start."]
     means = by_recall(members)
     best = list(means.index[means == means.max()])
     lead = [item for item in compare(members) if [item.first] == best]
@@ -115,8 +121,10 @@ def untrained_sentences(members: "pd.DataFrame") -> list[str]:
     who = " and ".join(worse.index) if len(worse) < 4 else f"{len(worse)} of {methods} methods"
     who = "No method" if len(worse) == methods else who
     verb = "ends above" if len(worse) == methods else "did not end above"
+    pretrained = "weights_sha256" in members and members["weights_sha256"].notna().all()
+    before = "pretrained network before training" if pretrained else "untrained network"
     return [
-        f"{who} {verb} the untrained network (R@1 {start}): on these classes training did not "
+        f"{who} {verb} the {before} (R@1 {start}): on these classes training did not "
         "help retrieval of unseen ones."
     ]
 
@@ -128,12 +136,6 @@ def listed(items: Sequence[Comparison]) -> str:
     return " and ".join(
         f"{item.second} ({points(item.differences['recall@1'].interval)} points)" for item in items
     )
-
-
-def points(interval: Interval) -> str:
-    """A difference in percentage points: `2.1 ± 0.5`."""
-    half = "" if interval.half is None else f" ± {100 * interval.half:.1f}"
-    return f"{100 * interval.mean:.1f}{half}".replace("-", "−")
 
 
 def speed_sentences(speeds: Sequence[Speed]) -> list[str]:

@@ -1,21 +1,32 @@
 """Which runs may be averaged, and under which name: those that differ in nothing but the seed."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
-from bench.spec import NAMES, id_of
+from bench.spec import ADDED, NAMES, NO_LOSS, Budget, id_of
 from bench.store.runs import Run
 from bench.suggest import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SHA256 = re.compile("[0-9a-f]{64}")
+# Field -> value of the specifications that leave it out.
+UNSET = {name: field.default for name, field in Budget.model_fields.items() if name in ADDED}
+
+
+def trained(members: "pd.DataFrame") -> "pd.DataFrame":
+    """The runs with a loss; the others score a network as it starts."""
+    return members[members["loss"] != NO_LOSS]
+
 
 def comparable_frame(runs: Sequence[Run]) -> "pd.DataFrame":
-    """`bench.results.frame` in order of data set, split, method and seed.
+    """`bench.results.frame` in order of data set, split, method and seed, with the
+    defaults that specifications leave out.
 
     Within a data set and split, one `method` is one specification: two specifications under one
     name become "Proxy-NCA (scale 12)" and "Proxy-NCA (scale 32)", as `method_names` has it.
@@ -29,6 +40,10 @@ def comparable_frame(runs: Sequence[Run]) -> "pd.DataFrame":
         check_comparable(members)
         check_seeds(members)
     table = frame([run for members in tables.values() for run in members])
+    for field, default in UNSET.items():
+        table[field] = (
+            table[field].where(table[field].notna(), default) if field in table else default
+        )
     table["method"] = [name for members in tables.values() for name in method_names(members)]
     return table.sort_values(["dataset", "split", "method", "seed"], ignore_index=True)
 
@@ -94,8 +109,9 @@ def variant_names(method: str, runs: Sequence[Run]) -> list[str]:
     """One name for a run of each specification; hyper-parameters come before other fields."""
     if len(runs) == 1:
         return [method]
-    fields = [{**run.spec["loss_args"], **run.spec} for run in runs]
-    keys = sorted(dict.fromkeys(chain(*fields)), key=lambda key: key in runs[0].spec)
+    fields = [{**UNSET, **run.spec["loss_args"], **run.spec} for run in runs]
+    common = {*UNSET, *runs[0].spec}
+    keys = sorted(dict.fromkeys(chain(*fields)), key=lambda key: key in common)
     differing = [
         key
         for key in keys
@@ -110,10 +126,12 @@ def variant_names(method: str, runs: Sequence[Run]) -> list[str]:
 
 
 def show(value: object) -> str:
-    """A field's value for readers: `12`, `on`, `not set`; a frame's NaN is not set."""
+    """A field's value for readers: `12`, `on`, `not set`; a frame's NaN is not set, and of a
+    digest the first 12 digits are enough."""
     if value is None or value != value:
         return "not set"
     value = value.item() if hasattr(value, "item") else value  # a scalar of numpy
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    text = f"{value:g}" if isinstance(value, int | float) else str(value)
+    return text[:12] if SHA256.fullmatch(text) else text

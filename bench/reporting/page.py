@@ -9,9 +9,18 @@ from bench.metrics import definitions, describe
 from bench.reporting import figures, provenance
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
-from bench.reporting.findings import COMPARED, FEW, compare, points, sentences
-from bench.reporting.groups import comparable_frame
-from bench.reporting.rows import PLUS_MINUS, Row, mean_text, score_tables, summarise
+from bench.reporting.findings import COMPARED, FEW, compare, sentences
+from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.rows import (
+    GAIN,
+    GAIN_NOTE,
+    PLUS_MINUS,
+    Row,
+    mean_text,
+    points,
+    score_tables,
+    summarise,
+)
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
@@ -70,7 +79,8 @@ def make_sections(
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
 
-    strokes = assign(dict(zip(table["method"], table["loss"], strict=True)))
+    methods = trained(table)
+    strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
     curves, problems = read_curves(runs, dict(zip(table["run"], table["method"], strict=True)))
     sections = []
     with matplotlib.rc_context(rc_params()):
@@ -82,7 +92,7 @@ def make_sections(
             )
             section["figures"] = [
                 save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
-                for name, figure, title, explanation in draw(members, own, runs, strokes)
+                for name, figure, title, explanation in draw(trained(members), own, runs, strokes)
                 if figure is not None
             ]
             sections.append(section)
@@ -95,13 +105,16 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame") -> dict[str, A
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
     found = [speed for metric in SCORES for speed in speeds(curves, metric)]
-    pairs = compare(members)
+    methods = trained(members)
+    pairs = compare(methods)
     few = len(pairs) <= MOST_PAIRS
     budget, unequal = provenance.budget(members)
     return {
         "name": figures.origin(members),
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
-        "sentences": sentences(members, found),
+        "sentences": sentences(methods, found),
+        "regime": provenance.regime_sentence(members),
+        "early": provenance.early_sentence(members),
         "split": provenance.split_sentence(members),
         "machine": provenance.machine_sentence(members),
         "budget": budget,
@@ -119,7 +132,10 @@ def draw(
     runs: Sequence[Run],
     strokes: Mapping[str, Stroke],
 ) -> list[tuple[str, "Figure | None", str, str]]:
-    """Name, figure, title and explanation of the figures of one data set and split."""
+    """Name, figure, title and explanation of the figures of one data set and split, of which
+    `members` are the runs with a loss."""
+    if members.empty:
+        return []
     origin = figures.origin(members)
     return [
         (
@@ -181,7 +197,10 @@ def render(
             few=FEW,
             axes=AXES,
             plus_minus=PLUS_MINUS,
+            gain=GAIN,
+            gain_note=GAIN_NOTE,
             definitions=definitions(map(str, table)),
+            pretrained=bool(table["weights_sha256"].notna().any()),
             environments=environments,
             run_headings=provenance.RUN_HEADINGS,
             runs=provenance.run_lines(table, numbers),

@@ -5,8 +5,8 @@
 
 from typing import TYPE_CHECKING
 
-from bench.reporting.groups import show
-from bench.spec import Budget
+from bench.reporting.groups import UNSET, show, trained
+from bench.spec import NETWORK, Budget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +25,15 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
     """(field, value) of what the data set fixes, and the fields in which methods differ.
 
     Where methods differ the value names them: `600 (A, B); 300 (C)`. Fields that no method sets
-    are left out.
+    are left out, and those that came later while they keep their defaults. Where nothing was
+    trained, the fields that all rows share are those of the network and its images.
     """
-    first = members.drop_duplicates("method").set_index("method")
+    methods = trained(members)
+    shared = [field for field in NETWORK if field not in ("embedding_dim", "head_init")]
+    fields = ["weights", *shared] if methods.empty else list(Budget.model_fields)
+    first = (members if methods.empty else methods).drop_duplicates("method").set_index("method")
     lines, unequal = [], []
-    for field, column in first.reindex(columns=list(Budget.model_fields)).items():
+    for field, column in first.reindex(columns=fields).items():
         values = column.map(show)
         groups = {value: list(first.index[values == value]) for value in dict.fromkeys(values)}
         words = str(field).replace("_", " ")
@@ -38,7 +42,8 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
             shown = "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
         else:
             shown = next(iter(groups))
-        if field != "split" and shown != show(None):
+        unset = {show(None), *([show(UNSET[field])] if field in UNSET else [])}
+        if field != "split" and shown not in unset:
             lines.append((words, shown))
     return lines, unequal
 
@@ -46,7 +51,7 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
 def method_lines(members: "pd.DataFrame") -> list[tuple[str, ...]]:
     """Per method: its name, loss, hyper-parameters, learning rate, images per class and seeds."""
     lines: list[tuple[str, ...]] = []
-    for method, runs in members.groupby("method"):
+    for method, runs in trained(members).groupby("method"):
         spec = runs.iloc[0]
         arguments = spec.filter(like="loss_args.").dropna().sort_index()
         names = arguments.index.str.removeprefix("loss_args.")
@@ -62,6 +67,50 @@ def method_lines(members: "pd.DataFrame") -> list[tuple[str, ...]]:
             )
         )
     return lines
+
+
+def regime_sentence(members: "pd.DataFrame") -> str:
+    """Which regime the numbers belong to, with backbone and weights."""
+    methods = trained(members)
+    found: dict[str, list[str]] = {}
+    for _, run in (members if methods.empty else methods).drop_duplicates("method").iterrows():
+        found.setdefault(regime(run, frozen=methods.empty), []).append(str(run["method"]))
+    if len(found) == 1:
+        return f"Regime: {next(iter(found))}."
+    named = [f"{words} ({', '.join(names)})" for words, names in found.items()]
+    return f"Regimes, which must not be compared: {'; '.join(named)}."
+
+
+def regime(run: "pd.Series", *, frozen: bool) -> str:
+    """The regime of one run in words; frozen: whether none of its network was trained."""
+    if not isinstance(run["weights_sha256"], str):
+        return f"from scratch, {run['backbone']} with random weights"
+    source = "a file" if run["weights"] != "pretrained" else "pretrained"
+    weights = f"{run['backbone']} with weights {show(run['weights_sha256'])} ({source})"
+    if frozen:
+        return f"frozen, {weights}; nothing was trained"
+    if run["frozen"] == "backbone":
+        return f"frozen, {weights}; only the head was trained"
+    return f"fine-tuned, {weights}"
+
+
+def early_sentence(members: "pd.DataFrame") -> str:
+    """Which methods have runs that ended before their last step, and at which step; or nothing."""
+    methods = trained(members)
+    steps = methods["cost.images"] / methods["batch_size"]
+    early = methods.assign(end=steps)[steps < methods["steps"]]
+    named = [
+        f"{method} ({len(runs)} of {sum(methods['method'] == method)} runs, after "
+        f"{', '.join(f'{step:.0f}' for step in sorted(runs['end']))} steps)"
+        for method, runs in early.groupby("method")
+    ]
+    return (
+        f"Ended early, because validation had stopped improving: {', '.join(named)}. Such a run's "
+        "final score is that of its last three validations, and a score that it had not reached by "
+        "then counts as not reached; a method's line ends where its first run ends."
+        if named
+        else ""
+    )
 
 
 def split_sentence(members: "pd.DataFrame") -> str:

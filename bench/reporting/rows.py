@@ -1,19 +1,20 @@
 """Score tables: one row per method with means over seeds, as data and as cells of text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bench.metrics import describe, families, ordered, printed
-from bench.reporting.groups import comparable_frame
+from bench.reporting.groups import comparable_frame, show, trained
 from bench.reporting.stats import Interval, mean_interval
+from bench.spec import NETWORK, NO_LOSS
 from bench.store.runs import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNTRAINED = "Untrained network"
+UNTRAINED, UNTRAINED_HEAD = "Untrained network", "Untrained head"  # the latter of given weights
 REQUIRED = "Retrieval"  # family whose scores all seeds of a method must have
 PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
@@ -21,13 +22,19 @@ PLUS_MINUS = (
 )
 BOLD = "Bold: best mean of the trained methods, which need not be significant."
 NOTE = f"Percent; {PLUS_MINUS}. {BOLD}"
+GAIN = "Gain over the pretrained features"
+GAIN_NOTE = (
+    "Gain: MAP@R minus that of the pretrained features of equal dimension (their principal "
+    "components, where the network has a head), in percentage points."
+)
 
 
 @dataclass(frozen=True)
 class Row:
     """Scores of one method over seeds: key -> Interval, for the scores that every seed has.
 
-    `loss` is the loss's name, or None for the network before training.
+    `loss` is the loss's name, or None for a network before training. `gain` is the difference in
+    MAP@R to the pretrained features of equal dimension, None where they were not scored.
     """
 
     dataset: str
@@ -36,13 +43,14 @@ class Row:
     loss: str | None
     seeds: tuple[int, ...]
     scores: dict[str, Interval]
+    gain: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Line:
     """One line of a table for readers: (text, whether it is the best) per column.
 
-    `trained` is False for the network before training; `link` is the address of one run.
+    `trained` is False for a network before training; `link` is the address of one run.
     """
 
     name: str
@@ -64,7 +72,8 @@ class ScoreTable:
 
 
 def summarise(runs: Sequence[Run]) -> list[Row]:
-    """Rows by data set and split: the methods in order of name, then the untrained network.
+    """Rows by data set and split: the methods in order of name, then what needs no training:
+    pretrained features, their principal components, and the start of the methods.
 
     Raises: ValueError naming two runs that must not be averaged or compared, or a run without a
     retrieval score that another seed of its method has.
@@ -72,10 +81,15 @@ def summarise(runs: Sequence[Run]) -> list[Row]:
     keys = ordered(key for run in runs for key in run.scores)
     rows: list[Row] = []
     for _, members in comparable_frame(runs).groupby(["dataset", "split"]):
-        for method, seeds in members.groupby("method"):
+        features = members[members["loss"] == NO_LOSS].sort_values("embedding_dim", kind="stable")
+        scores = feature_scores(features)
+        for method, seeds in trained(members).groupby("method"):
             check_complete(seeds, keys)
-            rows.append(make_row(seeds, str(method), str(seeds["loss"].iloc[0]), keys))
-        rows += untrained_rows(members, keys)
+            loss, reference = str(seeds["loss"].iloc[0]), reference_of(seeds, scores)
+            rows.append(make_row(seeds, str(method), loss, keys, reference))
+        for method, same in features.groupby("method", sort=False):
+            rows.append(make_row(same, str(method), None, keys))
+        rows += untrained_rows(trained(members), keys, scores)
     return rows
 
 
@@ -90,26 +104,78 @@ def check_complete(runs: "pd.DataFrame", keys: Sequence[str]) -> None:
             )
 
 
-def untrained_rows(members: "pd.DataFrame", keys: Sequence[str]) -> list[Row]:
-    """One row per network of a data set and split (nearly always one).
+def networks(runs: "pd.DataFrame") -> list[str]:
+    """What decides the network of each run before training, as one text."""
+    fields = runs.reindex(columns=list(NETWORK)).map(show)
+    return [", ".join(values) for values in fields.itertuples(index=False)]
+
+
+def feature_scores(features: "pd.DataFrame") -> dict[str, float]:
+    """Network -> MAP@R of runs without training."""
+    if "map@r" not in features:
+        return {}
+    scores = features.assign(network=networks(features)).groupby("network")["map@r"].mean()
+    return dict(scores.dropna())
+
+
+def reference_of(runs: "pd.DataFrame", features: Mapping[str, float]) -> float | None:
+    """MAP@R of the pretrained features with the dimension of these runs, which share a network:
+    their principal components where it has a head, whatever that starts at."""
+    has_head = bool(runs["embedding_dim"].iloc[0])
+    with_pca = runs.head(1).assign(head_init="pca") if has_head else runs
+    return features.get(networks(with_pca)[0])
+
+
+def untrained_rows(
+    members: "pd.DataFrame", keys: Sequence[str], features: Mapping[str, float]
+) -> list[Row]:
+    """One row per network of a data set and split (nearly always one), except those that start at
+    `features`, which have a row already.
 
     Runs of one seed start from the same weights, so they count once: they are averaged within the
     seed before the interval is taken over seeds.
     """
     before = {f"untrained.{key}": key for key in keys if f"untrained.{key}" in members}
     stored = members[members[list(before)].notna().any(axis=1)].drop(columns=list(keys))
-    networks = stored.rename(columns=before).groupby(["backbone", "embedding_dim"])
+    stored = stored.assign(network=networks(stored)).rename(columns=before)
+    shown = stored[~stored["network"].isin(features)].sort_values(
+        ["backbone", "embedding_dim"], kind="stable"
+    )
+    names = untrained_names(shown)
     rows = []
-    for (backbone, size), runs in networks:
-        name = "" if len(networks) == 1 else f" ({backbone}, {size} dimensions)"
+    for network, runs in shown.groupby("network", sort=False):
         complete = [key for key in before.values() if runs[key].notna().all()]
         means = runs.groupby(["seed", "dataset", "split"])[complete].mean().reset_index()
-        rows.append(make_row(means, UNTRAINED + name, None, complete))
+        reference = reference_of(runs, features)
+        rows.append(make_row(means, names[str(network)], None, complete, reference))
     return rows
 
 
-def make_row(runs: "pd.DataFrame", method: str, loss: str | None, keys: Sequence[str]) -> Row:
-    """The row of one method; `runs` has one line per seed."""
+def untrained_names(runs: "pd.DataFrame") -> dict[str, str]:
+    """Network -> name of its row, with what differs if there are several."""
+    found = runs.drop_duplicates("network")
+    others = found.reindex(columns=list(NETWORK)).drop(columns=["backbone", "embedding_dim"])
+    varying = [field for field in others if others[field].nunique(dropna=False) > 1]
+    names = {}
+    for _, run in found.iterrows():
+        has_weights = isinstance(run["weights_sha256"], str)
+        name = UNTRAINED_HEAD if has_weights and run["embedding_dim"] else UNTRAINED
+        parts = [f"{run['backbone']}, {run['embedding_dim']} dimensions"]
+        parts += [f"{field.replace('_', ' ')} {show(run[field])}" for field in map(str, varying)]
+        names[run["network"]] = name if len(found) == 1 else f"{name} ({', '.join(parts)})"
+    return names
+
+
+def make_row(
+    runs: "pd.DataFrame",
+    method: str,
+    loss: str | None,
+    keys: Sequence[str],
+    reference: float | None = None,
+) -> Row:
+    """The row of one method; `runs` has one line per seed, `reference` is the MAP@R that its gain
+    is measured against."""
+    gains = [] if reference is None or "map@r" not in runs else list(runs["map@r"] - reference)
     return Row(
         str(runs["dataset"].iloc[0]),
         str(runs["split"].iloc[0]),
@@ -117,6 +183,7 @@ def make_row(runs: "pd.DataFrame", method: str, loss: str | None, keys: Sequence
         loss,
         tuple(int(seed) for seed in runs["seed"]),
         {key: mean_interval(list(runs[key])) for key in keys if runs[key].notna().all()},
+        mean_interval(gains) if gains else None,
     )
 
 
@@ -133,17 +200,19 @@ def score_tables(rows: Sequence[Row]) -> list[ScoreTable]:
 def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> ScoreTable:
     """One family of scores of the rows of one data set and split."""
     best = {key: best_mean(rows, key) for key in keys}
+    gains = "map@r" in keys and any(row.gain for row in rows)
     return ScoreTable(
         rows[0].dataset,
         rows[0].split,
         family,
-        NOTE,
-        ("Method", *(describe(key).heading for key in keys), "n"),
+        f"{NOTE} {GAIN_NOTE}" if gains else NOTE,
+        ("Method", *(describe(key).heading for key in keys), *([GAIN] if gains else []), "n"),
         tuple(
             Line(
                 row.method,
                 (
                     *(mean_cell(row, key, best[key]) for key in keys),
+                    *([(points(row.gain) if row.gain else "–", False)] if gains else []),
                     (str(len(row.seeds)), False),
                 ),
                 trained=row.loss is not None,
@@ -174,3 +243,9 @@ def mean_text(interval: Interval, key: str) -> str:
     """`74.1 ± 0.5`; no ± for one seed."""
     half = "" if interval.half is None else f" ± {printed(key, interval.half)}"
     return printed(key, interval.mean) + half
+
+
+def points(interval: Interval) -> str:
+    """A difference in percentage points: `2.1 ± 0.5`."""
+    half = "" if interval.half is None else f" ± {100 * interval.half:.1f}"
+    return f"{100 * interval.mean:.1f}{half}".replace("-", "−")

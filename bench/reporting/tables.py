@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.metrics import METRICS, ordered
-from bench.reporting.rows import NOTE, Row, ScoreTable, score_tables
+from bench.metrics import METRICS, describe, ordered
+from bench.reporting.rows import GAIN, NOTE, Row, ScoreTable, score_tables
 from bench.suggest import printable
 
 if TYPE_CHECKING:
@@ -47,17 +48,19 @@ def markdown(rows: Sequence[Row], *, every: bool = True) -> str:
     tables = score_tables(rows)
     first = {(table.dataset, table.split): table for table in reversed(tables)}
     shown = tables if every else [table for table in tables if table in first.values()]
-    return templates().get_template("tables.md").render(tables=shown, first=first, note=NOTE)
+    return templates().get_template("tables.md").render(tables=shown, first=first, note=note(shown))
 
 
 def csv(rows: Sequence[Row]) -> str:
     """All scores as stored (fractions 0..1) with six significant digits; an empty cell is no value.
 
-    There are columns for every score of `METRICS`, also for those that no row has.
+    There are columns for every score of `METRICS`, also for those that no row has, and for the gain
+    over the pretrained features where a row has one.
     """
     import pandas as pd
 
     keys = ordered([*METRICS, *(key for row in rows for key in row.scores)])
+    gains = any(row.gain for row in rows)
     records = [
         {
             "dataset": as_text(row.dataset),
@@ -72,6 +75,14 @@ def csv(rows: Sequence[Row]) -> str:
             for key in keys
             for name, field in (("mean", "mean"), ("half_width", "half"))
         }
+        | (
+            {
+                "gain_map@r_mean": row.gain and row.gain.mean,
+                "gain_map@r_half_width": row.gain and row.gain.half,
+            }
+            if gains
+            else {}
+        )
         for row in rows
     ]
     return pd.DataFrame(records).to_csv(index=False, float_format="%.6g", lineterminator="\n")
@@ -86,10 +97,33 @@ def console(rows: Sequence[Row]) -> list["Table"]:
     """The rich tables of each data set, fit for 80 columns; the last one explains the numbers."""
     from rich.text import Text
 
-    shown = [console_table(table) for table in score_tables(rows)]
+    tables = score_tables(rows)
+    shown = [console_table(part) for table in tables for part in narrow(table)]
     for last in shown[-1:]:
-        last.caption = Text(NOTE)
+        last.caption = Text(note(tables))
     return shown
+
+
+def narrow(table: ScoreTable) -> list[ScoreTable]:
+    """The table, of which the gain becomes a table of its own, as it would not fit."""
+    if GAIN not in table.headings:
+        return [table]
+    first, last = table.headings[0], table.headings[-1]
+    others = [heading for heading in table.headings if heading != GAIN]
+    gain = replace(table, title=GAIN)
+    return [pick(table, others), pick(gain, [first, describe("map@r").heading, GAIN, last])]
+
+
+def pick(table: ScoreTable, headings: Sequence[str]) -> ScoreTable:
+    """The table with some of its columns; the first is that of the names."""
+    columns = [table.headings.index(heading) - 1 for heading in headings[1:]]
+    lines = (replace(line, cells=tuple(line.cells[n] for n in columns)) for line in table.lines)
+    return replace(table, headings=tuple(headings), lines=tuple(lines))
+
+
+def note(tables: Sequence[ScoreTable]) -> str:
+    """The longest of their notes, which explains every one of them."""
+    return max((table.note for table in tables), key=len, default=NOTE)
 
 
 def console_table(table: ScoreTable) -> "Table":

@@ -14,7 +14,7 @@ from bench.store.thumbnails import encode
 from demo.library import Library, open_library
 from demo.render import Picture, render, render_curves, render_scores
 from demo.retrieved import Neighbor
-from tests.support.fabricated import METHODS, write_results
+from tests.support.fabricated import METHODS, write_pretrained, write_results
 
 EVIL = "<b>\"x\"</b> & `y` ${z} 'q' </button><script>alert(1)</script>"
 RIGHT = Neighbor(1, 7, EVIL, 0.91234, True, True)
@@ -150,3 +150,19 @@ def test_curves_name_every_method_and_follow_the_page_colours(library: Library) 
         assert method in html
     assert "currentColor" in html
     assert 'role="img"' in html
+
+
+def test_runs_without_training_come_last_without_seed_bold_or_curve(tmp_path: Path) -> None:
+    (shelf,) = open_library(write_pretrained(tmp_path)).shelves
+    labels = list(shelf.run_labels.values())
+    assert labels[-2:] == ["Pretrained features", "Pretrained features, PCA to 16"]
+    assert labels[-3] == "Triplet, semi-hard, seed 1"
+    scores = render_scores(shelf)
+    assert "Gain over the pretrained features" in scores
+    untrained = scores.split('<tr class="untrained">')[1:]
+    names = [re.sub("<[^>]*>", "", line.split("</th>")[0]).strip() for line in untrained]
+    assert names[-2:] == labels[-2:]
+    assert "Untrained head" in names
+    curves = render_curves(shelf)
+    assert "Convergence of 3 methods" in curves
+    assert "problem" not in curves

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,50 @@ def make_spec(dataset: str, method: str, seed: int) -> RunSpec:
         learning_rate=1e-3,
         weight_decay=1e-4,
     )
+
+
+PRETRAINED: dict[str, Any] = {
+    "backbone": "efficientnet_lite0",
+    "weights": "pretrained",
+    "weights_sha256": "5" * 64,
+    "frozen": "norm",
+}
+
+
+def make_features(dataset: str, dimensions: int = 0, **fields: Any) -> RunSpec:
+    """A run without training: the pretrained features, or their principal components."""
+    head = {"method": "Pretrained features"}
+    if dimensions:
+        head = {"method": f"Pretrained features, PCA to {dimensions}", "head_init": "pca"}
+    return RunSpec(
+        dataset=dataset,
+        loss="none",
+        loss_args={},
+        loss_learning_rate=0.0,
+        samples_per_class=1,
+        seed=0,
+        embedding_dim=dimensions,
+        batch_size=2,
+        steps=0,
+        evaluate_every=1,
+        learning_rate=1.0,
+        weight_decay=0.0,
+        augmentation="none",
+        **{**PRETRAINED, **head, **fields},
+    )
+
+
+def write_pretrained(results: Path, dataset: str = "digits", **fields: Any) -> Path:
+    """Three fine-tuned methods and two seeds, whose rows without training score best."""
+    write_pictures(results, dataset)
+    for rank, method in enumerate(METHODS):
+        for seed in range(2):
+            changes = {**PRETRAINED, **fields}
+            spec = make_spec(dataset, method, seed).model_copy(update=changes)
+            write_run(results, spec, gain=0.1 * rank)
+    for size in (0, 16):
+        write_run(results, make_features(dataset, size), gain=2.0)
+    return results
 
 
 def make_pictures() -> Thumbnails:

@@ -18,6 +18,7 @@ from bench.reporting.convergence import (
     speeds,
 )
 from bench.reporting.findings import compare, sentences
+from bench.reporting.provenance import early_sentence
 from bench.reporting.stats import mean_interval
 from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
@@ -138,8 +139,11 @@ def make_stored(folder: Path, lines: int) -> Run:
 def test_short_and_changed_curves_are_refused_by_name(tmp_path: Path) -> None:
     run = make_stored(tmp_path, 9)
     assert read_curve(run)["step"].tolist() == [0, 20, 40, 60, 80, 100]
-    with pytest.raises(ValueError, match=r"curve.jsonl has 3 validations, .* at least 4"):
-        read_curve(make_stored(tmp_path, 3))
+    short = make_record(
+        make_spec("digits", "Proxy-NCA", 0).model_copy(update={"steps": 40}), {}, 48
+    )
+    with pytest.raises(ValueError, match=r"curve.jsonl has 3 validations, .*; lower `evaluate"):
+        read_curve(Run(tmp_path, {**short, "files": make_stored(tmp_path, 3).record["files"]}))
     (tmp_path / "curve.jsonl").write_text(json.dumps({"step": 1}) + "\n")
     with pytest.raises(ValueError, match=r"curve.jsonl was changed after the run"):
         read_curve(Run(tmp_path, run.record))
@@ -216,3 +220,40 @@ def test_sentences_report_when_training_did_not_help(after: list[float], words: 
     text = " ".join(sentences(make_members(recalls, dict.fromkeys(names, 0.7)), []))
     assert words in text
     assert ("untrained" in text) == bool(words)
+
+
+def test_seeds_that_ended_early_are_cut_at_the_first_end_without_interpolation() -> None:
+    scores = [[0.1, 0.4, 0.5, 0.7, 0.6], [0.1, 0.2, 0.3, 0.2], [0.1, 0.3, 0.7, 0.6, 0.5]]
+    means = on_common_costs(make_curves({"A": scores}), "step").groupby("step")["recall@1"].mean()
+    assert means.index.tolist() == [0, 10, 20, 30]
+    assert means.tolist() == pytest.approx([0.1, 0.3, 0.5, 0.5])
+
+
+def test_what_a_run_that_ended_early_had_not_reached_counts_as_not_reached() -> None:
+    curves = make_curves(
+        {"Early": [[0.1, 0.2, 0.2, 0.2], [0.1, 0.6, 0.9, 0.9, 0.9]], "Slow": [[0.1, *[0.5] * 5]]},
+        triplet="Slow",
+    )
+    speed = speeds(curves, "recall@1")[0]
+    assert speed.final.mean == pytest.approx((0.2 + 0.9) / 2)
+    shared = speed.shared["step"]
+    assert (shared.mean, shared.reached, shared.n) == (None, 1, 2)
+
+
+def test_a_curve_that_ended_too_early_names_the_patience(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has 3 validations, .* at least 4; raise `patience`"):
+        read_curve(make_stored(tmp_path, 3))
+
+
+def test_the_page_names_the_runs_that_ended_early() -> None:
+    images = {"A": [3200, 1280, 1920], "B": [3200] * 3}
+    members = pd.DataFrame(
+        [
+            {"method": method, "loss": "x", "steps": 100, "batch_size": 32, "cost.images": count}
+            for method, counts in images.items()
+            for count in counts
+        ]
+    )
+    text = early_sentence(members)
+    assert "had stopped improving: A (2 of 3 runs, after 40, 60 steps). Such" in text
+    assert early_sentence(members[members["method"] == "B"]) == ""
