@@ -47,7 +47,7 @@ def in_memory(spec: Any, score: float) -> Run:
 
 
 def gains(rows: list[Row]) -> dict[str, float | None]:
-    return {row.method: row.gain and pytest.approx(row.gain.mean) for row in rows}
+    return {row.method: round(row.gain.mean, 12) if row.gain else None for row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_they_do_not_count_in_the_start_of_the_methods(runs: list[Run]) -> None:
 
 
 def own(run: Run, seed: int) -> bool:
-    return run.spec["loss"] != "none" and run.spec["seed"] == seed
+    return bool(run.spec["loss"] != "none" and run.spec["seed"] == seed)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,10 @@ def test_the_gain_is_over_the_features_of_equal_dimension() -> None:
     rows = summarise(runs)
     expected = mean_interval([0.35 - 0.25, 0.39 - 0.25])
     assert rows[0].gain is not None
-    assert (rows[0].gain.mean, rows[0].gain.n) == (pytest.approx(expected.mean), 2)
+    assert rows[0].gain.n == 2
+    assert rows[0].gain.mean == pytest.approx(expected.mean)
     assert rows[0].gain.half == pytest.approx(expected.half)
-    start = (0.35 + 0.39) / 4 - 0.25
+    start = round((0.35 + 0.39) / 4 - 0.25, 12)
     assert gains(rows) == {"Proxy-NCA": 0.12, FEATURES: None, PCA: None, HEAD: start}
     without_head = [*runs[:2], trained(0, 0.35, embedding_dim=0)]
     assert gains(summarise(without_head))["Proxy-NCA"] == 0.05
@@ -251,7 +252,8 @@ def test_without_methods_there_is_a_report_of_the_features(tmp_path: Path) -> No
     runs = scan(tmp_path)[0]
     report = write_report(runs, tmp_path / "out", title="x")
     text = " ".join(report.html.read_text(encoding="utf-8").split())
-    assert report.problems == report.figures == ()
+    assert report.problems == ()
+    assert report.figures == ()
     assert "Nothing was trained: these are the scores of networks as they start." in text
     assert "<p>Regime: frozen, efficientnet_lite0 with weights 555555555555" in text
     assert "Unequal budgets" not in text
@@ -261,5 +263,5 @@ def test_without_methods_there_is_a_report_of_the_features(tmp_path: Path) -> No
 
 def test_frames_have_them_with_their_fields(runs: list[Run]) -> None:
     table = frame(runs).set_index("method")
-    assert table.loc[FEATURES, ["loss", "steps", "embedding_dim"]].tolist() == ["none", 0, 0]
-    assert table.loc[PCA, ["head_init", "embedding_dim"]].tolist() == ["pca", 16]
+    found = table[["loss", "steps", "embedding_dim", "head_init"]].loc[[FEATURES, PCA]]
+    assert found.fillna("").to_numpy().tolist() == [["none", 0, 0, ""], ["none", 0, 16, "pca"]]
