@@ -3,10 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bench.spec import Budget, RunSpec
 from bench.suites import SuiteError, load_suite, names
 from bench.suites.arguments import resolve_arguments
+from bench.suites.model import Suite
 from proxy_core.losses import LOSSES
 
 GOOD = """
@@ -169,10 +171,64 @@ def test_every_suite_of_the_package_is_valid_and_has_one_budget_per_data_set(nam
     suite = load_suite(name)
     specs = suite.specs
     assert len({spec.spec_id for spec in specs}) == len(specs)
-    for spec in specs:  # one budget per data set, whatever the loss
-        budget = spec.model_dump(include=set(Budget.model_fields))
-        assert budget == suite.budgets[spec.dataset].model_dump()
+    searched = {"learning_rate", "head_learning_rate"}  # a method may have found its own
+    for spec in specs:
         assert RunSpec.model_validate(spec.model_dump()) == spec
+    for spec in suite.grid(suite.seeds):  # one budget per data set, whatever the loss
+        budget = spec.model_dump(include=set(Budget.model_fields) - searched)
+        assert budget == suite.budgets[spec.dataset].model_dump(exclude=searched)
+
+
+def test_a_method_may_have_learning_rates_of_its_own() -> None:
+    found = {
+        spec.method: (spec.learning_rate, spec.head_learning_rate)
+        for spec in load_suite("search-grocery").grid([0])
+    }
+    assert len(set(found.values())) == 4
+    assert found["Proxy-NCA, rate 3e-5, head 3e-4"] == (3e-5, 3e-4)
+
+
+def test_a_budget_with_weights_adds_the_runs_without_training() -> None:
+    suite = load_suite("grocery")
+    features, pca = suite.untrained
+    assert suite.specs == (features, pca, *suite.grid([0, 1, 2]))
+    assert (features.method, features.embedding_dim) == ("Pretrained features", 0)
+    assert (pca.method, pca.embedding_dim) == ("Pretrained features, PCA to 64", 64)
+    for spec in (features, pca):
+        assert (spec.loss, spec.steps, spec.seed) == ("none", 0, 0)
+        assert spec.weights_sha256 == suite.budgets["grocery_store"].weights_sha256
+    longer = suite.budgets["grocery_store"].model_copy(update={"steps": 900, "learning_rate": 1.0})
+    changed = suite.model_copy(update={"budgets": {"grocery_store": longer}})
+    assert changed.untrained == suite.untrained  # they do not depend on the training
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"weights": None}, "weights_sha256 is given without weights"),
+        ({"weights_sha256": "0" * 64}, "these are other weights"),
+        ({"weights": "missing.pth"}, "there is no file missing.pth"),
+        ({"backbone": "conv4"}, "conv4 has none"),
+        ({"backbone": "efficientnet_lite"}, "those of timm begin with timm:"),
+        ({"momentum": 0.9}, "adamw has none"),
+        ({"schedule": "step"}, "which needs it"),
+        ({"decay_every": 5}, "belongs to schedule"),
+        ({"warmup_steps": 900}, "900 is more than the 200 steps"),
+        ({"frozen": "backbone"}, "computed once: choose none"),
+        ({"embedding_dim": 0}, "has no head"),
+        ({"layer_norm": 3}, "layer_norm"),
+        ({"patience": 0}, "patience"),
+    ],
+)
+def test_a_mistake_in_the_fields_of_pretrained_networks_is_named(
+    fields: dict[str, object], message: str
+) -> None:
+    suite = load_suite("grocery").model_dump(exclude_none=True)
+    suite["budgets"]["grocery_store"] |= fields
+    for method in suite["methods"].values():
+        method.pop("on", None)
+    with pytest.raises(ValidationError, match=message):
+        Suite.model_validate(suite)
 
 
 def test_the_suite_of_losses_has_every_loss_and_a_rate_for_learned_parameters() -> None:
