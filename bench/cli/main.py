@@ -12,7 +12,7 @@ from bench.cli.weights import weights
 from bench.datasets.files.work import cores
 from bench.store.disk import full_disk, is_full
 from bench.suggest import printable
-from bench.terminal import accept_every_character, end_like_ctrl_c, plain_console, print_line
+from bench.terminal import accept_every_character, plain_console, print_line
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -25,6 +25,8 @@ app.add_typer(weights, name="weights")
 
 SuiteName = Annotated[str, typer.Argument(help="A suite's name, or a path that ends in .toml.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")]
+Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")]
 RESULTS = Path("results")
 
 
@@ -33,60 +35,51 @@ def run(
     suite: SuiteName = "default",
     results: Results = RESULTS,
     data_root: DataRoot = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
+    jobs: Jobs = None,
+    device: Device = "cpu",
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
-    from bench.cli.listing import stored_runs
-    from bench.cli.progress import show_sweep, show_work
-    from bench.cli.report import finish
-    from bench.running.preflight import (
-        check_data,
-        check_device,
-        check_results,
-        clear_litter,
-        to_check,
-    )
-    from bench.running.sweep import StoppedAtOnceError, missing_runs, sweep
+    from bench.cli.run_suite import run_suite
     from bench.suites import load_suite
 
-    console = plain_console()
-    chosen = load_suite(suite)
-    specs = chosen.specs
-    check_results(results)
-    clear_litter(specs, results)
-    stored, problems = stored_runs(specs, results)
-    print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
-    _, missing = missing_runs(specs, results)
-    for problem in problems if missing else []:  # else the report soon lists them
-        print_line(console, f"problem: {problem}")
-    check_device(device)
-    processes = jobs or (cores() if device == "cpu" else 1)
-    end_like_ctrl_c()
-    try:
-        with show_work(console) as report:
-            lines = check_data(to_check(specs, missing), data_root, results, device, report)
-        for line in lines:
-            print_line(console, line)
-        with show_sweep(console, processes) as show:
-            state = sweep(
-                specs,
-                results,
-                data_root=data_root,
-                device=device,
-                keep_model=chosen.keep_model,
-                jobs=processes,
-                show=show,
-            )
-    except StoppedAtOnceError:
-        console.print("\nStopped at once; the same command resumes from the last checkpoints.")
-        raise typer.Exit(130) from None
-    except KeyboardInterrupt:
-        console.print("\nStopped with checkpoints; the same command resumes.")
-        raise typer.Exit(130) from None
-    if not finish(suite, chosen, results, state.failed):
+    if not run_suite(
+        suite,
+        load_suite(suite),
+        results,
+        data_root=data_root,
+        processes=processes(jobs, device),
+        device=device,
+    ):
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    folder: Annotated[
+        Path, typer.Argument(help="Your photographs: a folder for each class, or images.csv.")
+    ],
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long it may take.")] = 20,
+    losses: Annotated[
+        str, typer.Option(help="Names of losses, separated by commas; `list losses` has them.")
+    ] = "proxy_nca,triplet,center",
+    results: Results = RESULTS,
+    jobs: Jobs = None,
+    device: Device = "cpu",
+    backbone: Annotated[
+        str, typer.Option(help="The network: efficientnet_lite0, or timm:NAME.")
+    ] = "efficientnet_lite0",
+    weights: Annotated[
+        str, typer.Option(help='"pretrained", or a file of weights.')
+    ] = "pretrained",
+) -> None:
+    """Compare losses on the photographs of FOLDER in the time at hand, and say which to prefer."""
+    from bench.cli.compare import Options, compare_losses
+    from bench.running.comparison import read_losses
+
+    options = Options(
+        minutes, read_losses(losses), results, processes(jobs, device), device, backbone, weights
+    )
+    if not compare_losses(folder, options):
         raise typer.Exit(1)
 
 
@@ -196,6 +189,11 @@ def list_(
     for name, table in LISTS.items():
         if what in ("", name):
             plain_console().print(table(), crop=False)  # an address may be longer than a line
+
+
+def processes(jobs: int | None, device: str) -> int:
+    """Runs at a time: as many as given, or one per core, and one on any other device."""
+    return jobs or (cores() if device == "cpu" else 1)
 
 
 def read_ks(text: str) -> tuple[int, ...]:

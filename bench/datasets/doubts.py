@@ -9,6 +9,7 @@ from bench.datasets.files.looks import looks_of, same_picture
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
 from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
+from bench.datasets.splits import SHARING
 from bench.datasets.types import Dataset
 
 _SHOWN = 3  # groups, and files of a group, that a sentence lists
@@ -29,7 +30,7 @@ def similar_classes(dataset: Dataset) -> tuple[list[str], list[str]]:
         described = " and ".join(map(partial(_describe, dataset), labels, spelled(group)))
         trained = [_is_in(dataset, label, ("train", "validation")) for label in labels]
         tested = [_is_in(dataset, label, ("query", "gallery")) for label in labels]
-        if dataset.split.protocol != "official" and any(trained) and any(tested):
+        if dataset.split.protocol not in SHARING and any(trained) and any(tested):
             problems.append(
                 f"classes that look alike are trained and tested by {dataset.split.protocol}: "
                 f"{described}; give them one label if they are one class"

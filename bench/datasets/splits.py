@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 PARTS = ("train", "validation", "query", "gallery")
+SHARING = ("official", "within-classes")  # protocols whose parts may share classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,9 +15,9 @@ class Split:
     Each part: (n,) int64 positions in 0..N-1, without repeats. For retrieval within one set,
     ``query`` and ``gallery`` hold the same positions. ``train`` does not contain ``validation``:
     the training half of the literature is both together.
-    Under the protocol "official" (the data set's own lists) parts may share classes. Under every
-    other one, such as "class-disjoint" ("zero-shot" in the literature), training, validation and
-    test share none.
+    Under the protocols of `SHARING`, such as "official" (the data set's own lists), parts may share
+    classes. Under every other one, such as "class-disjoint" ("zero-shot" in the literature),
+    training, validation and test share none.
     """
 
     protocol: str

@@ -12,12 +12,12 @@ import numpy as np
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
 from bench.datasets.images import ArrayImages, DecodedPhotographs, FeatureImages
-from bench.datasets.splits import OneShot, Split
+from bench.datasets.splits import SHARING, OneShot, Split
 from bench.suggest import first_names
 from proxy_core.metrics import JUNK
 
 Images = ArrayImages | Photographs | DecodedPhotographs | FeatureImages
-# Pairs of parts that share no image and, but for the official protocol, no class.
+# Pairs of parts that share no image and, but for the protocols of SHARING, no class.
 _DISJOINT = (
     ("train", "validation"),
     ("train", "query"),
@@ -36,8 +36,8 @@ class Dataset:
     label; items: N unique relative names, POSIX style. Where the data set has them: cameras (N,)
     int64, -1 where unknown; coarse: the coarse class of each class, C names; one_shot.
     Raises ValueError, naming classes and items, where any of this does not hold, where training
-    and test share an image, where the gallery lacks a query's class, or where a split other than
-    the official one shares classes between training, validation and test.
+    and test share an image, where the gallery lacks a query's class, or where a split shares
+    classes between training, validation and test though its protocol is not in `SHARING`.
     """
 
     name: str
@@ -163,7 +163,7 @@ def _class_problems(dataset: Dataset) -> Iterator[str]:
         )
     for one, other in _DISJOINT:
         shared = classes[one] & classes[other]
-        if shared and protocol != "official":
+        if shared and protocol not in SHARING:
             found = f"{one} and {other} share the classes {first_names(shared)}"
             yield f"{found}, which the {protocol} protocol forbids"
 

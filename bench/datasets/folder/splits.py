@@ -20,6 +20,7 @@ from proxy_core.metrics import JUNK
 
 LEAST = 2  # classes of a part: with one, every neighbor is a hit and nothing can be learned
 LEAST_CLASSES = 3 * LEAST
+LEAST_OF_CLASS = 3 * LEAST  # images of a class that trains, validates and tests
 QUERIES, GALLERY = ("test", "query"), ("test", "gallery")  # splits of their images
 SEARCHES = ((("val",), ("val",)), (QUERIES, GALLERY))
 
@@ -49,6 +50,45 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
     rows = [replace(row, split=parts[row.label]) for row in rows]
     mistakes(folder / NAME if rows[0].line else folder, _without_positive(rows))
     return _dataset(name, folder, rows, "class-disjoint")
+
+
+def within_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
+    """within-classes: the images of each class train, validate and test, for few classes.
+
+    In order of their names, the last third of a class tests, the fifth before it validates, each
+    rounded down and two images or more, and the others train: pictures taken one after the other
+    often look alike, so most of them stay in one part. A column split is ignored and junk is left
+    out.
+
+    Raises: ValueError for one class, and for classes with fewer than six images.
+    """
+    rows = sorted((row for row in rows if not row.junk), key=lambda row: row.path)
+    counts = Counter(row.label for row in rows)
+    if len(counts) < LEAST:
+        raise ValueError(
+            f"{folder} has one class ({first_names(counts)}), and with one class there is nothing "
+            f"to tell apart: give it two or more{_not_classes(folder, rows)}"
+        )
+    few = [f"{label} ({n})" for label, n in counts.items() if n < LEAST_OF_CLASS]
+    if few:
+        raise ValueError(
+            f"{folder}: the split within-classes needs {LEAST_OF_CLASS} images or more of each "
+            f"class, to train, validate and test; fewer have {first_names(few)}"
+        )
+    seen = Counter[str]()
+    parted = []
+    for row in rows:
+        left = counts[row.label] - seen[row.label]
+        seen[row.label] += 1
+        parted.append(replace(row, split=_part(counts[row.label], left)))
+    return _dataset(name, folder, parted, "within-classes")
+
+
+def _part(count: int, left: int) -> str:
+    """The part of an image of a class of `count` images, of which `left` are this and later."""
+    test = max(LEAST, count // 3)
+    validation = max(LEAST, count // 5)
+    return "test" if left <= test else "val" if left <= test + validation else "train"
 
 
 def by_list(protocol: str, name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
@@ -92,7 +132,16 @@ RULES: dict[str, Callable[[str, Path, Sequence[Row]], Dataset]] = {
     "class-disjoint": by_classes,
     "official": partial(by_list, "official"),
     "re-identification": partial(by_list, "re-identification"),
+    "within-classes": within_classes,
 }
+
+
+def fitting(rows: Sequence[Row]) -> str:
+    """The protocol that fits the rows best: that of their list, or class-disjoint if there are
+    classes enough."""
+    protocol = intended(rows)[-1]
+    few = len({row.label for row in rows if not row.junk}) < LEAST_CLASSES
+    return "within-classes" if protocol == "class-disjoint" and few else protocol
 
 
 def intended(rows: Sequence[Row]) -> list[str]:

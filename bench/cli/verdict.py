@@ -1,0 +1,138 @@
+"""Which loss to prefer, in plain words, or that the runs cannot say."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bench.reporting.findings import points
+from bench.reporting.groups import comparable_frame
+from bench.reporting.stats import Interval, mean_interval, paired_difference
+from bench.spec import NO_LOSS
+from bench.store.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORE = "map@r"
+FEW_CLASSES, FEW_IMAGES = 10, 100  # in the test, below which other photographs may say otherwise
+
+
+def sentences(runs: Sequence[Run]) -> list[str]:
+    """Which loss to prefer by MAP@R of the test images, what training gained, and cautions.
+
+    runs: those of one data set and split, without training too.
+    """
+    trained = [run for run in runs if run.spec["loss"] != NO_LOSS]
+    if not trained:
+        return ["No loss has a finished run, so nothing can be said."]
+    scores = scores_of(trained)
+    if scores.empty:
+        return ["No seed of every loss is finished, so nothing can be said."]
+    means = scores.mean().sort_values(ascending=False, kind="stable")
+    features = {
+        str(run.spec["method"]): run.scores[SCORE] for run in runs if run.spec["loss"] == NO_LOSS
+    }
+    found = [preference(scores, list(means.index))] if len(means) > 1 else []
+    if features:
+        found.append(gain(scores, list(means.index), features))
+    return found + cautions(trained[0], scores)
+
+
+def scores_of(runs: Sequence[Run]) -> "pd.DataFrame":
+    """MAP@R by seed (rows) and method (columns), of the seeds that all methods have."""
+    table = comparable_frame(runs).pivot(index="seed", columns="method", values=SCORE)
+    return table.dropna()
+
+
+def preference(scores: "pd.DataFrame", order: Sequence[str]) -> str:
+    """The loss with the highest mean, if it is clearly above all others; else what is not clear.
+
+    order: methods by their means, the highest first.
+    """
+    first, *others = order
+    leads = {other: lead(scores, first, other) for other in others}
+    clear = [other for other in others if leads[other].excludes_zero()]
+    same = [other for other in others if other not in clear]
+    count = len(scores)
+    if count < 2:
+        return "These runs cannot say which loss to prefer: one seed does not show what is chance."
+    paired = f"95 % intervals, paired over {count} seeds"
+    above = listed([f"{points(leads[other])} points above {other}" for other in clear])
+    if not same:
+        own = percent(scores[first].mean())
+        return f"Prefer {first}: MAP@R {own} on the test images, {above} ({paired})."
+    means = listed([percent(scores[method].mean()) for method in (first, *same)])
+    over = listed([f"{points(leads[other])} points over {other}" for other in same])
+    also = f" It is {above}, which is clear." if clear else ""
+    return (
+        f"These runs cannot tell {listed([first, *same])} apart: MAP@R {means} on the test images, "
+        f"where the lead of {first}, {over}, may be chance ({paired}).{also}"
+    )
+
+
+def lead(scores: "pd.DataFrame", first: str, other: str) -> Interval:
+    """Mean difference of two methods over seeds."""
+    return paired_difference(list(scores[first] - scores[other])).interval
+
+
+def gain(scores: "pd.DataFrame", order: Sequence[str], features: Mapping[str, float]) -> str:
+    """What training gained over the best features without it; order as in `preference`."""
+    name = max(features, key=features.__getitem__)
+    start = f"the {name[0].lower()}{name[1:]} ({percent(features[name])})"
+    gains = {method: mean_interval(list(scores[method] - features[name])) for method in order}
+    best = gains[order[0]]
+    if best.mean <= 0:
+        return f"Training gained nothing over {start}: prefer these as they are, or train longer."
+    each = listed([f"{method} {signed(gains[method])}" for method in order])
+    sure = [method for method in order if gains[method].mean > 0 and gains[method].excludes_zero()]
+    if sure == list(order):
+        return f"Every loss gained over {start}, in points of MAP@R: {each}."
+    doubt = "no gain is beyond chance" if not sure else f"beyond chance are those of {listed(sure)}"
+    return f"Gain over {start}, in points of MAP@R: {each}; {doubt}."
+
+
+def cautions(run: Run, scores: "pd.DataFrame") -> list[str]:
+    """What makes the verdict weak: few seeds, or a small test."""
+    split = run.record["split"]
+    images, classes = split["test_images"], split["test_classes"]
+    found = []
+    if 1 < len(scores) < 6:
+        found.append(
+            f"{len(scores)} seeds give an indication, not a proof; more minutes give more."
+        )
+    if images < FEW_IMAGES or classes < FEW_CLASSES:
+        found.append(
+            f"The test has {images:,} images of {classes:,} classes: with other photographs the "
+            "order may differ."
+        )
+    return found
+
+
+def best_run(runs: Sequence[Run]) -> Run | None:
+    """Of the loss with the highest mean MAP@R on the test images, the run that ended best on the
+    validation images; None without a trained run."""
+    trained = [run for run in runs if run.spec["loss"] != NO_LOSS]
+    if not trained:
+        return None
+    names = comparable_frame(trained).set_index("run")["method"]
+    scores = scores_of(trained)
+    if scores.empty:
+        return None
+    best = scores.mean().idxmax()
+    return max(
+        (run for run in trained if names[run.name] == best),
+        key=lambda run: float(run.curve[-1][SCORE]),
+    )
+
+
+def signed(interval: Interval) -> str:
+    """`+2.1 ± 0.5`."""
+    return ("+" if interval.mean > 0 else "") + points(interval)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`A, B and C`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

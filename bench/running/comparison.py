@@ -1,0 +1,144 @@
+"""The suite file of a comparison of losses on one's own photographs."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.datasets.types import Dataset
+from bench.running.choose_budget import Plan
+from bench.spec import slug
+from bench.suggest import unknown
+from bench.suites.arguments import declared_losses
+
+BATCH_SIZES = (32, 16, 8)
+CHOSEN_FOR = "# chosen for "
+PATIENCE = 3  # validations
+# The row and the hyper-parameters of losses that the paper compares; those of others are defaults.
+KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "proxy_nca": ("Proxy-NCA", {"scale": 9}),
+    "triplet": ("Semi-hard triplet", {"margin": 0.2}),
+    "center": ("Center + softmax", {"weight": 0.003}),
+}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """For what a budget is chosen; `content` is a digest of images and split."""
+
+    content: str
+    minutes: float
+    losses: tuple[str, ...]
+    backbone: str
+    weights: str
+
+    @property
+    def line(self) -> str:
+        """The comment by which a suite file says what it was chosen for."""
+        return CHOSEN_FOR + json.dumps(asdict(self))
+
+
+def content_of(dataset: Dataset) -> str:
+    """A digest of the images of a data set and of their split."""
+    both = f"{dataset.fingerprint} {dataset.checksum}"
+    return hashlib.sha256(both.encode()).hexdigest()[:16]
+
+
+def suite_path(results: Path, dataset: str) -> Path:
+    """Where the suite file of a folder's comparison is."""
+    return results / f"compare-{slug(dataset.partition(':')[2])}.toml"
+
+
+def is_for(path: Path, conditions: Conditions) -> bool:
+    """Whether a suite file exists and was chosen for the same conditions."""
+    try:
+        return conditions.line in path.read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def read_losses(text: str) -> tuple[str, ...]:
+    """`proxy_nca,triplet` -> names of losses. Raises: ValueError for an unknown or missing one."""
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in declared_losses():
+            raise ValueError(f"--losses: {unknown('loss', name, declared_losses())}")
+    return names
+
+
+def batch_size(training_images: int) -> int:
+    """Images of a batch, which the training images fill.
+
+    Raises: ValueError if they do not fill the smallest.
+    """
+    for size in BATCH_SIZES:
+        if size <= training_images:
+            return size
+    raise ValueError(
+        f"{training_images} training images are too few to compare losses: "
+        f"it takes {BATCH_SIZES[-1]} or more"
+    )
+
+
+def suite_text(dataset: Dataset, conditions: Conditions, plan: Plan) -> str:
+    """The suite file of a plan, as TOML with comments."""
+    seeds = list(range(plan.seeds))
+    methods = "\n".join(method_text(name) for name in conditions.losses)
+    title = f"Losses on {dataset.name.partition(':')[2]}"
+    return f"""\
+# Written by `proxy-bench compare`, which chose steps and seeds for {conditions.minutes:g} minutes.
+# Edit it as you like and run it by `proxy-bench run`; `compare` goes on with it as long as the
+# next comment fits its options and the images.
+{conditions.line}
+title = {quoted(title)}
+seeds = {seeds}
+
+[budgets.{quoted(dataset.name)}]
+split = {quoted(dataset.split.protocol)}
+backbone = {quoted(conditions.backbone)}
+weights = {quoted(conditions.weights)}
+frozen = "norm"  # batch normalisation keeps the statistics of pretraining
+resize = 144  # pixels of the shorter side
+crop = 128
+augmentation = "crop"  # anywhere in the picture, every second one mirrored
+embedding_dim = 64
+head_init = "pca"  # of the features of the training images
+class_vectors_init = "class-means"  # of proxies, centers and classifier weights
+batch_size = {batch_size(len(dataset.split.train))}
+steps = {plan.steps}
+evaluate_every = {plan.evaluate_every}
+patience = {PATIENCE}  # validations without a better MAP@R, after which a run ends
+optimizer = "adamw"
+learning_rate = 1e-4
+weight_decay = 1e-4
+
+{methods}"""
+
+
+def method_text(name: str) -> str:
+    """The table of one loss."""
+    title, args = KNOWN.get(name, (name, {}))
+    learns, random = batches_of(name)
+    lines = [f"[methods.{quoted(title)}]", f"loss = {quoted(name)}"]
+    if args:
+        lines.append(f"args = {{ {', '.join(f'{key} = {value}' for key, value in args.items())} }}")
+    if learns:
+        lines.append("loss_learning_rate = 0.01")
+    lines.append(f"samples_per_class = {quoted('random') if random else 4}")
+    return "\n".join(lines) + "\n"
+
+
+def batches_of(name: str) -> tuple[bool, bool]:
+    """Whether a loss learns parameters of its own, and whether its batches are random: those of
+    losses with class vectors are, unless they are composed of clusters."""
+    from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
+
+    loss = LOSSES[name](8, 8)
+    random = isinstance(loss, HasClassVectors) and not isinstance(loss, ClusteredBatches)
+    return any(True for _ in loss.parameters()), random
+
+
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    return json.dumps(text, ensure_ascii=False)
