@@ -134,5 +134,5 @@ def percent(share: float) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """`A, B and C`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    """`A, B and C`; empty without names."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

