@@ -1,13 +1,14 @@
 """Which loss to prefer, in plain words, or that the runs cannot say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.reporting.findings import points
 from bench.reporting.groups import comparable_frame
-from bench.reporting.stats import Interval, mean_interval, paired_difference
+from bench.reporting.rows import Row, points, summarise
+from bench.reporting.stats import Interval, paired_difference
 from bench.spec import NO_LOSS
 from bench.store.runs import Run
+from bench.suites.model import FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +29,10 @@ def sentences(runs: Sequence[Run]) -> list[str]:
     if scores.empty:
         return ["No seed of every loss is finished, so nothing can be said."]
     means = scores.mean().sort_values(ascending=False, kind="stable")
-    features = {
-        str(run.spec["method"]): run.scores[SCORE] for run in runs if run.spec["loss"] == NO_LOSS
-    }
-    found = [preference(scores, list(means.index))] if len(means) > 1 else []
-    if features:
-        found.append(gain(scores, list(means.index), features))
+    order, rows = list(means.index), {row.method: row for row in summarise(runs)}
+    found = [preference(scores, order)] if len(order) > 1 else []
+    found += gain([rows[method] for method in order])
+    found += without_training(rows.get(FEATURES), float(means.iloc[0]))
     return found + cautions(trained[0], scores)
 
 
@@ -74,20 +73,32 @@ def lead(scores: "pd.DataFrame", first: str, other: str) -> Interval:
     return paired_difference(list(scores[first] - scores[other])).interval
 
 
-def gain(scores: "pd.DataFrame", order: Sequence[str], features: Mapping[str, float]) -> str:
-    """What training gained over the best features without it; order as in `preference`."""
-    name = max(features, key=features.__getitem__)
-    start = f"the {name[0].lower()}{name[1:]} ({percent(features[name])})"
-    gains = {method: mean_interval(list(scores[method] - features[name])) for method in order}
-    best = gains[order[0]]
-    if best.mean <= 0:
-        return f"Training gained nothing over {start}: prefer these as they are, or train longer."
-    each = listed([f"{method} {signed(gains[method])}" for method in order])
-    sure = [method for method in order if gains[method].mean > 0 and gains[method].excludes_zero()]
-    if sure == list(order):
-        return f"Every loss gained over {start}, in points of MAP@R: {each}."
-    doubt = "no gain is beyond chance" if not sure else f"beyond chance are those of {listed(sure)}"
-    return f"Gain over {start}, in points of MAP@R: {each}; {doubt}."
+def gain(rows: Sequence[Row]) -> list[str]:
+    """What training gained over the pretrained features of equal dimension; rows of the losses, the
+    highest first."""
+    gains = {row.method: row.gain for row in rows if row.gain}
+    if not gains:
+        return []
+    over = "the pretrained features of equal dimension, in points of MAP@R"
+    each = listed([f"{method} {signed(interval)}" for method, interval in gains.items()])
+    sure = [name for name, found in gains.items() if found.mean > 0 and found.excludes_zero()]
+    if all(interval.mean <= 0 for interval in gains.values()):
+        return [f"No loss gained over {over}: {each}."]
+    if len(sure) == len(gains):
+        return [f"Every loss gained over {over}: {each}."]
+    doubt = f"beyond chance are those of {listed(sure)}" if sure else "none is beyond chance"
+    return [f"Gains over {over}: {each}; {doubt}."]
+
+
+def without_training(features: Row | None, best: float) -> list[str]:
+    """A warning if the pretrained features as they are do as well as the best loss."""
+    if features is None or SCORE not in features.scores or features.scores[SCORE].mean < best:
+        return []
+    return [
+        f"The pretrained features as they are reach {percent(features.scores[SCORE].mean)}, as "
+        "much as the best loss or more: unless fewer dimensions matter, prefer them, or train for "
+        "more minutes."
+    ]
 
 
 def cautions(run: Run, scores: "pd.DataFrame") -> list[str]:

@@ -90,7 +90,7 @@ def test_from_pictures_to_a_verdict(
     for word in ("Proxy-NCA", "Semi-hard triplet", "Pretrained features", "MAP@R"):
         assert word in output
     assert "one seed does not show what is chance" in output
-    assert "over the pretrained features" in output
+    assert "over the pretrained features of equal dimension" in output
     (model,) = [line.split()[1] for line in output.splitlines() if line.startswith("model ")]
     assert Path(model).is_file()
     assert "proxy-bench run results/compare-photos.toml --data-root" in output

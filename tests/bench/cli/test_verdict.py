@@ -9,7 +9,14 @@ import pytest
 from bench.cli.verdict import best_run, sentences
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, load_run
-from tests.support.fabricated import METHODS, make_spec, seal, write_run
+from tests.support.fabricated import (
+    METHODS,
+    PRETRAINED,
+    make_features,
+    make_spec,
+    seal,
+    write_run,
+)
 
 PROXY, TRIPLET, CENTER = METHODS
 Scores = Mapping[str, Sequence[float]]  # MAP@R of each seed by method
@@ -27,18 +34,19 @@ def stored(folder: Path, spec: RunSpec, score: float, validation: float = 0.5) -
     return load_run(files)
 
 
-def runs_of(folder: Path, scores: Scores, features: float | None = 0.30) -> list[Run]:
+def runs_of(folder: Path, scores: Scores, pca: float = 0.30, features: float = 0.35) -> list[Run]:
     runs = [
-        stored(folder, make_spec("digits", method, seed), score)
+        stored(folder, spec_of(method, seed), score)
         for method, values in scores.items()
         for seed, score in enumerate(values)
     ]
-    if features is not None:
-        spec = make_spec("digits", PROXY, 0).model_copy(
-            update={"method": "Pretrained features", "loss": "none"}
-        )
-        runs.append(stored(folder, spec, features))
-    return runs
+    runs.append(stored(folder, make_features("digits"), features))
+    return [*runs, stored(folder, make_features("digits", 16), pca)]
+
+
+def spec_of(method: str, seed: int) -> RunSpec:
+    changes = {**PRETRAINED, "head_init": "pca"}
+    return make_spec("digits", method, seed).model_copy(update=changes)
 
 
 def test_a_clear_winner_is_preferred(tmp_path: Path) -> None:
@@ -49,7 +57,10 @@ def test_a_clear_winner_is_preferred(tmp_path: Path) -> None:
         "semi-hard and 20.0 ± 2.5 points above Center + softmax (95 % intervals, paired over 3 "
         "seeds)."
     )
-    assert second.startswith("Gain over the pretrained features (30.0), in points of MAP@R: Proxy-")
+    assert second.startswith(
+        "Gains over the pretrained features of equal dimension, in points of MAP@R: Proxy-NCA "
+        "+21.0 ± 2.5, Triplet, semi-hard +11.3 ± 2.9 and Center"
+    )
     assert second.endswith("beyond chance are those of Proxy-NCA and Triplet, semi-hard.")
     assert third == "3 seeds give an indication, not a proof; more minutes give more."
 
@@ -80,19 +91,27 @@ def test_equal_scores_are_no_lead(tmp_path: Path) -> None:
 
 def test_without_gain_the_features_are_preferred(tmp_path: Path) -> None:
     scores = {PROXY: [0.50, 0.52, 0.51], TRIPLET: [0.40, 0.42, 0.42]}
-    text = " ".join(sentences(runs_of(tmp_path, scores, features=0.6)))
-    assert "Training gained nothing over the pretrained features (60.0): prefer these" in text
+    text = " ".join(sentences(runs_of(tmp_path, scores, pca=0.6, features=0.62)))
+    assert "No loss gained over the pretrained features of equal dimension, in points" in text
+    assert "The pretrained features as they are reach 62.0, as much as the best loss or" in text
+
+
+def test_features_of_more_dimensions_may_be_better_than_any_loss(tmp_path: Path) -> None:
+    scores = {PROXY: [0.50, 0.52, 0.51], TRIPLET: [0.40, 0.42, 0.42]}
+    text = " ".join(sentences(runs_of(tmp_path, scores, features=0.62)))
+    assert "Every loss gained over the pretrained features of equal dimension" in text
+    assert "unless fewer dimensions matter, prefer them" in text
 
 
 def test_a_gain_within_chance_is_not_claimed(tmp_path: Path) -> None:
     text = " ".join(sentences(runs_of(tmp_path, {PROXY: [0.35, 0.30], TRIPLET: [0.31, 0.30]})))
     assert "points of MAP@R: Proxy-NCA +2.5 ± 31.8 and Triplet, semi-hard +0.5 ± 6.4; " in text
-    assert "no gain is beyond chance" in text
+    assert "none is beyond chance" in text
 
 
 def test_one_loss_has_no_rival(tmp_path: Path) -> None:
     text = sentences(runs_of(tmp_path, {PROXY: [0.50, 0.52, 0.51]}))[0]
-    assert text.startswith("Every loss gained over the pretrained features (30.0)")
+    assert text.startswith("Every loss gained over the pretrained features of equal dimension")
 
 
 @pytest.mark.parametrize("scores", [{}, {PROXY: [0.5]}, {PROXY: [0.5], TRIPLET: [0.4]}])
@@ -108,7 +127,7 @@ def test_only_seeds_that_all_losses_have_are_compared(tmp_path: Path) -> None:
 
 def test_the_model_is_the_best_on_validation_of_the_best_loss(tmp_path: Path) -> None:
     found = [
-        stored(tmp_path, make_spec("digits", method, seed), score, validation)
+        stored(tmp_path, spec_of(method, seed), score, validation)
         for method, seed, score, validation in [
             (PROXY, 0, 0.52, 0.3),
             (PROXY, 1, 0.50, 0.4),
