@@ -141,7 +141,7 @@ def published(backbone: str) -> Published:
         repository,
         revision or "main",
         (f"{Path(own).stem}.safetensors", own) if own else (SAFE, "pytorch_model.bin"),
-        known.license or "not stated",
+        known.license or "see its page",
     )
 
 

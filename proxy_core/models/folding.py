@@ -5,6 +5,7 @@ another bias. Computed so, a training step on a CPU takes about two thirds of th
 shapes in the state of a network stay as they were.
 """
 
+import math
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import pairwise
@@ -57,16 +58,28 @@ class FoldedConv(nn.Module):
         self.train(conv.training)
 
     def forward(self, maps: Tensor) -> Tensor:
-        if self.pads_as_tensorflow:
-            from timm.layers import pad_same
-
-            maps = pad_same(maps, self.weight.shape[2:], self.stride, self.dilation)
-        weight, bias = self.weight, self.bias
+        weight, bias, padding = self.weight, self.bias, self.padding
         if not self.after[0].training:
             scale, shift = self.after[0].affine_map()
             weight = weight * scale[:, None, None, None]
             bias = shift if bias is None else bias * scale + shift
-        return F.conv2d(maps, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        if self.pads_as_tensorflow:
+            weight, padding = self.padded_alike(weight, maps.shape[2:])
+        return F.conv2d(maps, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def padded_alike(self, weight: Tensor, size: torch.Size) -> tuple[Tensor, tuple[int, int]]:
+        """Weights and padding, the same on both sides, that equal TensorFlow's for maps of a size.
+
+        That has one more row below than above where their number is odd. A row of zeros on top of
+        the kernel does the same, and spares a padded copy of all maps.
+        """
+        totals = [
+            max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+            for side, stride, kernel in zip(size, self.stride, weight.shape[2:], strict=True)
+        ]
+        rows, columns = (total % 2 for total in totals)
+        after = (totals[0] + rows) // 2, (totals[1] + columns) // 2
+        return F.pad(weight, (columns, 0, rows, 0)), after
 
 
 def fold(network: nn.Module, shape: torch.Size) -> None:
@@ -123,6 +136,7 @@ def pairs(
             and type(norm).__name__ in ("BatchNorm2d", "BatchNormAct2d")
             and conv.out_channels == norm.num_features
             and conv.padding_mode == "zeros"
+            and (type(conv).__name__ == "Conv2d" or tuple(conv.dilation) == (1, 1))
             and norm.affine
             and norm.track_running_stats
         ):

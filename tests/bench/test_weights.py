@@ -1,6 +1,7 @@
 """Weights are found, compared with what was published, and never downloaded by a run."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from importlib.util import find_spec
@@ -97,6 +98,7 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package = embedded().path.parent.parent
     copy = tmp_path / "packages" / package.name
     shutil.copytree(package, copy)
+    monkeypatch.delitem(sys.modules, package.name, raising=False)
     monkeypatch.syspath_prepend(str(copy.parent))
     return copy.joinpath(*weights.LITE0_FILE)
 

@@ -11,7 +11,7 @@ from bench.cli import main as command_line
 from bench.weights import LITE0, LITE0_SHA256
 from tests.support.hub import store
 
-NAME = "timm:resnet10t.c3_in1k"
+NAME = "timm:resnet50.tv_in1k"
 Command = Callable[..., str]
 
 
@@ -47,7 +47,7 @@ def test_list_shows_licence_size_and_path(command: Command, hub: Path) -> None:
     assert "Apache-2.0" in lite0
     assert "18.8 MB" in lite0
     (cached,) = [line for line in output.splitlines() if NAME in line]
-    assert "apache-2.0" in cached
+    assert "bsd-3-clause" in cached
     assert str(hub) in cached
 
 
@@ -68,7 +68,7 @@ def test_list_names_a_damaged_file(command: Command, hub: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "digest", "licence"),
-    [(LITE0, LITE0_SHA256, "Apache-2.0"), (NAME, sha256(b"tensors").hexdigest(), "apache-2.0")],
+    [(LITE0, LITE0_SHA256, "Apache-2.0"), (NAME, sha256(b"tensors").hexdigest(), "bsd-3-clause")],
 )
 def test_verify_prints_licence_and_digest(
     name: str, digest: str, licence: str, command: Command

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
 from proxy_core.models.embedding_model import EmbeddingModel
@@ -156,3 +157,16 @@ def test_the_state_loads_back_whatever_is_frozen(frozen: str) -> None:
     second.load_state_dict(first.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(second(images()), first(images()), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (10, 6)])
+def test_padding_as_tensorflow_does(kernel: int, stride: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv = Conv2dSame(3, 4, kernel, stride=stride).double()
+    norm = nn.BatchNorm2d(4).double().eval()
+    maps = torch.rand(2, 3, *size, dtype=torch.float64)
+    folded = FoldedNorm(norm)
+    found = folded(FoldedConv(conv, folded)(maps))
+    torch.testing.assert_close(found, norm(conv(maps)), rtol=1e-9, atol=1e-9)

@@ -88,7 +88,7 @@ def test_position_embeddings_are_interpolated_to_the_size(tmp_path: Path) -> Non
     expected = timm.create_model(
         "vit_tiny_patch16_224",
         pretrained=True,
-        pretrained_cfg_overlay={"file": str(path)},
+        pretrained_cfg_overlay={"file": str(path), "custom_load": False},
         num_classes=0,
         img_size=128,
     )
