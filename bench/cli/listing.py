@@ -42,6 +42,19 @@ def find_run(text: str, results: Path) -> Run:
     raise ValueError(f"{problem} {text!r} in {results}; there are:\n{listed}")
 
 
+def model_path(run: Run) -> Path:
+    """The file of a run's network.
+
+    Raises: ValueError if the run stored none.
+    """
+    if run.files.model.name not in run.digests:
+        raise ValueError(
+            f"{run.name} has no stored network: its suite has keep_model = false, or it is older "
+            "than stored networks; delete its folder and run its suite again with keep_model = true"
+        )
+    return run.files.model
+
+
 def run_tables(run: Run) -> list[Table]:
     """Scores, curve, and everything else in `run.json`."""
     title = printable(run.name)

@@ -24,6 +24,7 @@ app.add_typer(data, name="data")
 app.add_typer(weights, name="weights")
 
 SuiteName = Annotated[str, typer.Argument(help="A suite's name, or a path that ends in .toml.")]
+RunName = Annotated[str, typer.Argument(help="The start of a run's name or id.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")]
@@ -110,7 +111,7 @@ def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="The start of a run's name or id.")],
+    run: RunName,
     results: Results = RESULTS,
 ) -> None:
     """Show one stored run: scores, curve, specification and environment."""
@@ -119,6 +120,72 @@ def show(
     console = plain_console()
     for table in run_tables(find_run(run, results)):
         console.print(table)
+
+
+@app.command()
+def embed(
+    run: RunName,
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders that hold images.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A .npy file, beside which a .csv names its rows, or a .parquet file.",
+        ),
+    ],
+    results: Results = RESULTS,
+) -> None:
+    """Embed images with the network that RUN stored, prepared as its test images were."""
+    from bench.cli.listing import find_run, model_path
+    from bench.cli.progress import show_work
+
+    path = model_path(find_run(run, results))
+    from bench.cli.embed import (  # loads torch
+        check_output,
+        embed_images,
+        find_images,
+        write_embeddings,
+        written,
+    )
+    from bench.training.stored_model import load_model
+
+    check_output(output)
+    found, notes = find_images(images)
+    console, model = plain_console(), load_model(path)
+    for note in notes:
+        print_line(console, note)
+    with show_work(plain_console(stderr=True)) as report:
+        embeddings = embed_images(model, found, report)
+    write_embeddings(output, found, embeddings)
+    size = f"{embeddings.shape[1]} dimensions, {model.spec.run_name}"
+    print_line(console, f"{len(found):,} images, {size}")
+    for file in written(output):
+        print_line(console, f"written {file}")
+    if output.suffix == ".npy" and all(image.label for image in found):
+        print_line(console, f"score   proxy-bench score {' '.join(map(str, written(output)))}")
+
+
+@app.command()
+def export(
+    run: RunName,
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    results: Results = RESULTS,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Also as torch-export or onnx; may be repeated."),
+    ] = None,
+) -> None:
+    """Write the network that RUN stored, with what it needs to be used elsewhere."""
+    from bench.cli.listing import find_run, model_path
+
+    stored = find_run(run, results)
+    model_path(stored)
+    from bench.cli.export import export_run  # loads torch
+
+    console = plain_console()
+    for line in export_run(stored, folder, formats or []):
+        print_line(console, line)
 
 
 @app.command()

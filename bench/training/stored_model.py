@@ -1,6 +1,7 @@
 """A run's trained network in a file, with all that is needed to build it again."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,9 +28,21 @@ def save_model(path: Path, model: EmbeddingModel, spec: RunSpec, dataset: Datase
         temporary.write_bytes(save(tensors, header))
 
 
-def load_model(path: Path) -> tuple[EmbeddingModel, RunSpec, int]:
-    """The network in evaluation mode, the specification of its run, and the side in pixels of the
-    square images that it was trained on.
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A network in evaluation mode with the specification of its run.
+
+    side, channels: of the square images that it was trained on, in pixels and 1 (grey) or 3.
+    """
+
+    network: EmbeddingModel
+    spec: RunSpec
+    side: int
+    channels: int
+
+
+def load_model(path: Path) -> StoredModel:
+    """The network that a run stored.
 
     Raises: ValueError naming the file if it is damaged or not a model of this project.
     """
@@ -43,7 +56,8 @@ def load_model(path: Path) -> tuple[EmbeddingModel, RunSpec, int]:
         model.load_state_dict(tensors)
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a complete model of proxy-bench ({error})") from error
-    return model.to(memory_format=torch.channels_last).eval(), spec, size["side"]
+    network = model.to(memory_format=torch.channels_last).eval()
+    return StoredModel(network, spec, size["side"], size["channels"])
 
 
 def empty_model(spec: RunSpec, size: dict[str, int]) -> EmbeddingModel:

@@ -357,12 +357,12 @@ def test_every_option_keeps_its_bits_through_interruptions(
 
 def test_a_stored_model_gives_the_stored_embeddings(tmp_path: Path) -> None:
     stored = execute(spec_for("proxy_nca"), tmp_path)
-    model, spec, side = load_model(stored.files.model)
-    assert spec.spec_id == stored.spec_id
-    assert side == 8
+    model = load_model(stored.files.model)
+    assert model.spec.spec_id == stored.spec_id
+    assert (model.side, model.channels) == (8, 1)
     digits = load("digits", None, "class-disjoint")
     embeddings = load_file(stored.files.embeddings)["embeddings"]
-    assert torch.equal(embed(model, digits.images, digits.split.query), embeddings)
+    assert torch.equal(embed(model.network, digits.images, digits.split.query), embeddings)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\x00" * 100])

@@ -1,0 +1,180 @@
+"""`proxy-bench embed`: embeddings of a user's images by the network that a run stored."""
+
+import csv
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench.datasets.files.decode import decode, shrink_to
+from bench.datasets.files.photographs import LARGEST_FILE
+from bench.datasets.files.verify import is_image
+from bench.datasets.files.work import Report, on_all_cores
+from bench.datasets.folder.rows import files
+from bench.store.runs import atomic
+from bench.training.inputs import channels_first, to_input
+from bench.training.stored_model import StoredModel
+
+KINDS = (".npy", ".parquet")
+BATCH = 32  # images that are decoded and embedded at a time
+SHOWN = 20  # problems that are listed
+
+
+class Named(NamedTuple):
+    """An image file: its path, and the folder of its class within a given folder, if there is
+    one."""
+
+    path: Path
+    label: str = ""
+
+
+def check_output(output: Path) -> None:
+    """Raise ValueError for a file that embeddings are not written to."""
+    if output.suffix not in KINDS:
+        raise ValueError(f"-o is {output}: expected a name that ends in {' or '.join(KINDS)}")
+    if output.suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise ValueError(f"{output} needs pyarrow; pip install pyarrow, or name a .npy file")
+    for path in written(output):
+        if path.exists():
+            raise ValueError(f"{path} exists; delete it or name another file")
+    if not output.absolute().parent.is_dir():
+        raise ValueError(f"-o is {output}: there is no folder {output.absolute().parent}")
+
+
+def written(output: Path) -> list[Path]:
+    """The files that are written: beside an array the names of its rows."""
+    return [output, output.with_suffix(".csv")] if output.suffix == ".npy" else [output]
+
+
+def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
+    """Every image in and below the folders, and every file among `places`, in order; and notes on
+    what folders hold beside images.
+
+    Raises: ValueError without an image, for an image that is named twice, or as `files`;
+    FileNotFoundError for a missing one.
+    """
+    found, notes = [], []
+    for place in places:
+        if not place.exists():
+            raise FileNotFoundError(f"there is no file or folder {place}")
+        if not place.is_dir():
+            found.append(Named(place))
+            continue
+        names = files(place)
+        images = [name for name in names if is_image(name)]
+        found += [Named(place / name, label_of(name)) for name in images]
+        others = Counter(PurePath(name).suffix or "no suffix" for name in set(names) - set(images))
+        if others:
+            kinds = ", ".join(f"{kind} {count:,}" for kind, count in others.most_common())
+            notes.append(f"{place}: {others.total():,} files that are not images ({kinds})")
+    if not found:
+        raise ValueError(f"no image in {', '.join(map(str, places))}")
+    (path, count), *_ = Counter(image.path for image in found).most_common(1)
+    if count > 1:
+        raise ValueError(f"{path} is named {count} times; name every image once")
+    return found, notes
+
+
+def label_of(name: str) -> str:
+    """The first folder of a path, which is the class in a folder of classes."""
+    folder, _, rest = name.partition("/")
+    return folder if rest else ""
+
+
+def embed_images(model: StoredModel, images: Sequence[Named], report: Report) -> np.ndarray:
+    """Embeddings (N, D) float32, prepared as the run's test images were.
+
+    Raises: ValueError naming the images that cannot be used, once all of them were read.
+    """
+    parts: list[np.ndarray] = []
+    problems: list[str] = []
+
+    def read(image: Named) -> np.ndarray | str:
+        try:
+            return network_input(model, image.path)
+        except (ValueError, OSError) as error:
+            return str(error)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for start in range(0, len(images), BATCH):
+            report("embedding", start, len(images))
+            found = list(on_all_cores(read, images[start : start + BATCH]))
+            problems += [item for item in found if isinstance(item, str)]
+            if not problems:  # else only the other problems are still of use
+                parts.append(embed_batch(model, np.stack(found)))
+    report("embedding", len(images), len(images))
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
+        more = f"\n  and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
+        raise ValueError(
+            f"{len(problems):,} of {len(images):,} images cannot be used, so nothing was written; "
+            f"mend or remove them:{listed}{more}"
+        )
+    return np.concatenate(parts)
+
+
+@torch.inference_mode()
+def embed_batch(model: StoredModel, pixels: np.ndarray) -> np.ndarray:
+    """Embeddings (B, D) float32 of bytes (B, H, W) or (B, H, W, 3)."""
+    embeddings: np.ndarray = model.network(to_input(channels_first(pixels))).float().numpy()
+    return embeddings
+
+
+def network_input(model: StoredModel, path: Path) -> np.ndarray:
+    """One image as the run saw its test images: (H, W) or (H, W, 3) uint8.
+
+    Of photographs the centre of the run's size. Raises: ValueError or OSError naming an image that
+    cannot be read or, where the run had small images, has another size or colours.
+    """
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read")
+    image = decode(str(path), path.read_bytes())
+    side = model.side
+    if model.spec.resize is not None:
+        pixels = shrink_to(str(path), image, model.spec.resize)
+        top, left = ((length - side) // 2 for length in pixels.shape[:2])
+        return pixels[top : top + side, left : left + side]
+    if image.size != (side, side):
+        raise ValueError(
+            f"{path} is {image.width}x{image.height} pixels; the network takes the images of "
+            f"{model.spec.dataset}, {side}x{side}, which are not resized"
+        )
+    pixels = np.asarray(image)
+    if model.channels == 3:
+        return pixels
+    if (pixels != pixels[..., :1]).any():
+        raise ValueError(f"{path} has colours; the network takes grey images")
+    return pixels[..., 0]
+
+
+def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarray) -> None:
+    """Write the array and the names of its rows, or a table with both.
+
+    Columns: `path`; `label`, the folder of the class, if all images have one; of a table `e0` to
+    the last dimension.
+    """
+    columns = {"path": [image.path.as_posix() for image in images]}
+    if all(image.label for image in images):
+        columns["label"] = [image.label for image in images]
+    if output.suffix == ".parquet":
+        import pandas as pd
+
+        table = pd.DataFrame(embeddings, columns=[f"e{n}" for n in range(embeddings.shape[1])])
+        for position, (name, values) in enumerate(columns.items()):
+            table.insert(position, name, values)
+        with atomic(output) as temporary:
+            table.to_parquet(temporary, index=False)
+        return
+    array, names = written(output)
+    with atomic(array) as temporary, atomic(names) as beside:
+        with temporary.open("wb") as file:
+            np.save(file, embeddings)
+        with beside.open("w", encoding="utf-8", newline="") as text:
+            csv.writer(text).writerows([list(columns), *zip(*columns.values(), strict=True)])

@@ -1,0 +1,134 @@
+"""Exported networks: complete, equal to the run's, with a card whose example runs."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from bench.cli import export
+from bench.cli.main import app
+from bench.store.runs import Run
+from bench.training.stored_model import StoredModel, load_model
+from tests.support.short_runs import execute, spec_for
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return execute(spec_for("triplet", steps=4), tmp_path_factory.mktemp("results"))
+
+
+def export_to(folder: Path, run: Run, *formats: str) -> str:
+    options = [part for name in formats for part in ("--format", name)]
+    results = ["--results", str(run.directory.parent.parent)]
+    done = CliRunner().invoke(app, ["export", "digits-triplet", str(folder), *results, *options])
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def test_the_folder_holds_network_configuration_and_card(run: Run, tmp_path: Path) -> None:
+    text = export_to(tmp_path / "new" / "out", run)
+    folder = tmp_path / "new" / "out"
+    names = ["README.md", "config.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert [line for line in text.splitlines() if line] == [f"written {folder / n}" for n in names]
+    assert (folder / names[2]).read_bytes() == run.files.model.read_bytes()
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["backbone"], config["embedding_dim"], config["weights"]) == ("conv4", 8, None)
+    assert config["spec"] == run.spec
+    assert (config["input"]["side"], config["input"]["channels"]) == (8, 1)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "conv4, 8 dimensions,\ntrained with the loss `triplet` for 4 steps (seed 0)." in card
+    assert "none: the network started from random weights." in card
+    assert f"| R@1 | {run.scores['recall@1']:.4f} |" in card
+    assert f"torch {torch.__version__.partition('+')[0]}" in card
+    assert "Input: grey images of 8 x 8 pixels, as numbers in 0..1" in card
+
+
+def test_the_example_of_the_card_runs(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_to(tmp_path / "out", run)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    code = re.search("```python\n(.*?)```", card, re.DOTALL)
+    assert code is not None
+    Image.new("L", (8, 8), 77).save(tmp_path / "out" / "image.png")
+    monkeypatch.chdir(tmp_path / "out")
+    found: dict[str, Tensor] = {}
+    exec(code[1], found)
+    with torch.inference_mode():
+        expected = load_model(run.files.model).network(torch.full((1, 1, 8, 8), 77 / 255))
+    torch.testing.assert_close(found["embedding"], expected)
+
+
+@pytest.mark.parametrize("name", ["torch-export", "onnx"])
+def test_other_formats_give_the_same_embeddings(run: Run, tmp_path: Path, name: str) -> None:
+    if name == "onnx":
+        for package in export.ONNX_PACKAGES:
+            pytest.importorskip(package)
+    text = export_to(tmp_path / "out", run, name)
+    assert f"{name}: the embeddings differ by at most " in text
+    images = torch.from_numpy(np.random.default_rng(0).random((7, 1, 8, 8), dtype=np.float32))
+    with torch.inference_mode():
+        expected = load_model(run.files.model).network(images)
+    path = tmp_path / "out" / export.FORMATS[name][0]
+    assert f"`{path.name}` ({name}) takes" in (tmp_path / "out" / "README.md").read_text()
+    if name == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        found = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    else:
+        found = torch.export.load(path).module()(images)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [0.01, float("nan")])
+def test_a_format_with_other_embeddings_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    def broken(model: StoredModel, path: Path) -> nn.Module:
+        path.write_bytes(b"x")
+        return nn.Sequential(model.network, Shift(wrong))
+
+    monkeypatch.setitem(export.FORMATS, "torch-export", ("model.pt2", broken))
+    with pytest.raises(ValueError, match="--format torch-export: its embeddings differ by"):
+        export_to(tmp_path / "out", run, "torch-export")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Shift(nn.Module):
+    def __init__(self, amount: float) -> None:
+        super().__init__()
+        self.amount = amount
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * (1 + self.amount)
+
+
+def test_bad_folders_and_formats_are_one_message(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    for folder in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(ValueError, match="is not empty; name a new folder"):
+            export_to(folder, run)
+    with pytest.raises(ValueError, match="unknown format 'onx'"):
+        export_to(tmp_path / "out", run, "onx")
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    message = r"needs onnx, onnxruntime, onnxscript; pip install 'proxy-bench\[onnx\]'"
+    with pytest.raises(ValueError, match=message):
+        export_to(tmp_path / "out", run, "onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_empty_folder_is_used(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    export_to(tmp_path / "out", run)
+    assert (tmp_path / "out" / "config.json").exists()
