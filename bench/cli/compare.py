@@ -14,6 +14,7 @@ from bench.cli.progress import show_work
 from bench.cli.run_suite import run_suite
 from bench.cli.verdict import best_run, sentences
 from bench.datasets import find, load
+from bench.datasets.doubts import equal_files, equal_pictures
 from bench.datasets.folder.dataset import PREFIX
 from bench.datasets.folder.rows import NAME, read_images
 from bench.datasets.folder.splits import fitting
@@ -156,6 +157,9 @@ def chosen_suite(
     specs = trial.untrained + trial.grid(trial.seeds[:1])
     with show_work(console) as report:
         check_data(specs, root, options.results, options.device, report)
+        for found in (*equal_files(dataset), *equal_pictures(dataset)):
+            for line in found:
+                print_line(console, f"  {line}")
         job = Job(spec=specs[-1], data_root=root, device=options.device)
         count = min(options.processes, MOST_SEEDS * len(conditions.losses))
         measured = measure(job, count, len(dataset.items), report)

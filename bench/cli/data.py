@@ -58,9 +58,12 @@ def split_lines(name: str, data_root: Path | None) -> list[str]:
     from bench.datasets import find, load, remarks
     from bench.datasets.doubts import equal_files, equal_pictures
 
-    lines, notes = [], []
+    lines: list[str] = []
+    notes: list[str] = []
     source = find(name)
     for protocol in source.protocols if source.photographs else ():
+        if protocol == "within-classes" and lines:
+            continue  # it is for classes too few for the others
         try:
             dataset = load(name, data_root, protocol)
         except ValueError:  # a user's own list may not define this protocol

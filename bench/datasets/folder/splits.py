@@ -41,7 +41,7 @@ def by_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
         raise ValueError(
             f"{folder} has {len(classes)} classes ({first_names(classes)}); the split "
             f"class-disjoint needs {LEAST_CLASSES} or more: two to train, two to validate, "
-            f"two to test{_not_classes(folder, rows)}"
+            f"two to test{_not_classes(folder, rows)}; the split within-classes takes fewer"
         )
     seen = classes[: max(2 * LEAST, (len(classes) + 1) // 2)]
     validating = seen[4::5] if len(seen[4::5]) >= LEAST else seen[-LEAST:]

@@ -11,7 +11,7 @@ from bench.datasets import download, find, load, verify
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
 from bench.datasets.folder.rows import Row
-from bench.datasets.folder.splits import by_classes
+from bench.datasets.folder.splits import by_classes, fitting
 from bench.datasets.types import Dataset
 from bench.spec import file_name
 from bench.store.thumbnails import thumbnails_path
@@ -223,3 +223,29 @@ def test_without_a_data_root_the_message_speaks_of_a_folder(
         with pytest.raises(FileNotFoundError, match=rf"{name} needs .* Name the folder of your im"):
             load(name, None, "class-disjoint")
     assert picture(1) != picture(2)
+
+
+def test_few_classes_are_split_within_each(root: Path) -> None:
+    names = [f"{label}/{i:02d}.png" for label in "abc" for i in range(10)]
+    write_pictures(root / "pets", [*names, *(f"few/{i}.png" for i in range(6))])
+    dataset = load("folder:pets", root, "within-classes")
+    parts = _parts(dataset)
+    assert [name for name in parts["validation"] if name[0] == "a"] == ["a/05.png", "a/06.png"]
+    assert [name for name in parts["query"] if name[0] == "b"] == [f"b/0{i}.png" for i in (7, 8, 9)]
+    assert [len(parts[part]) for part in ("train", "validation", "query")] == [17, 8, 11]
+    assert all(set(_classes(dataset, part)) == {"a", "b", "c", "few"} for part in parts)
+    (root / "pets" / "few" / "0.png").unlink()
+    with pytest.raises(ValueError, match=r"6 images or more of each class.*fewer have few \(5\)"):
+        load("folder:pets", root, "within-classes")
+
+
+@pytest.mark.parametrize(
+    ("labels", "split", "protocol"),
+    [
+        ("abcde", "", "within-classes"),
+        ("abcdef", "", "class-disjoint"),
+        ("abc", "test", "official"),
+    ],
+)
+def test_the_protocol_that_fits(labels: str, split: str, protocol: str) -> None:
+    assert fitting([Row(f"{label}.png", label, split) for label in labels]) == protocol

@@ -221,7 +221,7 @@ def test_classes_may_be_too_few(zoo: Path) -> None:
         (zoo / label).rename(zoo / "e" / label)
     assert _refused(zoo, "class-disjoint") == (
         f"{zoo} has 5 classes (a, b, c, d, e); the split class-disjoint needs 6 or more: two to "
-        "train, two to validate, two to test"
+        "train, two to validate, two to test; the split within-classes takes fewer"
     )
     (zoo / "e" / "f").rename(zoo / "f")
     assert _verify(zoo) == []
