@@ -64,6 +64,7 @@ ADDED = frozenset(
         "weights", "weights_sha256", "pooling", "layer_norm", "head_init", "class_vectors_init",
         "frozen", "optimizer", "head_learning_rate", "momentum", "epsilon", "schedule",
         "warmup_steps", "decay_every", "decay_factor", "clip_norm", "precision", "patience",
+        "head_only_steps",
     }
 )  # fmt: skip
 
@@ -82,7 +83,7 @@ class Budget(BaseModel):
     pooling: Literal["avg", "max", "avg+max"] = "avg"  # of the last feature map
     layer_norm: bool = False  # of the pooled features, without affine parameters
     embedding_dim: int = Field(ge=0, le=8192)  # 0: the pooled features themselves, without a head
-    head_init: Literal["random", "pca"] = "random"
+    head_init: Literal["random", "orthogonal", "pca"] = "random"
     class_vectors_init: Literal["random", "class-means"] = "random"  # proxies, centers and weights
     frozen: Literal["none", "norm", "backbone"] = "none"
     batch_size: int = Field(ge=2, le=65_536)  # images
@@ -98,6 +99,7 @@ class Budget(BaseModel):
     epsilon: float = Field(default=1e-8, gt=0)  # in the denominator of all but sgd
     schedule: Literal["constant", "step", "cosine"] = "constant"  # of all learning rates
     warmup_steps: int = Field(default=0, ge=0)  # in which learning rates grow linearly
+    head_only_steps: int = Field(default=0, ge=0)  # first steps, of head and class vectors alone
     decay_every: int | None = Field(default=None, ge=1)  # steps, of the schedule "step"
     decay_factor: float = Field(default=0.1, gt=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)  # of the network's gradient

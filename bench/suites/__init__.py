@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.suggest import brief, did_you_mean, unknown
-from bench.suites.model import Change, Method, Suite, SuiteBudget
+from bench.suites.model import WITHOUT_WEIGHTS, Change, Method, Suite, SuiteBudget
 from bench.suites.reading import read_toml
 
 FOLDER = Path(__file__).parent
@@ -24,9 +24,12 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load_suite(name: str) -> Suite:
+def load_suite(name: str, *, need_weights: bool = True) -> Suite:
     """A suite by its name, or from a path that ends in `.toml`.
 
+    need_weights: whether missing weights are a mistake. If not, the runs that use them have another
+    id than they will have, because it holds the digest of the weights: they can be listed and
+    priced, not looked up.
     Raises: SuiteError if there is none, or with all mistakes of the file at once.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
@@ -37,7 +40,9 @@ def load_suite(name: str) -> Suite:
         advice = f"the file here is {own}" if own.is_file() else "a file of your own ends in .toml"
         raise SuiteError(f"{unknown('suite', name, names())}; {advice}")
     try:
-        return Suite.model_validate(read_toml(path))
+        return Suite.model_validate(
+            read_toml(path), context=None if need_weights else WITHOUT_WEIGHTS
+        )
     except ValidationError as error:
         lines = [line for item in error.errors() for line in explain(item)]
         mistakes = "mistake" if len(lines) == 1 else "mistakes"

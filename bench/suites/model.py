@@ -63,6 +63,8 @@ DatasetName = Annotated[Name, AfterValidator(known_dataset)]
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+WITHOUT_WEIGHTS = "without weights"  # a context of validation
+
 # The rows of a table that need no training, of budgets with weights.
 FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to {}"
 
@@ -79,13 +81,14 @@ def known_backbone(name: str) -> str:
 class SuiteBudget(Budget):
     """The budget of a data set, with a check that the backbone exists and its weights are there.
 
-    Once it is checked, `weights_sha256` is the digest of the weights.
+    Once it is checked, `weights_sha256` is the digest of the weights. In the context
+    `WITHOUT_WEIGHTS` missing ones are no mistake, and the digest stays as it is given.
     """
 
     backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
 
     @model_validator(mode="after")
-    def find_weights(self) -> Self:
+    def find_weights(self, info: ValidationInfo) -> Self:
         if self.weights is None:
             if self.weights_sha256:
                 raise ValueError("weights_sha256 is given without weights")
@@ -93,6 +96,8 @@ class SuiteBudget(Budget):
         try:
             found = locate(self.backbone, self.weights).sha256
         except OSError as error:
+            if info.context == WITHOUT_WEIGHTS and isinstance(error, FileNotFoundError):
+                return self
             raise ValueError(str(error)) from error
         if self.weights_sha256 not in (None, found):
             raise ValueError(
@@ -298,8 +303,12 @@ def training_problems(budget: Budget) -> Iterator[tuple[str, str]]:
     """Fields of the network and its training that have no meaning together."""
     if budget.frozen != "none" and not budget.weights:
         yield "frozen", "a backbone of random weights would never learn; give weights"
-    if budget.embedding_dim == 0 and budget.head_init == "pca":
+    if budget.embedding_dim == 0 and budget.head_init != "random":
         yield "head_init", "embedding_dim = 0 has no head"
+    if budget.embedding_dim == 0 and budget.head_only_steps:
+        yield "head_only_steps", "embedding_dim = 0 has no head"
+    if budget.head_only_steps >= budget.steps:
+        yield "head_only_steps", f"{budget.head_only_steps} leaves none of the {budget.steps} steps"
     if budget.embedding_dim == 0 and budget.head_learning_rate is not None:
         yield "head_learning_rate", "embedding_dim = 0 has no head"
     if budget.embedding_dim == 0 and budget.frozen == "backbone":

@@ -104,11 +104,15 @@ def train(
     """
     spec = batches.spec
     device, steps = next(model.parameters()).device, spec.steps
+    backbone = [parameter for parameter in model.backbone.parameters() if parameter.requires_grad]
     loaded = loaded_ahead(batches, progress.step, device)
     while progress.step < steps:
         started = time.perf_counter()
         batches.refresh(model, progress.step)  # a cost of the method, so it is timed too
         images, targets = next(loaded)
+        if progress.step <= spec.head_only_steps:
+            for parameter in backbone:
+                parameter.requires_grad_(progress.step == spec.head_only_steps)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate_factor(spec, progress.step)
         value = train_step(

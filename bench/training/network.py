@@ -28,7 +28,7 @@ def build(
     from the same network, which makes differences between losses pair by seed."""
     model = make_network(spec, dataset).to(device).to(memory_format=torch.channels_last)
     loss = make_loss(spec, dataset.training_classes, model.embedding_dim).to(device)
-    if spec.head_init != "random" or spec.class_vectors_init != "random":
+    if spec.head_init == "pca" or spec.class_vectors_init != "random":
         start_at_data(spec, model, loss, with_features(spec, dataset, model))
     return model, loss
 
@@ -44,7 +44,7 @@ def start_at_data(spec: RunSpec, model: EmbeddingModel, loss: nn.Module, dataset
 
 
 def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
-    """The network with its weights and a random head.
+    """The network with its weights and a random or orthogonal head.
 
     Raises: ValueError or OSError as `EmbeddingModel`, `locate` and `load_weights`; ValueError for
     weights that have changed since the specification was made.
@@ -60,6 +60,10 @@ def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
         frozen=spec.frozen,
         image_side=side,
     )
+    if spec.head_init == "orthogonal":
+        assert isinstance(model.head, nn.Linear)
+        nn.init.orthogonal_(model.head.weight)
+        nn.init.zeros_(model.head.bias)
     if spec.weights is not None:
         found = locate(spec.backbone, spec.weights)
         if found.sha256 != spec.weights_sha256:
