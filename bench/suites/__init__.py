@@ -27,9 +27,8 @@ def names() -> list[str]:
 def load_suite(name: str, *, need_weights: bool = True) -> Suite:
     """A suite by its name, or from a path that ends in `.toml`.
 
-    need_weights: whether missing weights are a mistake. If not, the runs that use them have another
-    id than they will have, because it holds the digest of the weights: they can be listed and
-    priced, not looked up.
+    need_weights: whether weights are looked for. If not, the runs that use them lack the digest of
+    the weights, which is part of their ids: they can be listed and priced, not looked up.
     Raises: SuiteError if there is none, or with all mistakes of the file at once.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"

@@ -23,6 +23,7 @@ from bench.running.sweep import start
 from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.training.inputs import embed
+from bench.training.network import make_network
 from bench.training.stored_model import load_model
 from tests.support.short_runs import LOSSES, execute, numbers, spec_for, stopping_every
 
@@ -353,6 +354,28 @@ def test_every_option_keeps_its_bits_through_interruptions(
     assert numbers(execute(spec, tmp_path / "parts")) == numbers(whole)
     plain = execute(spec_for("proxy_nca"), tmp_path / "plain")
     assert plain.record["parameters"] != whole.record["parameters"]
+
+
+def test_the_backbone_keeps_its_weights_in_steps_of_the_head_alone(tmp_path: Path) -> None:
+    """As long as these last; an interruption within them changes nothing."""
+    spec = spec_for(head_only_steps=5, steps=6, evaluate_every=3)
+    alone = spec_for(head_only_steps=5, steps=5, evaluate_every=5)  # the first five of them
+
+    def weights(run: Run) -> dict[str, torch.Tensor]:
+        return dict(load_model(run.files.model)[0].named_parameters())
+
+    start = dict(make_network(spec, load("digits", None, "class-disjoint")).named_parameters())
+    found = weights(execute(alone, tmp_path))
+    same = {name for name in start if torch.equal(start[name], found[name])}
+    assert same == {name for name in start if name.startswith("backbone.")}
+    whole = execute(spec, tmp_path / "whole")
+    for name, values in weights(whole).items():
+        assert not torch.equal(values, start[name])
+    stop = stopping_every(2)
+    for _ in range(2):
+        with pytest.raises(InterruptedRunError):
+            execute(spec, tmp_path / "stopped", stop)
+    assert numbers(execute(spec, tmp_path / "stopped", stop)) == numbers(whole)
 
 
 def test_a_stored_model_gives_the_stored_embeddings(tmp_path: Path) -> None:

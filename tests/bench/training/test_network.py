@@ -39,6 +39,18 @@ def test_a_head_starts_at_the_principal_components() -> None:
     assert (head.weight.abs().max(dim=1).values == head.weight.max(dim=1).values).all()
 
 
+def test_an_orthogonal_head_starts_without_a_bias(digits: Dataset) -> None:
+    heads = [
+        build(spec_for(head_init="orthogonal", seed=seed), digits, CPU)[0].head
+        for seed in (0, 0, 1)
+    ]
+    weights = [head.weight.detach() for head in heads]
+    torch.testing.assert_close(weights[0] @ weights[0].T, torch.eye(8), atol=1e-5, rtol=0)
+    assert not heads[0].bias.any()
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
 def test_a_head_of_more_dimensions_than_images_is_orthonormal() -> None:
     head = nn.Linear(12, 9)
     start_at_principal_components(head, cloud(4, 12))
