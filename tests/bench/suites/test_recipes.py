@@ -68,7 +68,9 @@ REALITY_CHECK = {  # powerful-benchmarker, docs/papers/mlrc.md: CUB200, Cars196,
     "MS + miner": {"alpha": (17.97, 7.49, 15.94), "beta": (75.66, 47.99, 156.61)}
     | {"base": (0.77, 0.63, 0.72), "epsilon": (0.39, 0.72, 0.34)},
 }
-HYP_VIT = {"lr": {"deit": 3e-5, "dino": 1e-5, "in21k": 3e-5}} | {  # github.com/htdt/hyp_metric
+HYP_VIT: dict[str, dict[str, Any]] = {
+    "lr": {"deit": 3e-5, "dino": 1e-5, "in21k": 3e-5}
+} | {  # github.com/htdt/hyp_metric
     "epochs": {"cub200": 50, "cars196": 300, "sop": 200},
     "per class": {"cub200": 9, "cars196": 9, "sop": 2},
 }

@@ -44,9 +44,9 @@ def test_an_orthogonal_head_starts_without_a_bias(digits: Dataset) -> None:
         build(spec_for(head_init="orthogonal", seed=seed), digits, CPU)[0].head
         for seed in (0, 0, 1)
     ]
-    weights = [head.weight.detach() for head in heads]
+    weights = [head.state_dict()["weight"] for head in heads]
     torch.testing.assert_close(weights[0] @ weights[0].T, torch.eye(8), atol=1e-5, rtol=0)
-    assert not heads[0].bias.any()
+    assert not heads[0].state_dict()["bias"].any()
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
