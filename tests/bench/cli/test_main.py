@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main as command_line
-from bench.store.runs import RunDir, load_run, save_run
+from bench.store.runs import RunDir, directories, load_run, save_run
 from bench.suites.arguments import declared_losses
 from demo.library import open_library
 from tests.support.fabricated import write_results
@@ -144,10 +144,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
     with subprocess.Popen(
         [*arguments, "--jobs", "1"], stdout=subprocess.PIPE, text=True, env=os.environ
     ) as process:
-        deadline = time.monotonic() + 120
-        while not list(results.glob("runs/*/progress.json")):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: any(run.step for run in directories(results)))
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -167,7 +164,7 @@ def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path, command: Comman
     with subprocess.Popen(
         [*arguments, "--jobs", "1"], stdout=subprocess.PIPE, text=True, env=os.environ
     ) as process:
-        wait_for(lambda: list(results.glob("runs/*/progress.json")))
+        wait_for(lambda: any(run.step for run in directories(results)))
         (worker,) = children(process.pid)
         os.kill(worker, signal.SIGSTOP)
         process.send_signal(signal.SIGINT)
