@@ -223,6 +223,7 @@ def stop_all(state: Sweep, show: Callable[[Sweep], None]) -> None:
     try:
         for active in state.active:
             active.process.terminate()
+            look_at(active)
         while state.active:
             problem = problem or error_of(show, state)
             time.sleep(POLL_SECONDS)
