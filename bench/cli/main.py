@@ -85,6 +85,42 @@ def compare(
 
 
 @app.command()
+def plan(
+    suite: SuiteName = "default",
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
+) -> None:
+    """Say what the missing runs of SUITE cost here: measures a few steps, starts none of them."""
+    from bench.cli.plan import price, suite_to_price
+    from bench.cli.progress import show_work
+    from bench.running.preflight import check_device
+
+    console = plain_console()
+    chosen, note = suite_to_price(suite)
+    check_device(device)
+    processes = jobs or (cores() if device == "cpu" else 1)
+    try:
+        with show_work(plain_console(stderr=True)) as report:
+            table, notes = price(chosen, results, data_root, device, processes, report)
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing was written.")
+        raise typer.Exit(130) from None
+    print_line(console, f"{chosen.title}: {processes} at a time on {device}, one thread each")
+    console.print(table)
+    for line in (note, *notes):
+        if line:
+            print_line(console, line)
+    print_line(
+        console,
+        "Extrapolated from steps of 8 and 16 images; reading photographs and search come on top.",
+    )
+
+
+@app.command()
 def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     """Write the report of SUITE from its stored runs."""
     from bench.cli.report import finish

@@ -1,6 +1,14 @@
 """What a suite costs, from measured speeds: pure arithmetic."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from bench.spec import RunSpec
+
+ASPECT = 4 / 3  # of photographs in the mean
+FLOAT = 4  # bytes
 
 
 class Size(NamedTuple):
@@ -25,3 +33,57 @@ SIZES = {
     ("grocery_store", "class-disjoint"): Size(5_421, 2_454, 597, 2_370, 33),
     ("grocery_store", "official"): Size(5_421, 2_640, 296, 2_485, 81),
 }
+
+
+class Speed(BaseModel):
+    """What was measured of a budget.
+
+    Attributes: step, seconds of a training step, and embed, seconds of an image that is embedded;
+    memory, bytes that a process needs; parameters and dimensions of the network.
+    """
+
+    step: float
+    embed: float
+    memory: float
+    parameters: int
+    dimensions: int
+
+
+def embedded_images(spec: RunSpec, size: Size) -> int:
+    """How many images a run embeds: to validate, before the first step and after, and to score the
+    test images before and after training; all once for principal components or a linear probe."""
+    validations = 1 + -(-spec.steps // spec.evaluate_every) if spec.steps else 1
+    once = size.train + size.validation + size.test
+    if spec.frozen == "backbone" or not spec.steps:
+        return once  # features are kept
+    start = once if "pca" in spec.head_init or spec.class_vectors_init != "random" else 0
+    return validations * size.validation + 2 * size.test + start
+
+
+def seconds(spec: RunSpec, size: Size, speed: Speed) -> float:
+    """How long a run takes alone, without reading photographs and searching neighbors."""
+    return spec.steps * speed.step + embedded_images(spec, size) * speed.embed
+
+
+def cache_bytes(spec: RunSpec, size: Size) -> float:
+    """Decoded photographs of a budget on the disk; small images stay in memory."""
+    return size.photographs * 3 * ASPECT * spec.resize**2 if spec.resize else 0.0
+
+
+def stored_bytes(spec: RunSpec, size: Size, speed: Speed, *, keep_model: bool) -> float:
+    """What a run stores: embeddings of the test images, and its network if that is kept."""
+    dimensions = spec.embedding_dim or speed.dimensions
+    return FLOAT * (size.test * dimensions + (speed.parameters if keep_model else 0))
+
+
+def extrapolated(small: tuple[int, float], large: tuple[int, float], batch: int) -> float:
+    """The straight line through two measurements (images, value), at a batch; not below the larger
+    measurement where that has fewer images."""
+    slope = max(0.0, (large[1] - small[1]) / (large[0] - small[0])) if large[0] > small[0] else 0.0
+    return large[1] + slope * (batch - large[0])
+
+
+def sweep_hours(run_seconds: Iterable[float], jobs: int) -> float:
+    """Hours of a sweep of `jobs` processes; it cannot be shorter than its longest run."""
+    found = list(run_seconds)
+    return max(sum(found) / jobs, max(found, default=0.0)) / 3600

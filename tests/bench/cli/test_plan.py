@@ -1,0 +1,55 @@
+"""`proxy-bench plan` prices suites without data, weights or a started run."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli.main import app
+from bench.running.trial import Trial
+from bench.running.price import Speed
+
+SUITE = """
+title = "A suite"
+seeds = [0, 1]
+[budgets.digits]
+embedding_dim = 8
+batch_size = 24
+steps = 10
+evaluate_every = 5
+learning_rate = 1e-3
+weight_decay = 0
+[methods."Proxy-NCA"]
+loss = "proxy_nca"
+"""
+
+
+def test_a_suite_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SUITE)
+    results = tmp_path / "results"
+    found = CliRunner().invoke(
+        app, ["plan", str(tmp_path / "mine.toml"), "--results", str(results), "--jobs", "1"]
+    )
+    assert found.exit_code == 0, found.output
+    assert "480" in found.output  # images: 2 runs x 10 steps x 24
+    assert not results.exists()
+
+
+def test_neither_data_nor_weights_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials: list[Trial] = []
+
+    def measure(trial: Trial) -> Speed:
+        trials.append(trial)
+        return Speed(step=36.0, embed=0.0, memory=1e15, parameters=0, dimensions=8)
+
+    monkeypatch.setattr("bench.cli.plan.measure", measure)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    arguments = ["plan", "proxy-anchor-r50-512", "--data-root", str(tmp_path), "--jobs", "1"]
+    found = CliRunner().invoke(app, [*arguments, "--results", str(tmp_path / "results")])
+    assert found.exit_code == 0, found.output
+    assert [(trial.side, trial.classes) for trial in trials] == [(224, 79), (224, 80), (224, 10187)]
+    assert "97.2" in found.output  # hours of Cars: 3 runs x 3,240 steps of 36 s
+    assert "weights download timm:resnet50.tv_in1k" in " ".join(found.output.split())
+    assert "use a larger machine" in " ".join(found.output.split())

@@ -1,0 +1,67 @@
+"""What a suite costs, as arithmetic over measured speeds, and the sizes of published data sets."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli.plan import size_of
+from bench.running.price import (
+    SIZES,
+    Size,
+    Speed,
+    cache_bytes,
+    embedded_images,
+    extrapolated,
+    seconds,
+    stored_bytes,
+    sweep_hours,
+)
+from tests.support.short_runs import spec_for
+
+SIZE = Size(photographs=1000, train=600, validation=100, test=300, classes=10)
+SPEED = Speed(step=2.0, embed=0.5, memory=1e9, parameters=1_000_000, dimensions=64)
+
+
+def test_a_run_embeds_for_each_validation_and_twice_for_the_test() -> None:
+    spec = spec_for(steps=10, evaluate_every=4)  # validates at steps 0, 4, 8 and 10
+    assert embedded_images(spec, SIZE) == 4 * 100 + 2 * 300
+    assert seconds(spec, SIZE, SPEED) == 10 * 2.0 + 1000 * 0.5
+
+
+@pytest.mark.parametrize(
+    "fields", [{"head_init": "pca"}, {"class_vectors_init": "class-means"}], ids=str
+)
+def test_a_start_at_the_data_embeds_everything_once_more(fields: dict[str, str]) -> None:
+    plain = spec_for(steps=10, evaluate_every=4)
+    start = spec_for(steps=10, evaluate_every=4, **fields)
+    assert embedded_images(start, SIZE) - embedded_images(plain, SIZE) == 1000
+
+
+def test_without_training_and_with_a_frozen_backbone_images_are_embedded_once() -> None:
+    assert embedded_images(spec_for(frozen="backbone"), SIZE) == 1000
+    assert embedded_images(spec_for("none", steps=0), SIZE) == 1000
+
+
+def test_disk() -> None:
+    assert cache_bytes(spec_for(), SIZE) == 0
+    assert cache_bytes(spec_for(resize=100, crop=90), SIZE) == pytest.approx(1000 * 3 * 13333.33)
+    assert stored_bytes(spec_for(), SIZE, SPEED, keep_model=False) == 300 * 8 * 4
+    whole = stored_bytes(spec_for(embedding_dim=0), SIZE, SPEED, keep_model=True)
+    assert whole == 300 * 64 * 4 + 4_000_000
+
+
+def test_larger_batches_are_on_the_line_through_two_smaller_ones() -> None:
+    assert extrapolated((8, 10.0), (16, 14.0), 32) == 22.0
+    assert extrapolated((8, 10.0), (16, 9.0), 32) == 9.0  # noise never makes it cheaper
+
+
+def test_a_sweep_takes_no_less_than_its_longest_run() -> None:
+    assert sweep_hours([3600, 3600], 2) == 1.0
+    assert sweep_hours([7200, 60], 4) == 2.0
+    assert sweep_hours([], 2) == 0.0
+
+
+@pytest.mark.parametrize("key", SIZES, ids=str)
+def test_sizes_are_those_of_the_pinned_lists(key: tuple[str, str], data_root: Path) -> None:
+    spec = spec_for(dataset=key[0], split=key[1], crop=32, resize=32)
+    assert size_of(spec, data_root)[0] == SIZES[key]
