@@ -10,9 +10,9 @@ from rich.table import Table
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
-from bench.running.trial import Trial, measure
 from bench.running.price import SIZES, Size, Speed, cache_bytes, seconds, stored_bytes, sweep_hours
 from bench.running.sweep import missing_runs
+from bench.running.trial import Trial, measure
 from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite

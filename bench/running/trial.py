@@ -90,7 +90,8 @@ def run_trial(trial: Trial) -> Speed:
             return float(torch.cuda.max_memory_allocated(device))
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILO)
 
-    steps, bytes_used = [], []
+    steps: list[tuple[int, float]] = []
+    bytes_used: list[tuple[int, float]] = []
     images = torch.rand(max(BATCHES), trial.channels, trial.side, trial.side, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -112,9 +113,12 @@ def run_trial(trial: Trial) -> Speed:
             steps.append((batch, timed(step)))
             bytes_used.append((batch, memory()))
     return Speed(
-        step=max(0.0, extrapolated(*steps, spec.batch_size)) if steps else 0.0,
+        step=max(0.0, extrapolated(steps[0], steps[1], spec.batch_size)) if steps else 0.0,
         embed=embed,
-        memory=max(memory(), extrapolated(*bytes_used, spec.batch_size) if steps else 0.0),
+        memory=max(
+            memory(),
+            extrapolated(bytes_used[0], bytes_used[1], spec.batch_size) if steps else 0.0,
+        ),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         dimensions=model.embedding_dim,
     )

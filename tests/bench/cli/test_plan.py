@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.main import app
-from bench.running.trial import Trial
 from bench.running.price import Speed
+from bench.running.trial import Trial
 
 SUITE = """
 title = "A suite"
