@@ -13,6 +13,7 @@ A mean over rows is meant only where nothing but the seed differs;
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.spec import UNSET
 from bench.store.runs import Run
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     Columns: `run`, the name of the run's directory; the fields of `RunSpec` (`dataset`, `seed`) and
     the test scores in 0..1 (`recall@1`) under their own names; everything else in `run.json` with
     its section in front: `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`,
-    `split.fingerprint`, `environment.cpu`. NaN: this run does not have the field.
+    `split.fingerprint`, `environment.cpu`. Fields of the specification that a record leaves out have
+    their defaults. NaN: this run does not have the field.
     """
     import pandas as pd
 
-    table = pd.json_normalize([dict(run.record) for run in runs])
+    table = pd.json_normalize([{**run.record, "spec": {**UNSET, **run.spec}} for run in runs])
     for prefix in UNPREFIXED:
         table.columns = table.columns.str.removeprefix(prefix)
     table.insert(0, "run", [run.name for run in runs])

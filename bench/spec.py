@@ -126,6 +126,10 @@ class Budget(BaseModel):
         }
 
 
+# What a record means that lacks these fields.
+UNSET = {name: Budget.model_fields[name].default for name in sorted(ADDED)}
+
+
 class RunSpec(Budget):
     """One run, fully resolved: no default is left to be looked up later.
 

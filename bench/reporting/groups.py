@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
-from bench.spec import ADDED, NAMES, NO_LOSS, Budget, id_of
+from bench.spec import NAMES, NO_LOSS, UNSET, id_of
 from bench.store.runs import Run
 from bench.suggest import printable
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SHA256 = re.compile("[0-9a-f]{64}")
 # Field -> value of the specifications that leave it out.
-UNSET = {name: field.default for name, field in Budget.model_fields.items() if name in ADDED}
 
 
 def trained(members: "pd.DataFrame") -> "pd.DataFrame":
@@ -40,10 +39,6 @@ def comparable_frame(runs: Sequence[Run]) -> "pd.DataFrame":
         check_comparable(members)
         check_seeds(members)
     table = frame([run for members in tables.values() for run in members])
-    for field, default in UNSET.items():
-        table[field] = (
-            table[field].where(table[field].notna(), default) if field in table else default
-        )
     table["method"] = [name for members in tables.values() for name in method_names(members)]
     return table.sort_values(["dataset", "split", "method", "seed"], ignore_index=True)
 

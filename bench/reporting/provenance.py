@@ -5,8 +5,8 @@
 
 from typing import TYPE_CHECKING
 
-from bench.reporting.groups import UNSET, show, trained
-from bench.spec import NETWORK, Budget
+from bench.reporting.groups import show, trained
+from bench.spec import NETWORK, UNSET, Budget
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -264,4 +264,4 @@ def test_without_methods_there_is_a_report_of_the_features(tmp_path: Path) -> No
 def test_frames_have_them_with_their_fields(runs: list[Run]) -> None:
     table = frame(runs).set_index("method")
     found = table[["loss", "steps", "embedding_dim", "head_init"]].loc[[FEATURES, PCA]]
-    assert found.fillna("").to_numpy().tolist() == [["none", 0, 0, ""], ["none", 0, 16, "pca"]]
+    assert found.to_numpy().tolist() == [["none", 0, 0, "random"], ["none", 0, 16, "pca"]]
