@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MACHINE = ["environment.cpu", "environment.device", "environment.threads"]  # decide the seconds
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
 FINISHED = "environment.finished"
+OWN = ("learning_rate", "head_learning_rate")  # a method may have those that a search found for it
 RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, "number", FINISHED]
 RUN_HEADINGS = (
     *("Method", "Data set", "Split", "Seed", "Spec id", "Split fingerprint", "Data checksum"),
@@ -22,7 +23,8 @@ RUN_HEADINGS = (
 
 
 def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
-    """(field, value) of what the data set fixes, and the fields in which methods differ.
+    """(field, value) of what the data set fixes, and the fields in which methods should not differ
+    but do.
 
     Where methods differ the value names them: `600 (A, B); 300 (C)`. Fields that no method sets
     are left out, and those that came later while they keep their defaults. Where nothing was
@@ -38,7 +40,8 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
         groups = {value: list(first.index[values == value]) for value in dict.fromkeys(values)}
         words = str(field).replace("_", " ")
         if len(groups) > 1:
-            unequal.append(words)
+            if field not in OWN:
+                unequal.append(words)
             shown = "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
         else:
             shown = next(iter(groups))
