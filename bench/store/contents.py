@@ -1,15 +1,18 @@
-"""What the curve, the queries and the ROC of a finished run must hold. Every function raises
+"""What the curve, the arrays and the network of a finished run must hold. Every function raises
 ValueError with what was found."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
+from bench.spec import id_of
 from bench.store.record import Count, Part, check_scores, first_mistake
 
 ROUNDING = 1e-6  # of means over values that are stored in single precision
+SLACK = 1e-4  # by which the rounding of stored numbers may carry them beyond their range
 PER_QUERY = {  # array -> kind of its numbers
     "relevant": "i",
     "first_hit": "i",
@@ -34,9 +37,10 @@ class Point(Part):
     precision: float = Field(alias="map@r")
 
 
-def check_curve(points: Sequence[Any], spec: Mapping[str, Any]) -> None:
+def check_curve(points: Sequence[Any], record: Mapping[str, Any]) -> None:
     """One point before training, one every `evaluate_every` steps and one at the end, which with
-    `patience` may come earlier."""
+    `patience` may come earlier. Images and seconds of the last one are those of `run.json`."""
+    spec, cost = record["spec"], record["cost"]
     steps, every, batch = spec["steps"], spec["evaluate_every"], spec["batch_size"]
     try:
         found = [Point.model_validate(point) for point in points]
@@ -55,6 +59,10 @@ def check_curve(points: Sequence[Any], spec: Mapping[str, Any]) -> None:
     seconds = [point.seconds for point in found]
     if seconds != sorted(seconds):
         raise ValueError("has seconds that fall")
+    ends = {"images": found[-1].images, "seconds": seconds[-1]}
+    for name, stored in {"images": cost["images"], "seconds": cost["train_seconds"]}.items():
+        if ends[name] != stored:
+            raise ValueError(f"ends after {ends[name]} {name}, but run.json has {stored}")
     for point in found:
         scores = {"recall@1": point.recall, "map@r": point.precision, **point.__pydantic_extra__}
         check_scores(f"step {point.step}", scores)
@@ -76,10 +84,64 @@ def check_queries(queries: Mapping[str, np.ndarray], record: Mapping[str, Any]) 
         raise ValueError("has no query with a positive")
     if queries["neighbors"].shape != queries["similarities"].shape:
         raise ValueError("has another number of neighbors than of similarities")
+    check_ranges(queries, images_of(record))
     for key, value in scores_of(queries, record["scores"]).items():
         stored = record["scores"][key]
         if not abs(value - stored) <= ROUNDING:
             raise ValueError(f"gives {key} = {value:.6f}, but run.json has {stored:.6f}")
+
+
+def images_of(record: Mapping[str, Any]) -> int:
+    """The largest number of images that a query's neighbors and positives can be among."""
+    split = record["split"]
+    return int(split["test_images"]) + int(split.get("gallery_images") or 0)
+
+
+def check_ranges(queries: Mapping[str, np.ndarray], images: int) -> None:
+    """Every number must be possible, not only the means; similarities are cosines, best first."""
+    neighbors, similarities = queries["neighbors"], queries["similarities"]
+    ranges = {"relevant": (0, images), "first_hit": (0, images), "neighbors": (-1, images - 1)}
+    ranges |= {"average_precision": (0, 1), "r_precision": (0, 1)}
+    for name, (least, most) in ranges.items():
+        check_range(name, queries[name], least, most)
+    found = np.where(neighbors >= 0, similarities, -1).astype(np.float64)
+    check_range("similarities", found, -1, 1)
+    if (np.diff(found, axis=1) > SLACK).any():
+        raise ValueError("has similarities that rise from a neighbor to the next")
+
+
+def check_range(name: str, values: np.ndarray, least: float, most: float) -> None:
+    """Raise ValueError with the first value outside, or that is no number."""
+    wrong = values[~((values >= least - SLACK) & (values <= most + SLACK))]
+    if wrong.size:
+        raise ValueError(f"has {name} = {wrong.flat[0]}, expected {least}..{most}")
+
+
+def check_embeddings(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+    """Finite embeddings of the dimension of the specification, and a label for each."""
+    if set(arrays) != {"embeddings", "labels"}:
+        raise ValueError(f"holds {', '.join(sorted(arrays))}, expected embeddings, labels")
+    embeddings, labels = arrays["embeddings"], arrays["labels"]
+    least, most = record["split"]["test_images"], images_of(record)
+    if embeddings.ndim != 2 or embeddings.dtype != np.float32 or labels.dtype.kind != "i":
+        raise ValueError(f"has embeddings of {embeddings.dtype} {embeddings.shape}")
+    if not least <= len(embeddings) <= most or labels.shape != embeddings.shape[:1]:
+        counts = f"{len(embeddings)} embeddings and {labels.size} labels"
+        raise ValueError(f"has {counts} for {least} test images")
+    dimension = record["spec"]["embedding_dim"] or embeddings.shape[1]
+    if embeddings.shape[1] != dimension:
+        raise ValueError(f"has embeddings of {embeddings.shape[1]} dimensions, not {dimension}")
+    if not np.isfinite(embeddings).all():
+        raise ValueError("has embeddings that are no finite numbers")
+
+
+def check_model(header: Mapping[str, str], record: Mapping[str, Any]) -> None:
+    """The network names the run that it was stored for, and its data."""
+    owner = id_of(json.loads(header["spec"]))
+    if owner != record["spec_id"]:
+        raise ValueError(f"is of another run, whose spec_id is {owner}")
+    if header["data_checksum"] != record["data_checksum"]:
+        raise ValueError(f"was trained on other data, {header['data_checksum'][:12]}")
 
 
 def scores_of(queries: Mapping[str, np.ndarray], scores: Mapping[str, float]) -> dict[str, float]:
@@ -106,3 +168,5 @@ def check_roc(roc: Mapping[str, np.ndarray]) -> None:
             raise ValueError(f"has {name} of {values.dtype} {values.shape}")
         if not ((values >= 0) & (values <= 1)).all():
             raise ValueError(f"has {name} outside 0..1")
+        if (np.diff(values) < 0).any():
+            raise ValueError(f"has {name} that falls")

@@ -33,7 +33,7 @@ class Split(Part):
     """Protocol and fingerprint of a split; images and classes of each part."""
 
     protocol: str
-    fingerprint: str
+    fingerprint: Sha256
     train_images: Count
     train_classes: Count
     validation_images: Count
@@ -55,7 +55,7 @@ class Parameters(Part):
     """Number of the network's parameters, and a digest of all values of network and loss."""
 
     count: Count
-    sha256: str
+    sha256: Sha256
 
 
 class Environment(Part):
@@ -84,7 +84,7 @@ class Record(Part):
     spec_id: str
     spec: RunSpec
     split: Split
-    data_checksum: str
+    data_checksum: Sha256
     picture_names: Sha256 | None = None  # which earlier runs lack
     scores: dict[str, float]
     untrained: dict[str, float]

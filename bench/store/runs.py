@@ -38,7 +38,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from bench.spec import RunSpec
-from bench.store.contents import check_curve, check_queries, check_roc
+from bench.store.contents import (
+    check_curve,
+    check_embeddings,
+    check_model,
+    check_queries,
+    check_roc,
+)
 from bench.store.record import SCHEMA, StoredFile, check_record, sealed
 
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
@@ -268,7 +274,11 @@ class Run:
         Raises: StoredRunError naming the first file that is missing, changed or contradicts it.
         """
         checks: dict[str, Callable[[Path], None]] = {
-            "curve.jsonl": lambda path: check_curve(self.curve, self.spec),
+            "curve.jsonl": lambda path: check_curve(self.curve, self.record),
+            "embeddings.safetensors": lambda path: check_embeddings(
+                self._arrays(path), self.record
+            ),
+            "model.safetensors": self._check_model,
             "queries.safetensors": lambda path: check_queries(self._arrays(path), self.record),
             "roc.safetensors": lambda path: check_roc(self._arrays(path)),
         }
@@ -278,6 +288,12 @@ class Run:
                 checks.get(name, self._compare)(path)
                 if name in ARRAYS:
                     self._check_owner(path)
+
+    def _check_model(self, path: Path) -> None:
+        """The network, which is large, is not read into memory."""
+        self._compare(path)
+        with safe_open(path, "numpy") as tensors:
+            check_model(tensors.metadata() or {}, self.record)
 
     def _check_owner(self, path: Path) -> None:
         """Arrays name the run that they were stored for."""

@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,6 +24,10 @@ from bench.store.runs import atomic
 from bench.training.batches import Batches
 
 SHOWN = 16  # digits of a digest, which a message still shows and no accident repeats
+UNFIT = (  # errors of restoring what was made by other source code, or by hand
+    *(AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError),
+    UnpicklingError,
+)
 Origin = dict[str, object]  # what the numbers of a run depend on, by its name
 
 
@@ -123,32 +128,61 @@ def load_checkpoint(
 ) -> Progress:
     """Restore everything in place and return the counters; without a file, a fresh start.
 
-    Raises: CheckpointError as `read_checkpoint`, or if the parts of the run have other shapes.
+    Raises: CheckpointError as `read_checkpoint`, or if the parts of the run have other shapes, or
+    steps and validations contradict each other.
     """
     saved = read_checkpoint(path, origin)
     if saved is None:
         return Progress()
-    content: dict[str, Any] = torch.load(io.BytesIO(saved), weights_only=True, map_location="cpu")
     try:
+        content = torch.load(io.BytesIO(saved), weights_only=True, map_location="cpu")
         model.load_state_dict(content["model"])
         loss.load_state_dict(content["loss"])
-        optimizer.load_state_dict(content["optimizer"])
+        restore_optimizer(optimizer, content["optimizer"])
         batches.load_state_dict(content["batches"])
         progress = Progress(**content["progress"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # of other source code
+        check_progress(progress, batches.spec)
+        torch.set_rng_state(content["rng"])
+    except UNFIT as error:
         raise CheckpointError(
             f"{path} does not fit the network, the loss or the optimizer as this version of the "
             "code makes them; delete it to start this run again"
         ) from error
-    torch.set_rng_state(content["rng"])
     return progress
+
+
+def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Restore an optimizer. Raises: ValueError if its settings were others."""
+    before = settings_of(optimizer)
+    optimizer.load_state_dict(state)
+    if settings_of(optimizer) != before:
+        raise ValueError("the optimizer had other settings")
+
+
+def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Everything of the groups but parameters and the rate, which the schedule sets."""
+    return [
+        {name: value for name, value in group.items() if name not in ("params", "lr")}
+        for group in optimizer.param_groups
+    ]
+
+
+def check_progress(progress: Progress, spec: RunSpec) -> None:
+    """Raises: ValueError if the steps and the validations that were done contradict each other."""
+    done = range(0, progress.step + 1, spec.evaluate_every)
+    expected = {*done, spec.steps} if progress.step == spec.steps else set(done)
+    found = [json.loads(line)["step"] for line in progress.curve.splitlines()]
+    if not 0 < progress.step <= spec.steps or found != sorted(expected):
+        raise ValueError(f"validations at {found}, after {progress.step} of {spec.steps} steps")
+    if progress.losses or not (progress.seconds >= 0 and math.isfinite(progress.loss_sum)):
+        raise ValueError("losses or seconds that no run has")
 
 
 def read_checkpoint(path: Path, origin: Origin) -> bytes | None:
     """What `torch.save` wrote, or None without a file.
 
-    Raises: CheckpointError naming the file if its bytes are not those that were written, or with
-    every difference if the run began with something else than `origin`.
+    Raises: CheckpointError naming the file if its bytes are not those that were written, or do not
+    say what the run began with, or with every difference if that is something else than `origin`.
     """
     try:
         content = path.read_bytes()
@@ -161,7 +195,12 @@ def read_checkpoint(path: Path, origin: Origin) -> bytes | None:
             "delete it to start this run again"
         )
     first, _, saved = body.partition(b"\n")
-    differences = compare(json.loads(first), json.loads(json.dumps(origin)))
+    try:
+        differences = compare(json.loads(first), json.loads(json.dumps(origin)))
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} does not say what it was made from; delete it to start this run again"
+        ) from error
     if differences:
         raise CheckpointError(
             f"{path} cannot be resumed, because the run began with something else: "

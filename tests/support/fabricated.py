@@ -121,7 +121,7 @@ def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
     save_arrays(files.embeddings, arrays, metadata)
     scores = plain_scores(queries)
     write_curve(files.curve, spec, scores, gain)
-    record = make_record(spec, scores, len(labels))
+    record = make_record(spec, scores, len(labels), seconds_at(spec.steps, gain))
     save_run(files, record)
     return files.path
 
@@ -181,7 +181,7 @@ def write_curve(path: Path, spec: RunSpec, scores: dict[str, float], gain: float
             "step": step,
             "epoch": step * spec.batch_size / 1000,
             "images": step * spec.batch_size,
-            "seconds": step * 0.01 * (1 + gain),
+            "seconds": seconds_at(step, gain),
             "loss": None if step == 0 else 3.0 - share,
         }
         metrics = {key: 0.1 + share * (scores[key] - 0.1) for key in ("recall@1", "map@r")}
@@ -189,7 +189,13 @@ def write_curve(path: Path, spec: RunSpec, scores: dict[str, float], gain: float
     path.write_text("".join(lines))
 
 
-def make_record(spec: RunSpec, scores: dict[str, float], test_images: int) -> dict[str, object]:
+def seconds_at(step: int, gain: float) -> float:
+    return step * 0.01 * (1 + gain)
+
+
+def make_record(
+    spec: RunSpec, scores: dict[str, float], test_images: int, seconds: float = 1.0
+) -> dict[str, object]:
     untrained = {key: value * 0.5 for key, value in scores.items()}
     counts = {"train_images": 800, "train_classes": 80}
     counts |= {"validation_images": 200, "validation_classes": 20}
@@ -203,7 +209,7 @@ def make_record(spec: RunSpec, scores: dict[str, float], test_images: int) -> di
         "scores": scores,
         "untrained": untrained,
         "cost": {
-            "train_seconds": 1.0,
+            "train_seconds": seconds,
             "total_seconds": 2.0,
             "images": spec.steps * spec.batch_size,
         },

@@ -30,17 +30,18 @@ def cache_folder() -> Path:
 def cached(name: str, settings: Mapping[str, object], make: Callable[[], np.ndarray]) -> np.ndarray:
     """Read the array from the cache, or compute it with ``make`` and store it.
 
-    ``settings`` must hold everything that can change a bit of the array, as JSON values. A damaged
-    file is replaced. If the folder cannot be written, the array is returned with a warning.
+    ``settings`` must hold everything that can change a bit of the array, as JSON values. A file
+    that is damaged, or of other settings, is replaced. If the folder cannot be written, the array
+    is returned with a warning.
     """
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     path = cache_folder() / f"{name}-{key[:20]}.npy.sha256"
-    array = _read(path)
+    array = _read(path, key)
     if array is not None:
         return array
     array = make()
     try:
-        _write(path, array)
+        _write(path, key, array)
     except OSError as error:
         warnings.warn(
             f"{name} could not be stored in {path.parent} ({error}) and will be computed again "
@@ -50,19 +51,24 @@ def cached(name: str, settings: Mapping[str, object], make: Callable[[], np.ndar
     return array
 
 
-def _read(path: Path) -> np.ndarray | None:
+def _digest(key: str, payload: bytes) -> bytes:
+    """Of the array's bytes, and of what it was made from."""
+    return hashlib.sha256(key.encode() + payload).digest()
+
+
+def _read(path: Path, key: str) -> np.ndarray | None:
     try:
         stored = path.read_bytes()
     except OSError:
         return None  # missing or unreadable: compute it in both cases
     digest, payload = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
-    if hashlib.sha256(payload).digest() != digest:
+    if _digest(key, payload) != digest:
         return None
     array: np.ndarray = np.load(io.BytesIO(payload), allow_pickle=False)
     return array
 
 
-def _write(path: Path, array: np.ndarray) -> None:
+def _write(path: Path, key: str, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     payload = buffer.getvalue()
@@ -70,7 +76,7 @@ def _write(path: Path, array: np.ndarray) -> None:
     # Each call writes its own file and renames it, so two may write at the same time.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         temporary = Path(folder, path.name)
-        temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+        temporary.write_bytes(_digest(key, payload) + payload)
         temporary.replace(path)
 
 

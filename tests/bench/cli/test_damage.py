@@ -239,6 +239,13 @@ def wrong(key: str, make: Callable[[np.ndarray], np.ndarray]) -> Callable[..., o
     return lambda arrays: arrays.update({key: make(arrays[key])})
 
 
+def outside(precisions: np.ndarray) -> np.ndarray:
+    """Two values beyond 0..1 with the mean that was there."""
+    changed = precisions.copy()
+    changed[:2] += 2, -2
+    return changed
+
+
 NUMBERS: dict[str, tuple[Damage, str]] = {
     "edited score": (edit("scores", "recall@1", 0.99, sealed=False), "was changed after the run"),
     "NaN score": (edit("scores", "recall@1", float("nan"), sealed=False), "was changed"),
@@ -287,6 +294,15 @@ NUMBERS: dict[str, tuple[Damage, str]] = {
     "curve of numbers": (change_curve(lambda points: points.__setitem__(0, 1)), "curve.jsonl"),  # type: ignore[call-overload]
     "curve without R@1": (change_curve(lambda points: points[2].pop("recall@1")), "lacks recall@1"),
     "curve of other images": (change_curve(lambda points: points[2].update(images=1)), "count 32"),
+    "curve of other seconds": (
+        change_curve(lambda points: [point.update(seconds=0.0) for point in points]),
+        "ends after 0.0 seconds, but run.json has 1.1",
+    ),
+    "time of another run": (edit("cost", "train_seconds", 7.5), "but run.json has 7.5"),
+    "fingerprint that is a path": (
+        edit("split", "fingerprint", "../../secret"),
+        "split.fingerprint = '../../secret'",
+    ),
     "time runs back": (change_curve(lambda points: points[5].update(seconds=0.0)), "seconds that"),
     "queries as float": (
         change_arrays("queries", wrong("first_hit", lambda array: array.astype(np.float32))),
@@ -310,7 +326,55 @@ NUMBERS: dict[str, tuple[Damage, str]] = {
     ),
     "NaN precision": (
         change_arrays("queries", wrong("average_precision", lambda array: array * np.nan)),
-        "gives map@r = nan",
+        "has average_precision = nan",
+    ),
+    "precisions whose mean is right": (
+        change_arrays("queries", wrong("average_precision", outside)),
+        "expected 0..1",
+    ),
+    "first hit beyond the images": (
+        change_arrays("queries", wrong("first_hit", lambda array: array + 1000 * (array > 8))),
+        "expected 0..48",
+    ),
+    "more positives than images": (
+        change_arrays("queries", wrong("relevant", lambda array: array + 1000)),
+        "has relevant = 1007, expected 0..48",
+    ),
+    "neighbor without an image": (
+        change_arrays("queries", wrong("neighbors", lambda array: array - 7)),
+        "expected -1..47",
+    ),
+    "similarity that is no number": (
+        change_arrays("queries", wrong("similarities", lambda array: array * np.nan)),
+        "has similarities = nan",
+    ),
+    "similarities turned round": (
+        change_arrays("queries", wrong("similarities", lambda array: array[:, ::-1])),
+        "has similarities that rise",
+    ),
+    "NaN embeddings": (
+        change_arrays("embeddings", wrong("embeddings", lambda array: array * np.nan)),
+        "has embeddings that are no finite numbers",
+    ),
+    "embeddings of some images": (
+        change_arrays("embeddings", wrong("embeddings", lambda array: array[:10])),
+        "has 10 embeddings and 48 labels",
+    ),
+    "embeddings of other dimensions": (
+        change_arrays("embeddings", wrong("embeddings", lambda array: array[:, :3])),
+        "has embeddings of 3 dimensions, not 16",
+    ),
+    "embeddings in half precision": (
+        change_arrays("embeddings", wrong("embeddings", lambda array: array.astype(np.float16))),
+        "has embeddings of float16",
+    ),
+    "embeddings without labels": (
+        change_arrays("embeddings", lambda arrays: arrays.pop("labels")),
+        "holds embeddings, expected embeddings, labels",
+    ),
+    "ROC that falls": (
+        change_arrays("roc", wrong("tar", lambda array: array[::-1])),
+        "has tar that falls",
     ),
     "ROC above 1": (
         change_arrays("roc", wrong("tar", lambda array: array * 2)),

@@ -17,6 +17,7 @@ from bench.store.runs import (
     atomic,
     load_run,
     naming,
+    save_arrays,
     save_run,
     scan,
 )
@@ -94,6 +95,35 @@ def test_arrays_of_another_run_are_refused_although_their_digest_is_right(
     assert [run.directory for run in runs] == [changed]
     found = f"{name}.safetensors is of another run, whose spec_id is {runs[0].spec_id}; delete"
     assert found in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("other", "data", "message"),
+    [
+        ({"seed": 1}, "c", "is of another run, whose spec_id is"),
+        ({"loss": "triplet"}, "c", "is of another run"),
+        ({"steps": 200}, "c", "is of another run"),
+        ({}, "d", "was trained on other data, dddddddddddd"),
+        (None, "c", "cannot be read"),
+    ],
+)
+def test_the_network_of_another_run_is_refused_although_its_digest_is_right(
+    tmp_path: Path, other: dict[str, Any] | None, data: str, message: str
+) -> None:
+    directory = write_run(tmp_path, SPEC, gain=0.1)
+    tensors = {"weight": np.zeros(3, dtype=np.float32)}
+    header = {"spec": SPEC.model_dump_json(), "data_checksum": "c" * 64}
+    save_arrays(directory / "model.safetensors", tensors, header)
+    seal(directory)
+    assert scan(tmp_path)[1] == []
+    changed = {"data_checksum": data * 64}
+    if other is not None:
+        changed["spec"] = SPEC.model_copy(update=other).model_dump_json()
+    save_arrays(directory / "model.safetensors", tensors, changed)
+    seal(directory)
+    runs, (problem,) = scan(tmp_path)
+    assert runs == []
+    assert f"{directory}/model.safetensors {message}" in str(problem)
 
 
 def test_every_run_directory_is_counted_as_it_is_read(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Checkpoints are resumed only as they were written, and only by the run that they belong to."""
 
+import io
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from tests.support.tiny_classes import tiny_classes
 
 CPU = torch.device("cpu")
 DATASET = tiny_classes()
-PROGRESS = Progress(7, 1.5, 3.25, 2, True, '{"step": 0}\n')
+PROGRESS = Progress(7, 1.5, 3.25, 2, True, '{"step": 0}\n{"step": 4}\n')
 
 
 def parts(dim: int = 8, seed: int = 0) -> tuple[Any, Any, Any, Any]:
@@ -156,3 +158,60 @@ def test_other_source_code_is_refused_without_a_message_of_torch(saved: Path) ->
     with pytest.raises(CheckpointError, match="does not fit the network, the loss or") as caught:
         load_checkpoint(saved, origin(), *parts(dim=9))
     assert "size mismatch" not in str(caught.value)
+
+
+def sealed(body: bytes) -> bytes:
+    return sha256(body).hexdigest().encode() + b"\n" + body
+
+
+@pytest.mark.parametrize("first", [b"{", b"[1]", b"3", b"\xff", b"[" * 100_000])
+def test_an_origin_that_cannot_be_read_is_one_message(saved: Path, first: bytes) -> None:
+    _, _, content = saved.read_bytes().split(b"\n", 2)
+    saved.write_bytes(sealed(first + b"\n" + content))
+    with pytest.raises(CheckpointError, match="does not say what it was made from; delete it"):
+        read_checkpoint(saved, origin())
+
+
+@pytest.mark.parametrize("content", [b"", b"xx", pickle.dumps(Path("/"), 2)])
+def test_other_content_with_a_right_digest_is_one_message(saved: Path, content: bytes) -> None:
+    _, first, _ = saved.read_bytes().split(b"\n", 2)
+    saved.write_bytes(sealed(first + b"\n" + content))
+    with pytest.raises(CheckpointError, match="does not fit the network, the loss or"):
+        load_checkpoint(saved, origin(), *parts())
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("progress", "step", 8),  # which would train a step less
+        ("progress", "step", 12),  # which would end the training
+        ("progress", "step", 999),
+        ("progress", "step", -3),
+        ("progress", "step", "7"),
+        ("progress", "curve", ""),
+        ("progress", "curve", "{"),
+        ("progress", "curve", PROGRESS.curve * 2),
+        ("progress", "losses", [1.0]),
+        ("progress", "loss_sum", float("nan")),
+        ("progress", "seconds", -1.0),
+        ("progress", "more", 1),
+        ("optimizer", "param_groups", []),
+        ("rates", "base_lr", 0.5),  # which the origin does not have
+        ("rates", "weight_decay", 0.5),
+        ("", "optimizer", None),
+        ("", "rng", torch.zeros(3)),
+        ("", "rng", torch.zeros(3, dtype=torch.uint8)),
+    ],
+)
+def test_contents_that_no_run_writes_are_refused(
+    saved: Path, part: str, key: str, value: object
+) -> None:
+    _, first, content = saved.read_bytes().split(b"\n", 2)
+    state = torch.load(io.BytesIO(content), weights_only=True)
+    groups = state["optimizer"]["param_groups"]
+    ({"": state, "rates": groups[0]} | state)[part][key] = value
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    saved.write_bytes(sealed(first + b"\n" + buffer.getvalue()))
+    with pytest.raises(CheckpointError, match="does not fit the network, the loss or"):
+        load_checkpoint(saved, origin(), *parts())

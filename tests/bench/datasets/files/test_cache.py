@@ -58,6 +58,23 @@ def test_a_damaged_file_is_replaced(folder: Path, damage: str) -> None:
     assert path.read_bytes() == stored
 
 
+@pytest.mark.parametrize("settings", [{}, {"data": "b", "size": 3}, {"data": "a", "size": 4}])
+def test_an_array_of_other_settings_under_this_name_is_replaced(
+    folder: Path, settings: dict[str, object]
+) -> None:
+    cached("zoo", settings, Maker())
+    (other,) = folder.iterdir()
+    content = other.read_bytes()
+    cached("zoo", {"data": "a", "size": 3}, Maker())
+    (path,) = set(folder.iterdir()) - {other}
+    stored = path.read_bytes()
+    path.write_bytes(content)  # whole, as after a mistaken copy
+    make = Maker()
+    cached("zoo", {"data": "a", "size": 3}, make)
+    assert make.calls == 1
+    assert path.read_bytes() == stored
+
+
 def test_a_failure_is_not_stored(folder: Path) -> None:
     def fail() -> np.ndarray:
         raise RuntimeError("no font")
