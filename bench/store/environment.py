@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("proxy-bench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow")
+PACKAGES = (
+    "proxy-bench",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+)
 
 
 def describe(device: str, threads: int) -> dict[str, object]:

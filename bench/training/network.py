@@ -105,7 +105,7 @@ def with_features(spec: RunSpec, dataset: Dataset, model: EmbeddingModel) -> Dat
     settings = {
         "data": [dataset.checksum, dataset.fingerprint, spec.resize, *images.shape],
         "network": [spec.backbone, spec.weights_sha256, spec.pooling, spec.frozen == "norm"],
-        "versions": [installed_version(name) for name in (*PACKAGES, "timm")],
+        "versions": [installed_version(name) for name in PACKAGES],
         "device": [kind_of(device), torch.get_num_threads()],
     }
     return replace(dataset, images=FeatureImages(images, cached("features", settings, compute)))
