@@ -8,26 +8,14 @@ import pytest
 from PIL import Image
 
 from bench.cli.data import split_lines
-from bench.datasets import load, remarks, verify
+from bench.datasets import load, remarks
 from bench.datasets.doubts import equal_files
 from bench.datasets.splits import Split
 from bench.running.preflight import describe
 from tests.support.photographs import write_pictures
-from tests.support.tiny import quiet
+from tests.support.zoo import NAMES, verify_zoo
 
-NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
 ROWS = [f"{name},{name[0]}" for name in NAMES]
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))
-    write_pictures(tmp_path / "data" / "zoo", NAMES)
-    return tmp_path / "data" / "zoo"
-
-
-def _verify(zoo: Path) -> list[str]:
-    return verify("folder:zoo", zoo.parent, quiet)
 
 
 def _remarks(zoo: Path, protocol: str = "class-disjoint") -> list[str]:
@@ -74,14 +62,14 @@ def test_litter_is_left_out_at_any_depth_in_any_case(zoo: Path, name: str) -> No
     before = load("folder:zoo", zoo.parent, "class-disjoint")
     write_pictures(zoo, [name], first=80)
     assert load("folder:zoo", zoo.parent, "class-disjoint").fingerprint == before.fingerprint
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
     (remark,) = _remarks(zoo)
     assert remark.startswith("left out: 1 file hidden or of other programs (")
 
 
 def test_a_folder_of_the_system_that_cannot_be_read_is_passed_by(zoo: Path) -> None:
     (zoo / "lost+found").mkdir(mode=0)
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
 
 
 def test_a_list_may_name_any_folder(zoo: Path) -> None:
@@ -103,7 +91,7 @@ def test_everything_that_is_not_used_is_said_with_the_reason(zoo: Path) -> None:
         "read (.avif 2, .heic 1, without a suffix 1, .jp2 1); 2 class folders without an image "
         "(owl, yak); 3 files hidden or of other programs (@eaDir 2, .hidden 1)"
     ]
-    problems = _verify(zoo)
+    problems = verify_zoo(zoo)
     assert problems[0].startswith(f"{zoo}: files not used as images of a class (6): a/1.avif, ")
     assert problems[1] == f"{zoo}: class folders without an image (2): owl, yak"
 
@@ -134,7 +122,7 @@ def test_classes_that_look_alike_are_named_and_stay_apart(
     splits = ["train"] * 6 + ["val"] * 4 + ["test"] * 8
     _list(zoo, [",".join(row) for row in zip(rows, splits, strict=True)], "path,label,split")
     assert {one, other} <= set(load("folder:zoo", zoo.parent, "official").class_names)
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
     (remark,) = _remarks(zoo, "official")
     assert remark == f"classes that look alike count as different classes: {shown}"
     assert split_lines("folder:zoo", zoo.parent)[-1].endswith(shown)
@@ -189,7 +177,7 @@ def test_look_alikes_in_training_and_test_are_a_problem(zoo: Path, one: str, twi
     """The first of the classes by code points trains, the last tests."""
     (zoo / "a").rename(zoo / one)
     (zoo / "g").rename(zoo / twin)
-    (problem,) = _verify(zoo)
+    (problem,) = verify_zoo(zoo)
     assert problem.startswith(
         f"classes that look alike are trained and tested by class-disjoint: {one!r} (2 images) and "
     )
@@ -199,11 +187,11 @@ def test_look_alikes_in_training_and_test_are_a_problem(zoo: Path, one: str, twi
 
 def test_equal_files_in_two_parts_or_classes_are_a_problem(zoo: Path) -> None:
     (zoo / "g" / "1.png").write_bytes((zoo / "a" / "0.png").read_bytes())
-    assert _verify(zoo) == [
+    assert verify_zoo(zoo) == [
         "2 equal files are in different classes or parts: a/0.png (a, train) = g/1.png (g, test)"
     ]
     (zoo / "f" / "0.png").write_bytes((zoo / "g" / "1.png").read_bytes())
-    (problem,) = _verify(zoo)
+    (problem,) = verify_zoo(zoo)
     assert problem.endswith("a/0.png (a, train) = f/0.png (f, test) = g/1.png (g, test)")
 
 
@@ -212,7 +200,7 @@ def test_equal_files_of_one_class_are_named_in_one_part_and_a_problem_in_two(zoo
     for name in ("a/2.png", "a/3.png", "g/1.png"):
         other = "a/0.png" if name[0] == "a" else "g/0.png"
         (zoo / name).write_bytes((zoo / other).read_bytes())
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
     assert split_lines("folder:zoo", zoo.parent)[1:] == [
         "5 equal files are several images of one class: a/0.png (a, train) = a/2.png (a, train) = "
         "a/3.png (a, train), g/0.png (g, test) = g/1.png (g, test)"
@@ -222,7 +210,7 @@ def test_equal_files_of_one_class_are_named_in_one_part_and_a_problem_in_two(zoo
     names = sorted([*NAMES, "a/2.png", "a/3.png", "a/4.png"])
     rows = [f"{name},{name[0]},{split}" for name, split in zip(names, splits, strict=True)]
     _list(zoo, rows, "path,label,split")
-    (problem,) = _verify(zoo)
+    (problem,) = verify_zoo(zoo)
     assert "a/0.png (a, test) = a/2.png (a, train) = a/3.png (a, train)" in problem
 
 
@@ -230,9 +218,9 @@ def test_equal_files_of_query_and_gallery_are_a_problem(zoo: Path) -> None:
     splits = ["train"] * 4 + ["val"] * 4 + ["query", "gallery"] * 3
     rows = [f"{name},{name[0]},{split}" for name, split in zip(NAMES, splits, strict=True)]
     _list(zoo, rows, "path,label,split")
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
     (zoo / "e" / "1.png").write_bytes((zoo / "e" / "0.png").read_bytes())
-    (problem,) = _verify(zoo)
+    (problem,) = verify_zoo(zoo)
     assert problem.endswith("e/0.png (e, query) = e/1.png (e, gallery)")
 
 
@@ -252,11 +240,11 @@ def test_pictures_of_almost_one_colour_are_named(
     values = np.linspace(low, high, 64).astype(np.uint8).reshape(8, 8)
     (zoo / "a" / "0.png").write_bytes(_png(values))
     found = f"{zoo}: 1 of 14 images are almost one colour once decoded (a/0.png); look at them, and"
-    assert [problem.startswith(found) for problem in _verify(zoo)] == [True] * named
+    assert [problem.startswith(found) for problem in verify_zoo(zoo)] == [True] * named
 
 
 def test_a_drawing_with_a_single_stroke_is_not_empty(zoo: Path) -> None:
     paper = np.full((105, 105), 255, np.uint8)
     paper[50, 50:53] = 0
     (zoo / "a" / "0.png").write_bytes(_png(paper))
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []

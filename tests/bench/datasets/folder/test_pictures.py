@@ -9,25 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import verify
 from bench.datasets.files.decode import decode
 from tests.support.image_files import LARGEST, colour_png, colour_ppm, grey_tiff
-from tests.support.photographs import write_pictures
-from tests.support.tiny import quiet
+from tests.support.zoo import verify_zoo
 
-NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
 END = b"\xff\xd9"
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))
-    write_pictures(tmp_path / "data" / "zoo", NAMES)
-    return tmp_path / "data" / "zoo"
-
-
-def _verify(zoo: Path) -> list[str]:
-    return verify("folder:zoo", zoo.parent, quiet)
 
 
 def _scene(seed: int = 1, mode: str = "RGB") -> Image.Image:
@@ -58,10 +44,10 @@ def test_a_jpeg_that_was_cut_before_its_end_mark_is_named(
 ) -> None:
     whole = _file(_scene(mode=mode), "JPEG", **options)
     (zoo / "a" / "0.jpg").write_bytes(whole)
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
     start = whole.index(b"\xff\xda")
     (zoo / "a" / "0.jpg").write_bytes(whole[: int(start + share * (len(whole) - start))] + END)
-    assert _verify(zoo) == [
+    assert verify_zoo(zoo) == [
         f"{zoo}: 1 of 15 images lack the end of their picture (a/0.jpg); get them again"
     ]
 
@@ -72,7 +58,7 @@ def test_a_cut_jpeg_that_is_shown_turned_is_named(zoo: Path, orientation: int) -
     exif[0x0112] = orientation
     whole = _file(_scene(), "JPEG", exif=exif)
     (zoo / "a" / "0.jpg").write_bytes(whole[: len(whole) // 2] + END)
-    (problem,) = _verify(zoo)
+    (problem,) = verify_zoo(zoo)
     assert "lack the end of their picture" in problem
 
 
@@ -81,7 +67,7 @@ def test_a_webp_whose_last_bytes_were_never_written_is_named(zoo: Path) -> None:
         whole = _file(_scene(), "WEBP", **options)
         (zoo / "a" / name).write_bytes(whole + bytes(500))  # behind its end: no damage
         (zoo / "b" / name).write_bytes(whole[: len(whole) // 2].ljust(len(whole), b"\0"))
-    found = [problem for problem in _verify(zoo) if "lack the end" in problem]
+    found = [problem for problem in verify_zoo(zoo) if "lack the end" in problem]
     (problem,) = found
     assert problem.startswith(f"{zoo}: 2 of 18 images lack the end of their picture (b/8.webp, b/9")
 
@@ -97,7 +83,7 @@ def _padded(image: Image.Image) -> Image.Image:
 def test_grey_borders_and_further_bytes_are_no_cut(zoo: Path, options: dict[str, Any]) -> None:
     (zoo / "a" / "8.jpg").write_bytes(_file(_padded(_scene()), "JPEG", **options))
     (zoo / "a" / "9.jpg").write_bytes(_file(_scene(2), "JPEG", **options) + b"more" + END)
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
 
 
 FRAMES = [_scene(seed) for seed in (3, 4, 5)]
@@ -109,7 +95,7 @@ def test_files_of_several_pictures_are_named(zoo: Path, kind: str) -> None:
     content = _file(FRAMES[0], kind, save_all=True, append_images=FRAMES[1:])
     (zoo / name).write_bytes(content)
     (zoo / "b" / f"9.{kind.lower()}").write_bytes(_file(_scene(6), kind))
-    assert _verify(zoo) == [
+    assert verify_zoo(zoo) == [
         f"{zoo}: 1 of 16 images hold several pictures, of which only the first is used ({name}: 3);"
         " save each in a file of its own, or only the first"
     ]
@@ -121,7 +107,7 @@ def test_a_preview_beside_a_picture_is_no_second_one(zoo: Path) -> None:
     pages = {"save_all": True, "append_images": [preview]}
     (zoo / "a" / "9.tif").write_bytes(_file(_scene(3), "TIFF", **pages))
     (zoo / "b" / "9.jpg").write_bytes(_file(_scene(4), "MPO", **pages))
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
 
 
 def _grey(bits: int) -> np.ndarray:
@@ -145,7 +131,7 @@ def test_values_of_13_and_14_bits_are_named(zoo: Path, bits: int, form: str) -> 
         "colour PPM": lambda: colour_ppm(np.stack([values] * 3, axis=2)),
     }[form]()
     (zoo / "a" / "9.png").write_bytes(content)
-    (problem,) = _verify(zoo)
+    (problem,) = verify_zoo(zoo)
     assert problem.startswith(f"{zoo}: 1 of 15 images {DARK}, as values of 13 or 14 bits do (a/9")
 
 
@@ -161,13 +147,13 @@ def test_values_of_13_and_14_bits_are_named(zoo: Path, bits: int, form: str) -> 
 )
 def test_values_that_fill_their_range_are_not_named(zoo: Path, content: bytes) -> None:
     (zoo / "a" / "9.png").write_bytes(content)
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
 
 
 def test_a_dark_picture_among_bright_ones_of_16_bits_is_not_named(zoo: Path) -> None:
     (zoo / "a" / "8.tif").write_bytes(grey_tiff(_grey(14), 16, {}))
     (zoo / "a" / "9.tif").write_bytes(grey_tiff(np.rot90(_grey(16)), 16, {}))
-    assert _verify(zoo) == []
+    assert verify_zoo(zoo) == []
 
 
 @pytest.mark.parametrize(
