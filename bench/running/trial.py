@@ -56,21 +56,12 @@ def run_trial(trial: Trial) -> Speed:
     import torch
 
     from bench.training.loop import make_optimizer, train_step
-    from bench.training.network import make_loss
+    from bench.training.network import make_loss, random_network
     from proxy_core.losses import ClusteredBatches
-    from proxy_core.models.embedding_model import EmbeddingModel
 
     torch.set_num_threads(1)
     spec, device = trial.spec, torch.device(trial.device)
-    model = EmbeddingModel(
-        spec.backbone,
-        channels=trial.channels,
-        embedding_dim=spec.embedding_dim,
-        pooling=spec.pooling,
-        layer_norm=spec.layer_norm,
-        frozen=spec.frozen,
-        image_side=trial.side,
-    ).to(device)
+    model = random_network(spec, trial.side, trial.channels).to(device)
     model = model.to(memory_format=torch.channels_last)
     loss = make_loss(spec, trial.classes, model.embedding_dim).to(device)
     cuda = device.type == "cuda"

@@ -51,15 +51,7 @@ def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
     """
     side, _, channels = dataset.images.shape
     torch.manual_seed(int(derive(spec.seed, "network").integers(2**63)))
-    model = EmbeddingModel(
-        spec.backbone,
-        channels=channels,
-        embedding_dim=spec.embedding_dim,
-        pooling=spec.pooling,
-        layer_norm=spec.layer_norm,
-        frozen=spec.frozen,
-        image_side=side,
-    )
+    model = random_network(spec, side, channels)
     if spec.head_init == "orthogonal":
         assert isinstance(model.head, nn.Linear)
         nn.init.orthogonal_(model.head.weight)
@@ -73,6 +65,19 @@ def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
             )
         load_weights(model.backbone, spec.backbone, found.path)
     return model
+
+
+def random_network(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:
+    """The network of a specification for images of side x side pixels, with random values."""
+    return EmbeddingModel(
+        spec.backbone,
+        channels=channels,
+        embedding_dim=spec.embedding_dim,
+        pooling=spec.pooling,
+        layer_norm=spec.layer_norm,
+        frozen=spec.frozen,
+        image_side=side,
+    )
 
 
 def make_loss(spec: RunSpec, classes: int, embedding_dim: int) -> nn.Module:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
 from bench.store.runs import atomic
+from bench.training.network import random_network
 from proxy_core.models.embedding_model import EmbeddingModel
 
 
@@ -52,22 +53,9 @@ def load_model(path: Path) -> StoredModel:
         tensors = load_file(path)
         spec = RunSpec.model_validate_json(header["spec"])
         size = json.loads(header["input"])
-        model = empty_model(spec, size)
+        model = random_network(spec, size["side"], size["channels"])
         model.load_state_dict(tensors)
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a complete model of proxy-bench ({error})") from error
     network = model.to(memory_format=torch.channels_last).eval()
     return StoredModel(network, spec, size["side"], size["channels"])
-
-
-def empty_model(spec: RunSpec, size: dict[str, int]) -> EmbeddingModel:
-    """The network of a specification with random values."""
-    return EmbeddingModel(
-        spec.backbone,
-        channels=size["channels"],
-        embedding_dim=spec.embedding_dim,
-        pooling=spec.pooling,
-        layer_norm=spec.layer_norm,
-        frozen=spec.frozen,
-        image_side=size["side"],
-    )
