@@ -2,11 +2,14 @@
 
 import codecs
 import io
+import os
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -26,6 +29,16 @@ def print_line(console: Console, line: str, style: str | None = None) -> None:
     """Print a line as it is, never folded, so that a path in it can be copied."""
     text = printable(line)
     console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def default_results() -> Path:
+    """The folder of results of a command that names none."""
+    return Path(os.environ.get("PROXY_BENCH_RESULTS", "results"))
+
+
+def command(*words: object) -> str:
+    """A command line of proxy-bench that can be copied."""
+    return shlex.join(["proxy-bench", *map(str, words)])
 
 
 @contextmanager

@@ -1,14 +1,19 @@
-"""Open the retrieval browser over stored results: python -m demo [--results FOLDER]"""
+"""Open the retrieval browser over stored results: proxy-bench demo [--results FOLDER]"""
 
 import argparse
-import os
 import sys
 import threading
 import webbrowser
 from pathlib import Path
 
 from bench.suggest import printable
-from bench.terminal import accept_every_character, end_like_ctrl_c, plain_console, show_late
+from bench.terminal import (
+    accept_every_character,
+    default_results,
+    end_like_ctrl_c,
+    plain_console,
+    show_late,
+)
 from demo.guard import LOCAL
 from demo.library import Library, open_library
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
@@ -32,12 +37,12 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m demo", description="Open the retrieval browser over stored results."
+        prog="proxy-bench demo", description="Open the retrieval browser over stored results."
     )
     parser.add_argument(
         "--results",
         type=Path,
-        default=Path(os.environ.get("PROXY_BENCH_RESULTS", "results")),
+        default=default_results(),
         help="folder of results (default: results)",
     )
     parser.add_argument("--port", type=port, default=7860, help="port to serve on (default: 7860)")

@@ -74,7 +74,7 @@ def notice(library: Library) -> str:
     found = "no run that can be read" if library.problems else "no finished run"
     return (
         f"These are the reference results that come with the project ({library.results}): "
-        f"{library.fallback / 'runs'} holds {found}. `tox -e bench` makes your own."
+        f"{library.fallback / 'runs'} holds {found}. `proxy-bench run` makes your own."
     )
 
 

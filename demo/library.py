@@ -127,7 +127,7 @@ def open_library(results: Path, report: Progress | None = None) -> Library:
             return Library(folder, shelves(folder, runs), tuple(problems), fallback)
     found = "\n".join(["", *problems])
     raise FileNotFoundError(
-        f"no finished run in {results.resolve() / 'runs'}; `tox -e bench` makes some, "
+        f"no finished run in {results.resolve() / 'runs'}; `proxy-bench run` makes some, "
         f"`--results FOLDER` names another folder{found}"
     )
 

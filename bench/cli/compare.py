@@ -1,7 +1,6 @@
 """The command `compare`: losses on one's own photographs, with a budget for the time at hand."""
 
 import os
-import shlex
 import time
 import tomllib
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from bench.running.preflight import (
 )
 from bench.suites import load_suite
 from bench.suites.model import Suite
-from bench.terminal import end_like_ctrl_c, plain_console, print_line
+from bench.terminal import command, end_like_ctrl_c, plain_console, print_line
 from bench.weights import locate
 
 LONGEST = 53  # characters of a folder's name, as the name of its data set has 60
@@ -228,8 +227,3 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     print_line(
         console, f"        {command('run', path, '--data-root', root, '--results', results)}"
     )
-
-
-def command(*words: object) -> str:
-    """A command line that can be copied."""
-    return shlex.join(["proxy-bench", *map(str, words)])

@@ -1,7 +1,9 @@
 """The `proxy-bench` command. Everything heavy is imported by the command that needs it."""
 
 import re
+import runpy
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +14,7 @@ from bench.cli.weights import weights
 from bench.datasets.files.work import cores
 from bench.store.disk import full_disk, is_full
 from bench.suggest import printable
-from bench.terminal import accept_every_character, plain_console, print_line
+from bench.terminal import accept_every_character, command, plain_console, print_line
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -130,6 +132,21 @@ def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
         raise typer.Exit(1)
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def demo(context: typer.Context) -> None:
+    """Look in a browser at what each loss retrieves; takes options, `demo --help` lists them."""
+    if find_spec("gradio") is None:
+        raise ValueError("the browser needs gradio; pip install 'proxy-bench[demo]'")
+    sys.argv = ["proxy-bench demo", *context.args]
+    runpy.run_module("demo", run_name="__main__")
+
+
 @app.command()
 def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     """Show the state of every run of SUITE."""
@@ -199,7 +216,7 @@ def embed(
     for file in written(output):
         print_line(console, f"written {file}")
     if output.suffix == ".npy" and all(image.label for image in found):
-        print_line(console, f"score   proxy-bench score {' '.join(map(str, written(output)))}")
+        print_line(console, f"score   {command('score', *written(output))}")
 
 
 @app.command()

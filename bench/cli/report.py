@@ -8,7 +8,7 @@ from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
 from bench.suites.model import Suite
-from bench.terminal import plain_console, print_line
+from bench.terminal import command, default_results, plain_console, print_line
 
 
 def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) -> bool:
@@ -24,7 +24,7 @@ def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) 
     if not runs:
         for problem in problems:
             print_line(console, f"problem: {problem}")
-        advice = "" if problems else f"; `proxy-bench run {suite}` makes them"
+        advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     folder = results / "reports" / Path(suite.removesuffix(".toml")).name
     report = write_report(runs, folder, title=chosen.title, problems=problems)
@@ -36,5 +36,6 @@ def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) 
     print_line(console, f"table   {report.table_csv}")
     for figure in report.figures:
         print_line(console, f"figure  {figure}")
-    print_line(console, f"browse  python -m demo --results {results}")
+    elsewhere = [] if results == default_results() else ["--results", results]
+    print_line(console, f"browse  {command('demo', *elsewhere)}")
     return not problems

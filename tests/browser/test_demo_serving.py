@@ -61,6 +61,6 @@ def test_what_prevents_a_start_is_one_clear_message(
     assert "Traceback" not in ended.stderr
     if case == "empty folder":
         assert f"no finished run in {tmp_path.resolve()}" in ended.stderr
-        assert "tox -e bench" in ended.stderr
+        assert "proxy-bench run" in ended.stderr
     else:
         assert f"port {busy} cannot be used; choose another with --port" in ended.stderr

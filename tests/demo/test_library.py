@@ -150,7 +150,7 @@ def test_reference_results_stand_in_and_say_so(tmp_path: Path) -> None:
 
 
 def test_nothing_to_show_names_the_folder_and_the_command(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no finished run in .*runs; `tox -e bench`"):
+    with pytest.raises(FileNotFoundError, match=r"no finished run in .*runs; `proxy-bench run`"):
         open_library(tmp_path)
 
 

@@ -94,7 +94,7 @@ def test_from_pictures_to_a_verdict(
     (model,) = [line.split()[1] for line in output.splitlines() if line.startswith("model ")]
     assert Path(model).is_file()
     assert "proxy-bench run results/compare-photos.toml --data-root" in output
-    assert "python -m demo --results results" in output
+    assert "\nbrowse  proxy-bench demo\n" in output
 
     suite = Path("results/compare-photos.toml")
     stamps = {path: path.stat().st_mtime_ns for path in (suite, Path(model))}

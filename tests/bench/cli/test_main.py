@@ -104,7 +104,7 @@ def test_run_ends_with_a_table_and_the_paths_of_the_report(trained: tuple[Path, 
     _, output = trained
     assert "2 runs, 0 stored already" in output
     assert "[2/2]" in output
-    for word in ("Proxy-NCA", "Triplet", "R@1", "MAP@R", "NMI", "python -m demo --results"):
+    for word in ("Proxy-NCA", "Triplet", "R@1", "MAP@R", "NMI", "proxy-bench demo --results"):
         assert word in output
     paths = re.findall(r"^(?:report|table|figure) +(\S+)$", output, re.MULTILINE)
     assert len(paths) >= 3
@@ -329,3 +329,25 @@ def test_a_run_of_another_schema_is_refused_and_not_changed(
     assert record.read_bytes() == before
     assert "has schema 7" in command("status", suite, "--results", results, code=1)
     assert "has schema 7" in command("show", "digits-triplet", "--results", results, code=1)
+
+
+def test_the_browser_is_a_command(
+    results: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "--port" in command("demo", "--help")
+    nothing = results / "nothing"
+    assert f"no finished run in {nothing}" in command("demo", "--results", nothing, code=1)
+    monkeypatch.setattr(command_line, "find_spec", lambda name: None)
+    assert "pip install 'proxy-bench[demo]'" in command("demo", code=1)
+
+
+def test_the_command_of_the_browser_names_results_only_where_they_are_elsewhere(
+    results: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = results.parent / "quick.toml"
+    elsewhere = f"browse  proxy-bench demo --results {results}\n"
+    assert elsewhere in command("report", suite, "--results", results)
+    monkeypatch.chdir(results.parent)
+    assert "browse  proxy-bench demo\n" in command("report", suite)
+    monkeypatch.setenv("PROXY_BENCH_RESULTS", str(results))
+    assert "browse  proxy-bench demo\n" in command("report", suite)
