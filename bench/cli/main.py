@@ -30,6 +30,12 @@ RunName = Annotated[str, typer.Argument(help="The start of a run's name or id.")
 Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_BENCH_RESULTS")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")]
+Margin = Annotated[
+    float,
+    typer.Option(
+        min=0.01, max=50, help="Percentage points within which two scores count as the same."
+    ),
+]
 RESULTS = Path("results")
 
 
@@ -40,6 +46,7 @@ def run(
     data_root: DataRoot = None,
     jobs: Jobs = None,
     device: Device = "cpu",
+    margin: Margin = 0.5,
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
     from bench.cli.run_suite import run_suite
@@ -52,6 +59,7 @@ def run(
         data_root=data_root,
         processes=processes(jobs, device),
         device=device,
+        margin=margin / 100,
     ):
         raise typer.Exit(1)
 
@@ -123,12 +131,12 @@ def plan(
 
 
 @app.command()
-def report(suite: SuiteName = "default", results: Results = RESULTS) -> None:
+def report(suite: SuiteName = "default", results: Results = RESULTS, margin: Margin = 0.5) -> None:
     """Write the report of SUITE from its stored runs."""
     from bench.cli.report import finish
     from bench.suites import load_suite
 
-    if not finish(suite, load_suite(suite), results, {}):
+    if not finish(suite, load_suite(suite), results, {}, margin / 100):
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The end of `run` and `report`: problems, tables and the paths of the report."""
+"""The end of `run` and `report`: tables, findings, problems and the paths of the report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +11,13 @@ from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
 
 
-def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) -> bool:
+def finish(
+    suite: str, chosen: Suite, results: Path, failed: Mapping[str, str], margin: float
+) -> bool:
     """Write and print the report of a suite's stored runs.
 
-    Arguments: suite, its name as it was typed; failed, messages by run name.
+    Arguments: suite, its name as it was typed; failed, messages by run name; margin, of scores that
+    count as the same.
     Returns: whether there are no problems. Raises: ValueError if nothing is stored, or if stored
     runs must not be compared.
     """
@@ -27,9 +30,11 @@ def finish(suite: str, chosen: Suite, results: Path, failed: Mapping[str, str]) 
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     folder = results / "reports" / Path(suite.removesuffix(".toml")).name
-    report = write_report(runs, folder, title=chosen.title, problems=problems)
-    for table in console_tables(summarise(runs)):
+    report = write_report(runs, folder, title=chosen.title, problems=problems, margin=margin)
+    for table in console_tables(summarise(runs, margin)):
         console.print(table)
+    for finding in report.findings:
+        print_line(console, finding)
     for problem in [*problems, *report.problems]:
         print_line(console, f"problem: {problem}")
     print_line(console, f"report  {report.html}")

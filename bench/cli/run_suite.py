@@ -8,6 +8,7 @@ import typer
 from bench.cli.listing import stored_runs
 from bench.cli.progress import show_sweep, show_work
 from bench.cli.report import finish
+from bench.reporting.verdicts import MARGIN
 from bench.running.preflight import (
     check_data,
     check_device,
@@ -29,11 +30,12 @@ def run_suite(
     processes: int,
     device: str,
     shown: Collection[str] = (),
+    margin: float = MARGIN,
 ) -> bool:
     """Execute every run of a suite that is not stored yet, then write and print its report.
 
     Arguments: suite, its name as it was typed; processes, runs at a time; shown, lines on the data
-    that were printed before.
+    that were printed before; margin, of scores that count as the same.
     Returns: whether there are no problems. Raises: typer.Exit after Ctrl-C; what the checks raise.
     """
     console, specs = plain_console(), chosen.specs
@@ -68,4 +70,4 @@ def run_suite(
     except KeyboardInterrupt:
         console.print("\nStopped with checkpoints; the same command resumes.")
         raise typer.Exit(130) from None
-    return finish(suite, chosen, results, state.failed)
+    return finish(suite, chosen, results, state.failed, margin)

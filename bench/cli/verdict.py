@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import Row, points, summarise
-from bench.reporting.stats import Interval, paired_difference
+from bench.reporting.stats import Interval
+from bench.reporting.verdicts import MARGIN, MOST_SEEDS, Verdict, table_verdicts
 from bench.spec import NO_LOSS
 from bench.store.runs import Run
 from bench.suites.model import FEATURES
@@ -43,34 +44,45 @@ def scores_of(runs: Sequence[Run]) -> "pd.DataFrame":
 
 
 def preference(scores: "pd.DataFrame", order: Sequence[str]) -> str:
-    """The loss with the highest mean, if it is clearly above all others; else what is not clear.
+    """The loss with the highest mean, if it is shown to be better than all others; else what is
+    open.
 
     order: methods by their means, the highest first.
     """
     first, *others = order
-    leads = {other: lead(scores, first, other) for other in others}
-    clear = [other for other in others if leads[other].excludes_zero()]
-    same = [other for other in others if other not in clear]
     count = len(scores)
     if count < 2:
         return "These runs cannot say which loss to prefer: one seed does not show what is chance."
+    leads = {lead.second: lead for lead in table_verdicts(scores[order]) if lead.first == first}
+    clear = [other for other in others if leads[other].word == "better"]
+    open_ = [other for other in others if other not in clear]
     paired = f"95 % intervals, paired over {count} seeds"
-    above = listed([f"{points(leads[other])} points above {other}" for other in clear])
-    if not same:
+    above = listed([f"{points(leads[other].difference)} points above {other}" for other in clear])
+    if not open_:
         own = percent(scores[first].mean())
         return f"Prefer {first}: MAP@R {own} on the test images, {above} ({paired})."
-    means = listed([percent(scores[method].mean()) for method in (first, *same)])
-    over = listed([f"{points(leads[other])} points over {other}" for other in same])
+    means = listed([percent(scores[method].mean()) for method in (first, *open_)])
+    over = listed([f"{points(leads[other].difference)} points over {other}" for other in open_])
     also = f" It is {above}, which is clear." if clear else ""
     return (
-        f"These runs cannot tell {listed([first, *same])} apart: MAP@R {means} on the test images, "
-        f"where the lead of {first}, {over}, may be chance ({paired}).{also}"
+        f"These runs cannot tell {listed([first, *open_])} apart: MAP@R {means} on the test "
+        f"images, where the lead of {first}, {over}, may be chance ({paired}).{also}"
+        f"{outlook([leads[other] for other in open_])}"
     )
 
 
-def lead(scores: "pd.DataFrame", first: str, other: str) -> Interval:
-    """Mean difference of two methods over seeds."""
-    return paired_difference(list(scores[first] - scores[other])).interval
+def outlook(leads: Sequence[Verdict]) -> str:
+    """Which losses are the same within the margin, and how many seeds would decide the others."""
+    same = [lead.second for lead in leads if lead.word == "same"]
+    undecided = [lead for lead in leads if lead.word == "undecided"]
+    words = ""
+    if same:
+        words = f" Within {100 * MARGIN:g} points it is the same as {listed(same)}."
+    if undecided:
+        seeds = [lead.needed or MOST_SEEDS + 1 for lead in undecided]
+        enough = f"About {max(seeds)}" if max(seeds) <= MOST_SEEDS else f"More than {MOST_SEEDS}"
+        words += f" {enough} seeds would decide."
+    return words
 
 
 def gain(rows: Sequence[Row]) -> list[str]:

@@ -2,37 +2,43 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from bench.reporting.convergence import Speed
 from bench.reporting.rows import points
-from bench.reporting.stats import PairedDifference, paired_difference
+from bench.reporting.stats import PairedDifference, least_sign_flip_p, paired_difference
+from bench.reporting.verdicts import ALPHA, MARGIN, MOST_SEEDS, Verdict, table_verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COMPARED = ("recall@1", "map@r", "nmi")
 START = "untrained.recall@1"
-FEW = 6  # pairs below which no permutation test can reach p < 0.05
+LEADS = {  # verdict on the method with the highest mean -> what is said of the others
+    "better": "It is better than",
+    "same": "Within {} points it is the same as",
+    "undecided": "Undecided is its lead over",
+}
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two methods on the test scores of `COMPARED`, the one with the higher mean R@1 first.
 
-    `differences` holds first minus second of each score that both have, paired by seed.
+    `differences` holds first minus second of each score that both have, paired by seed; `verdict`
+    is that on R@1.
     """
 
     first: str
     second: str
     differences: Mapping[str, PairedDifference]
+    verdict: Verdict
 
 
-def compare(members: "pd.DataFrame") -> list[Comparison]:
+def compare(members: "pd.DataFrame", margin: float = MARGIN) -> list[Comparison]:
     """Every pair of methods with a common seed, in falling order of mean R@1.
 
-    `members` are the rows of one data set and split of `comparable_frame`.
+    `members` are the rows of one data set and split of `comparable_frame`; `margin` is that of R@1.
     """
     scores = {
         key: members.pivot(index="seed", columns="method", values=key)
@@ -40,11 +46,11 @@ def compare(members: "pd.DataFrame") -> list[Comparison]:
         if key in members
     }
     found = []
-    for first, second in combinations(by_recall(members).index, 2):
+    for verdict in table_verdicts(scores["recall@1"], margin):
+        first, second = verdict.first, verdict.second
         paired = {key: (table[first] - table[second]).dropna() for key, table in scores.items()}
         differences = {key: paired_difference(list(d)) for key, d in paired.items() if len(d)}
-        if "recall@1" in differences:
-            found.append(Comparison(first, second, differences))
+        found.append(Comparison(first, second, differences, verdict))
     return found
 
 
@@ -54,27 +60,22 @@ def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
     return means.sort_values(ascending=False, kind="stable")
 
 
-def sentences(members: "pd.DataFrame", speeds: Sequence[Speed]) -> list[str]:
-    """Best mean R@1, which paired differences support it, who converges first, and cautions.
+def sentences(
+    members: "pd.DataFrame", speeds: Sequence[Speed], margin: float = MARGIN
+) -> list[str]:
+    """Best mean R@1, the verdicts on it and how certain they are, who converges first.
 
-    `members` are the runs with a loss of one data set and split.
+    `members` are the runs with a loss of one data set and split; `margin` is that of R@1.
     """
     if members.empty:
         return ["Nothing was trained: these are the scores of networks as they start."]
     means = by_recall(members)
     best = list(means.index[means == means.max()])
-    lead = [item for item in compare(members) if [item.first] == best]
-    found = [best_sentence(members, best), *lead_sentences(lead), *untrained_sentences(members)]
-    found += speed_sentences(speeds)
-    pairs = [item.differences["recall@1"].interval.n for item in lead]
-    if members.groupby("method").size().min() == 1:
-        found.append("One seed does not show how much is due to chance.")
-    elif pairs and min(pairs) < FEW:
-        found.append(
-            f"With {min(pairs)} seeds this is an indication, not a proof: below {FEW} "
-            "pairs no sign-flip test of paired differences can reach p < 0.05."
-        )
-    return found
+    pairs = compare(members, margin)
+    alone = members.groupby("method").size().min() == 1
+    certainty = "One seed does not show how much is due to chance." if alone else certain(pairs)
+    found = [best_sentence(members, best), *lead_sentences(best, pairs), certainty]
+    return [*filter(None, found), *untrained_sentences(members), *speed_sentences(speeds)]
 
 
 def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
@@ -88,22 +89,31 @@ def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
     return f"{' and '.join(best)} {verb} the highest R@1 on the test split, {score} {over}."
 
 
-def lead_sentences(lead: Sequence[Comparison]) -> list[str]:
-    """Over which methods the interval of the best one's lead excludes 0, and over which not."""
-    intervals = [(item, item.differences["recall@1"].interval) for item in lead]
-    clear = [item for item, interval in intervals if interval.excludes_zero()]
-    unclear = [item for item, interval in intervals if interval.n > 1 and item not in clear]
+def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str]:
+    """The verdicts on the method with the highest mean, if it is one, against each other method."""
+    tested = [item.verdict for item in pairs if len(item.verdict.differences) > 1]
+    lead = [verdict for verdict in tested if [verdict.first] == best]
     found = []
-    if clear:
-        found.append(
-            f"Paired by seed, the 95 % interval of its lead over {listed(clear)} excludes 0."
-        )
-    if unclear:
-        found.append(
-            f"{'For' if clear else 'Paired by seed, for'} its lead over {listed(unclear)} the "
-            "95 % interval includes 0: these runs do not distinguish them."
-        )
+    for word, start in LEADS.items():
+        if verdicts := [verdict for verdict in lead if verdict.word == word]:
+            words = start.format(f"{100 * verdicts[0].margin:g}")
+            found.append(f"{words} {listed(verdicts)}.")
     return found
+
+
+def certain(pairs: Sequence[Comparison]) -> str:
+    """By which tests verdicts were found, and what the seeds could show without their assumption;
+    empty without pairs."""
+    if not pairs:
+        return ""
+    fewest = min(item.differences["recall@1"].interval.n for item in pairs)
+    count = f"all {len(pairs)} pairs" if len(pairs) > 1 else "the pair"
+    return (
+        f"Verdicts come from paired t tests over seeds, which take differences for normal; the "
+        f"chance of any wrong one among {count} is at most {100 * ALPHA:g} %. A sign-flip test, "
+        f"which assumes less, cannot fall below p = {least_sign_flip_p(fewest):.2g} with {fewest} "
+        "seeds."
+    )
 
 
 def untrained_sentences(members: "pd.DataFrame") -> list[str]:
@@ -129,13 +139,28 @@ def untrained_sentences(members: "pd.DataFrame") -> list[str]:
     ]
 
 
-def listed(items: Sequence[Comparison]) -> str:
+def listed(verdicts: Sequence[Verdict]) -> str:
     """`A (2.1 ± 0.5 points) and B (...)`; only their number if there are four or more."""
-    if len(items) > 3:
-        return f"{len(items)} other methods (see the differences below)"
+    if len(verdicts) > 3:
+        return f"{len(verdicts)} other methods (see the differences below)"
     return " and ".join(
-        f"{item.second} ({points(item.differences['recall@1'].interval)} points)" for item in items
+        f"{verdict.second} ({points(verdict.difference)} points{and_needed(verdict)})"
+        for verdict in verdicts
     )
+
+
+def and_needed(verdict: Verdict) -> str:
+    """How many seeds would decide, of a pair that is undecided."""
+    return f"; {needed_words(verdict)}" if verdict.word == "undecided" else ""
+
+
+def needed_words(verdict: Verdict) -> str:
+    """`about 14 seeds would decide`, of a pair that is undecided."""
+    if len(verdict.differences) < 2:
+        return "one common seed shows no spread"
+    if verdict.needed is None:
+        return f"more than {MOST_SEEDS} seeds would be needed"
+    return f"about {verdict.needed} seeds would decide"
 
 
 def speed_sentences(speeds: Sequence[Speed]) -> list[str]:

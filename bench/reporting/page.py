@@ -9,7 +9,7 @@ from bench.metrics import definitions, describe
 from bench.reporting import figures, provenance
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
-from bench.reporting.findings import COMPARED, FEW, compare, sentences
+from bench.reporting.findings import COMPARED, compare, needed_words, sentences
 from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.rows import (
     GAIN,
@@ -21,7 +21,9 @@ from bench.reporting.rows import (
     score_tables,
     summarise,
 )
+from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import csv, markdown, plain, templates
+from bench.reporting.verdicts import MARGIN, Verdict
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
 
@@ -34,36 +36,44 @@ MOST_PAIRS = 28  # of eight methods; 26 methods have 325
 
 @dataclass(frozen=True)
 class Report:
-    """Files of a report, and problems that were met while it was made."""
+    """Files of a report, what was found on each data set, and problems met while it was made."""
 
     html: Path
     table_csv: Path
     table_md: Path
     figures: tuple[Path, ...]
+    findings: tuple[str, ...]
     problems: tuple[str, ...]
 
 
 def write_report(
-    runs: Sequence[Run], directory: Path, *, title: str, problems: Sequence[str] = ()
+    runs: Sequence[Run],
+    directory: Path,
+    *,
+    title: str,
+    problems: Sequence[str] = (),
+    margin: float = MARGIN,
 ) -> Report:
     """Write `report.html`, `table.csv`, `table.md` and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
-    versions of matplotlib and seaborn). The page begins with `problems`.
+    versions of matplotlib and seaborn). The page begins with `problems`; `margin` is that of scores
+    that count as the same, in 0..1.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
-    table, rows = comparable_frame(runs), summarise(runs)
+    table, rows = comparable_frame(runs), summarise(runs, margin)
     for folder in (directory, directory / "figures"):
         remove_left(folder)
-    sections, found = make_sections(table, rows, runs, directory / "figures")
+    sections, found = make_sections(table, rows, runs, directory / "figures", margin)
     report = Report(
         directory / "report.html",
         directory / "table.csv",
         directory / "table.md",
         tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
+        tuple(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
         tuple(found),
     )
     lines = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
@@ -74,7 +84,7 @@ def write_report(
 
 
 def make_sections(
-    table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path
+    table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path, margin: float
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
@@ -86,7 +96,7 @@ def make_sections(
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
-            section = make_section(members, own)
+            section = make_section(members, own, margin)
             section["scores"] = score_tables(
                 [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             )
@@ -99,20 +109,20 @@ def make_sections(
     return sections, problems
 
 
-def make_section(members: "pd.DataFrame", curves: "pd.DataFrame") -> dict[str, Any]:
+def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", margin: float) -> dict[str, Any]:
     """The texts of one data set and split; `curves` are those that could be read.
 
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
     found = [speed for metric in SCORES for speed in speeds(curves, metric)]
     methods = trained(members)
-    pairs = compare(methods)
+    pairs = compare(methods, margin)
     few = len(pairs) <= MOST_PAIRS
     budget, unequal = provenance.budget(members)
     return {
         "name": figures.origin(members),
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
-        "sentences": sentences(methods, found),
+        "sentences": sentences(methods, found, margin),
         "regime": provenance.regime_sentence(members),
         "early": provenance.early_sentence(members),
         "split": provenance.split_sentence(members),
@@ -194,7 +204,8 @@ def render(
             sections=sections,
             problems=problems,
             compared=COMPARED,
-            few=FEW,
+            least_p=least_sign_flip_p,
+            verdict=verdict_cell,
             axes=AXES,
             plus_minus=PLUS_MINUS,
             gain=GAIN,
@@ -222,6 +233,12 @@ def cost_cell(cost: Cost, never: str) -> str:
     mean, half = cost.mean.mean, cost.mean.half
     digits = 0 if mean >= 100 else 1 if mean >= 10 else 2  # about three in all
     return f"{mean:,.{digits}f}" + ("" if half is None else f" ± {half:,.{digits}f}")
+
+
+def verdict_cell(verdict: Verdict) -> str:
+    """`better`; of a pair that is undecided also the seeds that would decide."""
+    undecided = verdict.word == "undecided"
+    return f"undecided: {needed_words(verdict)}" if undecided else verdict.word
 
 
 def p_value(p: float | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.reporting.rows import summarise
+from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import markdown
 from bench.store.runs import Run, scan, write_text
 
@@ -19,7 +20,10 @@ def results_block(runs: Sequence[Run]) -> str:
         f"torch {run.record['environment']['packages']['torch']}"
         for run in runs
     }
-    measured = f"Seeds {', '.join(seeds)}; measured on {'; '.join(sorted(origins))}."
+    measured = (
+        f"Seeds {', '.join(seeds)}, with which no sign-flip test falls below p = "
+        f"{least_sign_flip_p(len(seeds)):.2g}; measured on {'; '.join(sorted(origins))}."
+    )
     return f"{markdown(summarise(runs), every=False).strip()}\n\n{measured}\n"
 
 

@@ -1,13 +1,14 @@
 """Score tables: one row per method with means over seeds, as data and as cells of text."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bench.metrics import describe, families, ordered, printed
 from bench.reporting.groups import comparable_frame, show, trained
 from bench.reporting.stats import Interval, mean_interval
+from bench.reporting.verdicts import MARGIN, leaders
 from bench.spec import NETWORK, NO_LOSS
 from bench.store.runs import Run
 
@@ -20,7 +21,10 @@ PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
     "no interval for one seed"
 )
-BOLD = "Bold: best mean of the trained methods, which need not be significant."
+BOLD = (
+    "Bold: the trained methods that are not shown to be worse than another one "
+    "(paired t tests over seeds, Holm-corrected within each score)."
+)
 NOTE = f"Percent; {PLUS_MINUS}. {BOLD}"
 GAIN = "Gain over the pretrained features"
 GAIN_NOTE = (
@@ -34,7 +38,8 @@ class Row:
     """Scores of one method over seeds: key -> Interval, for the scores that every seed has.
 
     `loss` is the loss's name, or None for a network before training. `gain` is the difference in
-    MAP@R to the pretrained features of equal dimension, None where they were not scored.
+    MAP@R to the pretrained features of equal dimension, None where they were not scored. `leading`
+    are the scores in which the method is not shown to be worse than another one.
     """
 
     dataset: str
@@ -44,11 +49,12 @@ class Row:
     seeds: tuple[int, ...]
     scores: dict[str, Interval]
     gain: Interval | None = None
+    leading: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table for readers: (text, whether it is the best) per column.
+    """One line of a table for readers: (text, whether it is among the best) per column.
 
     `trained` is False for a network before training; `link` is the address of one run.
     """
@@ -71,10 +77,11 @@ class ScoreTable:
     lines: tuple[Line, ...]
 
 
-def summarise(runs: Sequence[Run]) -> list[Row]:
+def summarise(runs: Sequence[Run], margin: float = MARGIN) -> list[Row]:
     """Rows by data set and split: the methods in order of name, then what needs no training:
     pretrained features, their principal components, and the start of the methods.
 
+    margin: of scores that count as the same, in 0..1.
     Raises: ValueError naming two runs that must not be averaged or compared, or a run without a
     retrieval score that another seed of its method has.
     """
@@ -83,14 +90,35 @@ def summarise(runs: Sequence[Run]) -> list[Row]:
     for _, members in comparable_frame(runs).groupby(["dataset", "split"]):
         features = members[members["loss"] == NO_LOSS].sort_values("embedding_dim", kind="stable")
         scores = feature_scores(features)
+        best = leading_methods(trained(members), keys, margin)
         for method, seeds in trained(members).groupby("method"):
             check_complete(seeds, keys)
             loss, reference = str(seeds["loss"].iloc[0]), reference_of(seeds, scores)
-            rows.append(make_row(seeds, str(method), loss, keys, reference))
+            row = make_row(seeds, str(method), loss, keys, reference)
+            leading = frozenset(key for key in row.scores if method in best.get(key, ()))
+            rows.append(replace(row, leading=leading))
         for method, same in features.groupby("method", sort=False):
             rows.append(make_row(same, str(method), None, keys))
         rows += untrained_rows(trained(members), keys, scores)
     return rows
+
+
+def leading_methods(
+    members: "pd.DataFrame", keys: Sequence[str], margin: float
+) -> dict[str, set[str]]:
+    """Score -> the methods that are not shown to be worse than another one; counts have none.
+
+    `members` are the runs with a loss of one data set and split.
+    """
+    return {
+        key: leaders(
+            members.pivot(index="seed", columns="method", values=key),
+            margin,
+            lower_is_better=describe(key).lower_is_better,
+        )
+        for key in keys
+        if describe(key).percent and key in members
+    }
 
 
 def check_complete(runs: "pd.DataFrame", keys: Sequence[str]) -> None:
@@ -199,7 +227,6 @@ def score_tables(rows: Sequence[Row]) -> list[ScoreTable]:
 
 def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> ScoreTable:
     """One family of scores of the rows of one data set and split."""
-    best = {key: best_mean(rows, key) for key in keys}
     gains = "map@r" in keys and any(row.gain for row in rows)
     return ScoreTable(
         rows[0].dataset,
@@ -211,7 +238,7 @@ def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> Score
             Line(
                 row.method,
                 (
-                    *(mean_cell(row, key, best[key]) for key in keys),
+                    *(mean_cell(row, key) for key in keys),
                     *([(points(row.gain) if row.gain else "–", False)] if gains else []),
                     (str(len(row.seeds)), False),
                 ),
@@ -222,21 +249,11 @@ def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> Score
     )
 
 
-def best_mean(rows: Sequence[Row], key: str) -> str | None:
-    """The best printed mean among several trained methods; None for counts."""
-    trained = [row for row in rows if row.loss is not None]
-    means = [printed(key, row.scores[key].mean) for row in trained if key in row.scores]
-    if len(trained) < 2 or not means or not describe(key).percent:
-        return None
-    return (min if describe(key).lower_is_better else max)(means, key=float)
-
-
-def mean_cell(row: Row, key: str, best: str | None) -> tuple[str, bool]:
-    """The text of a score, and whether it is the best; a dash without a score."""
+def mean_cell(row: Row, key: str) -> tuple[str, bool]:
+    """The text of a score, and whether it is among the best; a dash without a score."""
     if key not in row.scores:
         return "–", False
-    interval = row.scores[key]
-    return mean_text(interval, key), row.loss is not None and printed(key, interval.mean) == best
+    return mean_text(row.scores[key], key), key in row.leading
 
 
 def mean_text(interval: Interval, key: str) -> str:

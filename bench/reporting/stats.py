@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95  # of every interval
+ROUNDING = 1e-12  # values that differ by less are equal
 SIGN_FLIP_PAIRS = 20  # 2^20 sums take 8 MB; more pairs have the t test only
 
 
@@ -50,7 +51,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
     sample = np.asarray(values, dtype=np.float64)
     if sample.size == 0 or not np.isfinite(sample).all():
         raise ValueError(f"an interval needs at least one value, all finite; found {list(values)}")
-    if np.ptp(sample) == 0:  # also without the rounding of a mean over equal values
+    if not has_spread(sample):  # also without the rounding of a mean over equal values
         return Interval(float(sample[0]), None if sample.size == 1 else 0.0, int(sample.size))
     error = sample.std(ddof=1) / np.sqrt(sample.size)
     half = float(stdtrit(sample.size - 1, (1 + LEVEL) / 2)) * float(error)
@@ -69,16 +70,43 @@ def paired_difference(differences: Sequence[float]) -> PairedDifference:
 def paired_t_p(differences: Sequence[float]) -> float | None:
     """Two-sided p of the paired t test; None for one pair or when all differences are equal."""
     sample = np.asarray(differences, dtype=np.float64)
-    if sample.size < 2 or np.ptp(sample) == 0:
-        return None
-    t = sample.mean() / (sample.std(ddof=1) / np.sqrt(sample.size))
-    return float(2 * stdtr(sample.size - 1, -abs(t)))
+    return float(two_sided_p(sample)) if has_spread(sample) else None
+
+
+def has_spread(values: np.ndarray) -> np.ndarray:
+    """Whether values (..., n) differ by more than rounding."""
+    spread: np.ndarray = np.ptp(values, axis=-1) > ROUNDING
+    return spread
+
+
+def two_sided_p(differences: np.ndarray) -> np.ndarray:
+    """p of the hypothesis that the mean of differences (..., n) is 0, as `p_above` tests it."""
+    less: np.ndarray = np.minimum(p_above(differences, 0), p_above(-differences, 0))
+    both: np.ndarray = np.minimum(1, 2 * less)
+    return both
+
+
+def p_above(differences: np.ndarray, bound: float) -> np.ndarray:
+    """One-sided p of the hypothesis that the mean of differences (..., n) is at most `bound`.
+
+    By the paired t test; where all differences are equal by the sign-flip test, whose p is then
+    2^-n above the bound and 1 otherwise.
+    """
+    n = differences.shape[-1]
+    rise = differences.mean(axis=-1) - bound
+    if n < 2:
+        return np.ones_like(rise)
+    error = differences.std(axis=-1, ddof=1) / np.sqrt(n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_t = stdtr(n - 1, -rise / error)
+    by_sign = np.where(rise > ROUNDING, 0.5**n, 1.0)
+    return np.where(has_spread(differences), by_t, by_sign)
 
 
 def sign_flip_p(differences: Sequence[float]) -> float | None:
     """Exact two-sided p: share of the 2^n sign patterns whose sum is at least as far from 0.
 
-    With n pairs it is never below 2 / 2^n: 0.25 for three seeds, 0.03 for six.
+    With n pairs it is never below `least_sign_flip_p`: 0.25 for three seeds, 0.03 for six.
     """
     if len(differences) > SIGN_FLIP_PAIRS:
         return None
@@ -87,3 +115,8 @@ def sign_flip_p(differences: Sequence[float]) -> float | None:
         sums = np.concatenate([sums + difference, sums - difference])
     slack = 1e-12 * float(np.abs(differences).sum())  # sums that differ by rounding only are equal
     return float(np.mean(np.abs(sums) >= abs(sum(differences)) - slack))
+
+
+def least_sign_flip_p(n: int) -> float:
+    """The smallest p that the sign-flip test of n pairs can reach."""
+    return float(0.5 ** (n - 1))

@@ -43,8 +43,8 @@ def escaped(text: str) -> str:
 
 
 def markdown(rows: Sequence[Row], *, every: bool = True) -> str:
-    """Tables of each data set, best means in bold, in GitHub's Markdown; only the first of each
-    data set unless `every`."""
+    """Tables of each data set in GitHub's Markdown, the methods that may be best in bold; only the
+    first of each data set unless `every`."""
     tables = score_tables(rows)
     first = {(table.dataset, table.split): table for table in reversed(tables)}
     shown = tables if every else [table for table in tables if table in first.values()]

@@ -173,9 +173,17 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
     )
     text = " ".join(sentences(members, []))
     assert text.startswith("Best has the highest R@1 on the test split, 82.3 % as a mean over 3")
-    assert "lead over Far (50.0 ± 2.5 points) excludes 0" in text
-    assert "lead over Near (0.7 ± 3.8 points) the 95 % interval includes 0" in text
-    assert "With 3 seeds this is an indication, not a proof" in text
+    assert "seeds. It is better than Far (50.0 ± 2.5 points). Undecided is its lead over" in text
+    assert "lead over Near (0.7 ± 3.8 points; about 74 seeds would decide)." in text
+    assert "any wrong one among all 3 pairs is at most 5 %" in text
+    assert "cannot fall below p = 0.25 with 3 seeds" in text
+
+
+def test_sentences_say_what_is_the_same_within_the_margin() -> None:
+    members = make_members({"A": {0: 0.800, 1: 0.801, 2: 0.802}, "B": {0: 0.8, 1: 0.801, 2: 0.801}})
+    text = " ".join(sentences(members, [], margin=0.02))
+    assert "Within 2 points it is the same as B (0.0 ± 0.1 points)." in text
+    assert "any wrong one among the pair is at most" in text
 
 
 def test_sentences_about_one_method_one_seed_and_equal_methods() -> None:
@@ -185,8 +193,9 @@ def test_sentences_about_one_method_one_seed_and_equal_methods() -> None:
     ]
     equal = sentences(make_members({"A": {0: 0.5}, "B": {0: 0.5}}), [])
     assert equal[0].startswith("A and B share the highest R@1")
+    assert equal[1:] == ["One seed does not show how much is due to chance."]
     many = {seed: 0.5 + 0.01 * seed for seed in range(6)}
-    assert "indication" not in " ".join(sentences(make_members({"A": many}), []))
+    assert len(sentences(make_members({"A": many}), [])) == 1
 
 
 def test_sentences_name_the_first_to_reach_the_baseline() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.reporting.findings import FEW
 from bench.reporting.stats import (
     SIGN_FLIP_PAIRS,
+    least_sign_flip_p,
     mean_interval,
+    p_above,
     paired_difference,
     paired_t_p,
     sign_flip_p,
@@ -92,5 +93,19 @@ def test_sign_flip_of_ties_and_of_many_pairs(differences: list[float], p: float 
 
 @pytest.mark.parametrize("n", [3, 5, 6])
 def test_only_from_six_pairs_on_5_percent_can_be_reached(n: int) -> None:
-    assert sign_flip_p([1.0 + 0.5 * i for i in range(n)]) == pytest.approx(2 / 2**n)
-    assert (2 / 2**n < 0.05) == (n >= FEW)
+    assert sign_flip_p([1.0 + 0.5 * i for i in range(n)]) == pytest.approx(least_sign_flip_p(n))
+    assert (least_sign_flip_p(n) < 0.05) == (n >= 6)
+
+
+def test_one_sided_p_agrees_with_scipy_along_the_last_axis() -> None:
+    values = np.random.default_rng(5).normal(0.3, 1, (4, 7))
+    expected = scipy_stats.ttest_1samp(values, 0.2, axis=1, alternative="greater").pvalue
+    assert p_above(values, 0.2) == pytest.approx(expected, rel=1e-9)
+
+
+def test_differences_that_are_equal_but_for_rounding_have_no_spread() -> None:
+    third = 0.1 + 0.2 - 0.3  # 5.6e-17
+    assert paired_t_p([0.1, 0.1 + third, 0.1]) is None
+    assert mean_interval([0.1, 0.1 + third, 0.1]).half == 0
+    assert p_above(np.array([0.1, 0.1 + third, 0.1]), 0) == 0.5**3
+    assert p_above(np.array([0.1, 0.1, 0.1]), 0.1) == 1

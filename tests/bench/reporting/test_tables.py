@@ -2,6 +2,7 @@
 
 import csv as csv_format
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -160,8 +161,8 @@ def printed_tables(rows: list[Row]) -> str:
     return terminal.export_text()
 
 
-def scored(scores: dict[str, float], method: str = "A") -> Run:
-    run = make_run(method, 0)
+def scored(scores: dict[str, float], method: str = "A", seed: int = 0) -> Run:
+    run = make_run(method, seed)
     return altered(run, scores=scores, untrained=scores)
 
 
@@ -186,8 +187,14 @@ def test_a_score_without_a_row_in_the_metrics_is_shown_under_its_key() -> None:
 
 
 def test_the_lowest_error_is_best() -> None:
-    errors = [{"eer": 0.3, "recall@1": 0.3}, {"eer": 0.2, "recall@1": 0.2}]
-    rows = summarise([scored(scores, name) for scores, name in zip(errors, "AB", strict=True)])
+    scores = {"A": 0.3, "B": 0.2}
+    noise = {("A", 0): 0.001}
+    runs = [
+        scored(dict.fromkeys(("eer", "recall@1"), score + noise.get((name, seed), 0)), name, seed)
+        for name, score in scores.items()
+        for seed in range(3)
+    ]
+    rows = summarise(runs)
     best = {
         (line.name, heading)
         for table in score_tables(rows)
@@ -198,14 +205,25 @@ def test_the_lowest_error_is_best() -> None:
     assert best == {("B", "EER"), ("A", "R@1")}
 
 
-def test_markdown_escapes_names_marks_the_best_and_prints_one_seed_without_interval() -> None:
+def test_markdown_escapes_names_and_prints_one_seed_without_interval_or_mark() -> None:
     rows = summarise([make_run("A|*b* <i>", 0), make_run("C", 0, change=0.2)])
     text = markdown(rows)
     assert r"| A\|\*b\* \<i\> | 10.0 | 15.0 |" in text
-    assert "| C | **30.0** | **35.0** |" in text
+    assert "| C | 30.0 | 35.0 |" in text
     assert "half-width of the t-based 95 % confidence interval" in text
     assert "±" not in text.split("Percent;")[0]
     assert csv(rows).splitlines()[1].split(",")[7] == ""
+
+
+def test_markdown_marks_all_that_are_not_shown_to_be_worse() -> None:
+    runs = [
+        make_run(method, seed, change=change + wobble * (seed == 2))
+        for method, change, wobble in (("A", 0.0, 0.001), ("B", 0.2, 0), ("C", 0.1, 0.2))
+        for seed in range(3)
+    ]
+    text = markdown(summarise(runs))
+    assert re.search(r"\| A \| \d", text)
+    assert re.search(r"\| B \| \*\*\d.*\n\| C \| \*\*\d", text)
 
 
 def test_console_fits_80_columns_and_takes_no_markup_from_names(runs: list[Run]) -> None:
