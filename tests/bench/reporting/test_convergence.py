@@ -174,7 +174,7 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
     text = " ".join(sentences(members, []))
     assert text.startswith("Best has the highest R@1 on the test split, 82.3 % as a mean over 3")
     assert "seeds. It is better than Far (50.0 ± 2.5 points). Undecided is its lead over" in text
-    assert "lead over Near (0.7 ± 3.8 points; about 74 seeds would decide)." in text
+    assert "lead over Near (0.7 ± 3.8 points; about 58 seeds would decide)." in text
     assert "any wrong one among all 3 pairs is at most 5 %" in text
     assert "cannot fall below p = 0.25 with 3 seeds" in text
 
