@@ -23,8 +23,9 @@ def make_scores(**methods: list[float]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(values) for name, values in methods.items()})
 
 
-def words(scores: pd.DataFrame, **options: float) -> dict[tuple[str, str], str]:
-    return {(v.first, v.second): v.word for v in table_verdicts(scores, **options)}
+def words(scores: pd.DataFrame, *, lower_is_better: bool = False) -> dict[tuple[str, str], str]:
+    verdicts = table_verdicts(scores, lower_is_better=lower_is_better)
+    return {(v.first, v.second): v.word for v in verdicts}
 
 
 def test_each_of_the_four_verdicts() -> None:
