@@ -88,11 +88,11 @@ def status_table(specs: Sequence[RunSpec], runs: Iterable[Run], results: Path) -
     """The state of every run; `runs` are those that are stored and whole."""
     stored = {run.name: run for run in runs}
     title = printable(f"{len(stored)} of {len(specs)} runs are stored in {results}")
-    table = Table("run", "state", title=title)
+    table = Table("run", "split", "state", title=title)
     for spec in specs:
         run, files = stored.get(spec.run_name), RunDir.of(results, spec)
         state = finished_state(run) if run else describe_state(files, spec.steps)
-        table.add_row(spec.run_name, printable(state))
+        table.add_row(spec.run_name, spec.split, printable(state))
     return table
 
 

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from bench.datasets.files.work import Report
-from bench.running.sweep import ActiveRun, Sweep
+from bench.running.sweep import ActiveRun, Sweep, data_of
 from bench.spec import RunSpec
 from bench.store.runs import Doing
 from bench.suggest import printable
@@ -164,7 +164,7 @@ def position(active: ActiveRun) -> str:
 
 
 def title(spec: RunSpec) -> str:
-    return printable(f"{spec.dataset}, {spec.method}, seed {spec.seed}")
+    return printable(f"{spec.dataset}, {spec.split}, {spec.method}, seed {spec.seed}")
 
 
 def time_left(state: Sweep, jobs: int) -> str:
@@ -172,17 +172,17 @@ def time_left(state: Sweep, jobs: int) -> str:
 
     A finished run's pace includes its scoring, that of an active one does not yet.
     """
-    paces = {name: seconds / steps for name, (seconds, steps) in state.pace.items() if steps}
+    paces = {data: seconds / steps for data, (seconds, steps) in state.pace.items() if steps}
     for active in state.active:
         seconds, passed = active.pace()
-        if active.spec.dataset not in paces and passed > 0:
-            paces[active.spec.dataset] = seconds / passed
+        if data_of(active.spec) not in paces and passed > 0:
+            paces[data_of(active.spec)] = seconds / passed
     work = [(active.spec, active.spec.steps - active.step) for active in state.active]
     work += [(spec, spec.steps) for spec in state.waiting]
     if not paces or not work:
         return ""
     slowest = max(paces.values())
-    seconds = sum(paces.get(spec.dataset, slowest) * steps for spec, steps in work)
+    seconds = sum(paces.get(data_of(spec), slowest) * steps for spec, steps in work)
     return about(seconds / min(jobs, len(work)))
 
 

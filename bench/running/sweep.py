@@ -56,7 +56,8 @@ class Sweep:
 
     Attributes: total, the number of runs; finished, those stored before or now; active; waiting;
     elsewhere, those that processes of other sweeps work on; failed, a message by run name; pace,
-    seconds and steps of this sweep's runs by data set; stopping, whether active runs are to end.
+    seconds and steps of this sweep's runs by data set and split; stopping, whether active runs are
+    to end.
     """
 
     total: int
@@ -65,7 +66,7 @@ class Sweep:
     waiting: list[RunSpec] = field(default_factory=list)
     elsewhere: list[RunSpec] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    pace: dict[str, tuple[float, int]] = field(default_factory=dict)
+    pace: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     stopping: bool = False
 
 
@@ -164,12 +165,17 @@ def update(state: Sweep, active: ActiveRun) -> None:
     if code == FINISHED:
         state.finished.append(active.spec)
         seconds, steps = active.pace() if active.spec.steps else (0.0, 0)
-        before = state.pace.get(active.spec.dataset, (0.0, 0))
-        state.pace[active.spec.dataset] = before[0] + seconds, before[1] + steps
+        before = state.pace.get(data_of(active.spec), (0.0, 0))
+        state.pace[data_of(active.spec)] = before[0] + seconds, before[1] + steps
     elif code == BUSY:
         state.elsewhere.append(active.spec)
     else:
         state.failed[active.spec.run_name] = reason(active.files, code)
+
+
+def data_of(spec: RunSpec) -> tuple[str, str]:
+    """The data set and split of a run, whose runs take about as long as each other."""
+    return spec.dataset, spec.split
 
 
 def look_at(active: ActiveRun) -> None:

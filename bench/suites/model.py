@@ -1,8 +1,10 @@
 """The content of a suite file, its checks, and the runs that follow from it.
 
-The budget of a data set holds for every method. A method sets only its loss, the loss's
-hyper-parameters, learning rates, and the composition of its batches; these may differ by data set
-(`on`), because they come from a search on the validation classes of that data set.
+The budget of a data set and split holds for every method. A method sets only its loss, the loss's
+hyper-parameters, learning rates, and the composition of its batches; these may differ by budget
+(`on`), because they come from a search on the validation images of that data set and split.
+A budget is named after its data set, or gives it as `dataset`, so that one suite can hold a data
+set under several splits.
 
 A budget with weights adds rows that need no training, against which every loss is measured.
 """
@@ -79,12 +81,15 @@ def known_backbone(name: str) -> str:
 
 
 class SuiteBudget(Budget):
-    """The budget of a data set, with a check that the backbone exists and its weights are there.
+    """The budget of a data set and split, with a check that the backbone exists and its weights are
+    there.
 
-    Once it is checked, `weights_sha256` is the digest of the weights. In the context
+    Once its suite is checked, `dataset` is the data set, which the budget's name gives unless the
+    file does, and `weights_sha256` is the digest of the weights. In the context
     `WITHOUT_WEIGHTS` they are not looked for, and the digest stays as it is given.
     """
 
+    dataset: DatasetName
     backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
 
     @model_validator(mode="after")
@@ -108,9 +113,9 @@ class SuiteBudget(Budget):
 
 
 class Change(BaseModel):
-    """The fields of a method that differ on one data set.
+    """The fields of a method that differ under one budget.
 
-    Once its method is checked, `args` holds all hyper-parameters of the loss on that data set.
+    Once its method is checked, `args` holds all hyper-parameters of the loss under that budget.
     """
 
     model_config = STRICT
@@ -135,7 +140,7 @@ class Method(BaseModel):
     head_learning_rate: float | None = Field(default=None, ge=0)
     loss_learning_rate: float = Field(default=0.0, ge=0)
     samples_per_class: Samples = 4
-    on: dict[DatasetName, Change] = {}
+    on: dict[Name, Change] = {}  # by the names of budgets
 
     no_switches = field_validator("*", mode="before")(no_switch)
 
@@ -151,17 +156,17 @@ class Method(BaseModel):
             return changes
         loss, args = info.data["loss"], info.data["args"]
         return {
-            dataset: change.model_copy(update={"args": resolve_arguments(loss, args | change.args)})
-            for dataset, change in changes.items()
+            budget: change.model_copy(update={"args": resolve_arguments(loss, args | change.args)})
+            for budget, change in changes.items()
         }
 
-    def settings(self, dataset: str) -> dict[str, Any]:
-        """The fields of `RunSpec` that this method sets on a data set."""
+    def settings(self, budget: str) -> dict[str, Any]:
+        """The fields of `RunSpec` that this method sets under the budget of a name."""
         own = self.model_dump(exclude={"on", "args"}, exclude_none=True)
         common = own | {"loss_args": self.args}
-        if dataset not in self.on:
+        if budget not in self.on:
             return common
-        change = self.on[dataset]
+        change = self.on[budget]
         changed = change.model_dump(exclude={"args"}, exclude_none=True)
         return common | changed | {"loss_args": change.args}
 
@@ -173,7 +178,7 @@ class Suite(BaseModel):
 
     title: Line = Field(min_length=1, max_length=120)
     seeds: list[Seed] = Field(min_length=1)
-    budgets: dict[DatasetName, SuiteBudget] = Field(min_length=1)
+    budgets: dict[Name, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = {}
     keep_model: bool = True  # whether a run stores its network
 
@@ -185,14 +190,26 @@ class Suite(BaseModel):
             raise ValueError(f"seed {min(repeated)} occurs more than once; each run counts once")
         return seeds
 
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def name_datasets(cls, budgets: Any) -> Any:
+        """Give each budget without a data set the one that its name says."""
+        if not isinstance(budgets, dict):
+            return budgets
+        return {
+            name: {"dataset": name, **budget} if isinstance(budget, dict) else budget
+            for name, budget in budgets.items()
+        }
+
     @field_validator("budgets")
     @classmethod
     def check_budgets(cls, budgets: dict[str, SuiteBudget]) -> dict[str, SuiteBudget]:
         problems = [
-            f"{dataset}.{problem}"
-            for dataset, budget in budgets.items()
-            for problem in budget_problems(dataset, budget)
+            f"{name}.{problem}"
+            for name, budget in budgets.items()
+            for problem in budget_problems(budget)
         ]
+        problems += same_test(budgets)
         if problems:
             raise ValueError("\n".join(problems))
         return budgets
@@ -225,33 +242,32 @@ class Suite(BaseModel):
         components to as many dimensions as the losses have."""
         return tuple(
             spec
-            for dataset, budget in self.budgets.items()
+            for budget in self.budgets.values()
             if budget.weights
-            for spec in untrained_specs(dataset, budget, self.seeds[0])
+            for spec in untrained_specs(budget, self.seeds[0])
         )
 
     def grid(self, seeds: Sequence[int]) -> tuple[RunSpec, ...]:
         """The runs of some seeds; seed by seed, so that an early stop leaves whole comparisons."""
         fields = {
-            (dataset, name): budget.model_dump() | method.settings(dataset)
-            for dataset, budget in self.budgets.items()
+            (label, name): budget.model_dump() | method.settings(label)
+            for label, budget in self.budgets.items()
             for name, method in self.methods.items()
         }
         return tuple(
-            RunSpec(method=name, dataset=dataset, seed=seed, **fields[dataset, name])
-            for dataset, seed, name in product(self.budgets, seeds, self.methods)
+            RunSpec(method=name, seed=seed, **fields[label, name])
+            for label, seed, name in product(self.budgets, seeds, self.methods)
         )
 
 
-def untrained_specs(dataset: str, budget: Budget, seed: int) -> list[RunSpec]:
+def untrained_specs(budget: SuiteBudget, seed: int) -> list[RunSpec]:
     """The runs without training of one budget; how the losses are trained does not matter."""
-    network = {"split", "backbone", "weights", "weights_sha256", "pooling", "layer_norm"}
+    network = {"dataset", "split", "backbone", "weights", "weights_sha256", "pooling", "layer_norm"}
     norm = {"frozen": "norm"} if budget.frozen == "norm" else {}  # folded, which rounds otherwise
     fields = (
         budget.model_dump(include=network | {"resize", "crop"})
         | norm
         | {
-            "dataset": dataset,
             "seed": seed,
             "loss": NO_LOSS,
             "loss_args": {},
@@ -285,10 +301,24 @@ def same_directory(specs: Sequence[RunSpec]) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def budget_problems(dataset: str, budget: Budget) -> list[str]:
+def same_test(budgets: Mapping[str, SuiteBudget]) -> list[str]:
+    """Budgets of one data set and split, whose runs one table could not hold."""
+    first: dict[tuple[str, str], str] = {}
+    problems = []
+    for name, budget in budgets.items():
+        other = first.setdefault((budget.dataset, budget.split), name)
+        if other != name:
+            problems.append(
+                f"{name}: {other!r} is a budget of {budget.dataset}, {budget.split} already; "
+                "give this one another split, or put it into another suite"
+            )
+    return problems
+
+
+def budget_problems(budget: SuiteBudget) -> list[str]:
     """Fields of a budget that do not fit its data set, `field: problem`."""
-    problems = photograph_problems(dataset, budget)
-    protocols = find(dataset).protocols
+    problems = photograph_problems(budget)
+    protocols = find(budget.dataset).protocols
     if budget.split not in protocols:
         problems.append(f"split: {unknown('split', budget.split, protocols)}")
     problems += [f"{field}: {problem}" for field, problem in training_problems(budget)]
@@ -323,8 +353,9 @@ def training_problems(budget: Budget) -> Iterator[tuple[str, str]]:
         yield "warmup_steps", f"{budget.warmup_steps} is more than the {budget.steps} steps"
 
 
-def photograph_problems(dataset: str, budget: Budget) -> list[str]:
+def photograph_problems(budget: SuiteBudget) -> list[str]:
     """Photographs need the sizes for decoding and cropping; small images take none."""
+    dataset = budget.dataset
     sizes = {"resize": budget.resize, "crop": budget.crop}
     if not find(dataset).photographs:
         given = [name for name, size in sizes.items() if size]
@@ -348,15 +379,15 @@ def photograph_problems(dataset: str, budget: Budget) -> list[str]:
 def method_problems(method: Method, budgets: Mapping[str, Budget]) -> list[str]:
     """Fields of a method that do not fit the budgets, `field: problem`."""
     problems = [
-        f"on.{dataset}: the suite has no budget for this data set"
-        for dataset in method.on
-        if dataset not in budgets
+        f"on.{name}: {unknown('budget', name, budgets)}"
+        for name in method.on
+        if name not in budgets
     ]
-    for dataset, budget in budgets.items():
-        samples = method.settings(dataset)["samples_per_class"]
+    for name, budget in budgets.items():
+        samples = method.settings(name)["samples_per_class"]
         if samples != "random" and budget.batch_size % samples:
             problems.append(
                 f"samples_per_class: {samples} does not divide the batch of "
-                f"{budget.batch_size} images that {dataset} fixes"
+                f"{budget.batch_size} images that {name} fixes"
             )
     return problems

@@ -149,7 +149,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     advice = "Ctrl-C again ends them at once and loses the steps since their last checkpoints"
-    assert "waiting for digits, Proxy-NCA, seed 0: it finishes a step and saves a ch" in output
+    assert "waiting for digits, class-disjoint, Proxy-NCA, seed 0: it finishes a step" in output
     assert advice in output
     assert "Stopped with checkpoints; the same command resumes" in output
     assert list(results.glob("runs/*/checkpoint.pt"))

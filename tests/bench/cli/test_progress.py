@@ -16,6 +16,8 @@ from bench.store.runs import RunDir
 from tests.support.fabricated import make_spec, write_run
 from tests.support.short_runs import spec_for
 
+DIGITS = "digits", "class-disjoint"
+
 
 def active(step: int, *, seconds: float, first: int = 0) -> ActiveRun:
     known = first, time.monotonic() - seconds
@@ -37,8 +39,8 @@ def test_time_left_counts_only_the_steps_of_this_sweep() -> None:
 def test_finished_runs_set_the_pace() -> None:
     waiting = [spec_for(steps=100)]
     assert time_left(Sweep(1, waiting=waiting), 2) == ""
-    assert time_left(Sweep(1, waiting=waiting, pace={"digits": (50, 100)}), 2) == "about 0:50 left"
-    assert time_left(Sweep(1, pace={"digits": (50, 100)}), 2) == ""
+    assert time_left(Sweep(1, waiting=waiting, pace={DIGITS: (50, 100)}), 2) == "about 0:50 left"
+    assert time_left(Sweep(1, pace={DIGITS: (50, 100)}), 2) == ""
 
 
 def test_lines_report_each_end_once_and_nothing_stored_before() -> None:
@@ -49,7 +51,7 @@ def test_lines_report_each_end_once_and_nothing_stored_before() -> None:
         for _ in range(2):
             show(Sweep(3, finished=[old, new], failed={bad.run_name: "no [space] left"}))
     lines = text.getvalue().splitlines()
-    assert lines[0] == "[2/3] digits, proxy_nca, seed 2 finished"
+    assert lines[0] == "[2/3] digits, class-disjoint, proxy_nca, seed 2 finished"
     assert lines[1] == f"[3/3] {bad.run_name} FAILED: no [space] left"
     assert len(lines) == 2
 
@@ -66,11 +68,11 @@ def test_lines_say_once_what_is_waited_for() -> None:
             show(Sweep(3, elsewhere=[other]))
         for _ in range(2):
             show(Sweep(3, active=[training, scoring], elsewhere=[other], stopping=True))
+    waiting = "waiting for digits, class-disjoint, proxy_nca,"
     assert text.getvalue().splitlines() == [
-        "waiting for digits, proxy_nca, seed 7: another process works on this run",
-        "waiting for digits, proxy_nca, seed 0: it finishes a step and saves a checkpoint",
-        "waiting for digits, proxy_nca, seed 0: it ends; its checkpoint is complete, only the "
-        "scoring is repeated",
+        f"{waiting} seed 7: another process works on this run",
+        f"{waiting} seed 0: it finishes a step and saves a checkpoint",
+        f"{waiting} seed 0: it ends; its checkpoint is complete, only the scoring is repeated",
         "Ctrl-C again ends them at once and loses the steps since their last checkpoints",
     ]
 

@@ -104,7 +104,11 @@ def test_all_mistakes_are_reported_at_once_each_with_its_field(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("budgets.digits", "budgets.digitz", "unknown data set 'digitz'; did you mean 'digits'?"),
+        (
+            "budgets.digits",
+            "budgets.digitz",
+            "digitz.dataset: unknown data set 'digitz'; did you mean 'digits'?",
+        ),
         ("steps = 10", 'steps = 10\nbackbone = "conv44"', "did you mean 'conv4'?"),
         ("steps = 10", 'steps = 10\nsplit = "class-joint"', "did you mean 'class-disjoint'?"),
         ("steps = 10", 'steps = "ten"', "budgets.digits.steps: Input should be a valid integer"),
@@ -115,7 +119,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_field(tmp_path: Path) -
         ("[0, 3]", "[]", "seeds: List should have at least 1 item"),
         ("scale = 7", "scale = -7", "on: scale: Input should be greater than 0, found -7"),
         ("scale = 7", 'scale = "x"', "scale: Input should be a valid number"),
-        (".on.digits", ".on.glyphs", "on.glyphs: the suite has no budget for this data set"),
+        (".on.digits", ".on.digit", "on.digit: unknown budget 'digit'; did you mean 'digits'?"),
         ('title = "A suite"', "", "title: Field required"),
         ("learning_rate = 1e-3", "learning_rate = nan", "finite number"),
         ("steps = 10", "steps = 10\nresize = 64", "resize: digits has small images, which are not"),
@@ -125,6 +129,73 @@ def test_all_mistakes_are_reported_at_once_each_with_its_field(tmp_path: Path) -
 def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in GOOD
     assert expected in message(tmp_path, GOOD.replace(old, new, 1))
+
+
+OFFICIAL = """
+[budgets."digits official"]
+dataset = "digits"
+split = "official"
+embedding_dim = 16
+batch_size = 12
+steps = 20
+evaluate_every = 5
+learning_rate = 1e-3
+weight_decay = 0
+
+[methods.Triplet.on."digits official"]
+args = { margin = 0.5 }
+"""
+
+
+def test_a_suite_may_hold_a_data_set_under_two_splits(tmp_path: Path) -> None:
+    one, both = (load_suite(write(tmp_path, text)) for text in (GOOD, GOOD + OFFICIAL))
+    assert both.specs[:4] == one.specs
+    assert [spec.spec_id for spec in both.specs[:4]] == [spec.spec_id for spec in one.specs]
+    found = both.specs[4:]
+    assert {(spec.dataset, spec.split, spec.steps) for spec in found} == {
+        ("digits", "official", 20)
+    }
+    assert [spec.loss_args["margin"] for spec in both.specs if spec.method == "Triplet"] == [
+        *[one.specs[1].loss_args["margin"]] * 2,
+        0.5,
+        0.5,
+    ]
+    renamed = GOOD.replace("[budgets.digits]", '[budgets.first]\ndataset = "digits"')
+    again = load_suite(write(tmp_path, renamed.replace("on.digits", "on.first")))
+    assert again.specs == one.specs  # the name is not part of a run
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'split = "official"',
+            "",
+            "budgets: digits official: 'digits' is a budget of digits, class-disjoint already; "
+            "give this one another split, or put it into another suite",
+        ),
+        (
+            'on."digits official"',
+            'on."digits oficial"',
+            "methods.Triplet.on.digits oficial: unknown budget 'digits oficial'; did you mean "
+            "'digits official'? (known: digits, digits official)",
+        ),
+        (
+            'dataset = "digits"',
+            "",
+            "budgets.digits official.dataset: unknown data set 'digits official' (known: digits, ",
+        ),
+        ('dataset = "digits"', 'dataset = "digit"', "unknown data set 'digit'; did you mean"),
+        ('dataset = "digits"', 'datset = "digits"', "unknown option; did you mean 'dataset'?"),
+        ('dataset = "digits"', "dataset = 3", "dataset: Input should be a valid string, found 3"),
+        ("batch_size = 12", "batch_size = 13", "13 images that digits official fixes"),
+    ],
+)
+def test_a_mistake_in_a_second_budget_has_its_message(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    assert old in OFFICIAL
+    assert expected in message(tmp_path, GOOD + OFFICIAL.replace(old, new, 1))
 
 
 PHOTOGRAPHS = 'steps = 10\nresize = 64\ncrop = 56\naugmentation = "crop"'
@@ -167,16 +238,17 @@ def test_a_missing_suite_is_reported_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_suite_of_the_package_is_valid_and_has_one_budget_per_data_set(name: str) -> None:
+def test_every_suite_of_the_package_is_valid_and_has_one_budget_per_test(name: str) -> None:
     suite = load_suite(name, need_weights=False)
     specs = suite.specs
     assert len({spec.spec_id for spec in specs}) == len(specs)
     searched = {"learning_rate", "head_learning_rate"}  # a method may have found its own
     for spec in specs:
         assert RunSpec.model_validate(spec.model_dump()) == spec
-    for spec in suite.grid(suite.seeds):  # one budget per data set, whatever the loss
-        budget = spec.model_dump(include=set(Budget.model_fields) - searched)
-        assert budget == suite.budgets[spec.dataset].model_dump(exclude=searched)
+    budgets = {(budget.dataset, budget.split): budget for budget in suite.budgets.values()}
+    for spec in suite.grid(suite.seeds):  # one budget per data set and split, whatever the loss
+        budget = spec.model_dump(include={*Budget.model_fields, "dataset"} - searched)
+        assert budget == budgets[spec.dataset, spec.split].model_dump(exclude=searched)
 
 
 def test_a_method_may_have_learning_rates_of_its_own() -> None:
@@ -190,15 +262,20 @@ def test_a_method_may_have_learning_rates_of_its_own() -> None:
 
 def test_a_budget_with_weights_adds_the_runs_without_training() -> None:
     suite = load_suite("grocery")
-    features, pca = suite.untrained
-    assert suite.specs == (features, pca, *suite.grid([0, 1, 2]))
+    features, pca, *official = suite.untrained
+    assert suite.specs == (features, pca, *official, *suite.grid([0, 1, 2]))
+    assert [spec.model_copy(update={"split": "class-disjoint"}) for spec in official] == [
+        features,
+        pca,
+    ]
     assert (features.method, features.embedding_dim) == ("Pretrained features", 0)
     assert (pca.method, pca.embedding_dim) == ("Pretrained features, PCA to 64", 64)
     for spec in (features, pca):
         assert (spec.loss, spec.steps, spec.seed) == ("none", 0, 0)
         assert spec.weights_sha256 == suite.budgets["grocery_store"].weights_sha256
-    longer = suite.budgets["grocery_store"].model_copy(update={"steps": 900, "learning_rate": 1.0})
-    changed = suite.model_copy(update={"budgets": {"grocery_store": longer}})
+    training = {"steps": 900, "learning_rate": 1.0}
+    longer = {name: b.model_copy(update=training) for name, b in suite.budgets.items()}
+    changed = suite.model_copy(update={"budgets": longer})
     assert changed.untrained == suite.untrained  # they do not depend on the training
 
 
