@@ -10,6 +10,7 @@ import typer
 
 from bench.cli.listing import stored_runs
 from bench.cli.progress import show_work
+from bench.cli.report import finish
 from bench.cli.run_suite import run_suite
 from bench.cli.verdict import best_run, sentences
 from bench.datasets import find, load
@@ -25,9 +26,17 @@ from bench.running.choose_budget import (
     Plan,
     Work,
     choose,
+    fits,
 )
-from bench.running.comparison import Conditions, content_of, is_for, suite_path, suite_text
-from bench.running.measure import Job, Measured, measure
+from bench.running.comparison import (
+    Conditions,
+    content_of,
+    is_for,
+    suite_path,
+    suite_text,
+    with_seeds,
+)
+from bench.running.measure import Measured, measure
 from bench.running.preflight import (
     check_data,
     check_device,
@@ -35,6 +44,9 @@ from bench.running.preflight import (
     check_same_images,
     describe,
 )
+from bench.running.sweep import missing_runs
+from bench.running.trial import Job
+from bench.store.runs import atomic
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import command, end_like_ctrl_c, plain_console, print_line
@@ -88,18 +100,48 @@ def compare_losses(folder: Path, options: Options) -> bool:
             console.print("\nStopped; nothing was trained yet.")
             raise typer.Exit(130) from None
         replace_file(path, text)
-    suite = load_suite(str(path))
-    good = run_suite(
-        str(path),
-        suite,
-        options.results,
-        data_root=root,
-        processes=options.processes,
-        device=options.device,
-        shown=lines,
-    )
+    suite, failed = run_seeds(path, root, options, started, shown=lines)
+    good = finish(str(path), suite, options.results, failed, brief=True)
     conclude(path, suite, root, options.results)
     return good
+
+
+def run_seeds(
+    path: Path, root: Path, options: Options, started: float, *, shown: list[str]
+) -> tuple[Suite, dict[str, str]]:
+    """Run a suite, and then one more seed of every loss after the other, as long as the minutes
+    last: runs may have ended early. `started` is when they began.
+
+    Returns: the suite with all seeds, and the failed runs.
+    """
+    while True:
+        suite, began = load_suite(str(path)), time.monotonic()
+        _, missing = missing_runs(suite.specs, options.results)
+        state = run_suite(
+            suite,
+            options.results,
+            data_root=root,
+            processes=options.processes,
+            device=options.device,
+            shown=shown,
+        )
+        now = time.monotonic()
+        work = Work(len(suite.methods), 0, 0, options.processes)
+        left = 60 * options.minutes - (now - started)
+        if state.failed or not fits(work, len(suite.seeds), len(missing), now - began, left):
+            return suite, state.failed
+        add_seed(path, suite)
+        print_line(
+            plain_console(),
+            f"one more seed fits into the {clock(left)} that are left; {path} has it",
+        )
+
+
+def add_seed(path: Path, suite: Suite) -> None:
+    """Write one more seed into a suite file, so that the same command goes on with it."""
+    seeds = [*suite.seeds, max(suite.seeds) + 1]
+    with atomic(path) as temporary:
+        temporary.write_text(with_seeds(path.read_text(encoding="utf-8"), seeds), encoding="utf-8")
 
 
 def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:

@@ -49,18 +49,15 @@ def run(
     margin: Margin = 0.5,
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
+    from bench.cli.report import finish
     from bench.cli.run_suite import run_suite
     from bench.suites import load_suite
 
-    if not run_suite(
-        suite,
-        load_suite(suite),
-        results,
-        data_root=data_root,
-        processes=processes(jobs, device),
-        device=device,
-        margin=margin / 100,
-    ):
+    chosen = load_suite(suite)
+    state = run_suite(
+        chosen, results, data_root=data_root, processes=processes(jobs, device), device=device
+    )
+    if not finish(suite, chosen, results, state.failed, margin / 100):
         raise typer.Exit(1)
 
 

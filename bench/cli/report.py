@@ -1,4 +1,4 @@
-"""The end of `run` and `report`: tables, findings, problems and the paths of the report."""
+"""The end of `run`, `compare` and `report`: tables, findings, problems and the paths of the report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,17 +7,25 @@ from bench.cli.listing import stored_runs
 from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
+from bench.reporting.tables import console_summary
+from bench.reporting.verdicts import MARGIN
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
 
 
 def finish(
-    suite: str, chosen: Suite, results: Path, failed: Mapping[str, str], margin: float
+    suite: str,
+    chosen: Suite,
+    results: Path,
+    failed: Mapping[str, str],
+    margin: float = MARGIN,
+    *,
+    brief: bool = False,
 ) -> bool:
     """Write and print the report of a suite's stored runs.
 
     Arguments: suite, its name as it was typed; failed, messages by run name; margin, of scores that
-    count as the same.
+    count as the same; brief, whether to print one short table of each data set and no findings.
     Returns: whether there are no problems. Raises: ValueError if nothing is stored, or if stored
     runs must not be compared.
     """
@@ -31,9 +39,9 @@ def finish(
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     folder = results / "reports" / Path(suite.removesuffix(".toml")).name
     report = write_report(runs, folder, title=chosen.title, problems=problems, margin=margin)
-    for table in console_tables(summarise(runs, margin)):
+    for table in (console_summary if brief else console_tables)(summarise(runs, margin)):
         console.print(table)
-    for finding in report.findings:
+    for finding in () if brief else report.findings:
         print_line(console, finding)
     for problem in [*problems, *report.problems]:
         print_line(console, f"problem: {problem}")

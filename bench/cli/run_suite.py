@@ -1,4 +1,4 @@
-"""What `run` and `compare` do with a suite: check, execute the missing runs, write the report."""
+"""What `run` and `compare` do with a suite: check it and execute the missing runs."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,8 +7,6 @@ import typer
 
 from bench.cli.listing import stored_runs
 from bench.cli.progress import show_sweep, show_work
-from bench.cli.report import finish
-from bench.reporting.verdicts import MARGIN
 from bench.running.preflight import (
     check_data,
     check_device,
@@ -16,33 +14,30 @@ from bench.running.preflight import (
     clear_litter,
     to_check,
 )
-from bench.running.sweep import StoppedAtOnceError, missing_runs, sweep
+from bench.running.sweep import StoppedAtOnceError, Sweep, missing_runs, sweep
 from bench.suites.model import Suite
 from bench.terminal import end_like_ctrl_c, plain_console, print_line
 
 
 def run_suite(
-    suite: str,
-    chosen: Suite,
+    suite: Suite,
     results: Path,
     *,
     data_root: Path | None,
     processes: int,
     device: str,
     shown: Collection[str] = (),
-    margin: float = MARGIN,
-) -> bool:
-    """Execute every run of a suite that is not stored yet, then write and print its report.
+) -> Sweep:
+    """Execute every run of a suite that is not stored yet.
 
-    Arguments: suite, its name as it was typed; processes, runs at a time; shown, lines on the data
-    that were printed before; margin, of scores that count as the same.
-    Returns: whether there are no problems. Raises: typer.Exit after Ctrl-C; what the checks raise.
+    Arguments: processes, runs at a time; shown, lines on the data that were printed before.
+    Returns: the final state. Raises: typer.Exit after Ctrl-C; what the checks raise.
     """
-    console, specs = plain_console(), chosen.specs
+    console, specs = plain_console(), suite.specs
     check_results(results)
     clear_litter(specs, results)
     stored, problems = stored_runs(specs, results)
-    print_line(console, f"{chosen.title}: {len(specs)} runs, {len(stored)} stored already")
+    print_line(console, f"{suite.title}: {len(specs)} runs, {len(stored)} stored already")
     _, missing = missing_runs(specs, results)
     for problem in problems if missing else []:  # else the report soon lists them
         print_line(console, f"problem: {problem}")
@@ -55,12 +50,12 @@ def run_suite(
             if line not in shown:
                 print_line(console, line)
         with show_sweep(console, processes) as show:
-            state = sweep(
+            return sweep(
                 specs,
                 results,
                 data_root=data_root,
                 device=device,
-                keep_model=chosen.keep_model,
+                keep_model=suite.keep_model,
                 jobs=processes,
                 show=show,
             )
@@ -70,4 +65,3 @@ def run_suite(
     except KeyboardInterrupt:
         console.print("\nStopped with checkpoints; the same command resumes.")
         raise typer.Exit(130) from None
-    return finish(suite, chosen, results, state.failed, margin)

@@ -46,9 +46,17 @@ def markdown(rows: Sequence[Row], *, every: bool = True) -> str:
     """Tables of each data set in GitHub's Markdown, the methods that may be best in bold; only the
     first of each data set unless `every`."""
     tables = score_tables(rows)
-    first = {(table.dataset, table.split): table for table in reversed(tables)}
-    shown = tables if every else [table for table in tables if table in first.values()]
+    first = first_tables(tables)
+    shown = tables if every else list(first.values())
     return templates().get_template("tables.md").render(tables=shown, first=first, note=note(shown))
+
+
+def first_tables(tables: Sequence[ScoreTable]) -> dict[tuple[str, str], ScoreTable]:
+    """The first table of each data set and split, that of retrieval."""
+    found: dict[tuple[str, str], ScoreTable] = {}
+    for table in tables:
+        found.setdefault((table.dataset, table.split), table)
+    return found
 
 
 def csv(rows: Sequence[Row]) -> str:
@@ -95,10 +103,21 @@ def as_text(name: str) -> str:
 
 def console(rows: Sequence[Row]) -> list["Table"]:
     """The rich tables of each data set, fit for 80 columns; the last one explains the numbers."""
+    return explained([part for table in score_tables(rows) for part in narrow(table)])
+
+
+def console_summary(rows: Sequence[Row]) -> list["Table"]:
+    """One rich table of each data set: R@1, MAP@R, the gain where there is one, and n."""
+    kept = ("Method", *(describe(key).heading for key in ("recall@1", "map@r")), GAIN, "n")
+    firsts = first_tables(score_tables(rows)).values()
+    return explained([pick(table, [h for h in kept if h in table.headings]) for table in firsts])
+
+
+def explained(tables: Sequence[ScoreTable]) -> list["Table"]:
+    """The rich tables, the last one with the note on all."""
     from rich.text import Text
 
-    tables = score_tables(rows)
-    shown = [console_table(part) for table in tables for part in narrow(table)]
+    shown = [console_table(table) for table in tables]
     for last in shown[-1:]:
         last.caption = Text(note(tables))
     return shown

@@ -75,6 +75,17 @@ def all_seconds(speed: Speed, work: Work, seeds: int, steps: int) -> float:
     return untrained + rounds(work, seeds) * run_seconds(speed, work, steps) + REPORT_SECONDS
 
 
+def fits(work: Work, seeds: int, runs: int, seconds: float, left: float) -> bool:
+    """Whether one more seed of every method fits into what is left of the time.
+
+    seeds: those there are. runs: how many took `seconds`; fewer than one seed's say too little.
+    """
+    if seeds >= MOST_SEEDS or runs < work.methods:
+        return False
+    one_after_the_other = -(-runs // work.processes)
+    return rounds(work, 1) * seconds / one_after_the_other <= SHARE * left - REPORT_SECONDS
+
+
 def rounds(work: Work, seeds: int) -> int:
     """Runs that one process executes, one after the other."""
     return -(-work.methods * seeds // work.processes)

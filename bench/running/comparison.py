@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,11 @@ learning_rate = 1e-4
 weight_decay = 1e-4
 
 {methods}"""
+
+
+def with_seeds(text: str, seeds: list[int]) -> str:
+    """A suite file with other seeds, in its first line on seeds."""
+    return re.sub(r"^seeds = .*$", f"seeds = {seeds}", text, count=1, flags=re.MULTILINE)
 
 
 def method_text(name: str) -> str:

@@ -1,5 +1,6 @@
 """`proxy-bench compare`: from pictures to a verdict, and one message for each mistake."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,8 +16,28 @@ from bench.cli import main as command_line
 from bench.running import choose_budget
 from bench.running.choose_budget import Speed
 from bench.running.measure import Measured
+from bench.running.sweep import Sweep
+from bench.spec import RunSpec
+from bench.suites import load_suite
+from bench.suites.model import Suite
 
 Command = Callable[..., str]
+SUITE = """
+title = "Losses"
+seeds = [0, 1]  # edited
+[budgets.digits]
+embedding_dim = 8
+batch_size = 24
+steps = 8
+evaluate_every = 4
+learning_rate = 1e-3
+weight_decay = 0
+[methods.A]
+loss = "proxy_nca"
+[methods.B]
+loss = "triplet"
+samples_per_class = 4
+"""
 FAST = Measured(Speed(start=1.0, step=0.1, embed=0.001, score=0.1), alone=0.1)
 
 
@@ -87,7 +108,9 @@ def test_from_pictures_to_a_verdict(
     assert "a step of 16 images takes 0.10 s" in output
     assert "1 seeds of 2 losses, at most 4 steps each: about 0:" in output
     assert "Losses on photos: 4 runs, 0 stored already" in output
-    for word in ("Proxy-NCA", "Semi-hard triplet", "Pretrained features", "MAP@R"):
+    assert re.search(r"Method +R@1 +MAP@R +Gain over the pretrained features +n", output)
+    assert len(re.findall("^ *Pretrained features", output, re.MULTILINE)) == 2  # one table
+    for word in ("Proxy-NCA", "Semi-hard triplet", "Pretrained features, PCA to 64"):
         assert word in output
     assert "one seed does not show what is chance" in output
     assert "over the pretrained features of equal dimension" in output
@@ -103,6 +126,34 @@ def test_from_pictures_to_a_verdict(
     assert "4 runs, 4 stored already" in again
     assert calls == [2]
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_seeds_are_added_while_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, now = tmp_path / "compare-photos.toml", [0.0]
+    path.write_text(SUITE)
+    stored: set[str] = set()
+
+    def run_suite(suite: Suite, *_: object, **__: object) -> Sweep:
+        new = {spec.run_name for spec in suite.specs} - stored
+        stored.update(new)
+        now[0] += 20.0 * len(new)
+        return Sweep(len(suite.specs))
+
+    def missing_runs(specs: list[RunSpec], results: Path) -> tuple[list[RunSpec], list[RunSpec]]:
+        return [], [spec for spec in specs if spec.run_name not in stored]
+
+    monkeypatch.setattr(comparing, "run_suite", run_suite)
+    monkeypatch.setattr(comparing, "missing_runs", missing_runs)
+    monkeypatch.setattr("bench.cli.compare.time.monotonic", lambda: now[0])
+    options = comparing.Options(2.5, (), tmp_path, 1, "cpu", "", "")
+    suite, failed = comparing.run_seeds(path, tmp_path, options, 0.0, shown=[])
+    assert (suite.seeds, failed) == ([0, 1, 2], {})  # 80 s of 150, then 40 s more
+    assert load_suite(str(path)).seeds == [0, 1, 2]
+    assert "one more seed fits into the 1:10 that are left" in capsys.readouterr().out
+    comparing.run_seeds(path, tmp_path, options, now[0], shown=[])  # all of it is stored
+    assert load_suite(str(path)).seeds == [0, 1, 2]
 
 
 def test_a_file_that_may_have_been_edited_is_kept(tmp_path: Path) -> None:

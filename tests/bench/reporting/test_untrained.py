@@ -14,7 +14,7 @@ from bench.reporting.convergence import read_curves
 from bench.reporting.page import write_report
 from bench.reporting.rows import GAIN, GAIN_NOTE, Row, score_tables, summarise
 from bench.reporting.stats import mean_interval
-from bench.reporting.tables import console, csv, markdown
+from bench.reporting.tables import console, console_summary, csv, markdown
 from bench.results import frame
 from bench.store.runs import Run, scan
 from tests.support.fabricated import (
@@ -178,6 +178,16 @@ def test_the_console_has_the_whole_gain_in_80_columns(runs: list[Run]) -> None:
     assert gain is not None
     assert gain.half is not None
     assert f"−{-100 * gain.mean:.1f}±{100 * gain.half:.1f}" in text
+
+
+def test_the_summary_is_one_table_in_80_columns(runs: list[Run]) -> None:
+    terminal = Console(width=80, record=True, file=io.StringIO())
+    (table,) = console_summary(summarise(runs))
+    terminal.print(table)
+    text = terminal.export_text()
+    for name in METHODS:
+        assert f" {name} " in text
+    assert len(table.columns) == 5
 
 
 def test_csv_has_the_gain_as_fractions(runs: list[Run]) -> None:

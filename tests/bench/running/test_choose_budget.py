@@ -14,6 +14,7 @@ from bench.running.choose_budget import (
     Speed,
     Work,
     choose,
+    fits,
 )
 
 SPEED = Speed(start=6.0, step=0.8, embed=0.01, score=1.0)
@@ -75,3 +76,17 @@ def test_a_slower_machine_never_gets_more() -> None:
         work = Work(WORK.methods, WORK.validation, WORK.test, processes)
         fast_plan, slow_plan = (choose(speed, work, 60 * minutes) for speed in (SPEED, slow))
         assert slow_plan.seeds <= fast_plan.seeds
+
+
+@pytest.mark.parametrize(
+    ("seeds", "runs", "seconds", "left", "expected"),
+    [
+        (2, 8, 240.0, 150.0, True),  # 2 processes: 60 s a run, and 2 runs one after the other
+        (2, 8, 240.0, 140.0, False),
+        (MOST_SEEDS, 8, 240.0, 1e6, False),
+        (2, 0, 1.0, 1e6, False),  # everything was stored
+        (2, 2, 1.0, 1e6, False),  # the rest of a stopped command
+    ],
+)
+def test_one_more_seed(seeds: int, runs: int, seconds: float, left: float, expected: bool) -> None:
+    assert fits(WORK, seeds, runs, seconds, left) is expected
