@@ -1,18 +1,20 @@
 """What a suite will cost on this machine, measured in a few steps of each budget."""
 
 import os
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Collection
+from itertools import chain, groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.table import Table
 
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
-from bench.running.price import SIZES, Size, Speed, cache_bytes, seconds, stored_bytes, sweep_hours
+from bench.running.measure import measure_budget
+from bench.running.price import SIZES, Size, cache_bytes, seconds, stored_bytes, sweep_hours
 from bench.running.sweep import missing_runs
-from bench.running.trial import Trial, measure
+from bench.running.trial import Pictures
 from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
@@ -52,54 +54,78 @@ def size_of(spec: RunSpec, root: Path | None) -> tuple[Size, int, int]:
     return size, side, channels
 
 
+class Cost(NamedTuple):
+    """What runs cost: how many there are and are stored; training images and seconds of each that
+    is missing; bytes of memory of one process, and of disk of all."""
+
+    runs: int
+    stored: int
+    images: int
+    seconds: list[float]
+    memory: float
+    disk: float
+
+
 def price(
     suite: Suite, results: Path, root: Path | None, device: str, jobs: int, report: Report
 ) -> tuple[Table, list[str]]:
     """The table of costs, a row for each data set, and notes on memory."""
-    stored, missing = missing_runs(suite.specs, results)
-    table = Table("data set", *("runs", "stored", "images", "hours", "memory", "disk"))
-    every: list[float] = []
-    largest, disk, images = 0.0, 0.0, 0
-    groups = [(name, list(found)) for name, found in groupby(by_data(suite.specs), of_data)]
-    for done, (name, specs) in enumerate(groups):
-        report("measuring", done, len(groups))
-        size, side, channels = size_of(specs[0], root)
-        trained = next((spec for spec in specs if spec.loss != NO_LOSS), specs[-1])
-        trial = Trial(
-            spec=trained, side=side, channels=channels, classes=size.classes, device=device
-        )
-        speed: Speed = measure(trial)
+    _, missing = missing_runs(suite.specs, results)
+    groups = groupby(sorted(suite.specs, key=of_data), of_data)
+    by_data = {name: list(specs) for name, specs in groups}
+    costs: dict[str, Cost] = {}
+    for done, (name, specs) in enumerate(by_data.items()):
+        report("measuring", done, len(by_data))
         waiting = [spec for spec in specs if spec in missing]
-        here = [seconds(spec, size, speed) for spec in waiting]
-        seen = sum(spec.steps * spec.batch_size for spec in waiting)
-        space = cache_bytes(trained, size) + sum(
-            stored_bytes(spec, size, speed, keep_model=suite.keep_model) for spec in waiting
-        )
-        table.add_row(
-            name,
-            *row(len(specs), len(specs) - len(waiting), seen, here, jobs),
-            *gigabytes(speed.memory, space),
-        )
-        every += here
-        largest, disk, images = max(largest, speed.memory), disk + space, images + seen
-    report("measuring", len(groups), len(groups))
+        costs[name] = cost_of(specs, waiting, root, device, keep_model=suite.keep_model)
+    report("measuring", len(by_data), len(by_data))
+    table = Table("data set", *("runs", "stored", "images", "hours", "memory", "disk"))
+    for name, cost in costs.items():
+        table.add_row(name, *row(cost, jobs))
     table.add_section()
-    table.add_row(
-        "all", *row(len(suite.specs), len(stored), images, every, jobs), *gigabytes(largest, disk)
-    )
-    return table, memory_notes(largest, jobs, device)
-
-
-def by_data(specs: Iterable[RunSpec]) -> list[RunSpec]:
-    return sorted(specs, key=of_data)
+    whole = total(costs.values())
+    table.add_row("all", *row(whole, jobs))
+    return table, memory_notes(whole.memory, jobs, device)
 
 
 def of_data(spec: RunSpec) -> str:
     return f"{spec.dataset}, {spec.split}"
 
 
-def row(runs: int, stored: int, images: int, found: list[float], jobs: int) -> list[str]:
-    return [f"{runs:,}", f"{stored:,}", f"{images:,}", f"{sweep_hours(found, jobs):,.1f}"]
+def cost_of(
+    specs: list[RunSpec],
+    waiting: list[RunSpec],
+    root: Path | None,
+    device: str,
+    *,
+    keep_model: bool,
+) -> Cost:
+    """The cost of the runs of one data set and split, measured."""
+    size, side, channels = size_of(specs[0], root)
+    trained = next((spec for spec in specs if spec.loss != NO_LOSS), specs[-1])
+    speed, footprint = measure_budget(trained, Pictures(side, channels, size.classes), device)
+    stored = len(waiting) * stored_bytes(size, footprint, keep_model=keep_model)
+    return Cost(
+        len(specs),
+        len(specs) - len(waiting),
+        sum(spec.steps * spec.batch_size for spec in waiting),
+        [seconds(spec, size, speed) for spec in waiting],
+        footprint.memory,
+        cache_bytes(trained, size) + stored,
+    )
+
+
+def total(costs: Collection[Cost]) -> Cost:
+    """The cost of all; of memory the largest."""
+    runs, stored, images, found, memory, disk = zip(*costs, strict=True)
+    every = list(chain.from_iterable(found))
+    return Cost(sum(runs), sum(stored), sum(images), every, max(memory), sum(disk))
+
+
+def row(cost: Cost, jobs: int) -> list[str]:
+    hours = sweep_hours(cost.seconds, jobs)
+    counts = [f"{count:,}" for count in (cost.runs, cost.stored, cost.images)]
+    return [*counts, f"{hours:,.1f}", *gigabytes(cost.memory, cost.disk)]
 
 
 def gigabytes(memory: float, disk: float) -> list[str]:

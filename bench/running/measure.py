@@ -1,7 +1,6 @@
-"""How fast this machine trains, embeds and scores: measured in processes like those of the runs.
+"""How fast this machine trains, embeds and scores, and what memory it needs.
 
-`python -m bench.running.measure` is such a process. Its standard input brings a `Job` in one line,
-then one line for each thing to measure; it answers each with a line of JSON, `seconds` or `error`.
+It is measured in processes like those of the runs, which `bench.running.trial` describes.
 """
 
 import json
@@ -11,30 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import IO
-
-from pydantic import BaseModel
 
 from bench.datasets.files.work import Report
 from bench.running.choose_budget import Speed
+from bench.running.price import Footprint, extrapolated
 from bench.running.sweep import ENVIRONMENT
-from bench.spec import RunSpec
+from bench.running.trial import Job, Pictures
+from bench.spec import NO_LOSS, RunSpec
 
-STEPS = 3  # that are timed, after one that is not
-IMAGES = 64  # that are embedded for a measurement
-
-
-class Job(BaseModel):
-    """What is measured: a run, with all that decides its speed."""
-
-    spec: RunSpec
-    data_root: Path | None
-    device: str
+BATCHES = (8, 16)  # random pictures of a step; larger batches may not fit into the memory
 
 
 @dataclass(frozen=True)
@@ -78,13 +66,34 @@ def measure(job: Job, processes: int, images: int, report: Report) -> Measured:
     return Measured(speed, alone)
 
 
+def measure_budget(spec: RunSpec, pictures: Pictures, device: str) -> tuple[Speed, Footprint]:
+    """The speed and memory of a run that works alone, on random pictures and without scoring.
+
+    Raises: ValueError with the reason if a process cannot do it.
+    """
+    with probes(Job(spec=spec, device=device, pictures=pictures), 1) as (probe,):
+        start = probe.wait() + probe.ask("network")
+        found = [
+            (batch, probe.ask(f"steps {batch}"), probe.ask("memory"))
+            for batch in (BATCHES if spec.loss != NO_LOSS else ())
+        ]
+        embed = probe.ask("embed")
+        step, memory = (
+            extrapolated([(each[0], each[kind]) for each in found], spec.batch_size)
+            for kind in (1, 2)
+        )
+        memory = max(memory, probe.ask("memory"))
+        sizes = [round(probe.ask(what)) for what in ("parameters", "dimensions")]
+    return Speed(start, step, embed, score=0.0), Footprint(memory, *sizes)
+
+
 class Probe:
     """A process that measures."""
 
     def __init__(self, job: Job, log: IO[bytes]) -> None:
-        self.log = log
+        self.log, self.dataset = log, job.spec.dataset
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.running.measure"],
+            [sys.executable, "-m", "bench.running.trial"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -107,11 +116,11 @@ class Probe:
         if not line:
             self.log.seek(0)
             last = self.log.read().decode(errors="replace").strip().splitlines() or ["no reason"]
-            raise ValueError(f"the speed cannot be measured: {last[-1]}")
+            raise ValueError(f"the speed on {self.dataset} cannot be measured: {last[-1]}")
         answer = json.loads(line)
         if "error" in answer:
             raise ValueError(answer["error"])
-        return float(answer["seconds"])
+        return float(answer["value"])
 
     def wait(self) -> float:
         """Seconds from the start of the process until it is ready."""
@@ -119,7 +128,7 @@ class Probe:
         return time.monotonic() - self.started
 
     def ask(self, what: str) -> float:
-        """Seconds of one of `Bench.measures`."""
+        """One of `Trial.measures`."""
         self.send(what)
         return self.read()
 
@@ -145,103 +154,3 @@ def probes(job: Job, count: int) -> Iterator[list[Probe]]:
                 probe.process.kill()
             for probe in started:
                 probe.process.communicate()
-
-
-class Bench:
-    """A run that is measured part by part."""
-
-    def __init__(self, job: Job) -> None:
-        import torch
-
-        from bench.datasets import load
-        from bench.datasets.files.work import quiet
-        from bench.training.network import build, make_network
-
-        torch.set_num_threads(1)
-        spec = job.spec
-        self.spec, self.device = spec, torch.device(job.device)
-        loaded = load(spec.dataset, job.data_root, spec.split)
-        self.dataset = loaded.prepare(spec.resize, spec.crop, quiet)
-        self.network = make_network(spec, self.dataset).to(self.device)
-        self.network = self.network.to(memory_format=torch.channels_last)
-        self.make = build
-
-    def measures(self) -> dict[str, Callable[[], float]]:
-        """Seconds of each thing by its name; "build" comes after "features"."""
-        return {
-            "embed": self.embed,
-            "features": lambda: timed(self.compute_features),
-            "build": lambda: timed(self.build),
-            "score": lambda: timed(self.score),
-            "steps": self.steps,
-        }
-
-    def embed(self) -> float:
-        """Seconds to embed one image."""
-        import numpy as np
-
-        from bench.training.inputs import embed
-
-        positions = np.resize(np.arange(len(self.dataset.items)), IMAGES)
-        embed(self.network, self.dataset.images, positions[:2])  # the first call takes longer
-        return timed(lambda: embed(self.network, self.dataset.images, positions)) / IMAGES
-
-    def compute_features(self) -> None:
-        from bench.training.network import with_features
-
-        self.features = with_features(self.spec, self.dataset, self.network)
-
-    def build(self) -> None:
-        """What a run does before it trains, and a first ranking, which loads compiled code."""
-        from bench.evaluation.score_test import validate
-        from bench.training.network import with_features
-
-        self.model, self.loss = self.make(self.spec, self.dataset, self.device)
-        self.features = with_features(self.spec, self.dataset, self.model)
-        validate(self.model, self.features)
-
-    def score(self) -> None:
-        from bench.evaluation.score_test import score_test
-
-        score_test(self.model, self.features, None)
-
-    def steps(self) -> float:
-        """Seconds of a training step."""
-        from bench.training.batches import Batches
-        from bench.training.checkpoint import Progress
-        from bench.training.loop import make_optimizer, train
-
-        progress = Progress()
-        optimizer = make_optimizer(self.spec, self.model, self.loss)
-        batches = Batches(self.spec, self.dataset, self.loss)
-        times = [0.0]
-        for _ in train(batches, self.model, self.loss, optimizer, progress):
-            times.append(progress.seconds)
-            if progress.step == 1 + STEPS:
-                break
-        return statistics.median(after - before for before, after in pairwise(times[1:]))
-
-
-def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def main() -> None:
-    """Answer each line of standard input."""
-    from bench.training.loop import deterministic
-
-    job = Job.model_validate_json(sys.stdin.readline())
-    with deterministic():
-        try:
-            measures = Bench(job).measures()
-            print(json.dumps({"seconds": 0.0}), flush=True)
-            for line in sys.stdin:
-                print(json.dumps({"seconds": measures[line.strip()]()}), flush=True)
-        except (ValueError, OSError, FloatingPointError) as error:
-            print(json.dumps({"error": str(error)}), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,9 @@
 """What a suite costs, from measured speeds: pure arithmetic."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel
-
+from bench.running.choose_budget import Speed
 from bench.spec import RunSpec
 
 ASPECT = 4 / 3  # of photographs in the mean
@@ -35,15 +34,9 @@ SIZES = {
 }
 
 
-class Speed(BaseModel):
-    """What was measured of a budget.
+class Footprint(NamedTuple):
+    """Bytes of memory that the process of a run needs; parameters and dimensions of its network."""
 
-    Attributes: step, seconds of a training step, and embed, seconds of an image that is embedded;
-    memory, bytes that a process needs; parameters and dimensions of the network.
-    """
-
-    step: float
-    embed: float
     memory: float
     parameters: int
     dimensions: int
@@ -62,7 +55,8 @@ def embedded_images(spec: RunSpec, size: Size) -> int:
 
 def seconds(spec: RunSpec, size: Size, speed: Speed) -> float:
     """How long a run takes alone, without reading photographs and searching neighbors."""
-    return spec.steps * speed.step + embedded_images(spec, size) * speed.embed
+    trained = speed.start + spec.steps * speed.step
+    return trained + embedded_images(spec, size) * speed.embed
 
 
 def cache_bytes(spec: RunSpec, size: Size) -> float:
@@ -70,17 +64,22 @@ def cache_bytes(spec: RunSpec, size: Size) -> float:
     return size.photographs * 3 * ASPECT * spec.resize**2 if spec.resize else 0.0
 
 
-def stored_bytes(spec: RunSpec, size: Size, speed: Speed, *, keep_model: bool) -> float:
+def stored_bytes(size: Size, network: Footprint, *, keep_model: bool) -> float:
     """What a run stores: embeddings of the test images, and its network if that is kept."""
-    dimensions = spec.embedding_dim or speed.dimensions
-    return FLOAT * (size.test * dimensions + (speed.parameters if keep_model else 0))
+    parameters = network.parameters if keep_model else 0
+    return FLOAT * (size.test * network.dimensions + parameters)
 
 
-def extrapolated(small: tuple[int, float], large: tuple[int, float], batch: int) -> float:
-    """The straight line through two measurements (images, value), at a batch; not below the larger
-    measurement where that has fewer images."""
-    slope = max(0.0, (large[1] - small[1]) / (large[0] - small[0])) if large[0] > small[0] else 0.0
-    return large[1] + slope * (batch - large[0])
+def extrapolated(measured: Sequence[tuple[int, float]], batch: int) -> float:
+    """The straight line through two measurements (images, value), the larger one last, at a batch.
+
+    It never falls, and is never below 0; without measurements it is 0.
+    """
+    if not measured:
+        return 0.0
+    small, large = measured
+    slope = max(0.0, (large[1] - small[1]) / (large[0] - small[0]))
+    return max(0.0, large[1] + slope * (batch - large[0]))
 
 
 def sweep_hours(run_seconds: Iterable[float], jobs: int) -> float:

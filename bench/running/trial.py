@@ -1,119 +1,205 @@
-"""The speed and memory of a budget on this machine: `python -m bench.running.trial`.
+"""The process in which a run is measured part by part: `python -m bench.running.trial`.
 
-A process of its own, with one thread and the environment of a run, because its largest memory is
-what is measured. Standard input is a `Trial` in JSON, standard output a `Speed`. Pictures and
-weights are random, which takes as long as others.
+Its standard input brings a `Job` in one line, then one line for each thing to measure, perhaps with
+a batch size; it answers each with a line of JSON, `value` or `error`.
 """
 
-import os
+import json
 import resource
-import subprocess
+import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 from pydantic import BaseModel
 
-from bench.running.price import Speed, extrapolated
-from bench.running.sweep import ENVIRONMENT
-from bench.spec import NO_LOSS, RunSpec
+from bench.datasets.images import ArrayImages
+from bench.datasets.splits import Split
+from bench.datasets.types import Dataset
+from bench.spec import RunSpec
 
-BATCHES = (8, 16)  # images; larger ones are extrapolated, since they may not fit
-REPEATS = 2
+STEPS = 3  # that are timed, after one that is not
+IMAGES = 64  # that are embedded for a measurement
 KILO = 1 if sys.platform == "darwin" else 1024  # unit of the largest memory
 
 
-class Trial(BaseModel):
-    """What is measured: a run, the side and channels of its images, its classes and device."""
+class Pictures(NamedTuple):
+    """Random pictures in place of a data set: their side and channels, and its training classes."""
 
-    spec: RunSpec
     side: int
     channels: int
     classes: int
-    device: str
 
 
-def measure(trial: Trial) -> Speed:
-    """The speed of a run of a budget, in a process of its own.
+class Job(BaseModel):
+    """What is measured: a run, with all that decides its speed.
 
-    Raises: ValueError with the last line of what the process says if it fails.
+    With `pictures` neither its data set nor its weights are read.
     """
-    result = subprocess.run(
-        [sys.executable, "-m", "bench.running.trial"],
-        input=trial.model_dump_json(),
-        capture_output=True,
-        text=True,
-        env=os.environ | ENVIRONMENT,
-    )
-    if result.returncode:
-        lines = result.stderr.strip().splitlines() or [f"ended with {result.returncode}"]
-        raise ValueError(f"{trial.spec.dataset} cannot be measured: {lines[-1]}")
-    return Speed.model_validate_json(result.stdout.splitlines()[-1])
+
+    spec: RunSpec
+    device: str
+    data_root: Path | None = None
+    pictures: Pictures | None = None
 
 
-def run_trial(trial: Trial) -> Speed:
-    """Take a few steps and embed a few images."""
-    import torch
+class Trial:
+    """A run that is measured part by part."""
 
-    from bench.training.loop import make_optimizer, train_step
-    from bench.training.network import make_loss, random_network
-    from proxy_core.losses import ClusteredBatches
+    def __init__(self, job: Job) -> None:
+        import torch
 
-    torch.set_num_threads(1)
-    spec, device = trial.spec, torch.device(trial.device)
-    model = random_network(spec, trial.side, trial.channels).to(device)
-    model = model.to(memory_format=torch.channels_last)
-    loss = make_loss(spec, trial.classes, model.embedding_dim).to(device)
-    cuda = device.type == "cuda"
+        from bench.datasets import load
+        from bench.datasets.files.work import quiet
+        from bench.training.network import make_network
 
-    def timed(work: Callable[[], object]) -> float:
-        best = float("inf")
-        for _ in range(REPEATS):
-            start = time.perf_counter()
-            work()
-            if cuda:
-                torch.cuda.synchronize(device)
-            best = min(best, time.perf_counter() - start)
-        return best
+        torch.set_num_threads(1)
+        self.spec, self.pictures, self.device = job.spec, job.pictures, torch.device(job.device)
+        if self.pictures:
+            self.spec, self.dataset = from_random_values(self.spec), random_data(self.pictures)
+        else:
+            loaded = load(self.spec.dataset, job.data_root, self.spec.split)
+            self.dataset = loaded.prepare(self.spec.resize, self.spec.crop, quiet)
+        self.model = make_network(self.spec, self.dataset).to(self.device)
+        self.model = self.model.to(memory_format=torch.channels_last)
 
-    def memory() -> float:
-        if cuda:
-            return float(torch.cuda.max_memory_allocated(device))
+    def measures(self) -> dict[str, Callable[..., float]]:
+        """Each thing by its name; most are seconds. "build" comes after "features"."""
+        return {
+            "embed": self.embed,
+            "features": lambda: timed(self.compute_features),
+            "network": lambda: timed(self.make),
+            "build": lambda: timed(self.build),
+            "score": lambda: timed(self.score),
+            "steps": self.steps,
+            "memory": self.memory,
+            "parameters": lambda: sum(one.numel() for one in self.model.parameters()),
+            "dimensions": lambda: self.model.embedding_dim,
+        }
+
+    def embed(self) -> float:
+        """Seconds to embed one image."""
+        from bench.training.inputs import embed
+
+        positions = np.resize(np.arange(len(self.dataset.items)), IMAGES)
+        embed(self.model, self.dataset.images, positions[:2])  # the first call takes longer
+        return timed(lambda: embed(self.model, self.dataset.images, positions)) / IMAGES
+
+    def compute_features(self) -> None:
+        from bench.training.network import with_features
+
+        self.features = with_features(self.spec, self.dataset, self.model)
+
+    def make(self) -> None:
+        """Network and loss of a run."""
+        from bench.training.network import build, make_loss
+
+        self.model, self.loss = build(self.spec, self.dataset, self.device)
+        if self.pictures:
+            loss = make_loss(self.spec, self.pictures.classes, self.model.embedding_dim)
+            self.loss = loss.to(self.device)
+
+    def build(self) -> None:
+        """What a run does before it trains, and a first ranking, which loads compiled code."""
+        from bench.evaluation.score_test import validate
+
+        self.make()
+        self.compute_features()
+        validate(self.model, self.features)
+
+    def score(self) -> None:
+        from bench.evaluation.score_test import score_test
+
+        score_test(self.model, self.features, None)
+
+    def steps(self, batch: int = 0) -> float:
+        """Seconds of a training step, with another batch size if one is given."""
+        from bench.training.batches import Batches
+        from bench.training.checkpoint import Progress
+        from bench.training.loop import make_optimizer, train
+
+        spec = with_steps(self.spec, batch or self.spec.batch_size)
+        if spec.frozen == "backbone":
+            self.compute_features()
+        dataset = self.features if spec.frozen == "backbone" else self.dataset
+        progress, optimizer = Progress(), make_optimizer(spec, self.model, self.loss)
+        batches, times = Batches(spec, dataset, self.loss), []
+        for _ in train(batches, self.model, self.loss, optimizer, progress):
+            times.append(progress.seconds)
+        return statistics.median(after - before for before, after in pairwise(times))
+
+    def memory(self) -> float:
+        """The most bytes that were used so far, on a GPU those of tensors."""
+        import torch
+
+        if self.device.type == "cuda":
+            return float(torch.cuda.max_memory_allocated(self.device))
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILO)
 
-    steps: list[tuple[int, float]] = []
-    bytes_used: list[tuple[int, float]] = []
-    images = torch.rand(max(BATCHES), trial.channels, trial.side, trial.side, device=device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        model.eval()
-        embed = timed(lambda: model(images)) / len(images)
-        features = model.backbone(images)
-    if spec.loss != NO_LOSS:
-        optimizer = make_optimizer(spec, model, loss)
-        inputs = features.clone() if spec.frozen == "backbone" else images
-        for batch in BATCHES:
-            labels = (torch.arange(batch, device=device) // 2) % trial.classes
-            targets = (labels, labels) if isinstance(loss, ClusteredBatches) else (labels,)
 
-            def step(batch: int = batch, targets: tuple[torch.Tensor, ...] = targets) -> None:
-                train_step(
-                    model, loss, optimizer, inputs[:batch], targets, precision=spec.precision
-                )
+def with_steps(spec: RunSpec, batch: int) -> RunSpec:
+    """The run with the steps that are timed, after each of which the loop waits for a GPU."""
+    changed = {"batch_size": batch, "steps": 1 + STEPS, "evaluate_every": 1}
+    return spec.model_copy(update=changed)
 
-            steps.append((batch, timed(step)))
-            bytes_used.append((batch, memory()))
-    return Speed(
-        step=max(0.0, extrapolated(steps[0], steps[1], spec.batch_size)) if steps else 0.0,
-        embed=embed,
-        memory=max(
-            memory(),
-            extrapolated(bytes_used[0], bytes_used[1], spec.batch_size) if steps else 0.0,
-        ),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        dimensions=model.embedding_dim,
+
+def from_random_values(spec: RunSpec) -> RunSpec:
+    """The run as it would start without weights and data; a small batch must hold two classes."""
+    samples = spec.samples_per_class
+    changed = {
+        "weights": None,
+        "weights_sha256": None,
+        "head_init": "random",
+        "class_vectors_init": "random",
+        "head_only_steps": 0,
+        "samples_per_class": samples if samples == "random" else min(samples, 2),
+    }
+    return spec.model_copy(update=changed)
+
+
+def random_data(pictures: Pictures) -> Dataset:
+    """`IMAGES` random pictures of 8 classes or fewer to train, and 8 each to validate and test."""
+    classes = min(8, pictures.classes)
+    labels = np.r_[np.arange(IMAGES) % classes, [classes] * 8, [classes + 1] * 8]
+    shape = (len(labels), pictures.side, pictures.side, 3)[: 4 if pictures.channels == 3 else 3]
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    train, validation, test = np.split(np.arange(len(labels)), (IMAGES, IMAGES + 8))
+    names = tuple(map(str, range(len(labels))))
+    return Dataset(
+        "random pictures",
+        ArrayImages(pixels, names),
+        labels,
+        names[: classes + 2],
+        names,
+        Split("class-disjoint", train, validation, test, test),
     )
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Answer each line of standard input."""
+    from bench.training.loop import deterministic
+
+    job = Job.model_validate_json(sys.stdin.readline())
+    with deterministic():
+        try:
+            measures = Trial(job).measures()
+            print(json.dumps({"value": 0.0}), flush=True)
+            for line in sys.stdin:
+                what, *batch = line.split()
+                print(json.dumps({"value": measures[what](*map(int, batch))}), flush=True)
+        except (ValueError, OSError, FloatingPointError) as error:
+            print(json.dumps({"error": str(error)}), flush=True)
 
 
 if __name__ == "__main__":
-    print(run_trial(Trial.model_validate_json(sys.stdin.read())).model_dump_json())
+    main()

@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.main import app
-from bench.running.price import Speed
-from bench.running.trial import Trial
+from bench.running.choose_budget import Speed
+from bench.running.price import Footprint
+from bench.running.trial import Pictures
+from bench.spec import RunSpec
 
 SUITE = """
 title = "A suite"
@@ -38,18 +40,18 @@ def test_a_suite_is_measured(tmp_path: Path) -> None:
 def test_neither_data_nor_weights_are_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trials: list[Trial] = []
+    measured: list[Pictures] = []
 
-    def measure(trial: Trial) -> Speed:
-        trials.append(trial)
-        return Speed(step=36.0, embed=0.0, memory=1e15, parameters=0, dimensions=8)
+    def measure(spec: RunSpec, pictures: Pictures, device: str) -> tuple[Speed, Footprint]:
+        measured.append(pictures)
+        return Speed(0.0, step=36.0, embed=0.0, score=0.0), Footprint(1e15, 0, 8)
 
-    monkeypatch.setattr("bench.cli.plan.measure", measure)
+    monkeypatch.setattr("bench.cli.plan.measure_budget", measure)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     arguments = ["plan", "proxy-anchor-r50-512", "--data-root", str(tmp_path), "--jobs", "1"]
     found = CliRunner().invoke(app, [*arguments, "--results", str(tmp_path / "results")])
     assert found.exit_code == 0, found.output
-    assert [(trial.side, trial.classes) for trial in trials] == [(224, 79), (224, 80), (224, 10187)]
+    assert [(one.side, one.classes) for one in measured] == [(224, 79), (224, 80), (224, 10187)]
     assert "97.2" in found.output  # hours of Cars: 3 runs x 3,240 steps of 36 s
     assert "weights download timm:resnet50.tv_in1k" in " ".join(found.output.split())
     assert "use a larger machine" in " ".join(found.output.split())

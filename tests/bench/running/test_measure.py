@@ -2,13 +2,15 @@
 
 import pytest
 
-from bench.running.measure import Job, measure
+from bench.running.measure import measure, measure_budget
+from bench.running.trial import Job, Pictures
+from bench.spec import RunSpec
 from tests.support.short_runs import spec_for
 
 
 def test_everything_takes_time() -> None:
     said: list[str] = []
-    job = Job(spec=spec_for(), data_root=None, device="cpu")
+    job = Job(spec=spec_for(), device="cpu")
     measured = measure(job, 2, 100, lambda work, done, total: said.append(work))
     speed = measured.speed
     assert min(speed.start, speed.step, speed.embed, speed.score, measured.alone) > 0
@@ -26,4 +28,25 @@ def test_everything_takes_time() -> None:
 )
 def test_the_reason_of_a_failure_is_handed_on(spec, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
-        measure(Job(spec=spec, data_root=None, device="cpu"), 1, 100, lambda *_: None)
+        measure(Job(spec=spec, device="cpu"), 1, 100, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "pictures"),
+    [
+        (spec_for("magnet", weights="none", weights_sha256="0" * 64), Pictures(8, 1, 5)),
+        (
+            spec_for("proxy_nca", backbone="resnet18", frozen="backbone", augmentation="none"),
+            Pictures(32, 3, 1000),
+        ),
+        (spec_for("none", steps=0, samples_per_class="random"), Pictures(8, 1, 5)),
+    ],
+    ids=["clusters", "linear probe", "no training"],
+)
+def test_random_pictures_replace_data_and_weights(spec: RunSpec, pictures: Pictures) -> None:
+    spec = spec.model_copy(update={"dataset": "nowhere", "batch_size": 48})
+    speed, footprint = measure_budget(spec, pictures, "cpu")
+    assert min(speed.start, speed.embed) > 0
+    assert (speed.step > 0) == (spec.loss != "none")
+    assert footprint.memory > 1e7
+    assert (footprint.parameters > 1000, footprint.dimensions) == (True, spec.embedding_dim)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from bench.cli.plan import size_of
+from bench.running.choose_budget import Speed
 from bench.running.price import (
     SIZES,
+    Footprint,
     Size,
-    Speed,
     cache_bytes,
     embedded_images,
     extrapolated,
@@ -19,13 +20,14 @@ from bench.running.price import (
 from tests.support.short_runs import spec_for
 
 SIZE = Size(photographs=1000, train=600, validation=100, test=300, classes=10)
-SPEED = Speed(step=2.0, embed=0.5, memory=1e9, parameters=1_000_000, dimensions=64)
+SPEED = Speed(start=7.0, step=2.0, embed=0.5, score=0.0)
+NETWORK = Footprint(memory=1e9, parameters=1_000_000, dimensions=8)
 
 
 def test_a_run_embeds_for_each_validation_and_twice_for_the_test() -> None:
     spec = spec_for(steps=10, evaluate_every=4)  # validates at steps 0, 4, 8 and 10
     assert embedded_images(spec, SIZE) == 4 * 100 + 2 * 300
-    assert seconds(spec, SIZE, SPEED) == 10 * 2.0 + 1000 * 0.5
+    assert seconds(spec, SIZE, SPEED) == 7.0 + 10 * 2.0 + 1000 * 0.5
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,15 @@ def test_without_training_and_with_a_frozen_backbone_images_are_embedded_once() 
 def test_disk() -> None:
     assert cache_bytes(spec_for(), SIZE) == 0
     assert cache_bytes(spec_for(resize=100, crop=90), SIZE) == pytest.approx(1000 * 3 * 13333.33)
-    assert stored_bytes(spec_for(), SIZE, SPEED, keep_model=False) == 300 * 8 * 4
-    whole = stored_bytes(spec_for(embedding_dim=0), SIZE, SPEED, keep_model=True)
-    assert whole == 300 * 64 * 4 + 4_000_000
+    assert stored_bytes(SIZE, NETWORK, keep_model=False) == 300 * 8 * 4
+    assert stored_bytes(SIZE, NETWORK, keep_model=True) == 300 * 8 * 4 + 4_000_000
 
 
 def test_larger_batches_are_on_the_line_through_two_smaller_ones() -> None:
-    assert extrapolated((8, 10.0), (16, 14.0), 32) == 22.0
-    assert extrapolated((8, 10.0), (16, 9.0), 32) == 9.0  # noise never makes it cheaper
+    assert extrapolated([(8, 10.0), (16, 14.0)], 32) == 22.0
+    assert extrapolated([(8, 10.0), (16, 9.0)], 32) == 9.0  # noise never makes it cheaper
+    assert extrapolated([(8, 1.0), (16, 3.0)], 2) == 0.0
+    assert extrapolated([], 32) == 0.0
 
 
 def test_a_sweep_takes_no_less_than_its_longest_run() -> None:
