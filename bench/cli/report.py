@@ -1,4 +1,4 @@
-"""The end of `run`, `compare` and `report`: tables, findings, problems and the paths of the report."""
+"""The end of `run`, `compare` and `report`: tables, findings, problems, paths of the report."""
 
 from collections.abc import Mapping
 from pathlib import Path
