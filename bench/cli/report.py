@@ -47,6 +47,7 @@ def finish(
         print_line(console, f"problem: {problem}")
     print_line(console, f"report  {report.html}")
     print_line(console, f"table   {report.table_csv}")
+    print_line(console, f"table   {report.uncertainty_csv}")
     for figure in report.figures:
         print_line(console, f"figure  {figure}")
     elsewhere = [] if results == default_results() else ["--results", results]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
-from bench.reporting import figures, provenance
+from bench.reporting import figures, provenance, uncertainty
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, needed_words, sentences
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+FEW_CLASSES = 20  # below which an interval over classes is itself uncertain
 MOST_PAIRS = 28  # of eight methods; 26 methods have 325
 
 
@@ -41,6 +42,7 @@ class Report:
     html: Path
     table_csv: Path
     table_md: Path
+    uncertainty_csv: Path
     figures: tuple[Path, ...]
     findings: tuple[str, ...]
     problems: tuple[str, ...]
@@ -54,7 +56,7 @@ def write_report(
     problems: Sequence[str] = (),
     margin: float = MARGIN,
 ) -> Report:
-    """Write `report.html`, `table.csv`, `table.md` and `figures/` of stored runs.
+    """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
     versions of matplotlib and seaborn). The page begins with `problems`; `margin` is that of scores
@@ -65,19 +67,25 @@ def write_report(
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
     table, rows = comparable_frame(runs), summarise(runs, margin)
+    spreads, unspread = uncertainty.frame(runs, margin)
     for folder in (directory, directory / "figures"):
         remove_left(folder)
-    sections, found = make_sections(table, rows, runs, directory / "figures", margin)
+    sections, unread = make_sections(table, rows, runs, directory / "figures", margin)
+    found = [*unspread, *unread]
+    for section in sections:
+        add_uncertainty(section, spreads)
     report = Report(
         directory / "report.html",
         directory / "table.csv",
         directory / "table.md",
+        directory / "uncertainty.csv",
         tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
         tuple(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
         tuple(found),
     )
     lines = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
+    write_text(report.uncertainty_csv, uncertainty.csv(spreads))
     write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{lines}")
     write_text(report.html, render(title, table, sections, [*problems, *found]))
     return report
@@ -121,6 +129,8 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", margin: float)
     budget, unequal = provenance.budget(members)
     return {
         "name": figures.origin(members),
+        "dataset": members["dataset"].iloc[0],
+        "protocol": members["split"].iloc[0],
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
         "sentences": sentences(methods, found, margin),
         "regime": provenance.regime_sentence(members),
@@ -134,6 +144,16 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", margin: float)
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
     }
+
+
+def add_uncertainty(section: dict[str, Any], table: "pd.DataFrame") -> None:
+    """The lines of both uncertainties, the test classes, and of how many runs the latter is."""
+    own = table[(table["dataset"] == section["dataset"]) & (table["split"] == section["protocol"])]
+    pairs = section["pairs"][: section["shown_pairs"]]
+    section["uncertainty"] = uncertainty.lines(own, [(pair.first, pair.second) for pair in pairs])
+    section["spread_scores"] = list(own["score"].unique())
+    section["classes"] = int(own["n_classes"].fillna(0).max()) if len(own) else 0
+    section["runs_with_queries"] = sorted(own["n_runs_classes"].unique())
 
 
 def draw(
@@ -206,6 +226,7 @@ def render(
             compared=COMPARED,
             least_p=least_sign_flip_p,
             verdict=verdict_cell,
+            few_classes=FEW_CLASSES,
             axes=AXES,
             plus_minus=PLUS_MINUS,
             gain=GAIN,

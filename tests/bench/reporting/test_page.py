@@ -70,7 +70,10 @@ def test_written_again_in_another_order_every_file_has_the_same_bytes(
     runs: list[Run], report: Report, tmp_path: Path
 ) -> None:
     again = write_report(runs[::-1], tmp_path, title=TITLE, problems=[PROBLEM])
-    files = [(made.html, made.table_csv, made.table_md, *made.figures) for made in (report, again)]
+    files = [
+        (made.html, made.table_csv, made.table_md, made.uncertainty_csv, *made.figures)
+        for made in (report, again)
+    ]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*files[1]}
@@ -95,7 +98,7 @@ def test_page_needs_no_network_and_no_script(page: str) -> None:
     assert not re.search(r"""(src|@import|url\()\s*=?\s*["']?https?:""", page)
     links = re.findall(r'href="([^"]*)"', page)
     assert links
-    assert all(link.startswith(("#", "figures/", "table.")) for link in links)
+    assert all(link.startswith(("#", "figures/", "table.", "uncertainty.")) for link in links)
     assert "lang=" in page[:60]
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
@@ -156,8 +159,9 @@ def test_a_run_without_its_curve_is_a_problem_and_not_the_end(
 ) -> None:
     lost = Run(tmp_path / "lost", runs[0].record)
     page = write_report([lost, *runs[1:]], tmp_path / "out", title="x").html.read_text()
-    assert "Problems: 1" in page
+    assert "Problems: 2" in page
     assert "lost is left out of the convergence numbers" in page
+    assert "there is no interval over test classes" in page
 
 
 def test_one_run_alone_makes_a_report_without_comparison(runs: list[Run], tmp_path: Path) -> None:
