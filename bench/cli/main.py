@@ -301,6 +301,37 @@ def score(
         raise typer.Exit(130)
 
 
+@app.command()
+def published(
+    dataset: Annotated[
+        str | None, typer.Argument(help="A data set; all that have published numbers if not given.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="A loss of `list losses`, or a part of a method's name.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="A part of its name: resnet50.")] = None,
+    dim: Annotated[int | None, typer.Option(min=1, help="Dimensions of the embedding.")] = None,
+    year: Annotated[str | None, typer.Option(help="A year, or two: 2017-2020.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All fields, as JSON.")] = False,
+) -> None:
+    """List the numbers that papers print, with their sources and conditions."""
+    from bench.cli import published as listing
+    from bench.published import published, select
+
+    rows = select(
+        published(),
+        dataset=dataset,
+        method=method,
+        backbone=backbone,
+        dimension=dim,
+        years=None if year is None else listing.read_years(year),
+    )
+    if as_json:
+        print(listing.as_json(rows))
+    else:
+        listing.print_rows(plain_console(), rows)
+
+
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(help="suites, losses or datasets; all if not given.")] = "",
