@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
+from bench.published import published
 from bench.reporting import figures, provenance, uncertainty
+from bench.reporting.beside import beside, difference, fits, other_lines, shown_scores
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, needed_words, sentences
@@ -24,6 +26,7 @@ from bench.reporting.rows import (
 from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.reporting.verdicts import MARGIN, Verdict
+from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
 
@@ -105,9 +108,9 @@ def make_sections(
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
             section = make_section(members, own, margin)
-            section["scores"] = score_tables(
-                [row for row in rows if (row.dataset, row.split) == (dataset, split)]
-            )
+            ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
+            section["scores"] = score_tables(ours)
+            section["published"] = beside(published(), ours, members)
             section["figures"] = [
                 save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
                 for name, figure, title, explanation in draw(trained(members), own, runs, strokes)
@@ -188,6 +191,13 @@ def draw(
             f"Convergence on the validation part of {origin}.",
             convergence_caption(curves),
         ),
+        (
+            "published",
+            published_figure([row for row in published() if fits(row, members)], members),
+            f"Published numbers for {origin}, and ours.",
+            "Within a year each paper has a column; hollow marks are numbers that it quotes. Ours: "
+            "mean over seeds of each method. Conditions differ, so this is no ranking.",
+        ),
     ]
 
 
@@ -241,6 +251,9 @@ def render(
             points=points,
             p_value=p_value,
             mean=mean_text,
+            difference=difference,
+            shown_scores=shown_scores,
+            other_lines=other_lines,
         )
     )
 
