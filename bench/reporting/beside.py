@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.metrics import describe, printed
+from bench.metrics import describe
 from bench.published import UNKNOWN, Published, plain
 from bench.reporting.groups import show
-from bench.reporting.rows import Row
+from bench.reporting.rows import Row, mean_text
 from bench.spec import NO_LOSS, TIMM
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Beside:
     """A published row, and the best of our methods with its loss.
 
     Attributes: ours, the method's name, or "" if no run has the loss; scores, key of `SCORES` ->
-    our mean and ours minus theirs in percentage points, for the scores that both have; differing,
+    our mean as text, and ours minus theirs in percentage points, for the scores that both have; differing,
     every condition in which they differ or may differ, theirs and ours.
     """
 
@@ -58,26 +58,26 @@ def match(row: Published, rows: Sequence[Row], members: "pd.DataFrame") -> Besid
     """A published row with the method that has the highest mean R@1 of those with its loss."""
     losses = dict(zip(members["method"], members["loss"], strict=True))
     same = [ours for ours in rows if losses.get(ours.method) == row.loss and R1 in ours.scores]
-    if not same:
+    if not same or R1 not in row.scores:
         return Beside(row, "", {}, ())
     ours = max(same, key=lambda other: other.scores[R1].mean)
     run = members[members["method"] == ours.method].iloc[0]
     scores = {
         key: (
-            printed(key, ours.scores[key].mean),
+            mean_text(ours.scores[key], key),
             100 * ours.scores[key].mean - row.scores[key].value,
         )
         for key in SCORES
         if key in ours.scores and key in row.scores
     }
-    return Beside(row, ours.method, scores, (*differing(row, run), *row.notes))
+    return Beside(row, ours.method, scores, tuple(differing(row, run)))
 
 
 def differing(row: Published, run: "pd.Series") -> list[str]:
-    """`dimension: 64; ours 128` for each condition that is not known to be the same."""
+    """`dimension 64 (ours: 128)` for each condition that is not known to be the same."""
     own = conditions(run)
     return [
-        f"{field}: {theirs}; ours {own[field]}"
+        f"{field} {theirs} (ours: {own[field]})"
         for field in CONDITIONS
         if (theirs := str(getattr(row, field))) == UNKNOWN or plain(theirs) != plain(own[field])
     ]
@@ -105,11 +105,6 @@ def weights(run: "pd.Series", tag: str) -> str:
     if run["weights"] != "pretrained":
         return f"a file, {show(run['weights_sha256'])}"
     return f"pretrained, {tag}" if tag else "pretrained"
-
-
-def shown_scores(items: Sequence[Beside]) -> list[str]:
-    """The scores that some published row has beside ours."""
-    return [key for key in SCORES if any(key in item.scores for item in items)]
 
 
 def difference(value: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.metrics import definitions, describe
 from bench.published import published
 from bench.reporting import figures, provenance, uncertainty
-from bench.reporting.beside import beside, difference, fits, other_lines, shown_scores
+from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, needed_words, sentences
@@ -252,7 +252,6 @@ def render(
             p_value=p_value,
             mean=mean_text,
             difference=difference,
-            shown_scores=shown_scores,
             other_lines=other_lines,
         )
     )
