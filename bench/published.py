@@ -76,10 +76,15 @@ def known_dataset(name: str) -> str:
     return name
 
 
+def losses() -> list[str]:
+    """The names in LOSSES, and the two words for what is not there."""
+    return [*declared_losses(), NO_LOSS, OTHER_LOSS]
+
+
 def known_loss(name: str) -> str:
-    """The name; ValueError if it is neither in LOSSES nor one of the two words for what is not."""
-    if name not in (choices := [*declared_losses(), NO_LOSS, OTHER_LOSS]):
-        raise ValueError(unknown("loss", name, choices))
+    """The name; ValueError if it is none of `losses`."""
+    if name not in losses():
+        raise ValueError(unknown("loss", name, losses()))
     return name
 
 
@@ -268,8 +273,8 @@ def in_order(value: str | int) -> tuple[bool, str | int]:
 
 
 def has_method(row: Published, method: str) -> bool:
-    """Whether a row is of a loss in LOSSES, or of a method whose name has a part."""
-    return row.loss == method if method in declared_losses() else within(method, row.method)
+    """Whether a row has a loss, or where there is no such loss, a name with such a part."""
+    return row.loss == method if method in losses() else within(method, row.method)
 
 
 def within(part: str, name: str) -> bool:

@@ -26,8 +26,8 @@ class Beside:
     """A published row, and the best of our methods with its loss.
 
     Attributes: ours, the method's name, or "" if no run has the loss; scores, key of `SCORES` ->
-    our mean as text, and ours minus theirs in percentage points, for the scores that both have; differing,
-    every condition in which they differ or may differ, theirs and ours.
+    our mean as text, and ours minus theirs in percentage points, for the scores that both have;
+    differing, every condition in which they differ or may differ, theirs and ours.
     """
 
     published: Published

@@ -256,6 +256,8 @@ def test_nothing_to_compare_is_refused_before_any_run(tmp_path: Path, command: C
         (["data", "verify", "omniglott"], 1, "did you mean 'omniglot'?"),
         (["data", "verify", "omniglot"], 1, "proxy-bench data download omniglot"),
         (["data", "download", "omniglott"], 1, "did you mean 'omniglot'?"),
+        (["published", "cub20"], 1, "did you mean 'cub200'?"),
+        (["published", "--dim", "0"], 2, "Invalid value for '--dim'"),
         (["score", "nowhere.npy", "labels.csv"], 1, "nowhere.npy cannot be read"),
         (["score", "e.npy", "--gallery-labels", "g.csv"], 2, "--gallery-labels needs --gallery"),
     ],

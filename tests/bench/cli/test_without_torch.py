@@ -32,6 +32,7 @@ for arguments in (
 ):
     app([*arguments, "--results", results], standalone_mode=False)
 app(["list"], standalone_mode=False)
+app(["published"], standalone_mode=False)
 app(["data", "list"], standalone_mode=False)
 """
 )
