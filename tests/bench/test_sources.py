@@ -1,0 +1,97 @@
+"""No number in README or docs without a source.
+
+Every share, difference and mean ± half-width that is written by hand is listed below with what it
+comes from: a definition, the committed report, which must print it, or a published row, given as
+"data set, method", which must have it. docs/losses.md is made from docstrings, and the README's
+block of results from stored runs: other tests compare those.
+"""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from bench.published import published
+from bench.reporting.readme import BEGIN, END
+
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "results/reference/reports/default/report.html"
+VALUE = r"\d+(?:[.,]\d+)?"
+# Shares and points with or without ±, means with ±, scores by name, and ratios.
+NUMBER = re.compile(
+    rf"{VALUE} ± {VALUE}|{VALUE} ?%|{VALUE}(?= (?:percent|points?|times)\b)"
+    rf"|(?<=R@1 ){VALUE}|(?<=MAP@R ){VALUE}|(?<=NMI ){VALUE}|{VALUE}x\b(?!\d)",
+)
+DEFINITION, REPORTED = "definition", "committed report"
+SOURCES = {
+    ("README.md", "1.3 ± 2.3"): REPORTED,
+    ("README.md", "0.2 ± 5.3"): REPORTED,
+    ("README.md", "261 ± 32"): REPORTED,
+    ("README.md", "335 ± 31"): REPORTED,
+    ("README.md", "95 %"): DEFINITION,  # of the intervals and of the plateau
+    ("docs/architecture.md", "0.5"): DEFINITION,  # points of the margin of "same"
+    ("docs/architecture.md", "5 %"): DEFINITION,  # level of the verdicts
+}
+
+
+def by_hand(path: Path) -> str:
+    """The text of a page without what is made, and without code."""
+    text = path.read_text(encoding="utf-8")
+    if BEGIN in text:
+        before, rest = text.split(BEGIN)
+        text = before + rest.split(END)[1]
+    return re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers of a text that need a source."""
+    return {found[0] for found in NUMBER.finditer(" ".join(text.split()))}
+
+
+def test_every_number_is_listed_with_its_source() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = {
+        (str(page.relative_to(ROOT)), number)
+        for page in pages
+        if page.name != "losses.md"
+        for number in numbers(by_hand(page))
+    }
+    assert found == SOURCES.keys(), "list a number with its source here, or remove it from the list"
+
+
+def confirmed(number: str, source: str) -> bool:
+    """Whether the source has the number; a definition is not looked up."""
+    if source == REPORTED:
+        return f">{number}<" in unescape(REPORT.read_text(encoding="utf-8"))
+    if source == DEFINITION:
+        return True
+    dataset, method = source.split(", ", 1)
+    rows = [row for row in published() if (row.dataset, row.method) == (dataset, method)]
+    return any(score.printed == number for row in rows for score in row.scores.values())
+
+
+@pytest.mark.parametrize(("page", "number"), SOURCES)
+def test_its_source_has_it(page: str, number: str) -> None:
+    assert confirmed(number, SOURCES[page, number])
+
+
+def test_a_number_that_its_source_lacks_is_found() -> None:
+    assert confirmed("73.22", "cars196, Proxy-NCA")
+    assert not confirmed("73.22", "cub200, Proxy-NCA")
+    assert not confirmed("73.23", "cars196, Proxy-NCA")
+    assert not confirmed("1.3 ± 2.4", REPORTED)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("R@1 rises to 74.1 %.", {"74.1 %"}),
+        ("it gains 12.5 points", {"12.5"}),
+        ("R@1 83.5 ± 0.8, MAP@R\n42.1", {"83.5 ± 0.8", "42.1"}),
+        ("twice as fast: 3 times, 2.5x", {"3", "2.5x"}),
+        ("28x28 images of 200 classes, 5,924 test images, version 2.9", set()),
+    ],
+)
+def test_numbers_that_need_a_source(text: str, expected: set[str]) -> None:
+    assert numbers(text) == expected
