@@ -56,7 +56,7 @@ def locate(backbone: str, weights: str) -> Weights:
     if weights != "pretrained":
         path = Path(weights)
         if not path.is_file():
-            raise FileNotFoundError(f"weights: there is no file {path}")
+            raise FileNotFoundError(f"weights: the file {path} does not exist")
         return Weights(path, sha256_of(path), "a file of yours", "unknown")
     return embedded() if backbone == LITE0 else of_timm(backbone)
 

@@ -156,7 +156,7 @@ def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:
             f"each class or listed in {NAME}"
         )
     if not whole.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+        raise FileNotFoundError(f"{folder} does not exist")
     if len(whole.name) > LONGEST:
         raise ValueError(
             f"the name of {folder} has {len(whole.name)} characters; shorten it to {LONGEST}"

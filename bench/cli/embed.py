@@ -44,7 +44,7 @@ def check_output(output: Path) -> None:
         if path.exists():
             raise ValueError(f"{path} exists; delete it or name another file")
     if not output.absolute().parent.is_dir():
-        raise ValueError(f"-o is {output}: there is no folder {output.absolute().parent}")
+        raise ValueError(f"-o is {output}: the folder {output.absolute().parent} does not exist")
 
 
 def written(output: Path) -> list[Path]:
@@ -62,7 +62,7 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
     found, notes = [], []
     for place in places:
         if not place.exists():
-            raise FileNotFoundError(f"there is no file or folder {place}")
+            raise FileNotFoundError(f"{place} does not exist")
         if not place.is_dir():
             found.append(Named(place))
             continue

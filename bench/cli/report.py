@@ -50,6 +50,10 @@ def finish(
     print_line(console, f"table   {report.uncertainty_csv}")
     for figure in report.figures:
         print_line(console, f"figure  {figure}")
-    elsewhere = [] if results == default_results() else ["--results", results]
-    print_line(console, f"browse  {command('demo', *elsewhere)}")
+    print_line(console, f"browse  {browse(results)}")
     return not problems
+
+
+def browse(results: Path) -> str:
+    """The command that shows results, which it names only if they are not where it looks."""
+    return command("demo", *([] if results == default_results() else ["--results", results]))

@@ -79,8 +79,8 @@ class DecodedPhotographs:
     index: (N, 3) int64, see `read_index`. The longer sides differ. The network sees squares of
     `side` pixels: the centre, where there is no augmentation. checksum: that of the `Photographs`
     that were decoded.
-    A part is mapped again for each photograph, of which only the pages that a crop touches are
-    read: thousands of mapped parts would exceed the number of files that a process may open.
+    A part is mapped again for each photograph, and only the pages that a crop touches are read:
+    thousands of mapped parts would exceed the number of files that a process may open.
     """
 
     folder: Path

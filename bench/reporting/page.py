@@ -165,8 +165,8 @@ def draw(
     runs: Sequence[Run],
     strokes: Mapping[str, Stroke],
 ) -> list[tuple[str, "Figure | None", str, str]]:
-    """Name, figure, title and explanation of the figures of one data set and split, of which
-    `members` are the runs with a loss."""
+    """Name, figure, title and explanation of the figures of one data set and split; `members` are
+    its runs with a loss."""
     if members.empty:
         return []
     origin = figures.origin(members)

@@ -124,7 +124,7 @@ def explained(tables: Sequence[ScoreTable]) -> list["Table"]:
 
 
 def narrow(table: ScoreTable) -> list[ScoreTable]:
-    """The table, of which the gain becomes a table of its own, as it would not fit."""
+    """The table without the gain, and a table of the gain, as both would not fit."""
     if GAIN not in table.headings:
         return [table]
     first, last = table.headings[0], table.headings[-1]

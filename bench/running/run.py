@@ -17,7 +17,7 @@ from bench.store.runs import Doing, RunDir
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, load_checkpoint, origin_of, save_checkpoint
 from bench.training.loop import deterministic, make_optimizer, train
-from bench.training.network import build, with_features
+from bench.training.network import build
 from bench.training.stored_model import save_model
 from proxy_core.models.embedding_model import EmbeddingModel
 
@@ -55,13 +55,12 @@ def run(
     loaded = load(spec.dataset, data_root, spec.split).prepare(spec.resize, spec.crop, quiet)
     where = torch.device(device)
     report(0, "preparing")
-    model, loss = build(spec, loaded, where)
-    start = with_features(spec, loaded, model) if spec.weights_sha256 else loaded
+    model, loss, start = build(spec, loaded, where)
     dataset = start if spec.frozen == "backbone" or not spec.steps else loaded
     progress = train_and_validate(spec, dataset, model, loss, files, report, stop)
     report(progress.step, "scoring")
     test = score_test(model, dataset, loss)
-    before = score_test(build(spec, loaded, where)[0], start, None) if spec.steps else test
+    before = score_test(build(spec, start, where)[0], start, None) if spec.steps else test
     if keep_model:
         save_model(files.model, model, spec, dataset)
     store_result(spec, dataset, model, loss, test, before, progress, results)

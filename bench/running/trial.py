@@ -89,16 +89,16 @@ class Trial:
         embed(self.model, self.dataset.images, positions[:2])  # the first call takes longer
         return timed(lambda: embed(self.model, self.dataset.images, positions)) / IMAGES
 
-    def compute_features(self) -> None:
+    def compute_features(self) -> Dataset:
         from bench.training.network import with_features
 
-        self.features = with_features(self.spec, self.dataset, self.model)
+        return with_features(self.spec, self.dataset, self.model)
 
     def make(self) -> None:
         """Network and loss of a run."""
         from bench.training.network import build, make_loss
 
-        self.model, self.loss = build(self.spec, self.dataset, self.device)
+        self.model, self.loss, self.start = build(self.spec, self.dataset, self.device)
         if self.pictures:
             loss = make_loss(self.spec, self.pictures.classes, self.model.embedding_dim)
             self.loss = loss.to(self.device)
@@ -108,13 +108,12 @@ class Trial:
         from bench.evaluation.score_test import validate
 
         self.make()
-        self.compute_features()
-        validate(self.model, self.features)
+        validate(self.model, self.start)
 
     def score(self) -> None:
         from bench.evaluation.score_test import score_test
 
-        score_test(self.model, self.features, None)
+        score_test(self.model, self.start, None)
 
     def steps(self, batch: int = 0) -> float:
         """Seconds of a training step, with another batch size if one is given."""
@@ -123,9 +122,7 @@ class Trial:
         from bench.training.loop import make_optimizer, train
 
         spec = with_steps(self.spec, batch or self.spec.batch_size)
-        if spec.frozen == "backbone":
-            self.compute_features()
-        dataset = self.features if spec.frozen == "backbone" else self.dataset
+        dataset = self.compute_features() if spec.frozen == "backbone" else self.dataset
         progress, optimizer = Progress(), make_optimizer(spec, self.model, self.loss)
         batches, times = Batches(spec, dataset, self.loss), []
         for _ in train(batches, self.model, self.loss, optimizer, progress):
@@ -142,7 +139,7 @@ class Trial:
 
 
 def with_steps(spec: RunSpec, batch: int) -> RunSpec:
-    """The run with the steps that are timed, after each of which the loop waits for a GPU."""
+    """The run with the steps that are timed; the loop waits for a GPU after each."""
     changed = {"batch_size": batch, "steps": 1 + STEPS, "evaluate_every": 1}
     return spec.model_copy(update=changed)
 

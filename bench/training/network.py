@@ -23,14 +23,21 @@ from proxy_core.models.weights import load_weights
 
 def build(
     spec: RunSpec, dataset: Dataset, device: torch.device
-) -> tuple[EmbeddingModel, nn.Module]:
+) -> tuple[EmbeddingModel, nn.Module, Dataset]:
     """Network and loss with their initial parameters, each from its own seed: every loss starts
-    from the same network, which makes differences between losses pair by seed."""
+    from the same network, which makes differences between losses pair by seed.
+
+    Returns: both, and the data set, with features where the network has weights or the start needs
+    them. If it has features already, these are used.
+    """
     model = make_network(spec, dataset).to(device).to(memory_format=torch.channels_last)
     loss = make_loss(spec, dataset.training_classes, model.embedding_dim).to(device)
-    if spec.head_init == "pca" or spec.class_vectors_init != "random":
-        start_at_data(spec, model, loss, with_features(spec, dataset, model))
-    return model, loss
+    at_data = spec.head_init == "pca" or spec.class_vectors_init != "random"
+    if (at_data or spec.weights) and not isinstance(dataset.images, FeatureImages):
+        dataset = with_features(spec, dataset, model)
+    if at_data:
+        start_at_data(spec, model, loss, dataset)
+    return model, loss, dataset
 
 
 def start_at_data(spec: RunSpec, model: EmbeddingModel, loss: nn.Module, dataset: Dataset) -> None:

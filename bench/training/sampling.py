@@ -57,8 +57,8 @@ def class_counts(
 def random_positions(positions: np.ndarray, *, seed: int, step: int, batch_size: int) -> np.ndarray:
     """Positions (B,) of the images of batch `step`, whatever their classes.
 
-    Each epoch is a permutation of all images, of which the last ones, that do not fill a batch,
-    are left out. Fewer images than a batch are repeated.
+    Each epoch is a permutation of all images; the last ones, that do not fill a batch, are left
+    out. Fewer images than a batch are repeated.
     """
     per_epoch = max(1, len(positions) // batch_size)
     epoch, row = divmod(step, per_epoch)

@@ -37,7 +37,7 @@ class TimmBackbone(nn.Module):
 
 
 class TwiceTheMean(nn.Module):
-    """The sum of average and maximum, of which timm's own pooling gives the mean."""
+    """The sum of average and maximum; timm's own pooling gives their mean."""
 
     def __init__(self, mean: nn.Module) -> None:
         super().__init__()

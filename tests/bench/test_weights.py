@@ -76,8 +76,8 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
         ("timm:", "pretrained", "has none for ''"),
         ("conv4", "pretrained", "weights: conv4 has none; efficientnet_lite0 and"),
         ("resnet18", "mine.pth", "weights: resnet18 has none"),
-        (LITE0, "missing.pth", "there is no file missing.pth"),
-        (LITE0, "Pretrained", "there is no file Pretrained"),
+        (LITE0, "missing.pth", "the file missing.pth does not exist"),
+        (LITE0, "Pretrained", "the file Pretrained does not exist"),
     ],
 )
 def test_weights_that_are_not_here(name: str, given: str, message: str) -> None:

@@ -64,7 +64,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 def ours(dataset: Dataset) -> Iterator[None]:
     spec = RunSpec.model_validate(SPEC)
-    model, loss = build(spec, dataset, torch.device("cuda"))
+    model, loss, _ = build(spec, dataset, torch.device("cuda"))
     optimizer = make_optimizer(spec, model, loss)
     with deterministic():
         yield from train(Batches(spec, dataset, loss), model, loss, optimizer, Progress())

@@ -22,7 +22,7 @@ LOOK = np.dtype(
     [
         ("plain", "?"),  # almost one colour
         ("cut", "?"),  # its end is missing
-        ("pictures", "u4"),  # in the file, of which the first is used
+        ("pictures", "u4"),  # in the file; the first is used
         ("undeclared", "?"),  # of 16 bits, or fewer if its values are smaller
         ("brightest", "u1"),
         ("digest", "u1", 32),  # of size and pixels
@@ -119,7 +119,7 @@ def pictures_in(image: Image.Image) -> int:
 
 
 def _is_full(image: Image.Image, number: int) -> bool:
-    """Whether a page is no smaller copy of another and no mask; an animation has neither."""
+    """Whether a page is neither a smaller copy of another nor a mask; an animation has neither."""
     if image.format != "TIFF":
         return True
     image.seek(number)

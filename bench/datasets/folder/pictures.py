@@ -25,7 +25,7 @@ def picture_problems(folder: Path, paths: Sequence[str], looks: np.ndarray) -> l
         (_names(paths, looks["cut"]), "lack the end of their picture", "get them again"),
         (
             several,
-            "hold several pictures, of which only the first is used",
+            "hold several pictures; only the first is used",
             "save each in a file of its own, or only the first",
         ),
         (

@@ -85,7 +85,7 @@ def within_classes(name: str, folder: Path, rows: Sequence[Row]) -> Dataset:
 
 
 def _part(count: int, left: int) -> str:
-    """The part of an image of a class of `count` images, of which `left` are this and later."""
+    """The part of an image of a class of `count` images; `left` are this one and later ones."""
     test = max(LEAST, count // 3)
     validation = max(LEAST, count // 5)
     return "test" if left <= test else "val" if left <= test + validation else "train"

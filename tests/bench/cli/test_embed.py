@@ -140,7 +140,7 @@ def test_a_network_that_was_not_kept_is_one_message(results: Path, tmp_path: Pat
     ("output", "message"),
     [
         ("out.txt", r"out.txt: expected a name that ends in .npy or .parquet"),
-        ("missing/out.npy", "there is no folder"),
+        ("missing/out.npy", "does not exist"),
         ("taken.npy", "taken.npy exists; delete it or name another file"),
         ("named.npy", "named.csv exists"),  # the names of the rows would replace it
     ],
@@ -168,7 +168,7 @@ def test_images_that_are_missing_or_named_twice(results: Path, tmp_path: Path) -
     images = write_digits(tmp_path / "digits")
     (tmp_path / "empty").mkdir()
     for places, message in (
-        ([tmp_path / "no.png"], "there is no file or folder"),
+        ([tmp_path / "no.png"], "does not exist"),
         ([tmp_path / "empty"], "no image in"),
         ([images[0], tmp_path / "digits"], "is named 2 times"),
     ):

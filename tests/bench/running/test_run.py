@@ -20,11 +20,13 @@ from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError
 from bench.running.sweep import start
+from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.training.inputs import embed
-from bench.training.network import make_network
+from bench.training.network import make_network, with_features
 from bench.training.stored_model import load_model
+from proxy_core.models.embedding_model import EmbeddingModel
 from tests.support.short_runs import LOSSES, execute, numbers, spec_for, stopping_every
 
 
@@ -400,3 +402,15 @@ def test_a_run_without_training_scores_the_network_as_it_starts(tmp_path: Path) 
     assert stored.scores == stored.record["untrained"]
     assert [point["step"] for point in stored.curve] == [0]
     assert stored.problem == ""
+
+
+def test_features_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(spec: RunSpec, dataset: Dataset, model: EmbeddingModel) -> Dataset:
+        calls.append(spec.run_name)
+        return with_features(spec, dataset, model)
+
+    monkeypatch.setattr("bench.training.network.with_features", counted)
+    execute(spec_for(head_init="pca", class_vectors_init="class-means", steps=2), tmp_path)
+    assert len(calls) == 1

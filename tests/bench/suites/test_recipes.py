@@ -318,7 +318,7 @@ def reduced(spec: RunSpec) -> RunSpec:
         "crop": 32,
     }
     if spec.steps:
-        fields |= {"steps": 2, "evaluate_every": 1, "batch_size": max(8, 4 * groups)}
+        fields |= {"steps": 2, "evaluate_every": 1}
         fields |= {"batch_size": 4 * groups if groups > 1 else 8}
         fields |= {"head_only_steps": min(spec.head_only_steps, 1)}
         fields |= {"decay_every": spec.decay_every and 1}

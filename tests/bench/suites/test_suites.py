@@ -284,7 +284,7 @@ def test_a_budget_with_weights_adds_the_runs_without_training() -> None:
     [
         ({"weights": None}, "weights_sha256 is given without weights"),
         ({"weights_sha256": "0" * 64}, "these are other weights"),
-        ({"weights": "missing.pth"}, "there is no file missing.pth"),
+        ({"weights": "missing.pth"}, "the file missing.pth does not exist"),
         ({"backbone": "conv4"}, "conv4 has none"),
         ({"backbone": "efficientnet_lite"}, "those of timm begin with timm:"),
         ({"momentum": 0.9}, "adamw has none"),

@@ -36,7 +36,7 @@ PROGRESS = Progress(7, 1.5, 3.25, 2, True, '{"step": 0}\n{"step": 4}\n')
 
 def parts(dim: int = 8, seed: int = 0) -> tuple[Any, Any, Any, Any]:
     spec = spec_for(embedding_dim=dim, seed=seed)
-    model, loss = build(spec, DATASET, CPU)
+    model, loss, _ = build(spec, DATASET, CPU)
     return model, loss, make_optimizer(spec, model, loss), Batches(spec, DATASET, loss)
 
 

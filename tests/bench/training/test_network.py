@@ -103,8 +103,8 @@ def test_a_linear_classifier_starts_as_that_of_the_nearest_mean(name: str) -> No
 @pytest.mark.parametrize("loss", ["proxy_nca", "triplet", "center"])
 def test_every_loss_starts_from_the_same_network(digits: Dataset, loss: str) -> None:
     spec = spec_for(loss, head_init="pca", class_vectors_init="class-means")
-    model, _ = build(spec, digits, CPU)
-    other, _ = build(spec_for("proxy_nca", head_init="pca"), digits, CPU)
+    model = build(spec, digits, CPU)[0]
+    other = build(spec_for("proxy_nca", head_init="pca"), digits, CPU)[0]
     for name, value in model.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
     plain = build(spec_for(loss), digits, CPU)[0].state_dict()

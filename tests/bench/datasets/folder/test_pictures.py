@@ -96,7 +96,7 @@ def test_files_of_several_pictures_are_named(zoo: Path, kind: str) -> None:
     (zoo / name).write_bytes(content)
     (zoo / "b" / f"9.{kind.lower()}").write_bytes(_file(_scene(6), kind))
     assert verify_zoo(zoo) == [
-        f"{zoo}: 1 of 16 images hold several pictures, of which only the first is used ({name}: 3);"
+        f"{zoo}: 1 of 16 images hold several pictures; only the first is used ({name}: 3);"
         " save each in a file of its own, or only the first"
     ]
 
