@@ -41,6 +41,12 @@ def command(*words: object) -> str:
     return shlex.join(["proxy-bench", *map(str, words)])
 
 
+def clock(seconds: float) -> str:
+    """`3:20`, in minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
 @contextmanager
 def show_late(console: Console, work: str) -> Iterator[Callable[[int, int], None]]:
     """A progress callback `(done, total)`: on a terminal a bar, from when the work has lasted

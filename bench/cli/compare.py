@@ -2,71 +2,28 @@
 
 import os
 import time
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
+from bench.cli.comparison_suite import Options, add_seed, suite_file
 from bench.cli.listing import stored_runs
-from bench.cli.progress import show_work
 from bench.cli.report import finish
 from bench.cli.run_suite import run_suite
 from bench.cli.verdict import best_run, sentences
 from bench.datasets import find, load
-from bench.datasets.doubts import equal_files, equal_pictures
 from bench.datasets.folder.dataset import PREFIX
 from bench.datasets.folder.rows import NAME, read_images
 from bench.datasets.folder.splits import fitting
 from bench.datasets.types import Dataset
-from bench.running.choose_budget import (
-    LEAST_SEEDS,
-    LEAST_STEPS,
-    MOST_SEEDS,
-    Plan,
-    Work,
-    choose,
-    fits,
-)
-from bench.running.comparison import (
-    Conditions,
-    content_of,
-    is_for,
-    suite_path,
-    suite_text,
-    with_seeds,
-)
-from bench.running.measure import Measured, measure
-from bench.running.preflight import (
-    check_data,
-    check_device,
-    check_results,
-    check_same_images,
-    describe,
-)
+from bench.running.choose_budget import Work, fits
+from bench.running.preflight import check_device, check_results, check_same_images, describe
 from bench.running.sweep import missing_runs
-from bench.running.trial import Job
-from bench.store.runs import atomic
 from bench.suites import load_suite
 from bench.suites.model import Suite
-from bench.terminal import command, end_like_ctrl_c, plain_console, print_line
+from bench.terminal import clock, command, plain_console, print_line
 from bench.weights import locate
 
 LONGEST = 53  # characters of a folder's name, as the name of its data set has 60
 FEW_IMAGES = 100  # test images below which scores are coarse
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the command; `processes` are runs at a time."""
-
-    minutes: float
-    losses: tuple[str, ...]
-    results: Path
-    processes: int
-    device: str
-    backbone: str
-    weights: str
 
 
 def compare_losses(folder: Path, options: Options) -> bool:
@@ -86,20 +43,7 @@ def compare_losses(folder: Path, options: Options) -> bool:
     for line in [*lines, *parts(dataset)]:
         print_line(console, line)
     check_same_images(dataset, options.results)
-    conditions = Conditions(
-        content_of(dataset), options.minutes, options.losses, options.backbone, options.weights
-    )
-    path = suite_path(options.results, name)
-    if is_for(path, conditions):
-        print_line(console, f"goes on with {path}")
-    else:
-        end_like_ctrl_c()
-        try:
-            text = chosen_suite(dataset, root, conditions, options, started)
-        except KeyboardInterrupt:
-            console.print("\nStopped; nothing was trained yet.")
-            raise typer.Exit(130) from None
-        replace_file(path, text)
+    path = suite_file(dataset, root, options, started)
     suite, failed = run_seeds(path, root, options, started, shown=lines)
     good = finish(str(path), suite, options.results, failed, brief=True)
     conclude(path, suite, root, options.results)
@@ -135,13 +79,6 @@ def run_seeds(
             plain_console(),
             f"one more seed fits into the {clock(left)} that are left; {path} has it",
         )
-
-
-def add_seed(path: Path, suite: Suite) -> None:
-    """Write one more seed into a suite file, so that the same command goes on with it."""
-    seeds = [*suite.seeds, max(suite.seeds) + 1]
-    with atomic(path) as temporary:
-        temporary.write_text(with_seeds(path.read_text(encoding="utf-8"), seeds), encoding="utf-8")
 
 
 def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:
@@ -186,71 +123,6 @@ def parts(dataset: Dataset) -> list[str]:
             f"changes R@1 by {share:.1f} points"
         )
     return lines
-
-
-def chosen_suite(
-    dataset: Dataset, root: Path, conditions: Conditions, options: Options, started: float
-) -> str:
-    """The suite file of the plan that fits the time at hand, after everything was checked."""
-    console = plain_console()
-    least = Plan(LEAST_SEEDS, LEAST_STEPS, 0.0)
-    trial = Suite.model_validate(tomllib.loads(suite_text(dataset, conditions, least)))
-    specs = trial.untrained + trial.grid(trial.seeds[:1])
-    with show_work(console) as report:
-        check_data(specs, root, options.results, options.device, report)
-        for found in (*equal_files(dataset), *equal_pictures(dataset)):
-            for line in found:
-                print_line(console, f"  {line}")
-        job = Job(spec=specs[-1], data_root=root, device=options.device)
-        count = min(options.processes, MOST_SEEDS * len(conditions.losses))
-        measured = measure(job, count, len(dataset.items), report)
-    validation, test = len(dataset.split.validation), len(dataset.split.query)
-    work = Work(len(conditions.losses), validation, test, count)
-    seconds = 60 * options.minutes - (time.monotonic() - started)
-    plan = choose(measured.speed, work, seconds)
-    print_line(console, speed_line(measured, count, specs[-1].batch_size))
-    print_line(console, plan_line(plan, conditions, seconds))
-    return suite_text(dataset, conditions, plan)
-
-
-def speed_line(measured: Measured, processes: int, batch: int) -> str:
-    """What was measured."""
-    speed = measured.speed
-    alone = f" ({measured.alone:.2f} s alone)" if processes > 1 else ""
-    at_once = f"with {processes} processes at once, " if processes > 1 else ""
-    return (
-        f"{at_once}a step of {batch} images takes {speed.step:.2f} s{alone}, embedding an image "
-        f"{1000 * speed.embed:.0f} ms, the start of a run {speed.start:.0f} s"
-    )
-
-
-def plan_line(plan: Plan, conditions: Conditions, seconds: float) -> str:
-    """What was chosen, and how long it will take."""
-    count = len(conditions.losses)
-    losses = f"{count} loss{'es' * (count != 1)}"
-    what = f"{plan.seeds} seeds of {losses}, at most {plan.steps} steps each"
-    if plan.seconds > seconds:
-        return (
-            f"the least that is sensible, {what}, will take about {clock(plan.seconds)}, more than "
-            f"what is left of {conditions.minutes:g} minutes"
-        )
-    return (
-        f"{what}: about {clock(plan.seconds)} of the {clock(seconds)} that are left of "
-        f"{conditions.minutes:g} minutes"
-    )
-
-
-def clock(seconds: float) -> str:
-    """`3:20`, in minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a suite file; what was there is kept under another name, as it may have been edited."""
-    if path.exists():
-        path.replace(path.with_name(f"{path.stem}-before.toml"))
-    path.write_text(text, encoding="utf-8")
 
 
 def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:

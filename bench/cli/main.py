@@ -81,7 +81,8 @@ def compare(
     ] = "pretrained",
 ) -> None:
     """Compare losses on the photographs of FOLDER in the time at hand, and say which to prefer."""
-    from bench.cli.compare import Options, compare_losses
+    from bench.cli.compare import compare_losses
+    from bench.cli.comparison_suite import Options
     from bench.running.comparison import read_losses
 
     options = Options(

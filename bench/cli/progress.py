@@ -20,7 +20,7 @@ from bench.running.sweep import ActiveRun, Sweep, data_of
 from bench.spec import RunSpec
 from bench.store.runs import Doing
 from bench.suggest import printable
-from bench.terminal import print_line
+from bench.terminal import clock, print_line
 
 LINE_SECONDS = 30  # between two plain lines
 ENDING: dict[Doing, str] = {  # what a process does once it is to end
@@ -187,5 +187,4 @@ def time_left(state: Sweep, jobs: int) -> str:
 
 
 def about(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"about {minutes}:{rest:02d} left"
+    return f"about {clock(seconds)} left"

@@ -21,6 +21,7 @@ from bench.running.price import Footprint, extrapolated
 from bench.running.sweep import ENVIRONMENT
 from bench.running.trial import Job, Pictures
 from bench.spec import NO_LOSS, RunSpec
+from bench.terminal import clock
 
 BATCHES = (8, 16)  # random pictures of a step; larger batches may not fit into the memory
 
@@ -43,10 +44,8 @@ def measure(job: Job, processes: int, images: int, report: Report) -> Measured:
         report("starting processes", 0, None)
         starts = [probe.wait() for probe in (first, *others)]
         embed = first.ask("embed")
-        minutes, seconds = divmod(round(embed * images), 60)
-        report(
-            f"computing the features of {images:,} images, about {minutes}:{seconds:02d}", 0, None
-        )
+        left = clock(embed * images)
+        report(f"computing the features of {images:,} images, about {left}", 0, None)
         first.ask("features")
         report("measuring the speed of training", 0, None)
         builds = [first.ask("build")]

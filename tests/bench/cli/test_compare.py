@@ -12,6 +12,7 @@ from PIL import Image
 
 from bench import weights
 from bench.cli import compare as comparing
+from bench.cli import comparison_suite
 from bench.cli import main as command_line
 from bench.running import choose_budget
 from bench.running.choose_budget import Speed
@@ -65,7 +66,7 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(comparing, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(comparison_suite, "end_like_ctrl_c", lambda: None)
 
 
 def photographs(folder: Path, classes: int, images: int) -> Path:
@@ -97,7 +98,7 @@ def test_from_pictures_to_a_verdict(
         calls.append(processes)
         return FAST
 
-    monkeypatch.setattr(comparing, "measure", measure)
+    monkeypatch.setattr(comparison_suite, "measure", measure)
     photographs(tmp_path / "photos", 6, 8)
     (tmp_path / "photos" / "class 0" / "notes.docx").write_bytes(b"words")
     arguments = ["photos/", "--losses", "proxy_nca,triplet", "--jobs", "2"]
@@ -148,7 +149,7 @@ def test_seeds_are_added_while_they_fit(
     monkeypatch.setattr(comparing, "run_suite", run_suite)
     monkeypatch.setattr(comparing, "missing_runs", missing_runs)
     monkeypatch.setattr("bench.cli.compare.time.monotonic", lambda: now[0])
-    options = comparing.Options(2.5, (), tmp_path, 1, "cpu", "", "")
+    options = comparison_suite.Options(2.5, (), tmp_path, 1, "cpu", "", "")
     suite, failed = comparing.run_seeds(path, tmp_path, options, 0.0, shown=[])
     assert (suite.seeds, failed) == ([0, 1, 2], {})  # 80 s of 150, then 40 s more
     assert load_suite(str(path)).seeds == [0, 1, 2]
@@ -160,7 +161,7 @@ def test_seeds_are_added_while_they_fit(
 def test_a_file_that_may_have_been_edited_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "compare-photos.toml"
     for text in ("first", "second", "third"):
-        comparing.replace_file(path, text)
+        comparison_suite.replace_file(path, text)
     assert path.read_text() == "third"
     assert (tmp_path / "compare-photos-before.toml").read_text() == "second"
 

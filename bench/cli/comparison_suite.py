@@ -1,0 +1,137 @@
+"""The suite file of `compare`: found again, or chosen for the time at hand, by measuring."""
+
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from bench.cli.progress import show_work
+from bench.datasets.doubts import equal_files, equal_pictures
+from bench.datasets.types import Dataset
+from bench.running.choose_budget import (
+    LEAST_SEEDS,
+    LEAST_STEPS,
+    MOST_SEEDS,
+    Plan,
+    Work,
+    choose,
+)
+from bench.running.comparison import (
+    Conditions,
+    content_of,
+    is_for,
+    suite_path,
+    suite_text,
+    with_seeds,
+)
+from bench.running.measure import Measured, measure
+from bench.running.preflight import check_data
+from bench.running.trial import Job
+from bench.store.runs import atomic
+from bench.suites.model import Suite
+from bench.terminal import clock, end_like_ctrl_c, plain_console, print_line
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command; `processes` are runs at a time."""
+
+    minutes: float
+    losses: tuple[str, ...]
+    results: Path
+    processes: int
+    device: str
+    backbone: str
+    weights: str
+
+
+def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -> Path:
+    """The suite file of a comparison that began at `started`: that of an earlier command with the
+    same images and options, or a new one.
+
+    Raises: what the checks and measurements raise; typer.Exit after Ctrl-C.
+    """
+    console = plain_console()
+    conditions = Conditions(
+        content_of(dataset), options.minutes, options.losses, options.backbone, options.weights
+    )
+    path = suite_path(options.results, dataset.name)
+    if is_for(path, conditions):
+        print_line(console, f"goes on with {path}")
+        return path
+    end_like_ctrl_c()
+    try:
+        text = measured_text(dataset, root, conditions, options, started)
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing was trained yet.")
+        raise typer.Exit(130) from None
+    replace_file(path, text)
+    return path
+
+
+def measured_text(
+    dataset: Dataset, root: Path, conditions: Conditions, options: Options, started: float
+) -> str:
+    """The suite of the plan that fits the time at hand, as text, after everything was checked."""
+    console = plain_console()
+    least = Plan(LEAST_SEEDS, LEAST_STEPS, 0.0)
+    trial = Suite.model_validate(tomllib.loads(suite_text(dataset, conditions, least)))
+    specs = trial.untrained + trial.grid(trial.seeds[:1])
+    with show_work(console) as report:
+        check_data(specs, root, options.results, options.device, report)
+        for found in (*equal_files(dataset), *equal_pictures(dataset)):
+            for line in found:
+                print_line(console, f"  {line}")
+        job = Job(spec=specs[-1], data_root=root, device=options.device)
+        count = min(options.processes, MOST_SEEDS * len(conditions.losses))
+        measured = measure(job, count, len(dataset.items), report)
+    validation, test = len(dataset.split.validation), len(dataset.split.query)
+    work = Work(len(conditions.losses), validation, test, count)
+    seconds = 60 * options.minutes - (time.monotonic() - started)
+    plan = choose(measured.speed, work, seconds)
+    print_line(console, speed_line(measured, count, specs[-1].batch_size))
+    print_line(console, plan_line(plan, conditions, seconds))
+    return suite_text(dataset, conditions, plan)
+
+
+def speed_line(measured: Measured, processes: int, batch: int) -> str:
+    """What was measured."""
+    speed = measured.speed
+    alone = f" ({measured.alone:.2f} s alone)" if processes > 1 else ""
+    at_once = f"with {processes} processes at once, " if processes > 1 else ""
+    return (
+        f"{at_once}a step of {batch} images takes {speed.step:.2f} s{alone}, embedding an image "
+        f"{1000 * speed.embed:.0f} ms, the start of a run {speed.start:.0f} s"
+    )
+
+
+def plan_line(plan: Plan, conditions: Conditions, seconds: float) -> str:
+    """What was chosen, and how long it will take."""
+    count = len(conditions.losses)
+    losses = f"{count} loss{'es' * (count != 1)}"
+    what = f"{plan.seeds} seeds of {losses}, at most {plan.steps} steps each"
+    if plan.seconds > seconds:
+        return (
+            f"the least that is sensible, {what}, will take about {clock(plan.seconds)}, more than "
+            f"what is left of {conditions.minutes:g} minutes"
+        )
+    return (
+        f"{what}: about {clock(plan.seconds)} of the {clock(seconds)} that are left of "
+        f"{conditions.minutes:g} minutes"
+    )
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a suite file; what was there is kept under another name, as it may have been edited."""
+    if path.exists():
+        path.replace(path.with_name(f"{path.stem}-before.toml"))
+    path.write_text(text, encoding="utf-8")
+
+
+def add_seed(path: Path, suite: Suite) -> None:
+    """Write one more seed into a suite file, so that the same command goes on with it."""
+    seeds = [*suite.seeds, max(suite.seeds) + 1]
+    with atomic(path) as temporary:
+        temporary.write_text(with_seeds(path.read_text(encoding="utf-8"), seeds), encoding="utf-8")
