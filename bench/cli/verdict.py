@@ -1,11 +1,11 @@
 """Which loss to prefer, in plain words, or that the runs cannot say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import Row, points, summarise
-from bench.reporting.stats import Interval
+from bench.reporting.stats import ROUNDING, Interval
 from bench.reporting.verdicts import MARGIN, MOST_SEEDS, Verdict, table_verdicts
 from bench.spec import NO_LOSS
 from bench.store.runs import Run
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCORE = "map@r"
+NO_INTERVAL = "is the same with each seed, which leaves no interval to judge it by"
 FEW_CLASSES, FEW_IMAGES = 10, 100  # in the test, below which other photographs may say otherwise
 
 
@@ -62,12 +63,29 @@ def preference(scores: "pd.DataFrame", order: Sequence[str]) -> str:
         own = percent(scores[first].mean())
         return f"Prefer {first}: MAP@R {own} on the test images, {above} ({paired})."
     means = listed([percent(scores[method].mean()) for method in (first, *open_)])
-    over = listed([f"{points(leads[other].difference)} points over {other}" for other in open_])
+    why = doubts(first, {other: leads[other].difference for other in open_})
     also = f" It is {above}, which is clear." if clear else ""
     return (
         f"These runs cannot tell {listed([first, *open_])} apart: MAP@R {means} on the test "
-        f"images, where the lead of {first}, {over}, may be chance ({paired}).{also}"
+        f"images, where {why} ({paired}).{also}"
         f"{outlook([leads[other] for other in open_])}"
+    )
+
+
+def doubts(first: str, leads: Mapping[str, Interval]) -> str:
+    """Why the leads of a loss over others are not clear."""
+    steady = [other for other, found in leads.items() if found.is_steady()]
+    equal = [other for other in steady if abs(leads[other].mean) <= ROUNDING]
+    ahead = [other for other in steady if other not in equal]
+    varying = [other for other in leads if other not in steady]
+    chance = listed([f"{points(leads[other])} points over {other}" for other in varying])
+    fixed = listed([f"{100 * leads[other].mean:.1f} points over {other}" for other in ahead])
+    return listed(
+        [
+            *([f"the lead of {first}, {chance}, may be chance"] if chance else []),
+            *([f"the lead of {first}, {fixed}, {NO_INTERVAL}"] if fixed else []),
+            *([f"{listed(equal)} scored the same with each seed"] if equal else []),
+        ]
     )
 
 
@@ -98,8 +116,8 @@ def gain(rows: Sequence[Row]) -> list[str]:
         return [f"No loss gained over {over}: {each}."]
     if len(sure) == len(gains):
         return [f"Every loss gained over {over}: {each}."]
-    doubt = f"beyond chance are those of {listed(sure)}" if sure else "none is beyond chance"
-    return [f"Gains over {over}: {each}; {doubt}."]
+    shown = f"are those of {listed(sure)}" if sure else "is none"
+    return [f"Gains over {over}: {each}; shown to be beyond chance {shown}."]
 
 
 def without_training(features: Row | None, best: float) -> list[str]:
@@ -148,8 +166,11 @@ def best_run(runs: Sequence[Run]) -> Run | None:
 
 
 def signed(interval: Interval) -> str:
-    """`+2.1 ± 0.5`."""
-    return ("+" if interval.mean > 0 else "") + points(interval)
+    """`+2.1 ± 0.5`, or `+2.1 with each seed`."""
+    sign = "+" if interval.mean > 0 else ""
+    if interval.is_steady():
+        return f"{sign}{points(Interval(interval.mean, None, interval.n))} with each seed"
+    return sign + points(interval)
 
 
 def percent(share: float) -> str:

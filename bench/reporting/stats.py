@@ -27,6 +27,10 @@ class Interval:
         """Whether 0 lies outside; False without variation, as the interval then has no width."""
         return self.half is not None and 0 < self.half < abs(self.mean)
 
+    def is_steady(self) -> bool:
+        """Whether all of several values are equal, so that they do not show what is chance."""
+        return self.half == 0
+
 
 @dataclass(frozen=True)
 class PairedDifference:
