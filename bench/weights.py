@@ -119,10 +119,11 @@ def in_cache(repository: str, name: str, revision: str) -> Path | None:
 def published(backbone: str) -> Published:
     """What timm knows of the weights of `timm:NAME`; without a tag, of its default ones.
 
-    Raises: ValueError if timm is not installed, has no such weights, or has them not on the hub.
+    Raises: FileNotFoundError if timm is not installed; ValueError if it has no such weights, or has
+    them not on the hub.
     """
     if find_spec("timm") is None:
-        raise ValueError(f"weights: {backbone} needs timm; {EXTRA}")
+        raise FileNotFoundError(f"weights: {backbone} needs timm; {EXTRA}")
     import timm
 
     name = backbone.removeprefix(TIMM)

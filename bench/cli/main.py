@@ -108,7 +108,7 @@ def plan(
     from bench.running.preflight import check_device
 
     console = plain_console()
-    chosen, note = suite_to_price(suite)
+    chosen, note = suite_to_price(suite, results)
     check_device(device)
     processes = jobs or (cores() if device == "cpu" else 1)
     try:
@@ -131,10 +131,10 @@ def plan(
 @app.command()
 def report(suite: SuiteName = "default", results: Results = RESULTS, margin: Margin = 0.5) -> None:
     """Write the report of SUITE from its stored runs."""
+    from bench.cli.listing import suite_to_read
     from bench.cli.report import finish
-    from bench.suites import load_suite
 
-    if not finish(suite, load_suite(suite), results, {}, margin / 100):
+    if not finish(suite, suite_to_read(suite, results), results, {}, margin / 100):
         raise typer.Exit(1)
 
 
@@ -156,10 +156,9 @@ def demo(context: typer.Context) -> None:
 @app.command()
 def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     """Show the state of every run of SUITE."""
-    from bench.cli.listing import status_table, stored_runs
-    from bench.suites import load_suite
+    from bench.cli.listing import status_table, stored_runs, suite_to_read
 
-    console, specs = plain_console(), load_suite(suite).specs
+    console, specs = plain_console(), suite_to_read(suite, results).specs
     runs, problems = stored_runs(specs, results)
     console.print(status_table(specs, runs, results))
     for problem in problems:

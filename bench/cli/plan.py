@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from bench.cli.listing import suite_to_read
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
@@ -22,14 +23,14 @@ from bench.suites.model import Suite
 GIGA = 1e9
 
 
-def suite_to_price(name: str) -> tuple[Suite, str]:
+def suite_to_price(name: str, results: Path) -> tuple[Suite, str]:
     """A suite, and a note if its weights are missing; raises SuiteError for other mistakes."""
     try:
         return load_suite(name), ""
     except SuiteError as error:
-        suite = load_suite(name, need_weights=False)
+        suite = suite_to_read(name, results)
         reasons = {line.partition(": ")[2] for line in str(error).splitlines()[1:]}
-        return suite, f"no run counts as stored without the {'; '.join(sorted(reasons))}"
+        return suite, f"nothing can run without the {'; '.join(sorted(reasons))}"
 
 
 def size_of(spec: RunSpec, root: Path | None) -> tuple[Size, int, int]:

@@ -53,7 +53,7 @@ def licence_of(backbone: str) -> str:
         return "Apache-2.0"
     try:
         return published(backbone).licence
-    except ValueError:  # timm is not installed, or does not know what the cache has
+    except (OSError, ValueError):  # timm is not installed, or does not know what the cache has
         return ""
 
 

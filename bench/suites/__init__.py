@@ -6,7 +6,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.suggest import brief, did_you_mean, unknown
-from bench.suites.model import WITHOUT_WEIGHTS, Change, Method, Suite, SuiteBudget
+from bench.suites.model import (
+    WITHOUT_WEIGHTS,
+    Change,
+    Method,
+    StoredDigests,
+    Suite,
+    SuiteBudget,
+)
 from bench.suites.reading import read_toml
 
 FOLDER = Path(__file__).parent
@@ -24,11 +31,15 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load_suite(name: str, *, need_weights: bool = True) -> Suite:
+def load_suite(
+    name: str, *, need_weights: bool = True, stored: StoredDigests | None = None
+) -> Suite:
     """A suite by its name, or from a path that ends in `.toml`.
 
     need_weights: whether weights are looked for. If not, the runs that use them lack the digest of
-    the weights, which is part of their ids: they can be listed and priced, not looked up.
+    the weights, which is part of their ids: they can be listed, not looked up.
+    stored: digests for weights that are not here, so that stored runs can be read; without one,
+    there is none of these runs.
     Raises: SuiteError if there is none, or with all mistakes of the file at once.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
@@ -40,7 +51,7 @@ def load_suite(name: str, *, need_weights: bool = True) -> Suite:
         raise SuiteError(f"{unknown('suite', name, names())}; {advice}")
     try:
         return Suite.model_validate(
-            read_toml(path), context=None if need_weights else WITHOUT_WEIGHTS
+            read_toml(path), context=stored if need_weights else WITHOUT_WEIGHTS
         )
     except ValidationError as error:
         lines = [line for item in error.errors() for line in explain(item)]

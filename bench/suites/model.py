@@ -66,6 +66,8 @@ STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 WITHOUT_WEIGHTS = "without weights"  # a context of validation
+# Another: the digests that stored runs have of the weights of a backbone, by both names.
+StoredDigests = Mapping[tuple[str, str], Collection[str]]
 
 # The rows of a table that need no training, of budgets with weights.
 FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to {}"
@@ -86,7 +88,8 @@ class SuiteBudget(Budget):
 
     Once its suite is checked, `dataset` is the data set, which the budget's name gives unless the
     file does, and `weights_sha256` is the digest of the weights. In the context
-    `WITHOUT_WEIGHTS` they are not looked for, and the digest stays as it is given.
+    `WITHOUT_WEIGHTS` they are not looked for, and the digest stays as it is given; in that of
+    `StoredDigests` weights that are not here have the digest of the stored runs, if there are any.
     """
 
     dataset: DatasetName
@@ -102,14 +105,33 @@ class SuiteBudget(Budget):
             return self
         try:
             found = locate(self.backbone, self.weights).sha256
-        except OSError as error:
-            raise ValueError(str(error)) from error
+        except (OSError, ValueError) as error:
+            if info.context is None:
+                raise ValueError(str(error)) from error
+            return self.with_stored_digest(info.context, error)
         if self.weights_sha256 not in (None, found):
             raise ValueError(
                 f"weights: {self.weights} has the SHA-256 {found[:12]}..., and weights_sha256 is "
                 f"{self.weights_sha256[:12]}...; these are other weights"
             )
         return self.model_copy(update={"weights_sha256": found})
+
+    def with_stored_digest(self, stored: StoredDigests, missing: Exception) -> Self:
+        """With the digest of stored runs in place of that of missing weights.
+
+        Raises: ValueError if the stored runs have several, or none and the weights cannot exist.
+        """
+        given = [self.weights_sha256] if self.weights_sha256 else []
+        found = given or sorted(stored.get((self.backbone, str(self.weights)), ()))
+        if len(found) > 1:
+            listed = ", ".join(f"{digest[:12]}..." for digest in found)
+            raise ValueError(
+                f"{missing}; stored runs have several weights of this name ({listed}): say in the "
+                "suite which with weights_sha256"
+            )
+        if not found and not isinstance(missing, OSError):
+            raise ValueError(str(missing)) from missing
+        return self.model_copy(update={"weights_sha256": next(iter(found), None)})
 
 
 class Change(BaseModel):
