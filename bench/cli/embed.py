@@ -19,6 +19,7 @@ from bench.datasets.files.work import Report, on_all_cores
 from bench.datasets.folder.rows import files
 from bench.store.runs import atomic
 from bench.training.inputs import channels_first, to_input
+from bench.training.loop import deterministic
 from bench.training.stored_model import StoredModel
 
 KINDS = (".npy", ".parquet")
@@ -101,7 +102,7 @@ def embed_images(model: StoredModel, images: Sequence[Named], report: Report) ->
         except (ValueError, OSError) as error:
             return str(error)
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), deterministic():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for start in range(0, len(images), BATCH):
             report("embedding", start, len(images))
@@ -123,7 +124,8 @@ def embed_images(model: StoredModel, images: Sequence[Named], report: Report) ->
 @torch.inference_mode()
 def embed_batch(model: StoredModel, pixels: np.ndarray) -> np.ndarray:
     """Embeddings (B, D) float32 of bytes (B, H, W) or (B, H, W, 3)."""
-    embeddings: np.ndarray = model.network(to_input(channels_first(pixels))).float().numpy()
+    images = to_input(channels_first(pixels), next(model.network.parameters()).device)
+    embeddings: np.ndarray = model.network(images).float().cpu().numpy()
     return embeddings
 
 

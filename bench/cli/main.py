@@ -193,6 +193,7 @@ def embed(
         ),
     ],
     results: Results = RESULTS,
+    device: Device = "cpu",
 ) -> None:
     """Embed images with the network that RUN stored, prepared as its test images were."""
     from bench.cli.listing import find_run, model_path
@@ -206,11 +207,13 @@ def embed(
         write_embeddings,
         written,
     )
+    from bench.running.preflight import check_device
     from bench.training.stored_model import load_model
 
     check_output(output)
+    check_device(device)
     found, notes = find_images(images)
-    console, model = plain_console(), load_model(path)
+    console, model = plain_console(), load_model(path, device)
     for note in notes:
         print_line(console, note)
     with show_work(plain_console(stderr=True)) as report:

@@ -42,8 +42,8 @@ class StoredModel:
     channels: int
 
 
-def load_model(path: Path) -> StoredModel:
-    """The network that a run stored.
+def load_model(path: Path, device: str = "cpu") -> StoredModel:
+    """The network that a run stored, on a device.
 
     Raises: ValueError naming the file if it is damaged or not a model of this project.
     """
@@ -57,5 +57,5 @@ def load_model(path: Path) -> StoredModel:
         model.load_state_dict(tensors)
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a complete model of proxy-bench ({error})") from error
-    network = model.to(memory_format=torch.channels_last).eval()
+    network = model.to(device).to(memory_format=torch.channels_last).eval()
     return StoredModel(network, spec, size["side"], size["channels"])

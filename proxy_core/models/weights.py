@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from proxy_core.models.timm_backbone import TimmBackbone
 
 Weights = Mapping[str, Tensor]
+PARTS = ("backbone.", "head.")  # begin the names of an `EmbeddingModel`'s tensors
 
 # Names in the file of the original EfficientNet-Lite0, and timm's. Blocks are numbered throughout
 # there, and by stage here.
@@ -80,6 +81,12 @@ def read_weights(path: Path, name: str) -> Weights:
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise ValueError(f"{path} holds no tensors: expected weights of {name}")
+    if all(key.startswith(PARTS) for key in tensors):
+        raise ValueError(
+            f"{path} is a whole embedding model, as runs store it: it was trained on classes that "
+            "may be tested here, and its features would count as pretrained. Give the weights that "
+            f"it began with. {advice(name)}"
+        )
     return tensors
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -90,6 +91,22 @@ def test_small_images_of_the_right_size(results: Path, tmp_path: Path, kind: str
     model = load_model(run / "model.safetensors").network
     expected = embed(model, digits.images, np.arange(3)).numpy()[::-1]
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-5)
+
+
+def test_a_device_that_is_not_here_is_refused(results: Path, root: Path, tmp_path: Path) -> None:
+    options = ["-o", tmp_path / "out.npy", "--device", "nonsense"]
+    with pytest.raises(ValueError, match="device 'nonsense' cannot be used"):
+        invoke(results, "embed", "folder-zoo", root / "zoo", *options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_embeddings_of_the_cpu(results: Path, root: Path, tmp_path: Path) -> None:
+    for device in ("cpu", "cuda"):
+        output = tmp_path / f"{device}.npy"
+        invoke(results, "embed", "folder-zoo", root / "zoo", "-o", output, "--device", device)
+    found, expected = np.load(tmp_path / "cuda.npy"), np.load(tmp_path / "cpu.npy")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_a_table_has_names_and_dimensions(results: Path, root: Path, tmp_path: Path) -> None:

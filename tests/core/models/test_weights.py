@@ -189,6 +189,14 @@ def test_a_wrong_file_is_one_message_and_changes_nothing(
     assert all(torch.equal(value, before[key]) for key, value in parameters(model).items())
 
 
+@pytest.mark.parametrize("dim", [0, 8])
+def test_the_network_of_a_run_is_no_pretrained_backbone(dim: int, tmp_path: Path) -> None:
+    stored = EmbeddingModel(SMALL, channels=3, embedding_dim=dim, image_side=64)
+    path = written(tmp_path / "model.safetensors", stored.state_dict())
+    with pytest.raises(ValueError, match="whole embedding model, as runs store it: it was trained"):
+        load_weights(make().backbone, SMALL, path)
+
+
 def test_lite0_s_file_fits_no_other_network() -> None:
     model = make("timm:efficientnet_lite1")
     with pytest.raises(ValueError, match="does not hold the weights of timm:efficientnet_lite1"):
