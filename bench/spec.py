@@ -55,7 +55,7 @@ NAMES = {"method", "weights"}
 # Fields that decide the network before its first step, and what it sees of a test image.
 NETWORK = (
     *("backbone", "weights_sha256", "pooling", "layer_norm", "embedding_dim", "head_init"),
-    *("resize", "crop"),
+    *("resize", "crop", "interpolation"),
 )
 # Fields that came after the first stored runs. While they keep their defaults they are left out of
 # ids and records, so that what was stored before keeps its id.
@@ -64,7 +64,7 @@ ADDED = frozenset(
         "weights", "weights_sha256", "pooling", "layer_norm", "head_init", "class_vectors_init",
         "frozen", "optimizer", "head_learning_rate", "momentum", "epsilon", "schedule",
         "warmup_steps", "decay_every", "decay_factor", "clip_norm", "precision", "patience",
-        "head_only_steps",
+        "head_only_steps", "interpolation",
     }
 )  # fmt: skip
 
@@ -108,6 +108,7 @@ class Budget(BaseModel):
     augmentation: Literal["none", "affine", "crop", "resized-crop"] = "affine"
     resize: int | None = Field(default=None, ge=1, le=4096)  # photographs' shorter side, once
     crop: int | None = Field(default=None, ge=1, le=4096)  # side of the square that is seen of them
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # by which they are resized
 
     @field_validator("*", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench.cli.comparison_suite import Options, add_seed, suite_file
@@ -35,7 +36,9 @@ def compare_losses(folder: Path, options: Options) -> bool:
     started = time.monotonic()
     console = plain_console()
     root, name = as_dataset(folder, options.results)
-    locate(options.backbone, options.weights)
+    found = locate(options.backbone, options.weights)
+    if options.weights != "pretrained":  # a file, which the suite names from any folder
+        options = replace(options, weights=str(found.path.absolute()))
     check_results(options.results)
     check_device(options.device)
     dataset = load(name, root, fitting(read_images(root / name.removeprefix(PREFIX))))
@@ -136,7 +139,8 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     if best := best_run(runs):
         where = best.directory / "model.safetensors"
         if where.exists():
-            print_line(console, f"model   {where} ({best.spec['method']}, best on validation)")
+            seed = f"{best.spec['method']}, the seed that is best on validation"
+            print_line(console, f"model   {where} ({seed})")
     print_line(console, f"suite   {path}; edit it and run it again by")
     print_line(
         console, f"        {command('run', path, '--data-root', root, '--results', results)}"

@@ -9,6 +9,7 @@ import typer
 
 from bench.cli.progress import show_work
 from bench.datasets.doubts import equal_files, equal_pictures
+from bench.datasets.splits import SHARING
 from bench.datasets.types import Dataset
 from bench.running.choose_budget import (
     LEAST_SEEDS,
@@ -87,13 +88,19 @@ def measured_text(
         job = Job(spec=specs[-1], data_root=root, device=options.device)
         count = min(options.processes, MOST_SEEDS * len(conditions.losses))
         measured = measure(job, count, len(dataset.items), report)
-    validation, test = len(dataset.split.validation), len(dataset.split.query)
-    work = Work(len(conditions.losses), validation, test, count)
+    work = Work(len(conditions.losses), len(dataset.split.validation), scored(dataset), count)
     seconds = 60 * options.minutes - (time.monotonic() - started)
     plan = choose(measured.speed, work, seconds)
     print_line(console, speed_line(measured, count, specs[-1].batch_size))
     print_line(console, plan_line(plan, conditions, seconds))
     return suite_text(dataset, conditions, plan)
+
+
+def scored(dataset: Dataset) -> int:
+    """How many images are embedded to score a network: also those that train, where their classes
+    are tested."""
+    split = dataset.split
+    return len(split.query) + (len(split.train) if split.protocol in SHARING else 0)
 
 
 def speed_line(measured: Measured, processes: int, batch: int) -> str:

@@ -140,7 +140,7 @@ def network_input(model: StoredModel, path: Path) -> np.ndarray:
     image = decode(str(path), path.read_bytes())
     side = model.side
     if model.spec.resize is not None:
-        pixels = shrink_to(str(path), image, model.spec.resize)
+        pixels = shrink_to(str(path), image, model.spec.resize, model.spec.interpolation)
         top, left = ((length - side) // 2 for length in pixels.shape[:2])
         return pixels[top : top + side, left : left + side]
     if image.size != (side, side):

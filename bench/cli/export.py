@@ -14,29 +14,39 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.datasets import find
+from bench.datasets import find, load
+from bench.datasets.files.work import quiet
+from bench.datasets.types import Dataset
+from bench.evaluation.score_test import recall_at_one, shown_positions
 from bench.metrics import describe, ordered
 from bench.reporting.tables import templates
+from bench.spec import RunSpec
 from bench.store.runs import Run
 from bench.suggest import unknown
+from bench.training.inputs import embed
 from bench.training.stored_model import StoredModel, load_model
 from bench.weights import locate
 
 TOLERANCE = 1e-4  # of the longest embedding; formats round differently
+SWAPPED = 0.001  # share of queries whose two nearest images may change places by rounding
 CHECKED = (1, 5)  # sizes of the batches of made-up images that formats are compared on
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
-def export_run(run: Run, folder: Path, formats: Sequence[str]) -> Iterator[str]:
+def export_run(
+    run: Run, folder: Path, formats: Sequence[str], data_root: Path | None
+) -> Iterator[str]:
     """Write a new folder with the network, `config.json`, a model card and other formats.
 
+    data_root: where the images of the run are, on which formats are scored if they are here.
     Yields: lines for the console. Raises: ValueError for a folder that is not empty, an unknown
     format or one whose packages are missing, and for a format that does not give the embeddings of
-    the network; nothing is then left behind.
+    the network, or another R@1 than the run has; nothing is then left behind.
     """
     for name in formats:
         check_format(name)
     model = load_model(run.files.model)
+    test = find_test(run, data_root) if formats else ""
     with new_folder(folder) as made:
         shutil.copyfile(run.files.model, made / "model.safetensors")
         config = describe_model(model)
@@ -45,8 +55,10 @@ def export_run(run: Run, folder: Path, formats: Sequence[str]) -> Iterator[str]:
             path = made / FORMATS[name][0]
             with warnings.catch_warnings():  # what is wrong shows in the comparison
                 warnings.simplefilter("ignore")
-                worst = check_same(name, model, FORMATS[name][1](model, path))
+                written = FORMATS[name][1](model, path)
+                worst = check_same(name, model, written)
             yield f"{name}: the embeddings differ by at most {worst:.1g} from the network's"
+            yield f"{name}: {check_recall(name, run, model, written, test)}"
         (made / "README.md").write_text(model_card(run, config, formats), encoding="utf-8")
         names = sorted(path.name for path in made.iterdir())
     for name in names:
@@ -99,7 +111,7 @@ def describe_model(model: StoredModel) -> dict[str, Any]:
             "channels": model.channels,
             "range": [0.0, 1.0],
             "resize_shorter_side": spec.resize,
-            "resize_interpolation": "bilinear, antialiased" if spec.resize else None,
+            "resize_interpolation": f"{spec.interpolation}, antialiased" if spec.resize else None,
             "crop": "centre" if spec.resize else None,
             "normalisation_inside_the_network": normalisation or None,
         },
@@ -168,6 +180,44 @@ def check_same(name: str, model: StoredModel, other: Callable[[Tensor], Tensor])
             )
         worst = max(worst, difference)
     return worst
+
+
+def find_test(run: Run, data_root: Path | None) -> Dataset | str:
+    """The data set of a run, or why its test images are not here."""
+    spec = RunSpec.model_validate(run.spec)
+    try:
+        found = load(spec.dataset, data_root, spec.split)
+        dataset = found.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
+    except (OSError, ValueError) as error:
+        return str(error)
+    stored = run.record["split"]["fingerprint"], run.record["data_checksum"]
+    if stored != (dataset.fingerprint, dataset.checksum):
+        return f"{spec.dataset} has other images or another split here than the run had"
+    return dataset
+
+
+def check_recall(
+    name: str,
+    run: Run,
+    model: StoredModel,
+    other: Callable[[Tensor], Tensor],
+    test: Dataset | str,
+) -> str:
+    """Compare R@1 of a format on the test images with that of the run, in a line for the console.
+
+    Raises: ValueError if they differ by more than rounding can make them.
+    """
+    if isinstance(test, str):
+        return f"R@1 is not compared, as it takes the test images: {test}"
+    positions, count = shown_positions(test), len(test.split.query)
+    embeddings = embed(model.network, test.images, positions, other)
+    found, expected = recall_at_one(embeddings, test, positions), run.scores["recall@1"]
+    if abs(found - expected) > max(SWAPPED, 1.001 / count):
+        raise ValueError(
+            f"--format {name}: its R@1 is {found:.4f} on the test images, and {expected:.4f} in "
+            "the run, so nothing was written"
+        )
+    return f"R@1 is {found:.4f} on the {count:,} test images, {expected:.4f} in the run"
 
 
 def model_card(run: Run, config: dict[str, Any], formats: Sequence[str]) -> str:

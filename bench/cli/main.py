@@ -236,6 +236,7 @@ def export(
         list[str] | None,
         typer.Option("--format", help="Also as torch-export or onnx; may be repeated."),
     ] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Write the network that RUN stored, with what it needs to be used elsewhere."""
     from bench.cli.listing import find_run, model_path
@@ -245,7 +246,7 @@ def export(
     from bench.cli.export import export_run  # loads torch
 
     console = plain_console()
-    for line in export_run(stored, folder, formats or []):
+    for line in export_run(stored, folder, formats or [], data_root):
         print_line(console, line)
 
 

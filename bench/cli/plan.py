@@ -13,7 +13,15 @@ from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
 from bench.running.measure import measure_budget
-from bench.running.price import SIZES, Size, cache_bytes, seconds, stored_bytes, sweep_hours
+from bench.running.price import (
+    SIZES,
+    Size,
+    cache_bytes,
+    kept_images,
+    seconds,
+    stored_bytes,
+    sweep_hours,
+)
 from bench.running.sweep import missing_runs
 from bench.running.trial import Pictures
 from bench.spec import NO_LOSS, RunSpec
@@ -106,11 +114,14 @@ def cost_of(
     trained = next((spec for spec in specs if spec.loss != NO_LOSS), specs[-1])
     speed, footprint = measure_budget(trained, Pictures(side, channels, size.classes), device)
     stored = len(waiting) * stored_bytes(size, footprint, keep_model=keep_model)
+    each = [seconds(spec, size, speed) for spec in waiting]
+    if waiting:  # the first run computes the features for all
+        each[0] += kept_images(trained, size) * speed.embed
     return Cost(
         len(specs),
         len(specs) - len(waiting),
         sum(spec.steps * spec.batch_size for spec in waiting),
-        [seconds(spec, size, speed) for spec in waiting],
+        each,
         footprint.memory,
         cache_bytes(trained, size) + stored,
     )

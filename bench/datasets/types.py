@@ -56,15 +56,23 @@ class Dataset:
             for problem in check(self):
                 raise ValueError(f"{self.name}: {problem}")
 
-    def prepare(self, resize: int | None, crop: int | None, report: Report) -> "Dataset":
+    def prepare(
+        self,
+        resize: int | None,
+        crop: int | None,
+        report: Report,
+        interpolation: str = "bilinear",
+    ) -> "Dataset":
         """The data set with images that can be read; small images in memory are as they were.
 
         resize: shorter side in pixels at which photographs are decoded, once; crop: side of the
-        square that the network sees. Raises what `Photographs.prepare` raises.
+        square that the network sees; interpolation: "bilinear" or "bicubic". Raises what
+        `Photographs.prepare` raises.
         """
         if not isinstance(self.images, Photographs):
             return self
-        return replace(self, images=self.images.prepare(self.name, resize, crop, report))
+        images = self.images.prepare(self.name, resize, crop, report, interpolation)
+        return replace(self, images=images)
 
     @property
     def pixels(self) -> np.ndarray:

@@ -93,24 +93,43 @@ def retrieval_scores(
     """Retrieval scores of the test images at `positions` (N,) with embeddings (N, D), and arrays
     per query, whose neighbors are indices into `positions`. If cameras are known, their rule holds.
     """
+    ranking, gallery = rank_test(embeddings, dataset, positions)
+    if isinstance(ranking, ReidRanking):
+        return reid_summary(ranking, ks=RECALLS + RANKS), arrays(ranking, gallery)
+    scores = summary(ranking, ks=RECALLS)
+    if not dataset.has_own_gallery:
+        labels = torch.from_numpy(dataset.labels[positions])
+        scores |= cluster_scores(embeddings, labels, seeds=KMEANS_SEEDS)
+    return scores, arrays(ranking, gallery)
+
+
+def recall_at_one(embeddings: Tensor, dataset: Dataset, positions: np.ndarray) -> float:
+    """Recall@1 as `retrieval_scores` has it, without the rest."""
+    ranking, _ = rank_test(embeddings, dataset, positions)
+    if isinstance(ranking, ReidRanking):
+        return reid_summary(ranking, ks=(1,))["recall@1"]
+    return summary(ranking, ks=(1,))["recall@1"]
+
+
+def rank_test(
+    embeddings: Tensor, dataset: Dataset, positions: np.ndarray
+) -> tuple[Ranking | ReidRanking, np.ndarray]:
+    """Ranks of the test images at `positions` (N,), and the indices (G,) of the gallery in them."""
     labels = torch.from_numpy(dataset.labels[positions])
     if not dataset.has_own_gallery:
-        ranking = rank(embeddings, labels, neighbors=NEIGHBORS)
-        scores = summary(ranking, ks=RECALLS)
-        scores |= cluster_scores(embeddings, labels, seeds=KMEANS_SEEDS)
-        return scores, arrays(ranking, np.arange(len(positions)))
+        return rank(embeddings, labels, neighbors=NEIGHBORS), np.arange(len(positions))
     query = np.arange(len(dataset.split.query))
     gallery = np.flatnonzero(np.isin(positions, dataset.split.gallery))
     sides = embeddings[query], labels[query], embeddings[gallery], labels[gallery]
     if dataset.cameras is None:
         ids = torch.from_numpy(positions)
         ranking = rank(*sides, query_ids=ids[query], gallery_ids=ids[gallery], neighbors=NEIGHBORS)
-        return summary(ranking, ks=RECALLS), arrays(ranking, gallery)
+        return ranking, gallery
     cameras = torch.from_numpy(dataset.cameras[positions])
     camera_ranking = rank_reid(
         *sides[:2], cameras[query], *sides[2:], cameras[gallery], neighbors=NEIGHBORS
     )
-    return reid_summary(camera_ranking, ks=RECALLS + RANKS), arrays(camera_ranking, gallery)
+    return camera_ranking, gallery
 
 
 def arrays(ranking: Ranking | ReidRanking, gallery: np.ndarray) -> dict[str, np.ndarray]:

@@ -30,11 +30,12 @@ class Speed:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done: methods to compare, validation and test images, processes at once."""
+    """What is to be done: methods to compare, validation images, images that are embedded to score
+    a network, processes at once."""
 
     methods: int
     validation: int
-    test: int
+    scored: int
     processes: int
 
 
@@ -93,5 +94,5 @@ def rounds(work: Work, seeds: int) -> int:
 
 def run_seconds(speed: Speed, work: Work, steps: int) -> float:
     """Seconds of one run, which scores the network before training from features it has."""
-    embedded = (VALIDATIONS + 1) * work.validation + work.test
+    embedded = (VALIDATIONS + 1) * work.validation + work.scored
     return speed.start + steps * speed.step + embedded * speed.embed + 2 * speed.score

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from bench.datasets import find, load, remarks
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
-from bench.spec import NO_LOSS, TIMM, RunSpec
+from bench.spec import NO_LOSS, RunSpec
 from bench.store.disk import full_disk, is_full
 from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run, remove_left
 
@@ -71,11 +71,12 @@ def check_data(
     the number of training classes, for losses that have nothing to compare, for checkpoints that
     cannot be resumed, and for other photographs than those of the stored runs.
     """
-    by_data: dict[tuple[str, str, int | None, int | None], list[RunSpec]] = {}
+    by_data: dict[tuple[str, str, int | None, int | None, str], list[RunSpec]] = {}
     for spec in specs:
-        by_data.setdefault((spec.dataset, spec.split, spec.resize, spec.crop), []).append(spec)
+        key = spec.dataset, spec.split, spec.resize, spec.crop, spec.interpolation
+        by_data.setdefault(key, []).append(spec)
     described = []
-    for (name, split, resize, crop), runs in by_data.items():
+    for (name, split, resize, crop, interpolation), runs in by_data.items():
         dataset = load(name, data_root, split)
         described += describe(dataset, data_root)
         methods = {spec.method: spec for spec in runs}.values()  # seeds make no difference here
@@ -83,7 +84,7 @@ def check_data(
         for spec in trained:
             check_hyper_parameters(spec, dataset.training_classes)
         check_comparisons(trained, dataset)
-        dataset = dataset.prepare(resize, crop, report)
+        dataset = dataset.prepare(resize, crop, report, interpolation)
         check_networks(methods, dataset)
         check_same_images(dataset, results)
         check_checkpoints(runs, dataset, results, device)
@@ -114,7 +115,7 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
 
 
 def check_networks(specs: Iterable[RunSpec], dataset: Dataset) -> None:
-    """Build each network that starts from weights, once.
+    """Build each network once.
 
     Raises: ValueError naming the data set if the backbone is unknown, its weights do not fit, or it
     refuses the size of the images.
@@ -124,7 +125,7 @@ def check_networks(specs: Iterable[RunSpec], dataset: Dataset) -> None:
     seen = set()
     for spec in specs:
         network = spec.backbone, spec.weights_sha256, spec.pooling, spec.embedding_dim, spec.frozen
-        if (spec.weights or spec.backbone.startswith(TIMM)) and network not in seen:
+        if network not in seen:
             seen.add(network)
             try:
                 make_network(spec, dataset)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from bench.datasets.splits import SHARING
 from bench.running.choose_budget import Speed
 from bench.spec import RunSpec
 
@@ -44,13 +45,26 @@ class Footprint(NamedTuple):
 
 def embedded_images(spec: RunSpec, size: Size) -> int:
     """How many images a run embeds: to validate, before the first step and after, and to score the
-    test images before and after training; all once for principal components or a linear probe."""
-    validations = 1 + -(-spec.steps // spec.evaluate_every) if spec.steps else 1
-    once = size.train + size.validation + size.test
-    if spec.frozen == "backbone" or not spec.steps:
-        return once  # features are kept
-    start = once if "pca" in spec.head_init or spec.class_vectors_init != "random" else 0
-    return validations * size.validation + 2 * size.test + start
+    network after training and, from random weights, before, of all images if head or class vectors
+    start from them. From weights, all that precedes training takes the `kept_images`."""
+    if spec.weights and (spec.frozen == "backbone" or not spec.steps):
+        return 0
+    validations = 1 + -(-spec.steps // spec.evaluate_every)
+    classified = size.train if spec.split in SHARING else 0  # where test classes are trained
+    scored = size.test + classified
+    before = 0 if spec.weights else start_images(spec, size) or scored
+    return validations * size.validation + scored + before
+
+
+def start_images(spec: RunSpec, size: Size) -> int:
+    """Images from which head and class vectors start."""
+    from_data = spec.head_init == "pca" or spec.class_vectors_init != "random"
+    return size.train + size.validation + size.test if from_data else 0
+
+
+def kept_images(spec: RunSpec, size: Size) -> int:
+    """Images whose features are computed once for all runs that start from the same weights."""
+    return size.train + size.validation + size.test if spec.weights else 0
 
 
 def seconds(spec: RunSpec, size: Size, speed: Speed) -> float:

@@ -52,7 +52,8 @@ def run(
     """
     files = RunDir.of(results, spec)
     files.path.mkdir(parents=True, exist_ok=True)
-    loaded = load(spec.dataset, data_root, spec.split).prepare(spec.resize, spec.crop, quiet)
+    whole = load(spec.dataset, data_root, spec.split)
+    loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
     where = torch.device(device)
     report(0, "preparing")
     model, loss, start = build(spec, loaded, where)

@@ -63,7 +63,9 @@ class Trial:
             self.spec, self.dataset = from_random_values(self.spec), random_data(self.pictures)
         else:
             loaded = load(self.spec.dataset, job.data_root, self.spec.split)
-            self.dataset = loaded.prepare(self.spec.resize, self.spec.crop, quiet)
+            self.dataset = loaded.prepare(
+                self.spec.resize, self.spec.crop, quiet, self.spec.interpolation
+            )
         self.model = make_network(self.spec, self.dataset).to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)
 

@@ -287,7 +287,7 @@ def untrained_specs(budget: SuiteBudget, seed: int) -> list[RunSpec]:
     network = {"dataset", "split", "backbone", "weights", "weights_sha256", "pooling", "layer_norm"}
     norm = {"frozen": "norm"} if budget.frozen == "norm" else {}  # folded, which rounds otherwise
     fields = (
-        budget.model_dump(include=network | {"resize", "crop"})
+        budget.model_dump(include=network | {"resize", "crop", "interpolation"})
         | norm
         | {
             "seed": seed,
@@ -382,6 +382,8 @@ def photograph_problems(budget: SuiteBudget) -> list[str]:
     if not find(dataset).photographs:
         given = [name for name, size in sizes.items() if size]
         problems = [f"{name}: {dataset} has small images, which are not resized" for name in given]
+        if budget.interpolation != "bilinear":
+            problems.append(f"interpolation: {dataset} has small images, which are not resized")
         if budget.augmentation in ("crop", "resized-crop"):
             problems.append("augmentation: small images take none or affine")
         return problems

@@ -78,8 +78,15 @@ class Batches:
     def draw(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """What `load` gives, with bytes where the augmentation leaves them."""
         positions, targets = self.compose(step)
-        augmentation, seed = self.spec.augmentation, self.spec.seed
-        images = draw_batch(self.dataset.images, positions, augmentation, seed=seed, step=step)
+        spec = self.spec
+        images = draw_batch(
+            self.dataset.images,
+            positions,
+            spec.augmentation,
+            seed=spec.seed,
+            step=step,
+            interpolation=spec.interpolation,
+        )
         return images, targets
 
     def compose(self, step: int) -> tuple[np.ndarray, tuple[Tensor, ...]]:

@@ -33,14 +33,23 @@ CPU = torch.device("cpu")
 
 
 def training_batch(
-    images: Images, positions: np.ndarray, augmentation: str, *, seed: int, step: int
+    images: Images,
+    positions: np.ndarray,
+    augmentation: str,
+    *,
+    seed: int,
+    step: int,
+    interpolation: str = "bilinear",
 ) -> Tensor:
     """Augmented images (B, 1 or 3, H, W); draws follow from seed, step and row of the batch.
 
     augmentation: "none"; "affine"; for photographs also "crop", a square of their pixels, and
-    "resized-crop", a part of any size.
+    "resized-crop", a part of any size, resized by an interpolation, "bilinear" or "bicubic".
     """
-    return to_input(draw_batch(images, positions, augmentation, seed=seed, step=step))
+    draws = {"seed": seed, "step": step}
+    return to_input(
+        draw_batch(images, positions, augmentation, **draws, interpolation=interpolation)
+    )
 
 
 def evaluation_batch(images: Images, positions: np.ndarray, device: torch.device = CPU) -> Tensor:
@@ -49,7 +58,13 @@ def evaluation_batch(images: Images, positions: np.ndarray, device: torch.device
 
 
 def draw_batch(
-    images: Images, positions: np.ndarray, augmentation: str, *, seed: int, step: int
+    images: Images,
+    positions: np.ndarray,
+    augmentation: str,
+    *,
+    seed: int,
+    step: int,
+    interpolation: str = "bilinear",
 ) -> Tensor:
     """What `training_batch` gives, as bytes where the augmentation leaves them."""
     if augmentation == "none":
@@ -59,7 +74,7 @@ def draw_batch(
         return move(evaluation_batch(images, positions), generator)
     side = images.shape[0]
     boxes, mirrored = draw_crops(images.sizes(positions), augmentation, side, generator)
-    return channels_first(cut_crops(images, positions, boxes, mirrored, side))
+    return channels_first(cut_crops(images, positions, boxes, mirrored, side, interpolation))
 
 
 def channels_first(images: np.ndarray) -> Tensor:
@@ -156,26 +171,33 @@ def largest_sizes(sizes: np.ndarray) -> np.ndarray:
 
 
 def cut_crops(
-    images: Images, positions: np.ndarray, boxes: np.ndarray, mirrored: np.ndarray, side: int
+    images: Images,
+    positions: np.ndarray,
+    boxes: np.ndarray,
+    mirrored: np.ndarray,
+    side: int,
+    interpolation: str = "bilinear",
 ) -> np.ndarray:
     """The crops (B, side, side, 3) uint8, resized where they have another size."""
     batch = np.empty((len(positions), side, side, 3), dtype=np.uint8)
     for row, position in enumerate(positions.tolist()):
         top, left, height, width = boxes[row].tolist()
-        part = resize(images[position][top : top + height, left : left + width], side)
+        part = images[position][top : top + height, left : left + width]
+        part = resize(part, side, interpolation)
         batch[row] = part[:, ::-1] if mirrored[row] else part
     return batch
 
 
-def resize(part: np.ndarray, side: int) -> np.ndarray:
-    """A part (h, w, 3) uint8 as (side, side, 3), by antialiased bilinear interpolation.
+def resize(part: np.ndarray, side: int, interpolation: str) -> np.ndarray:
+    """A part (h, w, 3) uint8 as (side, side, 3), by antialiased interpolation, "bilinear" or
+    "bicubic".
 
     Differs from Pillow by at most one step of 255, and takes less than half of its time.
     """
     if part.shape[:2] == (side, side):
         return part
     image = torch.from_numpy(part.copy()).permute(2, 0, 1).unsqueeze(0)
-    resized = functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
+    resized = functional.interpolate(image, (side, side), mode=interpolation, antialias=True)
     return resized[0].permute(1, 2, 0).numpy()
 
 

@@ -115,7 +115,8 @@ def with_features(spec: RunSpec, dataset: Dataset, model: EmbeddingModel) -> Dat
         return replace(dataset, images=FeatureImages(images, compute()))
     device = next(model.parameters()).device
     settings = {
-        "data": [dataset.checksum, dataset.fingerprint, spec.resize, *images.shape],
+        "data": [dataset.checksum, dataset.fingerprint],
+        "images": [spec.resize, spec.interpolation, *images.shape],
         "network": [spec.backbone, spec.weights_sha256, spec.pooling, spec.frozen == "norm"],
         "versions": [installed_version(name) for name in PACKAGES],
         "device": [kind_of(device), torch.get_num_threads()],

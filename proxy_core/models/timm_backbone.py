@@ -155,10 +155,8 @@ def check_side(backbone: str, network: Any, image_side: int) -> None:
         return
     if image_side % unit and image_side != usual_side(network):
         nearest = max(1, round(image_side / unit)) * unit
-        raise ValueError(
-            f"image_side is {image_side}: {backbone} {reason}, which needs a multiple of {unit}, "
-            f"such as {nearest}"
-        )
+        fitting = f"it {reason}, which needs a multiple of {unit}, such as {nearest}"
+        raise ValueError(refused(backbone, image_side, ValueError(fitting)))
 
 
 def usual_side(network: Any) -> int:

@@ -12,6 +12,7 @@ from bench.datasets.files.deep import check_colours, is_deep, to_eight_bits
 LARGEST = 2**26  # pixels; a larger image is refused before it is decoded
 # The formats of Pillow that are read, whatever a file's name: others may start another program, as
 # EPS starts Ghostscript.
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
@@ -95,16 +96,18 @@ def cut_out(name: str, image: Image.Image, box: np.ndarray) -> Image.Image:
     return image.crop(tuple(edges.astype(int).tolist()))
 
 
-def shrink_to(name: str, image: Image.Image, side: int) -> np.ndarray:
+def shrink_to(
+    name: str, image: Image.Image, side: int, interpolation: str = "bilinear"
+) -> np.ndarray:
     """Resize to a shorter side of `side` pixels, up or down: (H, W, 3) uint8.
 
-    Antialiased bilinear, as torchvision's Resize of a Pillow image; the longer side is rounded
-    down. The literature's "normalised to 256 x 256" (Song et al., CVPR 2016) distorts the image
-    instead; here the aspect ratio is kept.
+    interpolation: "bilinear" or "bicubic", both antialiased, as torchvision's Resize of a Pillow
+    image. The longer side is rounded down. The literature's "normalised to 256 x 256" (Song et al.,
+    CVPR 2016) distorts the image instead; here the aspect ratio is kept.
     """
     width, height = image.size
     shorter = min(width, height)
     size = side * width // shorter, side * height // shorter
     check_pixels(f"{name} at a shorter side of {side}", *size)
-    small: np.ndarray = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+    small: np.ndarray = np.asarray(image.resize(size, FILTERS[interpolation]))
     return small

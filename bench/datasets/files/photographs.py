@@ -91,9 +91,12 @@ class Photographs:
             self.names[position], data, None if self.boxes is None else self.boxes[position]
         )
 
-    def pixels(self, place: "OpenPlace", position: int, side: int) -> np.ndarray:
+    def pixels(
+        self, place: "OpenPlace", position: int, side: int, interpolation: str = "bilinear"
+    ) -> np.ndarray:
         """One photograph (H, W, 3) uint8 with a shorter side of `side`; raises as `photograph`."""
-        return shrink_to(self.names[position], self.photograph(place, position), side)
+        image = self.photograph(place, position)
+        return shrink_to(self.names[position], image, side, interpolation)
 
     def require_files(self) -> None:
         """Raise FileNotFoundError naming files that are missing."""
@@ -138,23 +141,29 @@ class Photographs:
         return whole.hexdigest()
 
     def prepare(
-        self, name: str, resize: int | None, crop: int | None, report: Report
+        self,
+        name: str,
+        resize: int | None,
+        crop: int | None,
+        report: Report,
+        interpolation: str = "bilinear",
     ) -> DecodedPhotographs:
         """Decode what the cache does not hold yet; the cache's folder begins with `name`.
 
         resize: shorter side in pixels at which photographs are decoded; crop: side of the square
-        that the network sees. Raises ValueError without these or naming photographs that cannot be
-        decoded, FileNotFoundError for missing ones, OSError where the cache folder cannot be
-        written or has too little space.
+        that the network sees; interpolation: see `shrink_to`. Raises ValueError without sizes or
+        naming photographs that cannot be decoded, FileNotFoundError for missing ones, OSError where
+        the cache folder cannot be written or has too little space.
         """
         if resize is None or crop is None:
             raise ValueError(f"{name} holds photographs: give the budget `resize` and `crop`")
         digests = self.digests(report)
-        folder = cache_folder() / f"{file_name(name)}-{resize}-{self.cache_key(digests)[:20]}"
+        key = self.cache_key(digests, interpolation)[:20]
+        folder = cache_folder() / f"{file_name(name)}-{resize}-{key}"
         index = read_index(folder, len(self))
         if len(index) < len(self):
             with self.opened() as place:
-                pixels = partial(self.pixels, place, side=resize)
+                pixels = partial(self.pixels, place, side=resize, interpolation=interpolation)
                 problems = decode_missing(folder, len(self), pixels, resize, report)
             if problems:
                 count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"
@@ -167,7 +176,7 @@ class Photographs:
                 )
         return DecodedPhotographs(folder, index, crop, self._checksum(digests))
 
-    def cache_key(self, digests: np.ndarray) -> str:
+    def cache_key(self, digests: np.ndarray, interpolation: str = "bilinear") -> str:
         """SHA-256 over everything but the size that can change a pixel."""
         from PIL import __version__, features
 
@@ -178,6 +187,7 @@ class Photographs:
         settings = {
             "content": hashlib.sha256(digests.tobytes() + boxes).hexdigest(),
             "part": [PART, FORMAT],
+            "interpolation": interpolation,
             "code": [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in DECODERS],
             "pillow": __version__,
             "libraries": [*libraries, features.version_feature("libjpeg_turbo")],

@@ -34,7 +34,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    sizes = {"dataset": ZOO, "resize": 20, "crop": 16, "augmentation": "crop", "batch_size": 4}
+    sizes = {"dataset": ZOO, "resize": 20, "crop": 16, "batch_size": 4}
+    sizes |= {"augmentation": "resized-crop", "interpolation": "bicubic"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROXY_BENCH_DATA", str(root))
         execute(spec_for("proxy_nca", steps=4, **sizes), folder)

@@ -74,6 +74,8 @@ def test_other_formats_give_the_same_embeddings(run: Run, tmp_path: Path, name: 
             pytest.importorskip(package)
     text = export_to(tmp_path / "out", run, name)
     assert f"{name}: the embeddings differ by at most " in text
+    score, count = f"{run.scores['recall@1']:.4f}", run.record["split"]["test_images"]
+    assert f"{name}: R@1 is {score} on the {count} test images, {score} in the run" in text
     images = torch.from_numpy(np.random.default_rng(0).random((7, 1, 8, 8), dtype=np.float32))
     with torch.inference_mode():
         expected = load_model(run.files.model).network(images)
@@ -101,6 +103,28 @@ def test_a_format_with_other_embeddings_leaves_nothing(
     with pytest.raises(ValueError, match="--format torch-export: its embeddings differ by"):
         export_to(tmp_path / "out", run, "torch-export")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_with_another_recall_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better = Run(run.directory, run.record | {"scores": run.scores | {"recall@1": 0.99}})
+    with pytest.raises(ValueError, match=r"--format torch-export: its R@1 is 0\.\d+ on the test"):
+        list(export.export_run(better, tmp_path / "out", ["torch-export"], None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_images_of_the_run_recall_is_not_compared(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise FileNotFoundError("digits: no data")
+
+    other = Run(run.directory, run.record | {"data_checksum": "0" * 64})
+    assert "other images or another split here than" in str(export.find_test(other, None))
+    monkeypatch.setattr(export, "load", missing)
+    text = export_to(tmp_path / "out", run, "torch-export")
+    assert "R@1 is not compared, as it takes the test images: digits: no data" in text
 
 
 class Shift(nn.Module):

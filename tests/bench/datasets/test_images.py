@@ -90,6 +90,17 @@ def test_thumbnails_of_large_photographs_are_the_centre_in_128_pixels(tmp_path: 
     assert np.abs(corners[:, :2] - [[left, 0], [left + 149, 149]]).max() <= 2
 
 
+def test_each_interpolation_has_pixels_of_its_own(photographs: Photographs) -> None:
+    plain, smooth, again = (
+        photographs.prepare("zoo", 8, 5, quiet, interpolation)
+        for interpolation in ("bilinear", "bicubic", "bilinear")
+    )
+    np.testing.assert_array_equal(plain[3], again[3])
+    assert smooth[3].shape == plain[3].shape
+    assert (smooth[3] != plain[3]).any()
+    assert smooth.checksum == plain.checksum
+
+
 def test_a_data_set_is_prepared_once(photographs: Photographs) -> None:
     dataset = _dataset(photographs)
     ready = dataset.prepare(6, 5, quiet)

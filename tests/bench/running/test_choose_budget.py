@@ -18,7 +18,7 @@ from bench.running.choose_budget import (
 )
 
 SPEED = Speed(start=6.0, step=0.8, embed=0.01, score=1.0)
-WORK = Work(methods=3, validation=120, test=300, processes=2)
+WORK = Work(methods=3, validation=120, scored=300, processes=2)
 MINUTES = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 120, 600)
 
 
@@ -26,7 +26,7 @@ def simulated(speed: Speed, work: Work, seeds: int, steps: int) -> float:
     """Seconds if every process takes the next run as soon as it is free."""
     validations = VALIDATIONS + 1
     run = speed.start + steps * speed.step + 2 * speed.score
-    run += (validations * work.validation + work.test) * speed.embed
+    run += (validations * work.validation + work.scored) * speed.embed
     busy = [0.0] * work.processes
     for seconds in [speed.start + speed.score] * 2 + [run] * (work.methods * seeds):
         busy[busy.index(min(busy))] += seconds
@@ -56,7 +56,7 @@ def test_a_plan_fits_or_is_the_least(speed: Speed, work: Work) -> None:
 
 @pytest.mark.parametrize("processes", [1, 2, 8])
 def test_more_minutes_never_give_less(processes: int) -> None:
-    work = Work(WORK.methods, WORK.validation, WORK.test, processes)
+    work = Work(WORK.methods, WORK.validation, WORK.scored, processes)
     plans = [choose(SPEED, work, 60 * minutes) for minutes in MINUTES]
     for before, after in pairwise(plans):
         assert after.seeds >= before.seeds
@@ -73,7 +73,7 @@ def test_a_third_seed_comes_before_more_than_enough_steps() -> None:
 def test_a_slower_machine_never_gets_more() -> None:
     slow = Speed(2 * SPEED.start, 2 * SPEED.step, 2 * SPEED.embed, 2 * SPEED.score)
     for minutes, processes in product(MINUTES, (1, 2, 4)):
-        work = Work(WORK.methods, WORK.validation, WORK.test, processes)
+        work = Work(WORK.methods, WORK.validation, WORK.scored, processes)
         fast_plan, slow_plan = (choose(speed, work, 60 * minutes) for speed in (SPEED, slow))
         assert slow_plan.seeds <= fast_plan.seeds
 

@@ -65,6 +65,22 @@ def test_every_method_that_compares_nothing_is_named_before_any_run(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("backbone", "reason"),
+    [
+        ("timm:vit_tiny_patch16_224", "it cuts images into patches of 16 pixels, which needs a"),
+        ("googlenet", "Given input size: "),
+    ],
+)
+def test_a_size_that_the_network_refuses_is_found_before_any_run(
+    backbone: str, reason: str, data: Path, tmp_path: Path
+) -> None:
+    spec = zoo_spec("Proxy-NCA", 0).model_copy(update={"backbone": backbone})
+    message = f"Proxy-NCA on folder:zoo: backbone '{backbone}' refuses images of 3 x 3 pixels: "
+    with pytest.raises(ValueError, match=message + reason):
+        check_data([spec], data, tmp_path, "cpu", quiet)
+
+
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path / "cache"))

@@ -13,6 +13,7 @@ from bench.running.price import (
     cache_bytes,
     embedded_images,
     extrapolated,
+    kept_images,
     seconds,
     stored_bytes,
     sweep_hours,
@@ -33,15 +34,25 @@ def test_a_run_embeds_for_each_validation_and_twice_for_the_test() -> None:
 @pytest.mark.parametrize(
     "fields", [{"head_init": "pca"}, {"class_vectors_init": "class-means"}], ids=str
 )
-def test_a_start_at_the_data_embeds_everything_once_more(fields: dict[str, str]) -> None:
+def test_a_start_at_the_data_embeds_everything_once(fields: dict[str, str]) -> None:
     plain = spec_for(steps=10, evaluate_every=4)
     start = spec_for(steps=10, evaluate_every=4, **fields)
-    assert embedded_images(start, SIZE) - embedded_images(plain, SIZE) == 1000
+    assert embedded_images(start, SIZE) - embedded_images(plain, SIZE) == 1000 - 300
 
 
-def test_without_training_and_with_a_frozen_backbone_images_are_embedded_once() -> None:
-    assert embedded_images(spec_for(frozen="backbone"), SIZE) == 1000
-    assert embedded_images(spec_for("none", steps=0), SIZE) == 1000
+def test_from_weights_what_precedes_training_is_computed_once_for_all_runs() -> None:
+    fields = {"backbone": "efficientnet_lite0", "weights": "pretrained", "head_init": "pca"}
+    spec = spec_for(steps=10, evaluate_every=4, **fields)
+    assert embedded_images(spec, SIZE) == 4 * 100 + 300
+    assert embedded_images(spec_for(frozen="backbone", **fields), SIZE) == 0
+    assert embedded_images(spec_for("none", steps=0, **fields), SIZE) == 0
+    assert kept_images(spec, SIZE) == 1000
+    assert kept_images(spec_for(), SIZE) == 0
+
+
+def test_training_images_are_embedded_too_where_their_classes_are_tested() -> None:
+    spec = spec_for(steps=10, evaluate_every=4, split="official")
+    assert embedded_images(spec, SIZE) == 4 * 100 + 2 * (300 + 600)
 
 
 def test_disk() -> None:

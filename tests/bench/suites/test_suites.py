@@ -123,6 +123,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_field(tmp_path: Path) -
         ('title = "A suite"', "", "title: Field required"),
         ("learning_rate = 1e-3", "learning_rate = nan", "finite number"),
         ("steps = 10", "steps = 10\nresize = 64", "resize: digits has small images, which are not"),
+        ("steps = 10", 'steps = 10\ninterpolation = "bicubic"', "interpolation: digits has small"),
         ("steps = 10", 'steps = 10\naugmentation = "crop"', "small images take none or affine"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms.v2 import RandomResizedCrop
+from torchvision.transforms.v2 import InterpolationMode, RandomResizedCrop
 from torchvision.transforms.v2.functional import resized_crop
 
 from bench.datasets.files.photographs import Photographs
@@ -164,16 +164,21 @@ def test_of_a_strip_the_largest_allowed_part_is_taken(
     assert (draw_sizes(strips, np.random.default_rng(0)) <= size).all()
 
 
-def test_pixels_are_those_of_torchvision_and_within_a_step_those_of_pillow() -> None:
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_pixels_are_those_of_torchvision_and_within_a_step_those_of_pillow(
+    interpolation: str,
+) -> None:
+    mode = InterpolationMode(interpolation)
     images = pictures(3, 30, 41, 3)
     boxes = np.array([[3, 5, 20, 30], [0, 0, 25, 20], [4, 4, 8, 8]])
     positions = np.array([2, 0, 1])
-    batch = cut_crops(images, positions, boxes, np.array([False, True, False]), 8)
+    mirrored = np.array([False, True, False])
+    batch = cut_crops(images, positions, boxes, mirrored, 8, interpolation)
     for row, box in enumerate(boxes.tolist()):
         image = images[positions[row]]
-        picture = np.asarray(resized_crop(Image.fromarray(image), *box, size=[8, 8]))
+        picture = np.asarray(resized_crop(Image.fromarray(image), *box, [8, 8], mode))
         tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)
-        peer = resized_crop(tensor, *box, size=[8, 8]).permute(1, 2, 0).numpy()
+        peer = resized_crop(tensor, *box, [8, 8], mode).permute(1, 2, 0).numpy()
         found = batch[row, :, ::-1] if row == 1 else batch[row]
         np.testing.assert_array_equal(found, peer)
         np.testing.assert_allclose(found.astype(int), picture.astype(int), atol=1)

@@ -151,8 +151,8 @@ def test_a_misspelt_name_gets_a_suggestion(backbone: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("backbone", "side", "message"),
     [
-        ("efficientnet_lite0", 100, "image_side is 100: efficientnet_lite0 pads as TensorFlow "
-         "does, which needs a multiple of 32, such as 96"),
+        ("efficientnet_lite0", 100, "'efficientnet_lite0' refuses images of 100 x 100 pixels: it "
+         "pads as TensorFlow does, which needs a multiple of 32, such as 96"),
         ("timm:tf_efficientnet_b0", 16, "needs a multiple of 32, such as 32"),
         (VIT, 100, "patches of 16 pixels, which needs a multiple of 16, such as 96"),
         ("timm:vit_small_patch14_dinov2", 128, "a multiple of 14, such as 126"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from torchvision.transforms import Resize
+from torchvision.transforms import InterpolationMode, Resize
 
 from bench.datasets.files.decode import LARGEST, cut_out, decode, shrink_to
 from tests.support.image_files import png_chunk
@@ -214,13 +214,22 @@ def test_a_box_without_a_pixel_is_refused(box: tuple[float, ...]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(0, 9))
-def test_shrinking_equals_torchvision(width: int, height: int, side: int, seed: int) -> None:
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(1, 40),
+    st.integers(0, 9),
+    st.sampled_from(["bilinear", "bicubic"]),
+)
+def test_shrinking_equals_torchvision(
+    width: int, height: int, side: int, seed: int, interpolation: str
+) -> None:
     shape = (height, width, 3)
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     image = Image.fromarray(pixels)
-    found = shrink_to("a", image, side)
-    np.testing.assert_array_equal(found, np.asarray(Resize(side)(image)))
+    found = shrink_to("a", image, side, interpolation)
+    peer = Resize(side, InterpolationMode(interpolation))
+    np.testing.assert_array_equal(found, np.asarray(peer(image)))
     assert min(found.shape[:2]) == side
 
 
