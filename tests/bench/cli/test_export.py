@@ -105,10 +105,8 @@ def test_a_format_with_other_embeddings_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_format_with_another_recall_leaves_nothing(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    better = Run(run.directory, run.record | {"scores": run.scores | {"recall@1": 0.99}})
+def test_a_format_with_another_recall_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    better = Run(run.directory, {**run.record, "scores": {**run.scores, "recall@1": 0.99}})
     with pytest.raises(ValueError, match=r"--format torch-export: its R@1 is 0\.\d+ on the test"):
         list(export.export_run(better, tmp_path / "out", ["torch-export"], None))
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +118,7 @@ def test_without_the_images_of_the_run_recall_is_not_compared(
     def missing(*_: object) -> None:
         raise FileNotFoundError("digits: no data")
 
-    other = Run(run.directory, run.record | {"data_checksum": "0" * 64})
+    other = Run(run.directory, {**run.record, "data_checksum": "0" * 64})
     assert "other images or another split here than" in str(export.find_test(other, None))
     monkeypatch.setattr(export, "load", missing)
     text = export_to(tmp_path / "out", run, "torch-export")
