@@ -31,9 +31,11 @@ Results = Annotated[Path, typer.Option(help="Folder of results.", envvar="PROXY_
 Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")]
 Margin = Annotated[
-    float,
+    float | None,
     typer.Option(
-        min=0.01, max=50, help="Percentage points within which two scores count as the same."
+        min=0.01,
+        max=50,
+        help="Percentage points within which two scores count as the same; 0.5 if not given.",
     ),
 ]
 RESULTS = Path("results")
@@ -46,18 +48,35 @@ def run(
     data_root: DataRoot = None,
     jobs: Jobs = None,
     device: Device = "cpu",
-    margin: Margin = 0.5,
+    margin: Margin = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided", help="Then add seeds to methods until each pair is decided."
+        ),
+    ] = False,
+    max_seeds: Annotated[
+        int | None,
+        typer.Option(min=2, max=1000, help="To how many they may grow; 30 if not given."),
+    ] = None,
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
     from bench.cli.report import finish
     from bench.cli.run_suite import run_suite
+    from bench.cli.until_decided import add_seeds, fixed_plan
     from bench.suites import load_suite
 
     chosen = load_suite(suite)
-    state = run_suite(
-        chosen, results, data_root=data_root, processes=processes(jobs, device), device=device
-    )
-    if not finish(suite, chosen, results, state.failed, margin / 100):
+    if max_seeds and not until_decided:
+        raise typer.BadParameter("--max-seeds needs --until-decided")
+    plan = fixed_plan(suite, chosen, results, max_seeds, share(margin)) if until_decided else None
+    count = processes(jobs, device)
+    failed = run_suite(chosen, results, data_root=data_root, processes=count, device=device).failed
+    if plan and not failed:
+        failed = add_seeds(
+            chosen, results, plan, data_root=data_root, processes=count, device=device
+        )
+    if not finish(suite, chosen, results, failed, share(margin)):
         raise typer.Exit(1)
 
 
@@ -129,12 +148,12 @@ def plan(
 
 
 @app.command()
-def report(suite: SuiteName = "default", results: Results = RESULTS, margin: Margin = 0.5) -> None:
+def report(suite: SuiteName = "default", results: Results = RESULTS, margin: Margin = None) -> None:
     """Write the report of SUITE from its stored runs."""
     from bench.cli.listing import suite_to_read
     from bench.cli.report import finish
 
-    if not finish(suite, suite_to_read(suite, results), results, {}, margin / 100):
+    if not finish(suite, suite_to_read(suite, results), results, {}, share(margin)):
         raise typer.Exit(1)
 
 
@@ -157,8 +176,11 @@ def demo(context: typer.Context) -> None:
 def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
     """Show the state of every run of SUITE."""
     from bench.cli.listing import status_table, stored_runs, suite_to_read
+    from bench.running.until_decided import with_further
+    from bench.store.seed_plan import read_plan
 
-    console, specs = plain_console(), suite_to_read(suite, results).specs
+    console, chosen = plain_console(), suite_to_read(suite, results)
+    specs = with_further(chosen, read_plan(results, suite, chosen.seeds), results)
     runs, problems = stored_runs(specs, results)
     console.print(status_table(specs, runs, results))
     for problem in problems:
@@ -349,6 +371,11 @@ def list_(
     for name, table in LISTS.items():
         if what in ("", name):
             plain_console().print(table(), crop=False)  # an address may be longer than a line
+
+
+def share(points: float | None) -> float | None:
+    """Percentage points as a share."""
+    return None if points is None else points / 100
 
 
 def processes(jobs: int | None, device: str) -> int:

@@ -8,7 +8,8 @@ from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
-from bench.reporting.verdicts import MARGIN
+from bench.running.until_decided import rule_of, with_further
+from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
 
@@ -18,19 +19,22 @@ def finish(
     chosen: Suite,
     results: Path,
     failed: Mapping[str, str],
-    margin: float = MARGIN,
+    margin: float | None = None,
     *,
     brief: bool = False,
 ) -> bool:
     """Write and print the report of a suite's stored runs.
 
     Arguments: suite, its name as it was typed; failed, messages by run name; margin, of scores that
-    count as the same; brief, whether to print one short table of each data set and no findings.
-    Returns: whether there are no problems. Raises: ValueError if nothing is stored, or if stored
-    runs must not be compared.
+    count as the same, in 0..1; brief, whether to print one short table of each data set and no
+    findings.
+    Returns: whether there are no problems. Raises: ValueError if nothing is stored, if stored runs
+    must not be compared, or if seeds were added with another margin.
     """
     console = plain_console()
-    runs, problems = stored_runs(chosen.specs, results)
+    plan = read_plan(results, suite, chosen.seeds)
+    rule = rule_of(plan, margin)
+    runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     if not runs:
         for problem in problems:
@@ -38,8 +42,8 @@ def finish(
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     folder = results / "reports" / Path(suite.removesuffix(".toml")).name
-    report = write_report(runs, folder, title=chosen.title, problems=problems, margin=margin)
-    for table in (console_summary if brief else console_tables)(summarise(runs, margin)):
+    report = write_report(runs, folder, title=chosen.title, problems=problems, rule=rule)
+    for table in (console_summary if brief else console_tables)(summarise(runs, rule)):
         console.print(table)
     for finding in () if brief else report.findings:
         print_line(console, finding)

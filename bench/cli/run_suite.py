@@ -1,9 +1,11 @@
 """What `run` and `compare` do with a suite: check it and execute the missing runs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from bench.cli.listing import stored_runs
 from bench.cli.progress import show_sweep, show_work
@@ -15,6 +17,7 @@ from bench.running.preflight import (
     to_check,
 )
 from bench.running.sweep import StoppedAtOnceError, Sweep, missing_runs, sweep
+from bench.spec import RunSpec
 from bench.suites.model import Suite
 from bench.terminal import end_like_ctrl_c, plain_console, print_line
 
@@ -43,22 +46,44 @@ def run_suite(
         print_line(console, f"problem: {problem}")
     check_device(device)
     end_like_ctrl_c()
-    try:
+    with resumable(console):
         with show_work(console) as report:
             lines = check_data(to_check(specs, missing), data_root, results, device, report)
         for line in lines:
             if line not in shown:
                 print_line(console, line)
-        with show_sweep(console, processes) as show:
-            return sweep(
-                specs,
-                results,
-                data_root=data_root,
-                device=device,
-                keep_model=suite.keep_model,
-                jobs=processes,
-                show=show,
-            )
+        return execute(
+            suite, specs, results, data_root=data_root, processes=processes, device=device
+        )
+
+
+def execute(
+    suite: Suite,
+    specs: Sequence[RunSpec],
+    results: Path,
+    *,
+    data_root: Path | None,
+    processes: int,
+    device: str,
+) -> Sweep:
+    """Execute those of some runs of a suite that are not stored yet, and show how far they are."""
+    with show_sweep(plain_console(), processes) as show:
+        return sweep(
+            specs,
+            results,
+            data_root=data_root,
+            device=device,
+            keep_model=suite.keep_model,
+            jobs=processes,
+            show=show,
+        )
+
+
+@contextmanager
+def resumable(console: Console) -> Iterator[None]:
+    """After Ctrl-C, say how to go on and end with typer.Exit."""
+    try:
+        yield
     except StoppedAtOnceError:
         console.print("\nStopped at once; the same command resumes from the last checkpoints.")
         raise typer.Exit(130) from None

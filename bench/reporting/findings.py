@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from bench.reporting.convergence import Speed
 from bench.reporting.rows import points
+from bench.reporting.sequential import Looks
 from bench.reporting.stats import PairedDifference, least_sign_flip_p, paired_difference
-from bench.reporting.verdicts import ALPHA, MARGIN, MOST_SEEDS, Verdict, table_verdicts
+from bench.reporting.verdicts import ALPHA, MOST_SEEDS, RULE, Rule, Verdict, table_verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +36,10 @@ class Comparison:
     verdict: Verdict
 
 
-def compare(members: "pd.DataFrame", margin: float = MARGIN) -> list[Comparison]:
+def compare(members: "pd.DataFrame", rule: Rule = RULE) -> list[Comparison]:
     """Every pair of methods with a common seed, in falling order of mean R@1.
 
-    `members` are the rows of one data set and split of `comparable_frame`; `margin` is that of R@1.
+    `members` are the rows of one data set and split of `comparable_frame`; `rule` is that of R@1.
     """
     scores = {
         key: members.pivot(index="seed", columns="method", values=key)
@@ -46,7 +47,7 @@ def compare(members: "pd.DataFrame", margin: float = MARGIN) -> list[Comparison]
         if key in members
     }
     found = []
-    for verdict in table_verdicts(scores["recall@1"], margin):
+    for verdict in table_verdicts(scores["recall@1"], rule):
         first, second = verdict.first, verdict.second
         paired = {key: (table[first] - table[second]).dropna() for key, table in scores.items()}
         differences = {key: paired_difference(list(d)) for key, d in paired.items() if len(d)}
@@ -60,21 +61,22 @@ def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
     return means.sort_values(ascending=False, kind="stable")
 
 
-def sentences(
-    members: "pd.DataFrame", speeds: Sequence[Speed], margin: float = MARGIN
-) -> list[str]:
+def sentences(members: "pd.DataFrame", speeds: Sequence[Speed], rule: Rule = RULE) -> list[str]:
     """Best mean R@1, the verdicts on it and how certain they are, who converges first.
 
-    `members` are the runs with a loss of one data set and split; `margin` is that of R@1.
+    `members` are the runs with a loss of one data set and split; `rule` is that of R@1.
     """
     if members.empty:
         return ["Nothing was trained: these are the scores of networks as they start."]
     means = by_recall(members)
     best = list(means.index[means == means.max()])
-    pairs = compare(members, margin)
+    pairs = compare(members, rule)
     alone = members.groupby("method").size().min() == 1
-    certainty = "One seed does not show how much is due to chance." if alone else certain(pairs)
-    found = [best_sentence(members, best), *lead_sentences(best, pairs), certainty]
+    certainty = (
+        "One seed does not show how much is due to chance." if alone else certain(pairs, rule)
+    )
+    growth = growth_sentence(members, pairs, rule.looks) if rule.looks else ""
+    found = [best_sentence(members, best), *lead_sentences(best, pairs), growth, certainty]
     return [*filter(None, found), *untrained_sentences(members), *speed_sentences(speeds)]
 
 
@@ -101,18 +103,37 @@ def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str
     return found
 
 
-def certain(pairs: Sequence[Comparison]) -> str:
+def growth_sentence(members: "pd.DataFrame", pairs: Sequence[Comparison], looks: Looks) -> str:
+    """How many seeds each method has, and why none was added."""
+    counts = members.groupby("method").size()
+    seeds = ", ".join(f"{method} {count}" for method, count in counts.items())
+    undecided = [item for item in pairs if item.verdict.word == "undecided"]
+    unfinished = [item for item in undecided if len(item.verdict.differences) < looks.last]
+    why = "until every pair was decided"
+    if unfinished:
+        why = f"but {len(unfinished)} of {len(pairs)} pairs are undecided and wait for more"
+    elif undecided:
+        why = (
+            f"up to the most, {looks.last}, with which {len(undecided)} of {len(pairs)} pairs are "
+        )
+        why += "undecided"
+    return f"Seeds were added {why}; there are of {seeds}."
+
+
+def certain(pairs: Sequence[Comparison], rule: Rule) -> str:
     """By which tests verdicts were found, and what the seeds could show without their assumption;
     empty without pairs."""
     if not pairs:
         return ""
     fewest = min(item.differences["recall@1"].interval.n for item in pairs)
+    looks = rule.looks
+    often = f", repeated from {looks.first} to {looks.last} with alpha spending" if looks else ""
     count = f"all {len(pairs)} pairs" if len(pairs) > 1 else "the pair"
     return (
-        f"Verdicts come from paired t tests over seeds, which take differences for normal; the "
-        f"chance of any wrong one among {count} is at most {100 * ALPHA:g} %. A sign-flip test, "
-        f"which assumes less, cannot fall below p = {least_sign_flip_p(fewest):.2g} with {fewest} "
-        "seeds."
+        f"Verdicts come from paired t tests over seeds{often}, which take differences for normal; "
+        f"the chance of any wrong one among {count} is at most {100 * ALPHA:g} %. A sign-flip "
+        f"test, which assumes less, cannot fall below p = {least_sign_flip_p(fewest):.2g} with "
+        f"{fewest} seeds."
     )
 
 

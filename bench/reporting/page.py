@@ -25,7 +25,7 @@ from bench.reporting.rows import (
 )
 from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import csv, markdown, plain, templates
-from bench.reporting.verdicts import MARGIN, Verdict
+from bench.reporting.verdicts import RULE, Rule, Verdict
 from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
@@ -57,23 +57,23 @@ def write_report(
     *,
     title: str,
     problems: Sequence[str] = (),
-    margin: float = MARGIN,
+    rule: Rule = RULE,
 ) -> Report:
     """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
-    versions of matplotlib and seaborn). The page begins with `problems`; `margin` is that of scores
-    that count as the same, in 0..1.
+    versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
+    verdicts.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
-    table, rows = comparable_frame(runs), summarise(runs, margin)
-    spreads, unspread = uncertainty.frame(runs, margin)
+    table, rows = comparable_frame(runs), summarise(runs, rule)
+    spreads, unspread = uncertainty.frame(runs, rule)
     for folder in (directory, directory / "figures"):
         remove_left(folder)
-    sections, unread = make_sections(table, rows, runs, directory / "figures", margin)
+    sections, unread = make_sections(table, rows, runs, directory / "figures", rule)
     found = [*unspread, *unread]
     for section in sections:
         add_uncertainty(section, spreads)
@@ -90,12 +90,12 @@ def write_report(
     write_text(report.table_csv, csv(rows))
     write_text(report.uncertainty_csv, uncertainty.csv(spreads))
     write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{lines}")
-    write_text(report.html, render(title, table, sections, [*problems, *found]))
+    write_text(report.html, render(title, table, sections, [*problems, *found], rule))
     return report
 
 
 def make_sections(
-    table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path, margin: float
+    table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path, rule: Rule
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
@@ -107,7 +107,7 @@ def make_sections(
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
-            section = make_section(members, own, margin)
+            section = make_section(members, own, rule)
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
             section["published"] = beside(published(), ours, members)
@@ -120,14 +120,14 @@ def make_sections(
     return sections, problems
 
 
-def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", margin: float) -> dict[str, Any]:
+def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) -> dict[str, Any]:
     """The texts of one data set and split; `curves` are those that could be read.
 
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
     found = [speed for metric in SCORES for speed in speeds(curves, metric)]
     methods = trained(members)
-    pairs = compare(methods, margin)
+    pairs = compare(methods, rule)
     few = len(pairs) <= MOST_PAIRS
     budget, unequal = provenance.budget(members)
     return {
@@ -135,7 +135,7 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", margin: float)
         "dataset": members["dataset"].iloc[0],
         "protocol": members["split"].iloc[0],
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
-        "sentences": sentences(methods, found, margin),
+        "sentences": sentences(methods, found, rule),
         "regime": provenance.regime_sentence(members),
         "early": provenance.early_sentence(members),
         "split": provenance.split_sentence(members),
@@ -223,6 +223,7 @@ def render(
     table: "pd.DataFrame",
     sections: Sequence[Mapping[str, Any]],
     problems: Sequence[str],
+    rule: Rule,
 ) -> str:
     """The page; everything but our own SVG is escaped."""
     environments, numbers = provenance.environments(table)
@@ -237,6 +238,7 @@ def render(
             least_p=least_sign_flip_p,
             verdict=verdict_cell,
             few_classes=FEW_CLASSES,
+            looks=rule.looks,
             axes=AXES,
             plus_minus=PLUS_MINUS,
             gain=GAIN,
@@ -269,9 +271,12 @@ def cost_cell(cost: Cost, never: str) -> str:
 
 
 def verdict_cell(verdict: Verdict) -> str:
-    """`better`; of a pair that is undecided also the seeds that would decide."""
-    undecided = verdict.word == "undecided"
-    return f"undecided: {needed_words(verdict)}" if undecided else verdict.word
+    """`better`; of a pair that is undecided also the seeds that would decide; of a pair that an
+    earlier look decided its seeds."""
+    if verdict.word == "undecided":
+        return f"undecided: {needed_words(verdict)}"
+    early = verdict.judged.seeds < len(verdict.differences)
+    return f"{verdict.word}, with {verdict.judged.seeds} seeds" if early else verdict.word
 
 
 def p_value(p: float | None) -> str:

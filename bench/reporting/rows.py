@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.metrics import describe, families, ordered, printed
 from bench.reporting.groups import comparable_frame, show, trained
 from bench.reporting.stats import Interval, mean_interval
-from bench.reporting.verdicts import MARGIN, leaders
+from bench.reporting.verdicts import RULE, Rule, leaders
 from bench.spec import NETWORK, NO_LOSS
 from bench.store.runs import Run
 
@@ -77,11 +77,11 @@ class ScoreTable:
     lines: tuple[Line, ...]
 
 
-def summarise(runs: Sequence[Run], margin: float = MARGIN) -> list[Row]:
+def summarise(runs: Sequence[Run], rule: Rule = RULE) -> list[Row]:
     """Rows by data set and split: the methods in order of name, then what needs no training:
     pretrained features, their principal components, and the start of the methods.
 
-    margin: of scores that count as the same, in 0..1.
+    rule: of verdicts.
     Raises: ValueError naming two runs that must not be averaged or compared, or a run without a
     retrieval score that another seed of its method has.
     """
@@ -90,7 +90,7 @@ def summarise(runs: Sequence[Run], margin: float = MARGIN) -> list[Row]:
     for _, members in comparable_frame(runs).groupby(["dataset", "split"]):
         features = members[members["loss"] == NO_LOSS].sort_values("embedding_dim", kind="stable")
         scores = feature_scores(features)
-        best = leading_methods(trained(members), keys, margin)
+        best = leading_methods(trained(members), keys, rule)
         for method, seeds in trained(members).groupby("method"):
             check_complete(seeds, keys)
             loss, reference = str(seeds["loss"].iloc[0]), reference_of(seeds, scores)
@@ -104,7 +104,7 @@ def summarise(runs: Sequence[Run], margin: float = MARGIN) -> list[Row]:
 
 
 def leading_methods(
-    members: "pd.DataFrame", keys: Sequence[str], margin: float
+    members: "pd.DataFrame", keys: Sequence[str], rule: Rule
 ) -> dict[str, set[str]]:
     """Score -> the methods that are not shown to be worse than another one; counts have none.
 
@@ -113,7 +113,7 @@ def leading_methods(
     return {
         key: leaders(
             members.pivot(index="seed", columns="method", values=key),
-            margin,
+            rule,
             lower_is_better=describe(key).lower_is_better,
         )
         for key in keys

@@ -14,7 +14,7 @@ from bench.reporting.classes import SCORES, class_means, half_width, test_labels
 from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.stats import mean_interval
 from bench.reporting.tables import as_text
-from bench.reporting.verdicts import MARGIN, Verdict, table_verdicts
+from bench.reporting.verdicts import RULE, Rule, Verdict, table_verdicts
 from bench.store.runs import Run, StoredRunError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ COLUMNS = (
 )
 
 
-def frame(runs: Sequence[Run], margin: float = MARGIN) -> tuple["pd.DataFrame", list[str]]:
+def frame(runs: Sequence[Run], rule: Rule = RULE) -> tuple["pd.DataFrame", list[str]]:
     """One row per trained method and score, and one per pair of methods and score; and problems.
 
     Columns: `dataset`, `split`, `score` (of `SCORES`), `method`, `minus` (the other method of a
@@ -58,7 +58,7 @@ def frame(runs: Sequence[Run], margin: float = MARGIN) -> tuple["pd.DataFrame", 
             if score not in members or members[score].isna().any():
                 continue
             one = {method: means[:, number] for method, means in drawn.items()}
-            found = [*method_rows(members, score), *pair_rows(members, score, margin)]
+            found = [*method_rows(members, score), *pair_rows(members, score, rule)]
             for row in found:
                 pair = [row["method"], row["minus"]] if row["minus"] else [row["method"]]
                 over = {
@@ -92,10 +92,10 @@ def method_rows(members: "pd.DataFrame", score: str) -> list[dict[str, Any]]:
     return rows
 
 
-def pair_rows(members: "pd.DataFrame", score: str, margin: float) -> list[dict[str, Any]]:
+def pair_rows(members: "pd.DataFrame", score: str, rule: Rule) -> list[dict[str, Any]]:
     """Difference and verdict of each pair of methods."""
     scores = members.pivot(index="seed", columns="method", values=score)
-    return [pair_row(verdict) for verdict in table_verdicts(scores, margin)]
+    return [pair_row(verdict) for verdict in table_verdicts(scores, rule)]
 
 
 def pair_row(verdict: Verdict) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def pair_row(verdict: Verdict) -> dict[str, Any]:
         "n_seeds": interval.n,
         "half_width_seeds": interval.half,
         "verdict": verdict.word,
-        "p_different": verdict.p_different,
-        "p_same": verdict.p_same,
-        "level": verdict.level,
+        "p_different": verdict.judged.p_different,
+        "p_same": verdict.judged.p_same,
+        "level": verdict.judged.level,
         "seeds_needed": verdict.needed,
     }
 

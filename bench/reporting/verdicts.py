@@ -9,10 +9,13 @@ difference beyond the margin" (the larger p of two one-sided tests). At most one
 a table of m pairs has at most m true ones, and each is rejected at 5 % / m. A pair with both
 rejected has none left, and m falls: Holm's procedure (1979) with Shaffer's count (1986). The chance
 that a table has any wrong verdict is then at most 5 %, whatever the truth.
+
+Where seeds are added until pairs are decided, each hypothesis has 5 % / m over all looks
+(`sequential.py`), and the first look that decides a pair is final.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import nctdtr, stdtrit
 
+from bench.reporting.sequential import Looks
 from bench.reporting.stats import Interval, has_spread, mean_interval, p_above, two_sided_p
 
 if TYPE_CHECKING:
@@ -33,21 +37,45 @@ MOST_SEEDS = 100  # up to which that number is computed
 
 
 @dataclass(frozen=True)
+class Rule:
+    """How pairs are judged. margin: differences up to it count as the same, in the unit of the
+    scores; looks: at how many seeds, if seeds are added until pairs are decided."""
+
+    margin: float = MARGIN
+    looks: Looks | None = None
+
+
+RULE = Rule()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """word, on the first method of a pair; p_different and p_same, not corrected; level, that of
+    the pair; seeds, of which the p are: those that decided it, or all."""
+
+    word: Word
+    p_different: float
+    p_same: float
+    level: float
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the common seeds of two methods say of their difference.
 
-    Attributes: word, on the first method; differences, first minus second of each common seed;
-    p_different and p_same, not corrected; level, which they must not exceed; margin.
+    Attributes: differences, first minus second of each common seed; judged; margin, by which.
     """
 
     first: str
     second: str
-    word: Word
     differences: tuple[float, ...]
-    p_different: float
-    p_same: float
-    level: float
+    judged: Judged
     margin: float
+
+    @property
+    def word(self) -> Word:
+        return self.judged.word
 
     @cached_property
     def difference(self) -> Interval:
@@ -58,34 +86,27 @@ class Verdict:
         """`seeds_needed` of a pair that is undecided."""
         if self.word != "undecided":
             return None
-        return seeds_needed(np.array(self.differences), self.margin, self.level)
+        return seeds_needed(np.array(self.differences), self.margin, self.judged.level)
 
 
 def table_verdicts(
-    scores: "pd.DataFrame", margin: float = MARGIN, *, lower_is_better: bool = False
+    scores: "pd.DataFrame", rule: Rule = RULE, *, lower_is_better: bool = False
 ) -> list[Verdict]:
     """The verdict on every pair of methods with a common seed, in the order of their means.
 
-    Arguments: scores, seeds (rows) x methods, NaN where a method lacks a seed; margin, in the unit
-    of the scores.
+    scores: seeds (rows, in the order in which they were run) x methods, NaN where a method lacks
+    a seed.
     """
     order = scores.mean().sort_values(ascending=lower_is_better, kind="stable").index
     pairs = paired_differences(scores[order])
-    p_different = each(two_sided_p, pairs.values())
-    p_same = each(partial(equivalence_p, margin=margin), pairs.values())
-    tested = sum(len(values) > 1 for values in pairs.values())
-    level = float(ALPHA / open_pairs(p_different, p_same, tested))
+    rises = [-values if lower_is_better else values for values in pairs.values()]
+    if (looks := rule.looks) is None:
+        judged = judge_once(rises, rule.margin)
+    else:
+        judged = [judge_often(values, rule.margin, looks, len(rises)) for values in rises]
     return [
-        Verdict(
-            *pair,
-            word_for((values.mean() > 0) != lower_is_better, different <= level, same <= level),
-            tuple(values.tolist()),
-            float(different),
-            float(same),
-            level,
-            margin,
-        )
-        for (pair, values), different, same in zip(pairs.items(), p_different, p_same, strict=True)
+        Verdict(*pair, tuple(values.tolist()), found, rule.margin)
+        for (pair, values), found in zip(pairs.items(), judged, strict=True)
     ]
 
 
@@ -100,14 +121,49 @@ def paired_differences(scores: "pd.DataFrame") -> dict[tuple[str, str], np.ndarr
     return {pair: values for pair, values in common.items() if len(values)}
 
 
-def each(test: Callable[[np.ndarray], np.ndarray], samples: Iterable[np.ndarray]) -> np.ndarray:
+def judge_once(samples: Sequence[np.ndarray], margin: float) -> list[Judged]:
+    """The pairs of a table by all their differences; above 0 is better."""
+    p_different = each(two_sided_p, samples)
+    p_same = each(partial(equivalence_p, margin=margin), samples)
+    tested = sum(len(values) > 1 for values in samples)
+    level = float(ALPHA / open_pairs(p_different, p_same, tested))
+    return [
+        Judged(
+            word_for(values.mean() > 0, different <= level, same <= level),
+            float(different),
+            float(same),
+            level,
+            len(values),
+        )
+        for values, different, same in zip(samples, p_different, p_same, strict=True)
+    ]
+
+
+def judge_often(values: np.ndarray, margin: float, looks: Looks, pairs: int) -> Judged:
+    """One of the pairs of a table by the first look at its differences that decides it."""
+    level = ALPHA / pairs
+    limits = zip(looks.limits(level / 2), looks.limits(level), strict=True)
+    judged = judge_once([values], margin)[0]
+    judged = replace(judged, word="undecided", level=level)
+    for seeds, (of_side, of_same) in enumerate(limits, start=looks.first):
+        if seeds > len(values):
+            break
+        seen = values[:seeds]
+        different, same = float(two_sided_p(seen)), float(equivalence_p(seen, margin))
+        word = word_for(seen.mean() > 0, different / 2 <= of_side, same <= of_same)
+        judged = Judged(word, different, same, level, seeds)
+        if word != "undecided":
+            break
+    return judged
+
+
+def each(test: Callable[[np.ndarray], np.ndarray], samples: Sequence[np.ndarray]) -> np.ndarray:
     """A test of each sample; those of one size at once."""
-    found = list(samples)
-    sizes = np.array([len(sample) for sample in found], dtype=int)
-    results = np.ones(len(found))
+    sizes = np.array([len(sample) for sample in samples], dtype=int)
+    results = np.ones(len(samples))
     for size in np.unique(sizes):
         same = np.flatnonzero(sizes == size)
-        results[same] = test(np.stack([found[number] for number in same]))
+        results[same] = test(np.stack([samples[int(number)] for number in same]))
     return results
 
 
@@ -187,13 +243,13 @@ def noncentral(limit: np.ndarray, n: np.ndarray, effect: float) -> np.ndarray:
 
 
 def leaders(
-    scores: "pd.DataFrame", margin: float = MARGIN, *, lower_is_better: bool = False
+    scores: "pd.DataFrame", rule: Rule = RULE, *, lower_is_better: bool = False
 ) -> set[str]:
     """The methods that may be the best: those that are not shown to be worse than another one.
 
     Empty if no pair of methods has two common seeds. Arguments as those of `table_verdicts`.
     """
-    verdicts = table_verdicts(scores, margin, lower_is_better=lower_is_better)
+    verdicts = table_verdicts(scores, rule, lower_is_better=lower_is_better)
     if not any(len(verdict.differences) > 1 for verdict in verdicts):
         return set()
     worse = {v.second for v in verdicts if v.word == "better"}

@@ -20,6 +20,7 @@ from bench.reporting.convergence import (
 from bench.reporting.findings import compare, sentences
 from bench.reporting.provenance import early_sentence
 from bench.reporting.stats import mean_interval
+from bench.reporting.verdicts import Rule
 from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
 
@@ -181,7 +182,7 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
 
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:
     members = make_members({"A": {0: 0.800, 1: 0.801, 2: 0.802}, "B": {0: 0.8, 1: 0.801, 2: 0.801}})
-    text = " ".join(sentences(members, [], margin=0.02))
+    text = " ".join(sentences(members, [], Rule(margin=0.02)))
     assert "Within 2 points it is the same as B (0.0 ± 0.1 points)." in text
     assert "any wrong one among the pair is at most" in text
 

@@ -175,4 +175,6 @@ def test_many_methods_are_paired_once_each() -> None:
     for verdict in verdicts:
         expected = (scores[verdict.first] - scores[verdict.second]).dropna()
         assert verdict.differences == pytest.approx(list(expected))
-        assert verdict.p_different == pytest.approx(scipy_stats.ttest_1samp(expected, 0).pvalue)
+        assert verdict.judged.p_different == pytest.approx(
+            scipy_stats.ttest_1samp(expected, 0).pvalue
+        )

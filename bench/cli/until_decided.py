@@ -1,0 +1,84 @@
+"""`run --until-decided`: after the suite's own seeds, more for methods in undecided pairs."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from bench.cli.listing import stored_runs
+from bench.cli.run_suite import execute, resumable
+from bench.reporting.verdicts import MARGIN
+from bench.running.preflight import clear_litter
+from bench.running.until_decided import next_runs, rule_of
+from bench.spec import RunSpec
+from bench.store.seed_plan import MOST, SeedPlan, keep_plan, read_plan
+from bench.suites.model import Suite
+from bench.terminal import plain_console, print_line
+
+
+def fixed_plan(
+    name: str, suite: Suite, results: Path, most: int | None, margin: float | None
+) -> SeedPlan:
+    """The stored plan of a suite, or a new one, which is stored before the first look.
+
+    Arguments: most and margin (a share), None to take what is stored, or else the default.
+    Raises: ValueError if the stored plan differs, or if the plan would add no seed.
+    """
+    stored = read_plan(results, name, suite.seeds)
+    plan = SeedPlan(
+        seeds=tuple(suite.seeds),
+        most=most or (stored.most if stored else MOST),
+        margin=margin or (stored.margin if stored else MARGIN),
+    )
+    if not plan.further:
+        raise ValueError(
+            f"--max-seeds {plan.most} adds none to the {len(suite.seeds)} seeds of {name}"
+        )
+    keep_plan(results, name, plan)
+    return plan
+
+
+def add_seeds(
+    suite: Suite,
+    results: Path,
+    plan: SeedPlan,
+    *,
+    data_root: Path | None,
+    processes: int,
+    device: str,
+) -> dict[str, str]:
+    """One seed after the other, of the methods in pairs that are undecided, until there is none.
+
+    Returns: messages of failed runs by name, after which no further seed is added.
+    """
+    console, rule = plain_console(), rule_of(plan)
+    runs, _ = stored_runs(suite.specs, results)
+    before = list(plan.seeds)
+    for seed in plan.further:
+        specs = next_runs(suite, runs, before, seed, rule)
+        if not specs:
+            break
+        print_line(console, f"seed {seed}, as pairs are undecided: {methods_of(specs)}")
+        clear_litter(specs, results)
+        with resumable(console):
+            state = execute(
+                suite,
+                specs,
+                results,
+                data_root=data_root,
+                processes=processes,
+                device=device,
+            )
+        if state.failed:
+            return state.failed
+        runs += stored_runs(specs, results)[0]
+        before.append(seed)
+    return {}
+
+
+def methods_of(specs: Sequence[RunSpec]) -> str:
+    """`glyphs: Proxy-NCA, Triplet; digits: ...`."""
+    tables = groupby(specs, key=lambda spec: (spec.dataset, spec.split))
+    return "; ".join(
+        f"{dataset}, {split}: {', '.join(spec.method for spec in own)}"
+        for (dataset, split), own in tables
+    )

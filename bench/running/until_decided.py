@@ -1,0 +1,64 @@
+"""Which runs a further seed needs: those of the methods in pairs that are undecided."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.sequential import Looks
+from bench.reporting.verdicts import MARGIN, Rule, table_verdicts
+from bench.spec import RunSpec
+from bench.store.runs import Run, RunDir
+from bench.store.seed_plan import SeedPlan
+from bench.suites.model import Suite
+
+SCORE = "recall@1"
+
+
+def rule_of(plan: SeedPlan | None, margin: float | None = None) -> Rule:
+    """The rule of verdicts: that of the plan, if there is one.
+
+    margin: as the user gave it, as a share, or None.
+    Raises: ValueError if that is not the plan's.
+    """
+    if plan is None:
+        return Rule(MARGIN if margin is None else margin)
+    if margin not in (None, plan.margin):
+        raise ValueError(
+            f"--margin is {100 * margin:g}, but seeds were added with {100 * plan.margin:g}; "
+            "leave it out"
+        )
+    return Rule(plan.margin, Looks(max(2, len(plan.seeds)), plan.most))
+
+
+def with_further(suite: Suite, plan: SeedPlan | None, results: Path) -> tuple[RunSpec, ...]:
+    """The runs of a suite, and those of further seeds that were started."""
+    further = suite.grid(plan.further) if plan else ()
+    return suite.specs + tuple(s for s in further if RunDir.of(results, s).path.exists())
+
+
+def next_runs(
+    suite: Suite, runs: Sequence[Run], before: Collection[int], seed: int, rule: Rule
+) -> tuple[RunSpec, ...]:
+    """The runs of a further seed, of the methods in pairs that the seeds `before` leave undecided.
+
+    It depends on those seeds alone, so that a command that is repeated goes the same way.
+    """
+    wanted = undecided([run for run in runs if run.spec["seed"] in before], rule)
+    return tuple(
+        spec for spec in suite.grid([seed]) if (spec.dataset, spec.split, spec.method) in wanted
+    )
+
+
+def undecided(runs: Sequence[Run], rule: Rule) -> set[tuple[str, str, str]]:
+    """(data set, split, method) of all that are in a pair whose R@1 is undecided."""
+    table = trained(comparable_frame(runs))
+    own = {run.name: str(run.spec["method"]) for run in runs}
+    found = set()
+    for (dataset, split), members in table.groupby(["dataset", "split"]):
+        methods = dict(zip(members["method"], members["run"].map(own), strict=True))
+        scores = members.pivot(index="seed", columns="method", values=SCORE)
+        for verdict in table_verdicts(scores, rule):
+            if verdict.word == "undecided":
+                pair = (verdict.first, verdict.second)
+                found |= {(str(dataset), str(split), methods[name]) for name in pair}
+    return found

@@ -1,0 +1,202 @@
+"""Seeds are added to undecided pairs alone, the same way however often the command is repeated."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli import main as command_line
+from bench.cli import run_suite
+from bench.reporting import page
+from bench.running.sweep import Sweep
+from bench.spec import RunSpec
+from bench.store.runs import RunDir
+from tests.support.fabricated import seal, write_run
+
+SUITE = """
+title = "Three losses"
+seeds = [0, 1, 2]
+
+[budgets.digits]
+embedding_dim = 16
+batch_size = 32
+steps = 40
+evaluate_every = 20
+learning_rate = 1e-3
+weight_decay = 1e-4
+
+[methods.Good]
+loss = "triplet"
+
+[methods.Fair]
+loss = "proxy_nca"
+loss_learning_rate = 0.1
+
+[methods.Poor]
+loss = "center"
+loss_learning_rate = 0.1
+"""
+BEST = {"Good": 0.80, "Fair": 0.77, "Poor": 0.30}
+WOBBLE = (0.010, -0.012, 0.004, 0.011, -0.009, -0.006, 0.013, -0.011, 0.002, 0.005)
+Command = Callable[..., str]
+
+
+def score(method: str, seed: int) -> float:
+    """Good and Poor differ by the same in all seeds but for a little, Fair wobbles."""
+    wobble = WOBBLE[seed % 10] if method == "Fair" else 1e-4 * (seed % 3) * (method == "Good")
+    return BEST[method] + wobble
+
+
+def store(results: Path, spec: RunSpec) -> None:
+    """A run with the score of its method and seed, without queries, which would contradict it."""
+    path = write_run(results, spec, gain=0.1)
+    files = RunDir(path)
+    files.queries.unlink()
+    record = json.loads(files.record.read_text())
+    seal(path, scores=record["scores"] | {"recall@1": score(spec.method, spec.seed)})
+
+
+class Machine:
+    """Stands in for a sweep: stores made-up runs and remembers them."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, int]] = []
+        self.failing: set[tuple[str, int]] = set()
+
+    def sweep(self, specs: Sequence[RunSpec], results: Path, **_: Any) -> Sweep:
+        state = Sweep(len(specs))
+        for spec in specs:
+            key = (spec.method, spec.seed)
+            if key in self.failing:
+                state.failed[spec.run_name] = "no memory"
+            elif not RunDir.of(results, spec).finished:
+                store(results, spec)
+                self.done.append(key)
+        return state
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine()
+    monkeypatch.setattr(run_suite, "sweep", machine.sweep)
+    monkeypatch.setattr(run_suite, "check_data", lambda *_: [])
+    monkeypatch.setattr(run_suite, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(page, "draw", lambda *_: [])  # figures take most of the time
+    return machine
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("three.toml").write_text(SUITE)
+
+    def run(*arguments: object, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["proxy-bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        captured = capfd.readouterr()
+        assert (ended.value.code or 0) == code, captured
+        return captured.out + captured.err
+
+    return run
+
+
+RUN = ("run", "three.toml", "--until-decided", "--max-seeds", 12)
+
+
+def test_seeds_are_added_until_decided_and_the_report_knows(
+    machine: Machine, command: Command
+) -> None:
+    output = command(*RUN)
+    seeds = {method: {s for m, s in machine.done if m == method} for method in BEST}
+    assert len(seeds["Poor"]) < len(seeds["Good"]) == len(seeds["Fair"]) < 12
+    assert seeds["Poor"] == {0, 1, 2}
+    last = len(seeds["Good"]) - 1
+    assert f"seed {last}, as pairs are undecided: digits, class-disjoint: Good, Fair\n" in output
+    counts = f"Fair {last + 1}, Good {last + 1}, Poor 3"
+    told = f"Seeds were added until every pair was decided; there are of {counts}."
+    assert told in output
+    assert "repeated from 3 to 12 with alpha spending" in output
+
+    machine.done.clear()
+    assert told in command(*RUN)
+    assert machine.done == []
+    assert told in command("report", "three.toml")
+    stored = 2 * (last + 1) + 3
+    assert f"{stored} of {stored} runs are stored" in command("status", "three.toml")
+    text = Path("results/reports/three/report.html").read_text(encoding="utf-8")
+    assert "The tests were repeated after each seed from 3 to 12." in text
+
+
+@pytest.mark.parametrize("failing", [("Fair", 1), ("Good", 4)])
+def test_a_stopped_command_goes_the_same_way(
+    machine: Machine, command: Command, failing: tuple[str, int]
+) -> None:
+    command(*RUN)
+    whole = sorted(machine.done)
+    machine.done.clear()
+    machine.failing = {failing}
+    assert "no memory" in command(*RUN, "--results", "again", code=1)
+    assert max(seed for _, seed in machine.done) == max(2, failing[1])
+    machine.failing = set()
+    command(*RUN, "--results", "again")
+    assert sorted(machine.done) == whole
+
+
+def test_at_the_most_seeds_it_stops_undecided(machine: Machine, command: Command) -> None:
+    output = command("run", "three.toml", "--until-decided", "--max-seeds", 4)
+    assert {seed for _, seed in machine.done} == {0, 1, 2, 3}
+    assert "Seeds were added up to the most, 4, with which " in output
+    assert "Undecided is its lead over Fair" in output
+
+
+def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Command) -> None:
+    command(*RUN)
+    assert json.loads(Path("results/until-decided/three.json").read_text()) == {
+        "seeds": [0, 1, 2],
+        "most": 12,
+        "margin": 0.005,
+    }
+    done = list(machine.done)
+    more = command("run", "three.toml", "--until-decided", "--max-seeds", 20, code=1)
+    assert "seeds 0 1 2, at most 12, margin 0.5, not seeds 0 1 2, at most 20, margin 0.5" in more
+    other = command("run", "three.toml", "--until-decided", "--margin", 1, code=1)
+    assert "margin 0.5, not seeds 0 1 2, at most 12, margin 1" in other
+    assert "--margin is 1, but seeds were added with 0.5" in command(
+        "report", "three.toml", "--margin", 1, code=1
+    )
+    command("run", "three.toml", "--until-decided")  # as it is stored
+    assert machine.done == done
+    Path("three.toml").write_text(SUITE.replace("[0, 1, 2]", "[0, 1]"))
+    assert "the suite has the seeds 0 1" in command("report", "three.toml", code=1)
+    Path("results/until-decided/three.json").write_text('{"seeds": []}')
+    assert "three.json cannot be read" in command("report", "three.toml", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--until-decided", "--max-seeds", 3), "--max-seeds 3 adds none to the 3 seeds"),
+        (("--max-seeds", 9), "--max-seeds needs --until-decided"),
+    ],
+)
+def test_a_plan_that_adds_nothing_is_refused(
+    machine: Machine, command: Command, arguments: tuple[object, ...], words: str
+) -> None:
+    code = 2 if arguments[0] == "--max-seeds" else 1
+    assert words in " ".join(command("run", "three.toml", *arguments, code=code).split())
+    assert machine.done == []
+    assert not Path("results/until-decided").exists()
+
+
+def test_without_a_plan_a_report_has_the_suites_seeds(machine: Machine, command: Command) -> None:
+    output = command("run", "three.toml")
+    assert {seed for _, seed in machine.done} == {0, 1, 2}
+    assert "Seeds were added" not in output
