@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.metrics import definitions, describe
 from bench.published import published
 from bench.reporting import figures, provenance, uncertainty
+from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
@@ -77,20 +78,27 @@ def write_report(
     found = [*unspread, *unread]
     for section in sections:
         add_uncertainty(section, spreads)
+    lines = across(table)
+    summary = across_sentence(*lines)
     report = Report(
         directory / "report.html",
         directory / "table.csv",
         directory / "table.md",
         directory / "uncertainty.csv",
         tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
-        tuple(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
+        (
+            *(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
+            *filter(None, [summary]),
+        ),
         tuple(found),
     )
-    lines = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
+    noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
     write_text(report.uncertainty_csv, uncertainty.csv(spreads))
-    write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{lines}")
-    write_text(report.html, render(title, table, sections, [*problems, *found], rule))
+    write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{noted}")
+    write_text(
+        report.html, render(title, table, sections, [*problems, *found], rule, lines[0], summary)
+    )
     return report
 
 
@@ -224,6 +232,8 @@ def render(
     sections: Sequence[Mapping[str, Any]],
     problems: Sequence[str],
     rule: Rule,
+    across_lines: Sequence[Across],
+    summary: str,
 ) -> str:
     """The page; everything but our own SVG is escaped."""
     environments, numbers = provenance.environments(table)
@@ -239,6 +249,9 @@ def render(
             verdict=verdict_cell,
             few_classes=FEW_CLASSES,
             looks=rule.looks,
+            across=across_lines,
+            across_sentence=summary,
+            within=WITHIN,
             axes=AXES,
             plus_minus=PLUS_MINUS,
             gain=GAIN,

@@ -164,6 +164,17 @@ def test_a_run_without_its_curve_is_a_problem_and_not_the_end(
     assert "there is no interval over test classes" in page
 
 
+def test_page_compares_across_data_sets_and_says_what_that_cannot_prove(
+    page: str, report: Report
+) -> None:
+    text = " ".join(page.split())
+    assert '<h2 id="across">Across data sets</h2>' in text
+    assert "cannot fall below p = 0.5 with 2 data sets" in text
+    assert report.findings[-1].startswith("Across data sets, ")
+    table = text.split("Methods across data sets")[1].split("</table>")[0]
+    assert table.count('<th scope="row">') == 3  # the fourth is on one of them only
+
+
 def test_one_run_alone_makes_a_report_without_comparison(runs: list[Run], tmp_path: Path) -> None:
     page = write_report(runs[:1], tmp_path, title="x").html.read_text()
     assert "paired by seed</h3>" not in page
