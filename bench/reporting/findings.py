@@ -110,14 +110,10 @@ def growth_sentence(members: "pd.DataFrame", pairs: Sequence[Comparison], looks:
     undecided = [item for item in pairs if item.verdict.word == "undecided"]
     unfinished = [item for item in undecided if len(item.verdict.differences) < looks.last]
     why = "until every pair was decided"
-    if unfinished:
-        why = f"but {len(unfinished)} of {len(pairs)} pairs are undecided and wait for more"
-    elif undecided:
-        why = (
-            f"up to the most, {looks.last}, with which {len(undecided)} of {len(pairs)} pairs are "
-        )
-        why += "undecided"
-    return f"Seeds were added {why}; there are of {seeds}."
+    if undecided:
+        why = "and more are to come" if unfinished else f"up to the most, {looks.last}"
+        why += f" (undecided pairs: {len(undecided)} of {len(pairs)})"
+    return f"Seeds were added {why}: {seeds}."
 
 
 def certain(pairs: Sequence[Comparison], rule: Rule) -> str:

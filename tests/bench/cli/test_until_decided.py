@@ -121,7 +121,7 @@ def test_seeds_are_added_until_decided_and_the_report_knows(
     last = len(seeds["Good"]) - 1
     assert f"seed {last}, as pairs are undecided: digits, class-disjoint: Good, Fair\n" in output
     counts = f"Fair {last + 1}, Good {last + 1}, Poor 3"
-    told = f"Seeds were added until every pair was decided; there are of {counts}."
+    told = f"Seeds were added until every pair was decided: {counts}."
     assert told in output
     assert "repeated from 3 to 12 with alpha spending" in output
 
@@ -153,7 +153,8 @@ def test_a_stopped_command_goes_the_same_way(
 def test_at_the_most_seeds_it_stops_undecided(machine: Machine, command: Command) -> None:
     output = command("run", "three.toml", "--until-decided", "--max-seeds", 4)
     assert {seed for _, seed in machine.done} == {0, 1, 2, 3}
-    assert "Seeds were added up to the most, 4, with which " in output
+    counts = "Fair 4, Good 4, Poor 3"
+    assert f"Seeds were added up to the most, 4 (undecided pairs: 1 of 3): {counts}." in output
     assert "Undecided is its lead over Fair" in output
 
 
