@@ -48,6 +48,7 @@ Name = Annotated[Line, StringConstraints(min_length=1, max_length=60, pattern=r"
 Seed = Annotated[int, BeforeValidator(no_switch), Field(ge=0, lt=2**32)]
 Samples = Annotated[int, Field(ge=1)] | Literal["random"]
 LossArgument = bool | int | float | str
+Purpose = Literal["result", "trial"]
 TIMM = "timm:"  # begins the name of a backbone of timm, which is checked once timm is loaded
 NO_LOSS = "none"  # the loss of a run without training
 # Fields that name things and cannot change a number: not part of an id.
@@ -64,7 +65,7 @@ ADDED = frozenset(
         "weights", "weights_sha256", "pooling", "layer_norm", "head_init", "class_vectors_init",
         "frozen", "optimizer", "head_learning_rate", "momentum", "epsilon", "schedule",
         "warmup_steps", "decay_every", "decay_factor", "clip_norm", "precision", "patience",
-        "head_only_steps", "interpolation",
+        "head_only_steps", "interpolation", "purpose",
     }
 )  # fmt: skip
 
@@ -127,10 +128,6 @@ class Budget(BaseModel):
         }
 
 
-# What a record means that lacks these fields.
-UNSET = {name: Budget.model_fields[name].default for name in sorted(ADDED)}
-
-
 class RunSpec(Budget):
     """One run, fully resolved: no default is left to be looked up later.
 
@@ -140,6 +137,7 @@ class RunSpec(Budget):
     """
 
     protocol: Literal[1] = PROTOCOL
+    purpose: Purpose = "result"  # a trial of a search never sees the test split
     method: Name
     dataset: Name
     loss: Name
@@ -162,6 +160,10 @@ class RunSpec(Budget):
     def name_with(self, spec_id: str) -> str:
         """`run_name` with an id that was stored."""
         return f"{slug(self.dataset)}-{slug(self.method)}-s{self.seed}-{spec_id}"
+
+
+# What a record means that lacks these fields.
+UNSET = {name: RunSpec.model_fields[name].default for name in sorted(ADDED)}
 
 
 def id_of(fields: Mapping[str, Any]) -> str:

@@ -43,9 +43,14 @@ def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
 
     Under the camera rule of re-identification, which also excludes the query itself, if all cameras
     are known and some class has two: images by the query's camera are found too easily.
+    Raises: FloatingPointError if the network gives embeddings that are not finite.
     """
     positions = dataset.split.validation
     side = embed(model, dataset.images, positions), torch.from_numpy(dataset.labels[positions])
+    if not side[0].isfinite().all():
+        raise FloatingPointError(
+            "embeddings of validation images are not finite; lower the learning rates"
+        )
     scores = {}
     if dataset.cameras is not None and (dataset.cameras[positions] >= 0).all():
         cameras = torch.from_numpy(dataset.cameras[positions])

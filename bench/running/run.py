@@ -11,7 +11,7 @@ from bench.datasets import load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
 from bench.evaluation.score_test import score_test, validate
-from bench.running.save_result import store_result
+from bench.running.save_result import store_result, store_trial
 from bench.spec import RunSpec
 from bench.store.runs import Doing, RunDir
 from bench.training.batches import Batches
@@ -41,6 +41,9 @@ def run(
 ) -> RunDir:
     """Train, validate, score once on the test split and store; resumes from a checkpoint.
 
+    A trial of a search is not scored on the test split, and one whose training diverges is stored
+    as that.
+
     Arguments: results, the results folder; data_root, the folder of data sets that are not
     embedded; device, a torch device name, which changes numbers only by its arithmetic; keep_model,
     whether the trained network is stored; report, a function of the number of finished steps and of
@@ -58,8 +61,19 @@ def run(
     report(0, "preparing")
     model, loss, start = build(spec, loaded, where)
     dataset = start if spec.frozen == "backbone" or not spec.steps else loaded
-    progress = train_and_validate(spec, dataset, model, loss, files, report, stop)
+    try:
+        progress = train_and_validate(spec, dataset, model, loss, files, report, stop)
+    except FloatingPointError as error:
+        if spec.purpose != "trial":
+            raise
+        store_trial(spec, dataset, model, loss, results, diverged=str(error))
+        return files
     report(progress.step, "scoring")
+    if spec.purpose == "trial":
+        if keep_model:
+            save_model(files.model, model, spec, dataset)
+        store_trial(spec, dataset, model, loss, results, moved=progress.moved)
+        return files
     test = score_test(model, dataset, loss)
     before = score_test(build(spec, start, where)[0], start, None) if spec.steps else test
     if keep_model:

@@ -1,6 +1,7 @@
 """Store the result of a run: embeddings, neighbors, thumbnails and `run.json` with the scores."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,55 @@ def store_result(
     if test.roc:
         save_arrays(files.roc, test.roc, metadata)
     names_digest = store_thumbnails(results, dataset)
-    record = {
-        "spec_id": spec.spec_id,
-        "spec": spec.model_dump(),
-        "split": describe_split(dataset),
-        "data_checksum": dataset.checksum,
+    record = common_fields(spec, dataset, model, loss) | {
         "picture_names": names_digest,
         "scores": test.scores,
         "untrained": untrained.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
         "trained": progress.moved,
+    }
+    save_run(files, record)
+
+
+def store_trial(
+    spec: RunSpec,
+    dataset: Dataset,
+    model: EmbeddingModel,
+    loss: nn.Module,
+    results: Path,
+    *,
+    moved: bool = True,
+    diverged: str | None = None,
+) -> None:
+    """Write the record of a trial, whose curve is stored, as is its network if it is kept.
+
+    moved: whether any step had a gradient other than 0; diverged: the error that ended it, if any.
+    """
+    files = RunDir.of(results, spec)
+    last = json.loads(files.curve.read_text(encoding="utf-8").splitlines()[-1])
+    record = common_fields(spec, dataset, model, loss) | {
+        "scores": {},
+        "untrained": {},
+        "cost": {"train_seconds": last["seconds"], "images": last["images"]},
+        "trained": moved,
+        "diverged": diverged,
+    }
+    save_run(files, record)
+    files.checkpoint.unlink(missing_ok=True)
+
+
+def common_fields(
+    spec: RunSpec, dataset: Dataset, model: EmbeddingModel, loss: nn.Module
+) -> dict[str, Any]:
+    """What was run, on which data and where."""
+    return {
+        "spec_id": spec.spec_id,
+        "spec": spec.model_dump(),
+        "split": describe_split(dataset),
+        "data_checksum": dataset.checksum,
         "parameters": describe_parameters(model, loss),
         "environment": describe(str(next(model.parameters()).device), torch.get_num_threads()),
     }
-    save_run(files, record)
 
 
 def store_thumbnails(results: Path, dataset: Dataset) -> str:

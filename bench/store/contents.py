@@ -39,7 +39,7 @@ class Point(Part):
 
 def check_curve(points: Sequence[Any], record: Mapping[str, Any]) -> None:
     """One point before training, one every `evaluate_every` steps and one at the end, which with
-    `patience` may come earlier. Images and seconds of the last one are those of `run.json`."""
+    `patience` may come earlier, as it does for a trial that diverged. Images and seconds of the last one are those of `run.json`."""
     spec, cost = record["spec"], record["cost"]
     steps, every, batch = spec["steps"], spec["evaluate_every"], spec["batch_size"]
     try:
@@ -48,6 +48,7 @@ def check_curve(points: Sequence[Any], record: Mapping[str, Any]) -> None:
         raise ValueError(first_mistake(error)) from error
     expected = sorted({*range(0, steps, every), steps})
     early = spec.get("patience") and len(found) > spec["patience"]
+    early = early or (found and record.get("diverged"))
     if [point.step for point in found] != expected[: len(found) if early else None]:
         last = found[-1].step if found else None
         raise ValueError(

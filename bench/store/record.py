@@ -76,7 +76,8 @@ class Record(Part):
 
     spec_id and spec, those of `RunSpec`; picture_names, a digest of the names and classes of the
     images that the browser shows; scores and untrained, on the test images after and before
-    training, by the names of `METRICS`; files, the digests of the files that the run keeps; digest,
+    training, by the names of `METRICS`, which a trial lacks; diverged, the step at which the loss
+    of a trial was not finite any more, and what to do; files, the digests of the files that the run keeps; digest,
     that of all other fields.
     """
 
@@ -90,6 +91,7 @@ class Record(Part):
     untrained: dict[str, float]
     cost: Cost
     trained: bool = True
+    diverged: str | None = None
     parameters: Parameters
     environment: Environment
     files: dict[StoredFile, Sha256]
@@ -121,12 +123,18 @@ def check_record(record: Mapping[str, Any]) -> str:
         raise ValueError(f"has the splits {spec.split} and {record['split']['protocol']}")
     if "curve.jsonl" not in record["files"]:
         raise ValueError("lacks the digest of curve.jsonl")
-    if lost := [key for key in REQUIRED if key not in record["scores"]]:
+    diverged = record.get("diverged") is not None
+    if spec.purpose == "trial":
+        if found := sorted(record["scores"] | record["untrained"]):
+            raise ValueError(f"has {found[0]} on the test split, which a trial never sees")
+    elif diverged:
+        raise ValueError("has diverged, which only a trial may have")
+    elif lost := [key for key in REQUIRED if key not in record["scores"]]:
         raise ValueError(f"lacks scores.{lost[0]}")
     check_scores("scores", record["scores"])
     check_scores("untrained", record["untrained"])
     images, whole = record["cost"]["images"], spec.steps * spec.batch_size
-    if images > whole or (images < whole and spec.patience is None):
+    if images > whole or (images < whole and spec.patience is None and not diverged):
         raise ValueError(
             f"counts {images} images, but {spec.steps} steps of {spec.batch_size} images make "
             f"{whole}"

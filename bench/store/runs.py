@@ -37,7 +37,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
-from bench.spec import RunSpec
+from bench.spec import Purpose, RunSpec
 from bench.store.contents import (
     check_curve,
     check_embeddings,
@@ -205,7 +205,7 @@ class Run:
     `data_checksum`, `picture_names` (a digest, see `Thumbnails`; earlier runs lack it), `scores`
     and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds, images),
     `trained` (whether any step had a gradient other than 0), `parameters` (count, sha256),
-    `environment`, `files` (name -> digest of each file that it keeps) and `digest`, of all other
+    `environment`, `diverged` (why a trial has no last step), `files` (name -> digest of each file that it keeps) and `digest`, of all other
     fields.
     """
 
@@ -348,11 +348,11 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_run(files: RunDir) -> Run:
+def load_run(files: RunDir, purpose: Purpose = "result") -> Run:
     """Read a finished run and check its `run.json`, but not yet its other files.
 
-    Raises: StoredRunError naming the file if it cannot be read, was changed, contradicts itself or
-    is of another schema.
+    Raises: StoredRunError naming the file if it cannot be read, was changed, contradicts itself, is
+    of another schema or of another purpose: trials of a search are no results.
     """
     path, directory = files.record, files.path
     with naming(path):
@@ -368,15 +368,21 @@ def load_run(files: RunDir) -> Run:
         name = check_record(record)
     if directory.name != name:
         raise StoredRunError(f"{path} is that of the run {name}; rename its directory or delete it")
+    if (found := record["spec"].get("purpose", "result")) != purpose:
+        raise StoredRunError(
+            f"{path} is a {found}, expected a {purpose}: the trials of a search are kept in its "
+            "folder, and results in `runs`; move it there or delete it"
+        )
     return Run(directory, record)
 
 
 def read_runs(
-    directories: Iterable[RunDir], report: Progress | None = None
+    directories: Iterable[RunDir], report: Progress | None = None, purpose: Purpose = "result"
 ) -> tuple[list[Run], list[StoredRunError]]:
     """The finished runs, all their files checked, and the errors of those that are damaged.
 
-    report: called with the number of directories that are read, and of all.
+    report: called with the number of directories that are read, and of all; purpose: what the runs
+    are for, any other is an error.
     """
     runs: list[Run] = []
     problems: list[StoredRunError] = []
@@ -386,7 +392,7 @@ def read_runs(
             report(done, len(places))
         if files.finished:
             try:
-                run = load_run(files)
+                run = load_run(files, purpose)
                 run.check_files()
             except StoredRunError as error:
                 problems.append(error)

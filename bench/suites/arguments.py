@@ -51,11 +51,20 @@ class Declaration:
 
     @property
     def defaults(self) -> list[str]:
-        """Hyper-parameters as a suite writes them: `scale = 18.0  # a number in (0, inf)`."""
+        """Hyper-parameters as a suite writes them, with their types and the ranges of a search:
+        `scale = 18.0  # a number in (0, inf); searched: 1 to 256, log`."""
         return [
             f"{name} = {json.dumps(default)}  # {hyper_parameters.allowed(declared)}"
+            f"{searched(declared)}"
             for name, (declared, default) in self.hyper_parameters.items()
         ]
+
+
+def searched(declared: Any) -> str:
+    """The range in which a search draws a hyper-parameter, or nothing."""
+    found = hyper_parameters.search_range(declared)
+    scale = ", log" if found and found.log else ""
+    return f"; searched: {found.low:g} to {found.high:g}{scale}" if found else ""
 
 
 @cache

@@ -1,12 +1,14 @@
 """Center loss: a classifier, and a pull of each embedding towards the center of its class."""
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
 from proxy_core.distances import full_precision, inner_products, same_class
-from proxy_core.hyper_parameters import CenterUpdate, Count, Fraction, NonNegative, checked
+from proxy_core.hyper_parameters import CenterUpdate, Count, Fraction, NonNegative, Search, checked
 from proxy_core.losses.parts.class_vectors import (
     ClassVectors,
     class_vectors_of,
@@ -66,8 +68,8 @@ class Center(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        weight: NonNegative = 0.003,
-        center_rate: Fraction = 0.5,
+        weight: Annotated[NonNegative, Search(1e-5, 1, log=True)] = 0.003,
+        center_rate: Annotated[Fraction, Search(0.02, 1)] = 0.5,
         update: CenterUpdate = "paper",
     ) -> None:
         super().__init__()

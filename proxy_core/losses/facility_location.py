@@ -7,7 +7,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
-from proxy_core.hyper_parameters import Count, NonNegative, checked
+from proxy_core.hyper_parameters import Count, NonNegative, Search, checked
 from proxy_core.losses.pair_distance import plain_distances
 from proxy_core.losses.parts.medoids import worst_medoids
 
@@ -69,7 +69,7 @@ class FacilityLocation(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        margin: NonNegative = 1.0,
+        margin: Annotated[NonNegative, Search(0.01, 100, log=True)] = 1.0,
         passes: Annotated[int, Ge(0)] = 5,
     ) -> None:
         super().__init__()

@@ -1,11 +1,13 @@
 """Magnet loss: images are pulled to the mean of their cluster and away from other classes."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
 from proxy_core.distances import full_precision, same_class, unit
-from proxy_core.hyper_parameters import Count, CountPerClass, NonNegative, checked
+from proxy_core.hyper_parameters import Count, CountPerClass, NonNegative, Search, checked
 from proxy_core.losses.parts.masked_sums import log_sum_exp
 
 LEAST_VARIANCE = 1e-12  # of unit vectors; below it rounding of float32 embeddings dominates
@@ -82,7 +84,7 @@ class Magnet(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        alpha: NonNegative = 1.0,
+        alpha: Annotated[NonNegative, Search(0.01, 10, log=True)] = 1.0,
         clusters_per_class: CountPerClass = 3,
         refresh_every: Count = 100,
     ) -> None:

@@ -1,10 +1,20 @@
 """Margin loss: positive and negative pairs on the two sides of a learned boundary."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
-from proxy_core.hyper_parameters import Boundaries, Count, Distance, NonNegative, checked
+from proxy_core.hyper_parameters import (
+    Boundaries,
+    BoundaryDistance,
+    Count,
+    Distance,
+    NonNegative,
+    Search,
+    checked,
+)
 from proxy_core.losses.pair_distance import plain_distances
 from proxy_core.losses.parts.negative_sampling import (
     Draws,
@@ -74,8 +84,8 @@ class Margin(nn.Module):
         embedding_dim: Count,
         *,
         margin: Distance = 0.2,
-        beta: Distance = 1.2,
-        nu: NonNegative = 0.0,
+        beta: BoundaryDistance = 1.2,
+        nu: Annotated[NonNegative, Search(1e-5, 0.1, log=True)] = 0.0,
         boundaries: Boundaries = "one",
     ) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
 from proxy_core.distances import root, same_class, squared_distances
-from proxy_core.hyper_parameters import Count, Distance, Positive, checked
+from proxy_core.hyper_parameters import Count, Distance, PairMargin, checked
 from proxy_core.losses.parts.masked_sums import log_sum_exp, mean_over
 
 
@@ -92,7 +92,9 @@ class LiftedStructure(nn.Module):
     """
 
     @checked
-    def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Positive = 1.0) -> None:
+    def __init__(
+        self, num_classes: Count, embedding_dim: Count, *, margin: PairMargin = 1.0
+    ) -> None:
         super().__init__()
         self.sizes = num_classes, embedding_dim
         self.margin = margin
@@ -116,7 +118,9 @@ class GeneralizedLifted(nn.Module):
     """
 
     @checked
-    def __init__(self, num_classes: Count, embedding_dim: Count, *, margin: Positive = 1.0) -> None:
+    def __init__(
+        self, num_classes: Count, embedding_dim: Count, *, margin: PairMargin = 1.0
+    ) -> None:
         super().__init__()
         self.sizes = num_classes, embedding_dim
         self.margin = margin

@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
 from proxy_core.distances import cosine_similarity, full_precision, inner_products
-from proxy_core.hyper_parameters import Cosine, Count, NonNegative, Positive, checked
+from proxy_core.hyper_parameters import (
+    Cosine,
+    Count,
+    NonNegative,
+    Positive,
+    Search,
+    Temperature,
+    checked,
+)
 from proxy_core.losses.pair_distance import pair_masks
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp, mean_over
 
@@ -94,7 +102,11 @@ class NPairs(nn.Module):
 
     @checked
     def __init__(
-        self, num_classes: Count, embedding_dim: Count, *, norm_weight: NonNegative = 0.001
+        self,
+        num_classes: Count,
+        embedding_dim: Count,
+        *,
+        norm_weight: Annotated[NonNegative, Search(1e-5, 0.1, log=True)] = 0.001,
     ) -> None:
         super().__init__()
         self.sizes = num_classes, embedding_dim
@@ -125,10 +137,10 @@ class MultiSimilarity(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        alpha: Positive = 2.0,
-        beta: Positive = 50.0,
+        alpha: Annotated[Positive, Search(0.2, 50, log=True)] = 2.0,
+        beta: Annotated[Positive, Search(2, 200, log=True)] = 50.0,
         base: Cosine = 0.5,
-        epsilon: Annotated[float, Ge(0), Le(4)] = 0.1,
+        epsilon: Annotated[float, Ge(0), Le(4), Search(0, 0.6)] = 0.1,
     ) -> None:
         super().__init__()
         self.sizes = num_classes, embedding_dim
@@ -155,7 +167,7 @@ class NTXent(nn.Module):
 
     @checked
     def __init__(
-        self, num_classes: Count, embedding_dim: Count, *, temperature: Positive = 0.1
+        self, num_classes: Count, embedding_dim: Count, *, temperature: Temperature = 0.1
     ) -> None:
         super().__init__()
         self.sizes = num_classes, embedding_dim

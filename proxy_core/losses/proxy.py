@@ -6,7 +6,14 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from proxy_core.hyper_parameters import AssignmentRule, Count, Positive, ProxiesPerClass, checked
+from proxy_core.hyper_parameters import (
+    AssignmentRule,
+    Count,
+    ProxiesPerClass,
+    Scale,
+    Temperature,
+    checked,
+)
 from proxy_core.losses.parts.assignment import Assigner, Assignment
 from proxy_core.losses.parts.class_vectors import ClassVectors
 from proxy_core.losses.parts.masked_sums import log_one_plus, log_sum_exp
@@ -89,7 +96,7 @@ class ProxyNCA(nn.Module):
         num_classes: Annotated[int, Ge(2)],
         embedding_dim: Count,
         *,
-        scale: Positive = 18.0,
+        scale: Scale = 18.0,
         assignment: AssignmentRule = "static",
         proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
@@ -124,7 +131,7 @@ class ProxyNCASoftmax(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        scale: Positive = 18.0,
+        scale: Scale = 18.0,
         assignment: AssignmentRule = "static",
         proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:
@@ -161,7 +168,7 @@ class ProxyNCAPlusPlus(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        temperature: Positive = 1 / 9,
+        temperature: Temperature = 1 / 9,
         assignment: AssignmentRule = "static",
         proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:

@@ -1,13 +1,16 @@
 """Proxy-Anchor: every proxy is an anchor that is compared with the whole batch at once."""
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from proxy_core.hyper_parameters import (
     AssignmentRule,
     Count,
     Fraction,
-    Positive,
     ProxiesPerClass,
+    Scale,
+    Search,
     checked,
 )
 from proxy_core.losses.parts.assignment import Assigner, Assignment
@@ -71,8 +74,8 @@ class ProxyAnchor(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        scale: Positive = 32.0,
-        margin: Fraction = 0.1,
+        scale: Scale = 32.0,
+        margin: Annotated[Fraction, Search(0, 0.6)] = 0.1,
         assignment: AssignmentRule = "static",
         proxies_per_class: ProxiesPerClass = 1.0,
     ) -> None:

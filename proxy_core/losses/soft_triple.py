@@ -1,5 +1,7 @@
 """SoftTriple: every class has several centers, and an image belongs softly to each of them."""
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +13,9 @@ from proxy_core.hyper_parameters import (
     CountPerClass,
     Fraction,
     NonNegative,
-    Positive,
+    Scale,
+    Search,
+    Temperature,
     checked,
 )
 from proxy_core.losses.parts.class_vectors import ClassVectors, class_vectors_of
@@ -80,11 +84,11 @@ class SoftTriple(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        scale: Positive = 20.0,
-        margin: Fraction = 0.01,
-        temperature: Positive = 0.1,
+        scale: Scale = 20.0,
+        margin: Annotated[Fraction, Search(0, 0.6)] = 0.01,
+        temperature: Temperature = 0.1,
         centers_per_class: CountPerClass = 10,
-        spread_weight: NonNegative = 0.2,
+        spread_weight: Annotated[NonNegative, Search(0.001, 10, log=True)] = 0.2,
     ) -> None:
         super().__init__()
         bound = (num_classes * centers_per_class) ** -0.5

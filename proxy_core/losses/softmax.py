@@ -1,6 +1,7 @@
 """Classification losses: a softmax over all classes, on plain, normalised or margin logits."""
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,16 @@ from torch import Tensor, nn
 
 from proxy_core.checks import check_batch
 from proxy_core.distances import inner_products, root
-from proxy_core.hyper_parameters import Angle, CosineMargin, Count, Fraction, Positive, checked
+from proxy_core.hyper_parameters import (
+    Angle,
+    CosineMargin,
+    Count,
+    Fraction,
+    Scale,
+    Search,
+    Temperature,
+    checked,
+)
 from proxy_core.losses.parts.class_vectors import (
     ClassVectors,
     class_vectors_of,
@@ -85,7 +95,11 @@ class Softmax(nn.Module):
 
     @checked
     def __init__(
-        self, num_classes: Count, embedding_dim: Count, *, label_smoothing: Fraction = 0.0
+        self,
+        num_classes: Count,
+        embedding_dim: Count,
+        *,
+        label_smoothing: Annotated[Fraction, Search(0, 0.5)] = 0.0,
     ) -> None:
         super().__init__()
         self.head = nn.Linear(embedding_dim, num_classes)
@@ -117,7 +131,7 @@ class NormalizedSoftmax(nn.Module):
 
     @checked
     def __init__(
-        self, num_classes: Count, embedding_dim: Count, *, temperature: Positive = 0.05
+        self, num_classes: Count, embedding_dim: Count, *, temperature: Temperature = 0.05
     ) -> None:
         super().__init__()
         self.proxies = initial_proxies(num_classes, embedding_dim)
@@ -152,7 +166,7 @@ class ArcFace(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        scale: Positive = 64.0,
+        scale: Scale = 64.0,
         margin: Angle = 0.5,
     ) -> None:
         super().__init__()
@@ -181,7 +195,7 @@ class CosFace(nn.Module):
         num_classes: Count,
         embedding_dim: Count,
         *,
-        scale: Positive = 64.0,
+        scale: Scale = 64.0,
         margin: CosineMargin = 0.35,
     ) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from inspect import signature
 from math import inf, nan
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -12,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from proxy_core.hyper_parameters import allowed, is_allowed
+from proxy_core.hyper_parameters import allowed, bounds, is_allowed, search_range
 from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
 from proxy_core.metrics.retrieval import rank
 from tests.support.largest import Largest
@@ -360,10 +361,10 @@ def beyond(hint: Any) -> list[Any]:
     """Values just outside a declared type, and those of another type."""
     if get_origin(hint) is Literal:
         return ["other", "", None, 1]
-    kind, *bounds = get_args(hint)
+    kind, *ends = bounds(hint)
     values: list[Any] = [inf, -inf, nan, "1", None, True]
     step: Any = 1 if kind is int else 1e-9
-    for bound in bounds:
+    for bound in ends:
         if isinstance(bound, Gt):
             values += [bound.gt, bound.gt - step]
         else:
@@ -375,12 +376,26 @@ def within(hint: Any) -> list[Any]:
     """The choices of a declared type, or values at and just inside its ends."""
     if get_origin(hint) is Literal:
         return list(get_args(hint))
-    kind, low, *high = get_args(hint)
+    kind, low, *high = bounds(hint)
     lowest = low.ge if isinstance(low, Ge) else low.gt + 1e-6
     return [kind(lowest), kind(high[0].le if high else 1000)]
 
 
 EACH = [(name, argument) for name in LOSSES for argument in declared(name)]
+
+
+def test_every_number_but_counts_has_a_range_to_search_which_is_allowed() -> None:
+    for name, argument in EACH:
+        hint = declared(name)[argument]
+        searched = search_range(hint)
+        number = get_origin(hint) is not Literal and bounds(hint)[0] is float
+        assert (searched is not None) == (number and argument != "proxies_per_class")
+        if searched:
+            default = signature(LOSSES[name]).parameters[argument].default
+            assert is_allowed(searched.low, hint)
+            assert is_allowed(searched.high, hint)
+            assert searched.low > 0 or not searched.log
+            assert default == 0 or searched.low <= default <= searched.high
 
 
 @pytest.mark.parametrize(("name", "argument"), EACH)
