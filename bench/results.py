@@ -13,6 +13,8 @@ A mean over rows is meant only where nothing but the seed differs;
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.spec import UNSET
 from bench.store.runs import Run
 
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNPREFIXED = ("spec.", "scores.")  # parts of `run.json` whose fields are columns by their own name
+LAST = 3  # validations whose mean is the final score of a run
 CURVE_FIELDS = ("dataset", "split", "method", "loss", "seed")  # of the specification
+
+
+def final_score(scores: Sequence[float] | np.ndarray) -> float:
+    """Mean of the last three of a run's validations, in order of step."""
+    return float(np.mean(scores[-LAST:]))
 
 
 def frame(runs: Sequence[Run]) -> "pd.DataFrame":

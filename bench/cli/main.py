@@ -112,6 +112,33 @@ def compare(
 
 
 @app.command()
+def tune(
+    suite: SuiteName = "default",
+    trials: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Trials of every method, on every budget.")
+    ] = 16,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of draws and trials; no run may have it.")
+    ] = 1000,
+    test: Annotated[
+        bool, typer.Option("--test", help="After the choice, score all trials on the test split.")
+    ] = False,
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Jobs = None,
+    device: Device = "cpu",
+) -> None:
+    """Search hyper-parameters and learning rates with equal trials for every method of SUITE, decide
+    on the validation images, and write the suite of the best."""
+    from bench.cli.tune import Options
+    from bench.cli.tune import tune as search
+
+    options = Options(trials, seed, results, data_root, processes(jobs, device), device, test)
+    if not search(suite, options):
+        raise typer.Exit(1)
+
+
+@app.command()
 def plan(
     suite: SuiteName = "default",
     results: Results = RESULTS,

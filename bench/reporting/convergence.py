@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.reporting.stats import Interval, mean_interval
-from bench.results import curves
+from bench.results import LAST, curves, final_score
 from bench.spec import NO_LOSS
 from bench.store.runs import Run
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 AXES = ("step", "images", "seconds")
 SCORES = ("recall@1", "map@r")
-LAST = 3  # validations whose mean is the final score
 SHARE = 0.95  # of the way from the untrained to the final score
 ROUNDING = 1e-12  # the mean of three equal scores may exceed them in the last bit
 GRID = 60  # points of a curve averaged over seeds that were validated at different costs
@@ -96,11 +95,6 @@ def read_curve(run: Run) -> "pd.DataFrame":
             f"{LAST + 1}; {'raise `patience`' if early else 'lower `evaluate_every`'}"
         )
     return curve
-
-
-def final_score(scores: np.ndarray) -> float:
-    """Mean of the last three of a run's validations."""
-    return float(np.mean(scores[-LAST:]))
 
 
 def own_target(scores: np.ndarray) -> float | None:

@@ -39,7 +39,8 @@ class Point(Part):
 
 def check_curve(points: Sequence[Any], record: Mapping[str, Any]) -> None:
     """One point before training, one every `evaluate_every` steps and one at the end, which with
-    `patience` may come earlier, as it does for a trial that diverged. Images and seconds of the last one are those of `run.json`."""
+    `patience`, or for a trial that diverged, may come earlier. Images and seconds of the last one
+    are those of `run.json`."""
     spec, cost = record["spec"], record["cost"]
     steps, every, batch = spec["steps"], spec["evaluate_every"], spec["batch_size"]
     try:

@@ -76,8 +76,8 @@ class Record(Part):
 
     spec_id and spec, those of `RunSpec`; picture_names, a digest of the names and classes of the
     images that the browser shows; scores and untrained, on the test images after and before
-    training, by the names of `METRICS`, which a trial lacks; diverged, the step at which the loss
-    of a trial was not finite any more, and what to do; files, the digests of the files that the run keeps; digest,
+    training, by the names of `METRICS`, which a trial lacks; diverged, the error with which the
+    training of a trial ended early; files, the digests of the files that the run keeps; digest,
     that of all other fields.
     """
 

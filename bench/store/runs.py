@@ -205,8 +205,8 @@ class Run:
     `data_checksum`, `picture_names` (a digest, see `Thumbnails`; earlier runs lack it), `scores`
     and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds, images),
     `trained` (whether any step had a gradient other than 0), `parameters` (count, sha256),
-    `environment`, `diverged` (why a trial has no last step), `files` (name -> digest of each file that it keeps) and `digest`, of all other
-    fields.
+    `environment`, `diverged` (why the training of a trial ended early), `files` (name -> digest of
+    each file that it keeps) and `digest`, of all other fields.
     """
 
     directory: Path

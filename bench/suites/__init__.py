@@ -15,11 +15,11 @@ from bench.suites.model import (
     SuiteBudget,
 )
 from bench.suites.reading import read_toml
+from bench.suites.tuned import Chosen, TunedBudget, Tuning
 
 FOLDER = Path(__file__).parent
-OPTIONS = sorted(
-    {name for model in (Suite, SuiteBudget, Method, Change) for name in model.model_fields}
-)
+MODELS = (Suite, SuiteBudget, Method, Change, Tuning, TunedBudget, Chosen)
+OPTIONS = sorted({name for model in MODELS for name in model.model_fields})
 
 
 class SuiteError(ValueError):

@@ -40,6 +40,7 @@ from bench.spec import (
 )
 from bench.suggest import unknown
 from bench.suites.arguments import backbones, declared_losses, resolve_arguments
+from bench.suites.tuned import Tuning, tuning_problems
 from bench.weights import locate
 
 
@@ -203,6 +204,7 @@ class Suite(BaseModel):
     budgets: dict[Name, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = {}
     keep_model: bool = True  # whether a run stores its network
+    tuning: Tuning | None = None  # the search that its values come from
 
     @field_validator("seeds")
     @classmethod
@@ -248,6 +250,9 @@ class Suite(BaseModel):
         runs = len(self.seeds) * len(self.budgets) * len(self.methods)
         if runs > MOST_RUNS:
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
+        if self.tuning:
+            splits = {name: budget.split for name, budget in self.budgets.items()}
+            problems += tuning_problems(self.tuning, self.seeds, splits, list(self.methods))
         problems = problems or same_directory(self.grid(self.seeds[:1]))
         if problems:
             raise ValueError("\n".join(problems))

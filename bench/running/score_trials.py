@@ -1,0 +1,100 @@
+"""The test scores of trials, from their stored networks, once the choice among them is made.
+
+They have no part in the choice; the report needs them for what a tuning budget buys on the test
+split.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from bench.datasets.files.work import Report, quiet
+from bench.running.sweep import ENVIRONMENT
+from bench.store.runs import Run, RunDir, load_run
+from bench.tuning.outcomes import read_test, write_test
+
+CHUNK = 8  # trials for which a data set is loaded once
+
+
+def score_trials(
+    runs: Sequence[Run], data_root: Path | None, device: str, jobs: int, report: Report
+) -> None:
+    """Score the trials that have no test scores yet, `jobs` at a time, each as soon as it can be.
+
+    Raises: ValueError or OSError of the first that fails; the others' scores are kept.
+    """
+    missing = [run for run in runs if not run.record.get("diverged") and read_test(run) is None]
+    report("scoring the test split", 0, len(missing))
+    chunks = list(chunked(missing))
+    os.environ.update(ENVIRONMENT)  # of the processes that are started below
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=prepare)
+    try:
+        tasks = {
+            pool.submit(score_chunk, [run.directory for run in chunk], data_root, device): chunk
+            for chunk in chunks
+        }
+        done = 0
+        for task in as_completed(tasks):
+            task.result()
+            done += len(tasks[task])
+            report("scoring the test split", done, len(missing))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def chunked(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """The runs of one data set and split, a few at a time."""
+    by_data: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        by_data.setdefault((run.spec["dataset"], run.spec["split"]), []).append(run)
+    for members in by_data.values():
+        for start in range(0, len(members), CHUNK):
+            yield members[start : start + CHUNK]
+
+
+def prepare() -> None:
+    """One thread, as in training; Ctrl-C is for the parent, which ends this process."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str) -> None:
+    """Score the networks of trials on one data set and split, and store the scores."""
+    import torch
+
+    from bench.datasets import load
+    from bench.evaluation.score_test import retrieval_scores, shown_positions
+    from bench.training.inputs import embed
+    from bench.training.loop import deterministic
+    from bench.training.network import with_features
+    from bench.training.stored_model import load_model
+
+    runs = [load_run(RunDir(directory), "trial") for directory in directories]
+    spec = load_model(runs[0].files.model).spec
+    loaded = load(spec.dataset, data_root, spec.split).prepare(spec.resize, spec.crop, quiet)
+    positions = shown_positions(loaded)
+    for run in runs:
+        check_same(run, loaded.fingerprint, loaded.checksum)
+        run.check_files()
+        stored = load_model(run.files.model)
+        network = stored.network.to(torch.device(device))
+        with deterministic():
+            frozen = stored.spec.frozen == "backbone"
+            dataset = with_features(stored.spec, loaded, network) if frozen else loaded
+            embeddings = embed(network, dataset.images, positions)
+            write_test(run, retrieval_scores(embeddings, dataset, positions)[0])
+
+
+def check_same(run: Run, fingerprint: str, checksum: str) -> None:
+    """Raises: ValueError if a trial was made on other images or another split."""
+    found = run.record["split"]["fingerprint"], run.record["data_checksum"]
+    if found != (fingerprint, checksum):
+        raise ValueError(
+            f"{run.name} was trained on the split {found[0][:12]} of images {found[1][:12]}, and "
+            f"here are {fingerprint[:12]} and {checksum[:12]}"
+        )
