@@ -128,8 +128,8 @@ def tune(
     jobs: Jobs = None,
     device: Device = "cpu",
 ) -> None:
-    """Search hyper-parameters and learning rates with equal trials for every method of SUITE, decide
-    on the validation images, and write the suite of the best."""
+    """Search hyper-parameters and learning rates with equal trials for every method of SUITE, and
+    write the suite of those that are best on the validation images."""
     from bench.cli.tune import Options
     from bench.cli.tune import tune as search
 

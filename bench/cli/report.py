@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.cli.listing import stored_runs
+from bench.cli.tuned import tuned_of
 from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.tables import console as console_tables
@@ -41,8 +42,12 @@ def finish(
             print_line(console, f"problem: {problem}")
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
-    folder = results / "reports" / Path(suite.removesuffix(".toml")).name
-    report = write_report(runs, folder, title=chosen.title, problems=problems, rule=rule)
+    tuned, found = tuned_of(suite, chosen, runs)
+    problems += found
+    folder = results / "reports" / report_name(suite, chosen)
+    report = write_report(
+        runs, folder, title=chosen.title, problems=problems, rule=rule, tuned=tuned
+    )
     for table in (console_summary if brief else console_tables)(summarise(runs, rule)):
         console.print(table)
     for finding in () if brief else report.findings:
@@ -61,3 +66,9 @@ def finish(
 def browse(results: Path) -> str:
     """The command that shows results, which it names only if they are not where it looks."""
     return command("demo", *([] if results == default_results() else ["--results", results]))
+
+
+def report_name(suite: str, chosen: Suite) -> str:
+    """The folder of a report; a suite and its tuned form have the same file name."""
+    name = Path(suite.removesuffix(".toml")).name
+    return f"{name}-tuned" if chosen.tuning else name

@@ -44,11 +44,14 @@ def run_suite(
     _, missing = missing_runs(specs, results)
     for problem in problems if missing else []:  # else the report soon lists them
         print_line(console, f"problem: {problem}")
+    for line in chosen.edited:
+        print_line(console, f"edited: {line}")
     check_device(device)
     end_like_ctrl_c()
     with resumable(console):
         with show_work(console) as report:
-            lines = check_data(to_check(specs, missing), data_root, results, device, report)
+            checked = to_check(specs, missing)
+            lines = check_data(checked, data_root, results, device, report, chosen.tuning)
         for line in lines:
             if line not in shown:
                 print_line(console, line)

@@ -7,7 +7,7 @@ set and split of `bench.reporting.groups.comparable_frame`; `strokes` are from `
 import io
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -184,7 +184,7 @@ def roc_figure(
     panel.xaxis.set_major_formatter(lambda value, _: power_of_ten(value))
     panel.set_ylim(-2, 102)
     label(panel, "FAR, pairs of two classes accepted", "TAR, same-class pairs accepted (percent)")
-    add_legend(figure, data)
+    add_legend(figure, data["method"].unique())
     note(figure, f"{origin(members)}, test. Line: mean over seeds at each FAR.")
     return figure
 
@@ -223,7 +223,7 @@ def convergence_figure(curves: "pd.DataFrame", strokes: Mapping[str, Stroke]) ->
             draw_lines(panel, data, axis, key, strokes, markevery=[-1], bands=methods <= MOST_BANDS)
             panel.set_xlim(left=0)
             label(panel, words, f"{describe(key).heading}, validation (percent)")
-    add_legend(figure, curves)
+    add_legend(figure, curves["method"].unique())
     note(figure, f"{origin(curves)}, validation. {band_note(methods)}")
     return figure
 
@@ -262,11 +262,11 @@ def draw_lines(
     )
 
 
-def add_legend(figure: "Figure", data: "pd.DataFrame") -> None:
+def add_legend(figure: "Figure", methods: Iterable[str]) -> None:
     """Names of the methods with their lines, beside the panels."""
     figure.legend(
         figure.axes[0].lines,
-        map(wrapped, data["method"].unique()),
+        map(wrapped, methods),
         loc="outside right center",
         frameon=False,
         fontsize=8,

@@ -26,6 +26,7 @@ from bench.reporting.rows import (
 )
 from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import csv, markdown, plain, templates
+from bench.reporting.tuning import BUDGET_CAPTION, Tuned, tuning_figure, tuning_texts
 from bench.reporting.verdicts import RULE, Rule, Verdict
 from bench.reporting.years import published_figure
 from bench.spec import slug
@@ -59,12 +60,13 @@ def write_report(
     title: str,
     problems: Sequence[str] = (),
     rule: Rule = RULE,
+    tuned: Tuned | None = None,
 ) -> Report:
     """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
     versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
-    verdicts.
+    verdicts; `tuned` is the search behind the hyper-parameters.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
@@ -74,7 +76,7 @@ def write_report(
     spreads, unspread = uncertainty.frame(runs, rule)
     for folder in (directory, directory / "figures"):
         remove_left(folder)
-    sections, unread = make_sections(table, rows, runs, directory / "figures", rule)
+    sections, unread = make_sections(table, rows, runs, directory / "figures", rule, tuned)
     found = [*unspread, *unread]
     for section in sections:
         add_uncertainty(section, spreads)
@@ -103,7 +105,12 @@ def write_report(
 
 
 def make_sections(
-    table: "pd.DataFrame", rows: Sequence[Row], runs: Sequence[Run], folder: Path, rule: Rule
+    table: "pd.DataFrame",
+    rows: Sequence[Row],
+    runs: Sequence[Run],
+    folder: Path,
+    rule: Rule,
+    tuned: Tuned | None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Sections with their figures, and the problems met on the way."""
     import matplotlib
@@ -119,9 +126,12 @@ def make_sections(
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
             section["published"] = beside(published(), ours, members)
+            section["tuning"] = tuned and tuning_texts(tuned, str(dataset), str(split))
+            drawn = draw(trained(members), own, runs, strokes)
+            drawn += draw_tuning(section["tuning"], section["name"])
             section["figures"] = [
                 save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
-                for name, figure, title, explanation in draw(trained(members), own, runs, strokes)
+                for name, figure, title, explanation in drawn
                 if figure is not None
             ]
             sections.append(section)
@@ -207,6 +217,17 @@ def draw(
             "mean over seeds of each method. Conditions differ, so this is no ranking.",
         ),
     ]
+
+
+def draw_tuning(
+    tuning: Mapping[str, Any] | None, origin: str
+) -> list[tuple[str, "Figure | None", str, str]]:
+    """Name, figure, title and explanation of what a tuning budget buys, if trials are here."""
+    if not tuning:
+        return []
+    strokes = assign(tuning["losses"])
+    figure = tuning_figure(tuning["scores"], strokes, origin)
+    return [("tuning", figure, f"Score against tuning budget on {origin}.", BUDGET_CAPTION)]
 
 
 def convergence_caption(curves: "pd.DataFrame") -> str:

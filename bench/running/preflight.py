@@ -12,6 +12,7 @@ from bench.datasets.types import Dataset
 from bench.spec import NO_LOSS, RunSpec
 from bench.store.disk import full_disk, is_full
 from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run, remove_left
+from bench.suites.tuned import Tuning, check_tuned_data
 
 
 def check_results(results: Path) -> None:
@@ -62,14 +63,20 @@ def to_check(specs: Iterable[RunSpec], missing: Collection[RunSpec]) -> list[Run
 
 
 def check_data(
-    specs: Iterable[RunSpec], data_root: Path | None, results: Path, device: str, report: Report
+    specs: Iterable[RunSpec],
+    data_root: Path | None,
+    results: Path,
+    device: str,
+    report: Report,
+    tuning: Tuning | None = None,
 ) -> list[str]:
     """Load every data set of the runs once and decode its photographs.
 
+    tuning: the search that their hyper-parameters come from.
     Returns: what each data set uses and leaves out, and what is doubtful about its classes.
     Raises: what a loader raises if data is missing; ValueError for hyper-parameters that do not fit
     the number of training classes, for losses that have nothing to compare, for checkpoints that
-    cannot be resumed, and for other photographs than those of the stored runs.
+    cannot be resumed, and for other images than those of the stored runs or of the search.
     """
     by_data: dict[tuple[str, str, int | None, int | None, str], list[RunSpec]] = {}
     for spec in specs:
@@ -79,6 +86,8 @@ def check_data(
     for (name, split, resize, crop, interpolation), runs in by_data.items():
         dataset = load(name, data_root, split)
         described += describe(dataset, data_root)
+        if tuning:
+            check_tuned_data(tuning, name, split, dataset.fingerprint, dataset.checksum)
         methods = {spec.method: spec for spec in runs}.values()  # seeds make no difference here
         trained = [spec for spec in methods if spec.loss != NO_LOSS]
         for spec in trained:

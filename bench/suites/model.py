@@ -40,7 +40,7 @@ from bench.spec import (
 )
 from bench.suggest import unknown
 from bench.suites.arguments import backbones, declared_losses, resolve_arguments
-from bench.suites.tuned import Tuning, tuning_problems
+from bench.suites.tuned import Tuning, edited, tuning_problems
 from bench.weights import locate
 
 
@@ -262,6 +262,15 @@ class Suite(BaseModel):
     def specs(self) -> tuple[RunSpec, ...]:
         """Every run: those without training, which need one seed, then the grid."""
         return self.untrained + self.grid(self.seeds)
+
+    @property
+    def edited(self) -> list[str]:
+        """What of a tuned suite is not as its search chose it."""
+        if self.tuning is None:
+            return []
+        names = {(dataset, budget.split): dataset for dataset, budget in self.budgets.items()}
+        specs = self.grid([self.tuning.seed])
+        return edited(self.tuning, ((names[spec.dataset, spec.split], spec) for spec in specs))
 
     @property
     def untrained(self) -> tuple[RunSpec, ...]:

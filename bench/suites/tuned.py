@@ -35,6 +35,7 @@ class TunedBudget(BaseModel):
 
     model_config = STRICT
 
+    dataset: Name
     split: Name
     fingerprint: Digest
     checksum: Digest
@@ -98,6 +99,25 @@ def unequal_trials(tuning: Tuning, budgets: Iterable[str], methods: Sequence[str
                 f"methods.{key[1]}: {count} trials on {key[0]}, but {most[1]} has {counts[most]} "
                 f"on {most[0]}; methods are compared after equal searches: run `proxy-bench tune` "
                 "on a suite with all of them"
+            )
+
+
+def check_tuned_data(
+    tuning: Tuning, dataset: str, split: str, fingerprint: str, checksum: str
+) -> None:
+    """Raises: ValueError naming both sides if these are not the images and the split on which the
+    values were tuned."""
+    for budget in tuning.budgets.values():
+        here = (dataset, split, fingerprint, checksum)
+        if (budget.dataset, budget.split) == here[:2] and here[2:] != (
+            budget.fingerprint,
+            budget.checksum,
+        ):
+            raise ValueError(
+                f"{dataset}: the hyper-parameters were tuned on images with the checksum "
+                f"{budget.checksum[:12]} and a split with the fingerprint "
+                f"{budget.fingerprint[:12]}; here they are {checksum[:12]} and "
+                f"{fingerprint[:12]}. Tune again on these, or use the data of the search"
             )
 
 

@@ -24,6 +24,7 @@ def tuning_of(search: Search, outcomes: Sequence[Outcome]) -> Tuning:
     for name in dict.fromkeys(outcome.searched.budget for outcome in outcomes):
         members = [outcome for outcome in outcomes if outcome.searched.budget == name]
         budgets[name] = TunedBudget(
+            dataset=members[0].searched.dataset,
             split=members[0].searched.split,
             fingerprint=search.data[name].fingerprint,
             checksum=search.data[name].checksum,
