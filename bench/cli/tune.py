@@ -18,7 +18,13 @@ from bench.store.runs import write_text
 from bench.suggest import printable
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
-from bench.terminal import end_like_ctrl_c, plain_console, print_line
+from bench.terminal import (
+    command,
+    default_results,
+    end_like_ctrl_c,
+    plain_console,
+    print_line,
+)
 from bench.tuning.chosen_suite import suite_text
 from bench.tuning.draw import load_optuna
 from bench.tuning.outcomes import Outcome, read_outcomes
@@ -190,7 +196,8 @@ def finish(
     print_line(console, f"suite   {path}")
     if options.test:
         score_test_split(outcomes, options)
-    print_line(console, f"run     proxy-bench run {path} --results {options.results}")
+    elsewhere = [] if options.results == default_results() else ["--results", options.results]
+    print_line(console, f"run     {command('run', path, *elsewhere)}")
 
 
 def keep_former(path: Path, text: str) -> Path | None:

@@ -1,0 +1,82 @@
+"""A suite whose values come from a search, and what contradicts it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.suites import SuiteError, load_suite
+from bench.suites.tuned import check_tuned_data
+from tests.support.searches import DATA, write_stored_search
+
+UNTUNED = '\n[methods.Own]\nloss = "contrastive"\n'
+
+
+def one_trial_less(text: str) -> str:
+    """The first method has fewer trials than the second."""
+    return text.replace("trials = 5", "trials = 4", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda text: text.replace("seeds = [0, 1]", "seeds = [0, 1000]"),
+            "seeds: 1000 is also the seed of the search",
+        ),
+        (
+            one_trial_less,
+            "methods.Proxy-NCA: 4 trials on digits, but Triplet has 5 on digits",
+        ),
+        (
+            lambda text: text.replace("[budgets.digits]", '[budgets.digits]\nsplit = "official"'),
+            "budgets.digits.split: the runs have the split official, and the search was tuned on "
+            "class-disjoint",
+        ),
+        (lambda text: text + UNTUNED, "methods.Own: 0 trials on digits, but Proxy-NCA has 5"),
+        (
+            lambda text: text.replace("[tuning.budgets.digits", "[tuning.budgets.glyphs"),
+            "budgets.digits: nothing was tuned on it, only on glyphs",
+        ),
+        (lambda text: text.replace("trials = 5", "trails = 5"), "did you mean 'trials'?"),
+    ],
+)
+def test_a_suite_that_contradicts_its_search_is_refused(
+    change: Callable[[str], str], message: str, tmp_path: Path
+) -> None:
+    path = write_stored_search(tmp_path)
+    text = path.read_text()
+    assert change(text) != text
+    path.write_text(change(text))
+    with pytest.raises(SuiteError, match=re.escape(message)):
+        load_suite(str(path))
+
+
+@pytest.mark.parametrize("field", ["samples_per_class", "learning_rate", "steps"])
+def test_edited_values_and_budgets_are_marked(field: str, tmp_path: Path) -> None:
+    path = write_stored_search(tmp_path)
+    text = path.read_text()
+    value = "24" if field == "steps" else "4" if field == "samples_per_class" else "0.0123"
+    edited = re.sub(rf"^{field} = (?!{value}$).*$", f"{field} = {value}", text, flags=re.M)
+    if field == "learning_rate":
+        edited = text.replace("learning_rate = 0.001\n", "learning_rate = 0.001\n", 1)
+        edited = re.sub(
+            r"(on\.digits\][^[]*?)\nlearning_rate = .*", r"\1\nlearning_rate = 0.0123", edited
+        )
+    assert edited != text
+    path.write_text(edited)
+    lines = load_suite(str(path)).edited
+    assert lines
+    assert all("edited, and are not those of trial" in line for line in lines)
+
+
+def test_other_images_or_another_split_are_refused_with_both_sides(tmp_path: Path) -> None:
+    tuning = load_suite(str(write_stored_search(tmp_path))).tuning
+    assert tuning
+    same = DATA.fingerprint, DATA.checksum
+    check_tuned_data(tuning, "digits", "class-disjoint", *same)
+    check_tuned_data(tuning, "glyphs", "class-disjoint", "0" * 64, "0" * 64)  # not tuned
+    for data in [("e" * 64, DATA.checksum), (DATA.fingerprint, "e" * 64)]:
+        with pytest.raises(ValueError, match=r"digits: .* tuned on images .*c{12}.*f{12}.*e{12}"):
+            check_tuned_data(tuning, "digits", "class-disjoint", *data)

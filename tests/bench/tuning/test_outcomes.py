@@ -1,0 +1,103 @@
+"""Stored trials: the best one, those that diverged, and damage."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.store.runs import RunDir, StoredRunError, load_run, scan
+from bench.suites import load_suite
+from bench.tuning.outcomes import Outcome, read_outcomes, read_test
+from bench.tuning.search import read_search
+from tests.support.searches import some_score, write_stored_search
+
+
+def outcomes_of(results: Path) -> tuple[list[Outcome], list[str]]:
+    folder = results / "tuning" / "mine"
+    search = read_search(folder)
+    assert search
+    return read_outcomes(folder, search)
+
+
+def test_the_best_of_the_drawn_trials_is_chosen_and_divergence_is_the_worst(
+    tmp_path: Path,
+) -> None:
+    write_stored_search(tmp_path)
+    (proxy, triplet), problems = outcomes_of(tmp_path)
+    assert not problems
+    scores = [some_score(0, trial) or 0.0 for trial in range(6)]
+    assert [trial.score for trial in proxy.trials] == pytest.approx(scores[1:])
+    assert proxy.default.score == pytest.approx(scores[0])
+    assert proxy.best.number == max(range(1, 6), key=scores.__getitem__)
+    (lost,) = triplet.diverged
+    assert (lost.number, lost.score, lost.test) == (3, 0.0, 0.0)
+    assert lost.diverged == "the loss became nan at step 2"
+
+
+def test_the_own_values_are_never_chosen_and_of_equal_trials_the_first(tmp_path: Path) -> None:
+    write_stored_search(tmp_path, score=lambda method, trial: 0.5 if trial else 0.9)
+    (first, _), _ = outcomes_of(tmp_path)
+    assert (first.best.number, first.default.score) == (1, pytest.approx(0.9))
+
+
+def test_missing_and_damaged_trials_are_named(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    folder = tmp_path / "tuning" / "mine" / "runs"
+    one, two = sorted(path for path in folder.iterdir() if "triplet" in path.name)[:2]
+    (one / "run.json").unlink()
+    (two / "curve.jsonl").write_text("")
+    outcomes, problems = outcomes_of(tmp_path)
+    assert [outcome.searched.method for outcome in outcomes] == ["Proxy-NCA"]
+    assert any(str(two / "curve.jsonl") in problem for problem in problems)
+    assert any("Triplet on digits: 2 of 6 trials are not stored" in text for text in problems)
+
+
+def test_trials_are_no_results_and_results_no_trials(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    folder = tmp_path / "tuning" / "mine"
+    runs, problems = scan(folder)
+    assert not runs
+    assert "is a trial, expected a result" in str(problems[0])
+    assert scan(tmp_path) == ([], [])
+
+
+def test_a_trial_with_test_scores_or_a_result_that_diverged_is_refused(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    files = RunDir(next((tmp_path / "tuning" / "mine" / "runs").iterdir()))
+    from tests.support.fabricated import seal
+
+    seal(files.path, scores={"recall@1": 0.5, "map@r": 0.5})
+    with pytest.raises(StoredRunError, match="on the test split, which a trial never sees"):
+        load_run(files, "trial")
+
+
+def test_changed_test_scores_are_refused(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    (proxy, triplet), _ = outcomes_of(tmp_path)
+    path = proxy.best.run.directory / "test.json"
+    content = json.loads(path.read_text())
+    content["scores"]["map@r"] = 1.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(StoredRunError, match="was changed, or is of another run"):
+        read_test(proxy.best.run)
+    other = triplet.best.run.directory / "test.json"
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(StoredRunError, match="was changed, or is of another run"):
+        read_test(proxy.best.run)
+
+
+def test_the_chosen_suite_holds_the_best_trials_and_can_be_read(tmp_path: Path) -> None:
+    path = write_stored_search(tmp_path)
+    suite = load_suite(str(path))
+    outcomes, _ = outcomes_of(tmp_path)
+    assert suite.tuning
+    assert suite.edited == []
+    for outcome, spec in zip(outcomes, suite.grid([0]), strict=True):
+        found = {**spec.loss_args, **dict(spec)}
+        for name, value in outcome.best.values.items():
+            assert found[name] == value
+        chosen = suite.tuning.budgets["digits"].methods[spec.method]
+        assert (chosen.trials, chosen.trial) == (5, outcome.best.number)
+        assert chosen.edges == outcome.edges
+    assert suite.title == "Two methods, tuned"
+    assert suite.seeds == [0, 1]
