@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bench.datasets import load
-from bench.datasets.files.work import quiet
 from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
 from bench.running import score_trials
@@ -133,4 +132,3 @@ def test_its_test_score_is_that_of_the_run(trial: Run, tmp_path: Path) -> None:
 def test_its_network_is_not_scored_on_other_images(trial: Run) -> None:
     with pytest.raises(ValueError, match=r"was trained on the split .* of images .*, and here are"):
         score_trials.check_same(trial, "0" * 64, "1" * 64)
-    assert quiet

@@ -53,22 +53,33 @@ def test_a_suite_that_contradicts_its_search_is_refused(
         load_suite(str(path))
 
 
-@pytest.mark.parametrize("field", ["samples_per_class", "learning_rate", "steps"])
-def test_edited_values_and_budgets_are_marked(field: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "marked"),
+    [
+        (("loss_learning_rate = ", "loss_learning_rate = 1"), ["Proxy-NCA"]),
+        (("steps = 12", "steps = 24"), ["Proxy-NCA", "Triplet"]),
+        (("args = { margin", "args = { margin = 0.3 }\n# { margin"), ["Triplet"]),
+        (("seeds = [0, 1]", "seeds = [0, 1, 2]"), []),
+        (
+            (
+                '[methods.Triplet]\nloss = "triplet"',
+                '# methods\n[methods.Triplet]\nloss = "triplet"',
+            ),
+            [],
+        ),
+    ],
+)
+def test_edited_values_and_budgets_are_marked(
+    change: tuple[str, str], marked: list[str], tmp_path: Path
+) -> None:
     path = write_stored_search(tmp_path)
     text = path.read_text()
-    value = "24" if field == "steps" else "4" if field == "samples_per_class" else "0.0123"
-    edited = re.sub(rf"^{field} = (?!{value}$).*$", f"{field} = {value}", text, flags=re.M)
-    if field == "learning_rate":
-        edited = text.replace("learning_rate = 0.001\n", "learning_rate = 0.001\n", 1)
-        edited = re.sub(
-            r"(on\.digits\][^[]*?)\nlearning_rate = .*", r"\1\nlearning_rate = 0.0123", edited
-        )
-    assert edited != text
-    path.write_text(edited)
+    assert change[0] in text
+    path.write_text(text.replace(*change))
     lines = load_suite(str(path)).edited
-    assert lines
-    assert all("edited, and are not those of trial" in line for line in lines)
+    assert [
+        line.partition(" on digits: its values or its budget were edited")[0] for line in lines
+    ] == marked
 
 
 def test_other_images_or_another_split_are_refused_with_both_sides(tmp_path: Path) -> None:

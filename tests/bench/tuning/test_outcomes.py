@@ -9,6 +9,7 @@ from bench.store.runs import RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite
 from bench.tuning.outcomes import Outcome, read_outcomes, read_test
 from bench.tuning.search import read_search
+from tests.support.fabricated import seal
 from tests.support.searches import some_score, write_stored_search
 
 
@@ -64,8 +65,6 @@ def test_trials_are_no_results_and_results_no_trials(tmp_path: Path) -> None:
 def test_a_trial_with_test_scores_or_a_result_that_diverged_is_refused(tmp_path: Path) -> None:
     write_stored_search(tmp_path)
     files = RunDir(next((tmp_path / "tuning" / "mine" / "runs").iterdir()))
-    from tests.support.fabricated import seal
-
     seal(files.path, scores={"recall@1": 0.5, "map@r": 0.5})
     with pytest.raises(StoredRunError, match="on the test split, which a trial never sees"):
         load_run(files, "trial")

@@ -73,9 +73,8 @@ def test_the_space_has_what_a_loss_sets_itself(tmp_path: Path) -> None:
     names = [d.name for d in space_of(triplet, budget, learns=False)]
     assert names == ["learning_rate", "margin", "samples_per_class"]
     weights = {"weights": "pretrained", "weights_sha256": "a" * 64}
-    pretrained = Budget.model_validate(
-        {**budget.model_dump(include=set(Budget.model_fields))} | weights
-    )
+    own = budget.model_dump(include=set(Budget.model_fields))
+    pretrained = Budget.model_validate(own | weights)
     names = [d.name for d in space_of(triplet, pretrained, learns=False)]
     assert names[:2] == ["learning_rate", "head_learning_rate"]
     frozen = pretrained.model_copy(update={"frozen": "backbone"})
