@@ -44,14 +44,14 @@ def run_suite(
     _, missing = missing_runs(specs, results)
     for problem in problems if missing else []:  # else the report soon lists them
         print_line(console, f"problem: {problem}")
-    for line in chosen.edited:
+    for line in suite.edited:
         print_line(console, f"edited: {line}")
     check_device(device)
     end_like_ctrl_c()
     with resumable(console):
         with show_work(console) as report:
             checked = to_check(specs, missing)
-            lines = check_data(checked, data_root, results, device, report, chosen.tuning)
+            lines = check_data(checked, data_root, results, device, report, suite.tuning)
         for line in lines:
             if line not in shown:
                 print_line(console, line)

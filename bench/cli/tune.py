@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli.progress import show_sweep, show_work
+from bench.cli.run_suite import resumable
 from bench.datasets import load
 from bench.results import LAST
 from bench.running.preflight import check_data, check_device, check_results, clear_litter
-from bench.running.sweep import StoppedAtOnceError, Sweep, missing_runs, sweep
+from bench.running.sweep import Sweep, missing_runs, sweep
 from bench.spec import RunSpec, id_of
 from bench.store.runs import write_text
 from bench.suggest import printable
@@ -69,7 +70,7 @@ def tune(name: str, options: Options) -> bool:
     methods = f"{options.trials} trials of each of {len(search.methods)} methods and budgets"
     print_line(console, f"{suite.title}: {methods}, and the suite's own values as trial 0")
     print_line(console, f"{len(specs)} runs, {len(stored)} stored already")
-    state = execute(suite, specs, folder, options)
+    state = execute(specs, folder, options)
     outcomes, problems = read_outcomes(folder, search)
     problems += [f"{run}: {error}" for run, error in state.failed.items()]
     if problems:
@@ -120,7 +121,7 @@ def prepare(suite: Suite, folder: Path, options: Options) -> tuple[Search, list[
     learns = {spec.loss: learns_parameters(spec.loss) for spec in defaults}
     data = {}
     for budget, found in suite.budgets.items():
-        dataset = load(dataset_of(suite, budget), options.data_root, found.split)
+        dataset = load(found.dataset, options.data_root, found.split)
         data[budget] = Data(fingerprint=dataset.fingerprint, checksum=dataset.checksum)
     search, specs = declare(suite, seed=seed, trials=trials, learns=learns, data=data)
     if stored := read_search(folder):
@@ -141,11 +142,6 @@ def prepare(suite: Suite, folder: Path, options: Options) -> tuple[Search, list[
     return search, specs
 
 
-def dataset_of(suite: Suite, budget: str) -> str:
-    """The data set of a budget."""
-    return budget
-
-
 def learns_parameters(loss: str) -> bool:
     """Whether a loss has parameters of its own."""
     import torch
@@ -156,26 +152,19 @@ def learns_parameters(loss: str) -> bool:
         return any(True for _ in LOSSES[loss](8, 8).parameters())
 
 
-def execute(suite: Suite, specs: Sequence[RunSpec], folder: Path, options: Options) -> Sweep:
+def execute(specs: Sequence[RunSpec], folder: Path, options: Options) -> Sweep:
     """Run the missing trials. Raises: typer.Exit after Ctrl-C."""
     console = plain_console()
-    try:
-        with show_sweep(console, options.processes) as show:
-            return sweep(
-                specs,
-                folder,
-                data_root=options.data_root,
-                device=options.device,
-                keep_model=True,
-                jobs=options.processes,
-                show=show,
-            )
-    except StoppedAtOnceError:
-        console.print("\nStopped at once; the same command resumes from the last checkpoints.")
-        raise typer.Exit(130) from None
-    except KeyboardInterrupt:
-        console.print("\nStopped with checkpoints; the same command resumes.")
-        raise typer.Exit(130) from None
+    with resumable(console), show_sweep(console, options.processes) as show:
+        return sweep(
+            specs,
+            folder,
+            data_root=options.data_root,
+            device=options.device,
+            keep_model=True,
+            jobs=options.processes,
+            show=show,
+        )
 
 
 def finish(

@@ -251,8 +251,8 @@ class Suite(BaseModel):
         if runs > MOST_RUNS:
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
         if self.tuning:
-            splits = {name: budget.split for name, budget in self.budgets.items()}
-            problems += tuning_problems(self.tuning, self.seeds, splits, list(self.methods))
+            data = {name: (budget.dataset, budget.split) for name, budget in self.budgets.items()}
+            problems += tuning_problems(self.tuning, self.seeds, data, list(self.methods))
         problems = problems or same_directory(self.grid(self.seeds[:1]))
         if problems:
             raise ValueError("\n".join(problems))
@@ -268,9 +268,14 @@ class Suite(BaseModel):
         """What of a tuned suite is not as its search chose it."""
         if self.tuning is None:
             return []
-        names = {(dataset, budget.split): dataset for dataset, budget in self.budgets.items()}
         specs = self.grid([self.tuning.seed])
-        return edited(self.tuning, ((names[spec.dataset, spec.split], spec) for spec in specs))
+        named = ((self.budget_names[spec.dataset, spec.split], spec) for spec in specs)
+        return edited(self.tuning, named)
+
+    @property
+    def budget_names(self) -> dict[tuple[str, str], str]:
+        """(data set, split) -> name of its budget."""
+        return {(budget.dataset, budget.split): name for name, budget in self.budgets.items()}
 
     @property
     def untrained(self) -> tuple[RunSpec, ...]:

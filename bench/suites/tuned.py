@@ -57,28 +57,28 @@ class Tuning(BaseModel):
 def tuning_problems(
     tuning: Tuning,
     seeds: Collection[int],
-    splits: Mapping[str, str],
+    data: Mapping[str, tuple[str, str]],
     methods: Sequence[str],
 ) -> Iterator[str]:
     """What of a suite contradicts its search, `field: problem`.
 
-    Arguments: seeds of the suite; splits, by budget; methods, their names.
+    Arguments: seeds of the suite; data set and split of each budget; methods, their names.
     """
     if tuning.seed in seeds:
         yield (
             f"seeds: {tuning.seed} is also the seed of the search that chose the hyper-parameters "
             "(tuning.seed); give the runs other seeds"
         )
-    for budget, split in splits.items():
+    for budget, here in data.items():
         found = tuning.budgets.get(budget)
         if found is None:
             yield f"budgets.{budget}: nothing was tuned on it, only on {', '.join(tuning.budgets)}"
-        elif found.split != split:
+        elif here != (found.dataset, found.split):
             yield (
-                f"budgets.{budget}.split: the runs have the split {split}, and the search was "
-                f"tuned on {found.split}"
+                f"budgets.{budget}: the runs are on {', '.join(here)}, and the search was on "
+                f"{found.dataset}, {found.split}"
             )
-    yield from unequal_trials(tuning, splits, methods)
+    yield from unequal_trials(tuning, data, methods)
 
 
 def unequal_trials(tuning: Tuning, budgets: Iterable[str], methods: Sequence[str]) -> Iterator[str]:

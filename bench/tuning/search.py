@@ -74,7 +74,7 @@ def declare(
     """
     methods, runs = [], []
     for spec in default_specs(suite, seed):
-        name = budget_names(suite)[spec.dataset, spec.split]
+        name = suite.budget_names[spec.dataset, spec.split]
         space = space_of(spec, suite.budgets[name], learns=learns[spec.loss])
         values = draw(space, (seed, spec.dataset, spec.split, spec.method), trials)
         specs = [spec, *(with_values(spec, drawn) for drawn in values)]
@@ -100,11 +100,6 @@ def declare(
 def default_specs(suite: Suite, seed: int) -> list[RunSpec]:
     """Trial 0 of every method on every budget: the suite's own values."""
     return [spec.model_copy(update={"purpose": "trial"}) for spec in suite.grid([seed])]
-
-
-def budget_names(suite: Suite) -> dict[tuple[str, str], str]:
-    """(data set, split) -> name of its budget."""
-    return {(name, budget.split): name for name, budget in suite.budgets.items()}
 
 
 def search_path(folder: Path) -> Path:

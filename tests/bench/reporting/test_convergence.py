@@ -9,7 +9,6 @@ import pytest
 
 from bench.reporting.convergence import (
     choose_baseline,
-    final_score,
     first_crossing,
     on_common_costs,
     own_target,
@@ -21,6 +20,7 @@ from bench.reporting.findings import compare, sentences
 from bench.reporting.provenance import early_sentence
 from bench.reporting.stats import mean_interval
 from bench.reporting.verdicts import Rule
+from bench.results import final_score
 from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
 

@@ -31,7 +31,7 @@ def one_trial_less(text: str) -> str:
         ),
         (
             lambda text: text.replace("[budgets.digits]", '[budgets.digits]\nsplit = "official"'),
-            "budgets.digits.split: the runs have the split official, and the search was tuned on "
+            "budgets.digits: the runs are on digits, official, and the search was on digits, "
             "class-disjoint",
         ),
         (lambda text: text + UNTUNED, "methods.Own: 0 trials on digits, but Proxy-NCA has 5"),
