@@ -98,16 +98,12 @@ def budget_fields(budget: SuiteBudget) -> dict[str, Any]:
 def values(outcome: Outcome) -> dict[str, Any]:
     """All fields of a method that its best trial had."""
     spec = outcome.best.run.spec
-    rates = {
-        name: spec.get(name)
-        for name in ("learning_rate", "head_learning_rate", "loss_learning_rate")
-        if spec.get(name) is not None
-    }
-    return {
-        "args": dict(spec["loss_args"]),
-        **rates,
-        "samples_per_class": spec["samples_per_class"],
-    }
+    found = {"args": dict(spec["loss_args"]), "learning_rate": spec["learning_rate"]}
+    if spec.get("head_learning_rate") is not None:
+        found["head_learning_rate"] = spec["head_learning_rate"]
+    if spec["loss_learning_rate"]:  # a loss without parameters has none
+        found["loss_learning_rate"] = spec["loss_learning_rate"]
+    return found | {"samples_per_class": spec["samples_per_class"]}
 
 
 def comment(outcome: Outcome) -> str:

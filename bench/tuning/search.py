@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from bench.spec import RunSpec, Seed, sha256
 from bench.store.runs import write_text
@@ -118,7 +118,7 @@ def read_search(folder: Path) -> Search | None:
         search = Search.model_validate(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(f"{path} is not a search that can be read ({first})") from error
     if search.digest != digest:

@@ -1,0 +1,125 @@
+"""The report's section on tuning, from made-up trials."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.cli.report import report_name
+from bench.cli.tuned import tuned_of
+from bench.reporting.page import write_report
+from bench.reporting.tuning import ranking_sentences
+from bench.store.runs import Run, scan
+from bench.suites import load_suite
+from bench.tuning.best_of import best_of
+from bench.tuning.search import read_search, write_search
+from tests.support.fabricated import make_spec, seal, write_pictures, write_run
+from tests.support.searches import write_stored_search
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A tuned suite with its trials, and two results on the same data."""
+    return write_stored_search(tmp_path)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Run]:
+    write_pictures(tmp_path, "digits")
+    for method in ("Proxy-NCA", "Triplet, semi-hard"):
+        write_run(tmp_path, make_spec("digits", method, 0), gain=0.2)
+    return scan(tmp_path)[0]
+
+
+def page_of(suite: Path, runs: list[Run], folder: Path) -> tuple[str, list[str]]:
+    tuned, problems = tuned_of(str(suite), load_suite(str(suite)), runs)
+    report = write_report(runs, folder, title="Tuned", problems=problems, tuned=tuned)
+    return " ".join(report.html.read_text().split()), problems
+
+
+def test_space_trials_best_default_and_edges_are_shown(
+    suite: Path, runs: list[Run], tmp_path: Path
+) -> None:
+    page, problems = page_of(suite, runs, tmp_path / "report")
+    assert not problems
+    assert "<h3>Tuning</h3>" in page
+    assert "scale 1 to 256 (log); samples per class 2, 4, 8" in page
+    assert "5, 1 diverged" in page
+    assert "Triplet: trial 3 (" in page
+    assert "diverged and counts as 0: the loss became nan at step 2" in page
+    assert "80.0 (trial 1)" in page  # best of the triplet loss
+    assert "45.0 (learning rate 0.001, margin 0.2, samples per class 4)" in page  # its own values
+    assert "every trial had seed 1000" in page
+    for heading in ("n = 1", "n = 2", "n = 4", "n = 5"):
+        assert heading in page
+    assert "By expected MAP@R on test, the ranking" in page
+    assert list((tmp_path / "report" / "figures").glob("*-tuning.svg"))
+
+
+def test_without_test_scores_validation_is_shown(runs: list[Run], tmp_path: Path) -> None:
+    suite = write_stored_search(tmp_path / "other", tested=False)
+    page, _ = page_of(suite, runs, tmp_path / "report")
+    assert "By expected MAP@R on validation, the ranking" in page
+    assert '<td class="text">test</td>' not in page
+
+
+def test_without_trials_the_suite_file_says_what_it_can(
+    suite: Path, runs: list[Run], tmp_path: Path
+) -> None:
+    alone = tmp_path / "elsewhere.toml"
+    alone.write_text(suite.read_text())
+    page, problems = page_of(alone, runs, tmp_path / "report")
+    assert not problems
+    assert "The trials are not beside the suite file." in page
+    assert "80.0 (trial 1)" in page
+
+
+def test_a_search_that_went_on_is_a_problem(suite: Path, runs: list[Run], tmp_path: Path) -> None:
+    folder = suite.with_suffix("")
+    search = read_search(folder)
+    assert search
+    write_search(folder, search.model_copy(update={"trials": 6}))
+    page, problems = page_of(suite, runs, tmp_path / "report")
+    assert re.search(r"was chosen from the search \w+, and that in .* is \w+", problems[0])
+    assert "n = 5" not in page
+
+
+def test_a_choice_that_is_not_the_best_trial_and_edits_are_said(
+    suite: Path, runs: list[Run], tmp_path: Path
+) -> None:
+    text = suite.read_text()
+    suite.write_text(text.replace("\ntrial = 1\n", "\ntrial = 2\n"))
+    _, problems = page_of(suite, runs, tmp_path / "report")
+    assert "digits: the suite says trial 2" in problems[0]
+    assert "the best of the search is trial 1" in problems[0]
+    suite.write_text(text.replace("steps = 12", "steps = 24"))
+    page, problems = page_of(suite, runs, tmp_path / "report")
+    assert not problems
+    assert "Edited by hand: Proxy-NCA on digits: its values or its budget were edited" in page
+
+
+def test_results_on_other_images_than_the_search_are_refused(suite: Path, runs: list[Run]) -> None:
+    for run in runs:
+        seal(run.directory, data_checksum="d" * 64)
+    with pytest.raises(ValueError, match="digits: the hyper-parameters were tuned on images"):
+        tuned_of(str(suite), load_suite(str(suite)), scan(runs[0].directory.parents[1])[0])
+
+
+def test_a_suite_and_its_tuned_form_have_two_reports(suite: Path) -> None:
+    tuned = load_suite(str(suite))
+    assert report_name("mine.toml", tuned.model_copy(update={"tuning": None})) == "mine"
+    assert report_name(str(suite), tuned) == "mine-tuned"
+
+
+def test_what_is_said_of_the_ranking() -> None:
+    steady = [0.5, 0.52, 0.51, 0.5]
+    risky = [0.1, 0.2, 0.9, 0.1]
+    scores = {"validation": {"A": best_of(steady, steady), "B": best_of(risky, risky)}}
+    (text,) = ranking_sentences(scores)
+    assert "changes with the tuning budget, and with it who leads" in text
+    assert "A, B at n = 1; B, A at n = 2." in text
+    low = [0.1, 0.2, 0.1, 0.1]
+    scores = {"validation": {"A": best_of(steady, steady), "B": best_of(low, low)}}
+    (text,) = ranking_sentences(scores)
+    assert text.endswith("the ranking is the same at every tuning budget: A, B.")
+    assert ranking_sentences({"validation": {"A": best_of(low, low)}}) == []
