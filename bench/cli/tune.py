@@ -8,12 +8,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli.progress import show_sweep, show_work
-from bench.cli.run_suite import resumable
+from bench.cli.progress import show_work
+from bench.cli.run_suite import execute, resumable
 from bench.datasets import load
 from bench.results import LAST
 from bench.running.preflight import check_data, check_device, check_results, clear_litter
-from bench.running.sweep import Sweep, missing_runs, sweep
+from bench.running.sweep import missing_runs
 from bench.spec import RunSpec, id_of
 from bench.store.runs import write_text
 from bench.suggest import printable
@@ -70,7 +70,15 @@ def tune(name: str, options: Options) -> bool:
     methods = f"{options.trials} trials of each of {len(search.methods)} methods and budgets"
     print_line(console, f"{suite.title}: {methods}, and the suite's own values as trial 0")
     print_line(console, f"{len(specs)} runs, {len(stored)} stored already")
-    state = execute(specs, folder, options)
+    with resumable(console):
+        state = execute(
+            suite.model_copy(update={"keep_model": True}),  # its test scores come later
+            specs,
+            folder,
+            data_root=options.data_root,
+            processes=options.processes,
+            device=options.device,
+        )
     outcomes, problems = read_outcomes(folder, search)
     problems += [f"{run}: {error}" for run, error in state.failed.items()]
     if problems:
@@ -150,21 +158,6 @@ def learns_parameters(loss: str) -> bool:
 
     with torch.device("meta"):
         return any(True for _ in LOSSES[loss](8, 8).parameters())
-
-
-def execute(specs: Sequence[RunSpec], folder: Path, options: Options) -> Sweep:
-    """Run the missing trials. Raises: typer.Exit after Ctrl-C."""
-    console = plain_console()
-    with resumable(console), show_sweep(console, options.processes) as show:
-        return sweep(
-            specs,
-            folder,
-            data_root=options.data_root,
-            device=options.device,
-            keep_model=True,
-            jobs=options.processes,
-            show=show,
-        )
 
 
 def finish(
