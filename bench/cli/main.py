@@ -39,6 +39,7 @@ Margin = Annotated[
     ),
 ]
 RESULTS = Path("results")
+SEARCH_SEED = 1000
 
 
 @app.command()
@@ -119,7 +120,7 @@ def tune(
     ] = 16,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Of draws and trials; no run may have it.")
-    ] = 1000,
+    ] = SEARCH_SEED,
     test: Annotated[
         bool, typer.Option("--test", help="After the choice, score all trials on the test split.")
     ] = False,
@@ -147,19 +148,25 @@ def plan(
         int | None, typer.Option(min=1, help="Runs at a time; one per core if not given.")
     ] = None,
     device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, cuda:1 ...")] = "cpu",
+    trials: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Price `tune` with so many trials.")
+    ] = None,
 ) -> None:
     """Say what the missing runs of SUITE cost here: measures a few steps, starts none of them."""
-    from bench.cli.plan import price, suite_to_price
+    from bench.cli.plan import Priced, price, suite_to_price, trials_to_price
     from bench.cli.progress import show_work
     from bench.running.preflight import check_device
 
     console = plain_console()
     chosen, note = suite_to_price(suite, results)
+    runs = Priced(chosen.specs, results, chosen.keep_model)
+    if trials:
+        runs = trials_to_price(chosen, suite, results, SEARCH_SEED, trials)
     check_device(device)
     processes = jobs or (cores() if device == "cpu" else 1)
     try:
         with show_work(plain_console(stderr=True)) as report:
-            table, notes = price(chosen, results, data_root, device, processes, report)
+            table, notes = price(runs, data_root, device, processes, report)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing was written.")
         raise typer.Exit(130) from None

@@ -1,7 +1,7 @@
 """What a suite will cost on this machine, measured in a few steps of each budget."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from bench.cli.listing import suite_to_read
+from bench.cli.tune import learns_parameters, search_folder
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
@@ -27,6 +28,7 @@ from bench.running.trial import Pictures
 from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
+from bench.tuning.search import declare, default_specs
 
 GIGA = 1e9
 
@@ -63,6 +65,14 @@ def size_of(spec: RunSpec, root: Path | None) -> tuple[Size, int, int]:
     return size, side, channels
 
 
+class Priced(NamedTuple):
+    """Runs, the results folder that may hold them, and whether they keep their networks."""
+
+    specs: Sequence[RunSpec]
+    results: Path
+    keep_model: bool
+
+
 class Cost(NamedTuple):
     """What runs cost: how many there are and are stored; training images and seconds of each that
     is missing; bytes of memory of one process, and of disk of all."""
@@ -75,18 +85,28 @@ class Cost(NamedTuple):
     disk: float
 
 
+def trials_to_price(suite: Suite, name: str, results: Path, seed: int, trials: int) -> Priced:
+    """The trials of a search of a suite, which keep their networks.
+
+    Raises: ValueError if Optuna is not installed.
+    """
+    learns = {spec.loss: learns_parameters(spec.loss) for spec in default_specs(suite, seed)}
+    _, specs = declare(suite, seed=seed, trials=trials, learns=learns, data={})
+    return Priced(specs, search_folder(results, name), keep_model=True)
+
+
 def price(
-    suite: Suite, results: Path, root: Path | None, device: str, jobs: int, report: Report
+    runs: Priced, root: Path | None, device: str, jobs: int, report: Report
 ) -> tuple[Table, list[str]]:
     """The table of costs, a row for each data set, and notes on memory."""
-    _, missing = missing_runs(suite.specs, results)
-    groups = groupby(sorted(suite.specs, key=of_data), of_data)
+    _, missing = missing_runs(runs.specs, runs.results)
+    groups = groupby(sorted(runs.specs, key=of_data), of_data)
     by_data = {name: list(specs) for name, specs in groups}
     costs: dict[str, Cost] = {}
     for done, (name, specs) in enumerate(by_data.items()):
         report("measuring", done, len(by_data))
         waiting = [spec for spec in specs if spec in missing]
-        costs[name] = cost_of(specs, waiting, root, device, keep_model=suite.keep_model)
+        costs[name] = cost_of(specs, waiting, root, device, keep_model=runs.keep_model)
     report("measuring", len(by_data), len(by_data))
     table = Table("data set", *("runs", "stored", "images", "hours", "memory", "disk"))
     for name, cost in costs.items():

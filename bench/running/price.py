@@ -51,7 +51,7 @@ def embedded_images(spec: RunSpec, size: Size) -> int:
         return 0
     validations = 1 + -(-spec.steps // spec.evaluate_every)
     classified = size.train if spec.split in SHARING else 0  # where test classes are trained
-    scored = size.test + classified
+    scored = 0 if spec.purpose == "trial" else size.test + classified
     before = 0 if spec.weights else start_images(spec, size) or scored
     return validations * size.validation + scored + before
 

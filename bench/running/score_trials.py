@@ -76,7 +76,8 @@ def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str
 
     runs = [load_run(RunDir(directory), "trial") for directory in directories]
     spec = load_model(runs[0].files.model).spec
-    loaded = load(spec.dataset, data_root, spec.split).prepare(spec.resize, spec.crop, quiet)
+    whole = load(spec.dataset, data_root, spec.split)
+    loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
     positions = shown_positions(loaded)
     for run in runs:
         check_same(run, loaded.fingerprint, loaded.checksum)

@@ -290,7 +290,7 @@ def test_results_that_are_not_a_folder_are_refused(tmp_path: Path, command: Comm
 
 def test_list_shows_suites_losses_and_data_sets(command: Command) -> None:
     output = command("list")
-    for word in ("default", "search", "proxy_nca", "triplet", "center", "digits", "omniglot"):
+    for word in ("default", "losses", "proxy_nca", "triplet", "center", "digits", "omniglot"):
         assert word in output
     assert "https://arxiv.org/abs/1703.07464" in output
     assert "proxy_nca" not in command("list", "datasets")

@@ -7,10 +7,13 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.running.choose_budget import Speed
-from bench.running.price import Footprint
+from bench.running.price import Footprint, Size, embedded_images
 from bench.running.trial import Pictures
 from bench.spec import RunSpec
+from bench.suites import load_suite
+from bench.tuning.search import default_specs
 
+SIZE = Size(100, 50, 20, 30, 5)
 SUITE = """
 title = "A suite"
 seeds = [0, 1]
@@ -35,6 +38,23 @@ def test_a_suite_is_measured(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "480" in found.output  # images: 2 runs x 10 steps x 24
     assert not results.exists()
+
+
+def test_a_search_is_priced_as_its_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    (tmp_path / "mine.toml").write_text(SUITE)
+    monkeypatch.setattr(
+        "bench.cli.plan.measure_budget",
+        lambda *arguments: (Speed(0.0, step=0.0, embed=1.0, score=0.0), Footprint(1e6, 0, 8)),
+    )
+    arguments = ["plan", str(tmp_path / "mine.toml"), "--trials", "4", "--jobs", "1"]
+    found = CliRunner().invoke(app, [*arguments, "--results", str(tmp_path / "results")])
+    assert found.exit_code == 0, found.output
+    assert "1,200" in found.output  # images: 5 runs, one of the suite's own values, x 10 x 24
+    (spec,) = default_specs(load_suite(str(tmp_path / "mine.toml")), 1000)
+    assert embedded_images(spec, SIZE) == 3 * SIZE.validation  # no test image
+    result = spec.model_copy(update={"purpose": "result"})
+    assert embedded_images(result, SIZE) > 3 * SIZE.validation
 
 
 def test_neither_data_nor_weights_are_needed(
