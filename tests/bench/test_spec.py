@@ -47,6 +47,7 @@ def test_every_field_but_the_names_moves_the_id() -> None:
         "precision": "bf16",
         "patience": 3,
         "head_only_steps": 2,
+        "interpolation": "bicubic",
         "purpose": "trial",
     }
     assert others.keys() == RunSpec.model_fields.keys() - {*NAMES, "protocol"}
