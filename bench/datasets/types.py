@@ -96,14 +96,18 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of which item is in which part under which class name.
+        """SHA-256 (hex) of which item is in which part under which class name, and of the camera
+        of each item if there are cameras.
 
         Independent of pixels, and of the order of items within a part.
         """
-        lists = [
+        lists: list[list[object]] = [
             [part, sorted([self.items[i], self.class_of(i)] for i in positions)]
             for part, positions in self.split.parts().items()
         ]
+        if self.cameras is not None:
+            seen = zip(self.items, self.cameras.tolist(), strict=True)
+            lists.append(["cameras", sorted(map(list, seen))])
         return hashlib.sha256(json.dumps(lists).encode()).hexdigest()
 
     @property

@@ -117,6 +117,7 @@ def with_features(spec: RunSpec, dataset: Dataset, model: EmbeddingModel) -> Dat
     settings = {
         "data": [dataset.checksum, dataset.fingerprint],
         "images": [spec.resize, spec.interpolation, *images.shape],
+        "order": dataset.items,  # which checksum and fingerprint do not show
         "network": [spec.backbone, spec.weights_sha256, spec.pooling, spec.frozen == "norm"],
         "versions": [installed_version(name) for name in PACKAGES],
         "device": [kind_of(device), torch.get_num_threads()],

@@ -118,7 +118,7 @@ MARKET1501 = Source(
     "Re-identification: A Benchmark, ICCV 2015, https://doi.org/10.1109/ICCV.2015.133",
     homepage="https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html",
     fingerprints={
-        "re-identification": "fdf29f139245d929b4c0e4d3d06e12be98d335caa74801cafc31107c1a7dcbe2",
+        "re-identification": "02b2d94084420de4f65ca0de697dc76a884abfd27dee7562f7564036e1a685bd",
     },
     load=load_market1501,
     check=check_market1501,

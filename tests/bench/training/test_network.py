@@ -1,5 +1,6 @@
 """The start of a run: heads at principal components, class vectors at class means."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,15 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from bench.datasets import load
+from bench.datasets.images import ArrayImages
+from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
-from bench.training.network import build, start_at_class_means, start_at_principal_components
+from bench.training.network import (
+    build,
+    start_at_class_means,
+    start_at_principal_components,
+    with_features,
+)
 from proxy_core.losses import LOSSES, HasClassVectors
 from tests.support.short_runs import spec_for
 
@@ -61,6 +69,34 @@ def test_a_head_of_more_dimensions_than_images_is_orthonormal() -> None:
 def test_a_head_of_more_dimensions_than_features_is_refused() -> None:
     with pytest.raises(ValueError, match="has 4 features, fewer than embedding_dim = 5"):
         start_at_principal_components(nn.Linear(4, 5), cloud(20, 4))
+
+
+def test_features_in_the_cache_are_those_of_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checksum and fingerprint are those of any order of the images."""
+    monkeypatch.setenv("PROXY_BENCH_CACHE", str(tmp_path))
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 28, 28), dtype=np.uint8)
+    names = tuple(f"{i:02}.png" for i in range(12))
+
+    def dataset(order: np.ndarray) -> Dataset:
+        found = tuple(names[i] for i in order)
+        at = np.argsort(order)
+        return Dataset(
+            name="digits",
+            images=ArrayImages(pixels[order], found),
+            labels=order // 2,
+            class_names=tuple("abcdef"),
+            items=found,
+            split=Split("class-disjoint", at[:4], at[4:8], at[8:], at[8:]),
+        )
+
+    spec = spec_for(weights_sha256=64 * "0")
+    model = build(spec_for(), dataset(np.arange(12)), CPU)[0]
+    order = np.random.default_rng(1).permutation(12)
+    before = with_features(spec, dataset(np.arange(12)), model).images.batch(order)
+    after = with_features(spec, dataset(order), model).images.batch(np.arange(12))
+    np.testing.assert_allclose(after, before, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LOSSES)

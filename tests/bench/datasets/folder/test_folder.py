@@ -175,15 +175,35 @@ def test_re_identification_has_cameras_junk_and_its_own_gallery(root: Path) -> N
     dataset = load("folder:zoo", root, "re-identification")
     assert dataset.split.protocol == "re-identification"
     assert dataset.class_names == ("0", "0 distractor", "1", "p", "q", "val 0", "val 1")
-    assert dataset.labels.tolist() == [0, 2, 5, 6, 5, 6, 3, 4, 3, 4, -1, 1]
+    assert dataset.items == tuple(sorted(NAMES))
+    of = {item: position for position, item in enumerate(dataset.items)}
+    positions = [of[name] for name in NAMES]
+    assert dataset.labels[positions].tolist() == [0, 2, 5, 6, 5, 6, 3, 4, 3, 4, -1, 1]
     assert dataset.cameras is not None
-    assert dataset.cameras.tolist() == [0, 1, -1, -1, -1, -1, 1, 2, 2, 1, 3, 1]
-    assert dataset.split.query.tolist() == [6, 7]
-    assert dataset.split.gallery.tolist() == [8, 9, 10, 11]
+    assert dataset.cameras[positions].tolist() == [0, 1, -1, -1, -1, -1, 1, 2, 2, 1, 3, 1]
+    assert dataset.split.query.tolist() == sorted(positions[6:8])
+    assert dataset.split.gallery.tolist() == sorted(positions[8:])
     assert verify("folder:zoo", root, ignore) == []
-    official = load("folder:zoo", root, "official")
-    assert official.cameras is None
-    assert official.fingerprint == dataset.fingerprint
+    assert load("folder:zoo", root, "official").cameras is None
+
+
+def test_the_order_of_lines_has_no_meaning(root: Path) -> None:
+    _list(root, REID, "path,label,split,camera")
+    sorted_by_path = load("folder:zoo", root, "re-identification")
+    _list(root, REID[::-1], "path,label,split,camera")
+    dataset = load("folder:zoo", root, "re-identification")
+    assert dataset.items == sorted_by_path.items
+    assert dataset.labels.tolist() == sorted_by_path.labels.tolist()
+    assert dataset.cameras is not None
+    assert sorted_by_path.cameras is not None
+    assert dataset.cameras.tolist() == sorted_by_path.cameras.tolist()
+
+
+def test_another_camera_is_another_split(root: Path) -> None:
+    _list(root, REID, "path,label,split,camera")
+    before = load("folder:zoo", root, "re-identification").fingerprint
+    _list(root, [row.replace("p,query,1", "p,query,3") for row in REID], "path,label,split,camera")
+    assert load("folder:zoo", root, "re-identification").fingerprint != before
 
 
 def test_byte_order_mark_line_ends_and_order_of_columns_do_not_matter(root: Path) -> None:
@@ -191,7 +211,7 @@ def test_byte_order_mark_line_ends_and_order_of_columns_do_not_matter(root: Path
     path = root / "zoo" / "images.csv"
     path.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
     dataset = load("folder:zoo", root, "class-disjoint")
-    assert dataset.items == tuple(NAMES)
+    assert dataset.items == tuple(sorted(NAMES))
     assert dataset.class_names == ("0", "1", "2", "3", "4", "5")
 
 
