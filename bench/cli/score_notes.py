@@ -16,6 +16,7 @@ from proxy_core.metrics.retrieval import Metric, Ranking
 
 ALMOST_EQUAL = 1e-5  # of 1 - cosine; rounding to bfloat16 moves a vector by up to 8e-6
 EQUAL = 1e-30  # rounding of float64
+OTHER_SCALE = 3  # factor between the lengths of two sides of one network
 # Up to these, different images are almost equal by chance, so that only equal ones count.
 FEW_DIMENSIONS = 3
 ENOUGH = 10  # images, with fewer each may well be of its own camera
@@ -39,6 +40,8 @@ def notes(
     counts = label_counts(sides)
     found = [
         lengths_note(queries.embeddings, metric),
+        scales_note(queries, gallery, metric),
+        half_note(sides),
         zeros_note(sides, metric),
         "NMI and AMI, which are of one set, are left out beside a gallery."
         if gallery and metric == "cosine"
@@ -64,15 +67,46 @@ def lengths_note(embeddings: np.ndarray, metric: Metric) -> str:
     """A note on embeddings of different lengths; empty if cosines and distances rank alike."""
     if metric == "euclidean":
         return "Compared by distance. NMI and AMI, which are of directions, are left out."
-    largest = np.abs(embeddings).max(axis=1).astype(np.float64)
-    scale = np.where(largest > 0, largest, 1.0)  # squares of the numbers may be beyond float64
-    lengths = largest * np.linalg.norm(embeddings / scale[:, None], axis=1)
+    lengths = lengths_of(embeddings)
     if lengths.max() <= 1.01 * lengths.min():
         return ""
     return (
         f"Lengths go from {lengths.min():.3g} to {lengths.max():.3g}: by cosine only their "
         "directions count; --metric euclidean compares distances."
     )
+
+
+def lengths_of(embeddings: np.ndarray) -> np.ndarray:
+    """Lengths (N,) float64 of embeddings (N, D)."""
+    largest = np.abs(embeddings).max(axis=1).astype(np.float64)
+    scale = np.where(largest > 0, largest, 1.0)  # squares of the numbers may be beyond float64
+    lengths: np.ndarray = largest * np.linalg.norm(embeddings / scale[:, None], axis=1)
+    return lengths
+
+
+def scales_note(queries: Side, gallery: Side | None, metric: Metric) -> str:
+    """A note on queries and a gallery whose lengths are of two scales, which spoils distances."""
+    if gallery is None or metric != "euclidean":
+        return ""
+    left, right = (np.median(lengths_of(side.embeddings)) for side in (queries, gallery))
+    if max(left, right) <= OTHER_SCALE * min(left, right):
+        return ""
+    return (
+        f"The queries have a length of {left:.3g}, the gallery of {right:.3g} (medians): distances "
+        "compare them only if both are scaled alike."
+    )
+
+
+def half_note(sides: Sequence[Side]) -> str:
+    """A note on float16 numbers that are too small to keep their digits."""
+    for side in sides:
+        numbers = np.abs(side.embeddings)
+        if numbers.dtype.itemsize == 2 and 0 < np.median(numbers) < np.finfo(np.float16).tiny:
+            return (
+                "Most numbers are below 6e-5, where float16 loses digits, so that the embeddings "
+                "are rounded: save them as float32."
+            )
+    return ""
 
 
 def zeros_note(sides: Sequence[Side], metric: Metric) -> str:
@@ -205,7 +239,7 @@ def label_counts(sides: Sequence[Side]) -> Counter[str]:
 
 
 def cameras_note(sides: Sequence[Side]) -> str:
-    """A note on cameras that seem to number the images."""
+    """A note on cameras that seem to number the images, or that the sides do not share."""
     for side in sides:
         if side.cameras is None:
             continue
@@ -216,6 +250,9 @@ def cameras_note(sides: Sequence[Side]) -> str:
                 f"{cameras:,} cameras for {images:,} images ({own}), so that the rule ignores "
                 "hardly any: do they number the images or their times? Give the camera of each."
             )
+    cameras = [set(side.cameras.tolist()) for side in sides if side.cameras is not None]
+    if len(cameras) == 2 and not cameras[0] & cameras[1]:
+        return "No camera is on both sides, so that the rule ignores nothing: are they named alike?"
     return ""
 
 

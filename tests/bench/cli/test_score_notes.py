@@ -56,6 +56,21 @@ def test_a_note_explains_that_lengths_do_not_count() -> None:
     assert note.startswith("Compared by distance")
 
 
+@pytest.mark.parametrize(("factor", "noted"), [(100, True), (0.01, True), (2, False), (0.5, False)])
+def test_two_scales_spoil_distances(factor: float, noted: bool) -> None:
+    gallery = own_side((factor * vectors(1)).astype(np.float32))
+    notes = said(own_side(vectors()), gallery, metric="euclidean")
+    assert any("scaled alike" in note for note in notes) == noted
+    assert not any("scaled alike" in note for note in said(CLEAN, gallery))
+
+
+@pytest.mark.parametrize(("scale", "noted"), [(1e-6, True), (1e-2, False)])
+def test_half_precision_loses_the_digits_of_small_numbers(scale: float, noted: bool) -> None:
+    for kind, expected in ((np.float16, noted), (np.float32, False)):
+        notes = said(own_side((scale * vectors()).astype(kind)))
+        assert any("float16 loses digits" in note for note in notes) == expected
+
+
 def test_notes_count_zeros_on_both_sides() -> None:
     zeros = vectors()
     zeros[:2] = 0
@@ -151,6 +166,13 @@ def test_cameras_that_number_the_images_are_noticed(
 def test_cameras_that_number_the_images_are_noticed_without_a_gallery() -> None:
     notes = said(own_side(UNIT, cameras=np.arange(30)))
     assert any(note.startswith("30 cameras for 30 images (every image") for note in notes)
+
+
+@pytest.mark.parametrize(("first", "noted"), [(2, True), (1, False)])
+def test_cameras_that_the_sides_do_not_share_are_noticed(first: int, noted: bool) -> None:
+    queries = own_side(UNIT, cameras=np.arange(30) % 2)
+    gallery = own_side(UNIT, cameras=first + np.arange(30) % 2)
+    assert any("No camera is on both sides" in note for note in said(queries, gallery)) == noted
 
 
 def test_nine_images_may_be_of_nine_cameras() -> None:
