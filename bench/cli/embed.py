@@ -1,9 +1,10 @@
 """`proxy-bench embed`: embeddings of a user's images by the network that a run stored."""
 
 import csv
+import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from bench.training.stored_model import StoredModel
 KINDS = (".npy", ".parquet")
 BATCH = 32  # images that are decoded and embedded at a time
 SHOWN = 20  # problems that are listed
+CUT = "cub200_boxes"  # the data set whose photographs are cut, and the list beside them
+BOXES = "bounding_boxes.txt"
 
 
 class Named(NamedTuple):
@@ -76,10 +79,44 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
             notes.append(f"{place}: {others.total():,} files that are not images ({kinds})")
     if not found:
         raise ValueError(f"no image in {', '.join(map(str, places))}")
-    (path, count), *_ = Counter(image.path for image in found).most_common(1)
-    if count > 1:
-        raise ValueError(f"{path} is named {count} times; name every image once")
+    check_once(image.path for image in found)
     return found, notes
+
+
+def check_once(paths: Iterable[Path]) -> None:
+    """Raise ValueError for a file that is named twice, in one way or another."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        place = os.path.join(os.path.realpath(path.parent), path.name)
+        if (other := seen.setdefault(place, path)) is not path:
+            also = "" if str(other) == str(path) else f" and {other} are one image, which"
+            raise ValueError(f"{path}{also} is named twice; name every image once")
+
+
+def check_whole(model: StoredModel, images: Sequence[Named]) -> list[str]:
+    """A note on what the network saw and is not seen here: the parts of photographs in boxes.
+
+    Raises: ValueError for photographs of the data set itself, whose boxes are known.
+    """
+    if model.spec.dataset != CUT:
+        return []
+    for image in images:
+        if any((folder / BOXES).exists() for folder in image.path.absolute().parents):
+            raise ValueError(
+                f"{image.path} is a whole photograph, and the run saw those of {CUT} cut to their "
+                f"boxes ({BOXES}): embed cut pictures, or use a run on cub200"
+            )
+    return [f"the images are used whole; the run saw those of {CUT}, which are cut to their boxes"]
+
+
+def seen_note(model: StoredModel) -> str:
+    """What scores of the images of a run itself would mean; empty without training."""
+    if not model.spec.steps:
+        return ""
+    return (
+        f"note    the run trained on images of {model.spec.dataset}: with them, or others of their "
+        "classes, scores are not those of a test"
+    )
 
 
 def label_of(name: str) -> str:

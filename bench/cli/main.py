@@ -258,8 +258,10 @@ def embed(
     path = model_path(find_run(run, results))
     from bench.cli.embed import (  # loads torch
         check_output,
+        check_whole,
         embed_images,
         find_images,
+        seen_note,
         write_embeddings,
         written,
     )
@@ -270,7 +272,7 @@ def embed(
     check_device(device)
     found, notes = find_images(images)
     console, model = plain_console(), load_model(path, device)
-    for note in notes:
+    for note in [*notes, *check_whole(model, found)]:
         print_line(console, note)
     with show_work(plain_console(stderr=True)) as report:
         embeddings = embed_images(model, found, report)
@@ -281,6 +283,8 @@ def embed(
         print_line(console, f"written {file}")
     if output.suffix == ".npy" and all(image.label for image in found):
         print_line(console, f"score   {command('score', *written(output))}")
+        if note := seen_note(model):
+            print_line(console, note)
 
 
 @app.command()

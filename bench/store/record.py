@@ -1,5 +1,6 @@
 """The content of `run.json`: its fields, their ranges, and a digest that shows later changes."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -158,6 +159,8 @@ def first_mistake(error: ValidationError) -> str:
 def check_scores(section: str, scores: Mapping[str, float]) -> None:
     """A share is at most 1 and a count is whole; scores that `METRICS` lacks may be any number."""
     for key, value in scores.items():
+        if key.startswith("recall@") and not re.fullmatch("recall@[1-9][0-9]{0,8}", key):
+            raise ValueError(f"has {section}.{key}: expected a whole number after recall@")
         metric = describe(key)
         if metric.percent and not metric.lowest - SLACK <= value <= 1 + SLACK:
             raise ValueError(f"has {section}.{key} = {value}, expected {metric.lowest:g}..1")

@@ -142,6 +142,7 @@ def load_checkpoint(
         batches.load_state_dict(content["batches"])
         progress = Progress(**content["progress"])
         check_progress(progress, batches.spec)
+        check_state(optimizer, progress.step)
         torch.set_rng_state(content["rng"])
     except UNFIT as error:
         raise CheckpointError(
@@ -157,6 +158,21 @@ def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
     optimizer.load_state_dict(state)
     if settings_of(optimizer) != before:
         raise ValueError("the optimizer had other settings")
+
+
+def check_state(optimizer: Optimizer, step: int) -> None:
+    """Raises: ValueError for averages of another shape, kind or number of steps than the
+    parameters have, which torch would notice later or not at all."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if name == "step":
+                fits = value.ndim == 0 and 0 < float(value) <= step
+            else:
+                fits = (value.shape, value.dtype) == (parameter.shape, parameter.dtype)
+            if not fits or not torch.isfinite(torch.as_tensor(value)).all():
+                raise ValueError(f"the optimizer has {name} that does not fit its parameter")
+    if len({frozenset(state) for state in optimizer.state.values()}) > 1:
+        raise ValueError("the optimizer lacks averages of some parameters")
 
 
 def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The start of a run: the network, its head and the class vectors of the loss."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -64,14 +65,21 @@ def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
         nn.init.orthogonal_(model.head.weight)
         nn.init.zeros_(model.head.bias)
     if spec.weights is not None:
-        found = locate(spec.backbone, spec.weights)
-        if found.sha256 != spec.weights_sha256:
-            raise ValueError(
-                f"{found.path} has the SHA-256 {found.sha256[:12]}..., and the run began with "
-                f"{str(spec.weights_sha256)[:12]}...; restore that file"
-            )
-        load_weights(model.backbone, spec.backbone, found.path)
+        load_weights(model.backbone, spec.backbone, find_weights(spec))
+        find_weights(spec)  # it may have been replaced while it was read
     return model
+
+
+def find_weights(spec: RunSpec) -> Path:
+    """The file of the weights of a specification; ValueError if its content is another."""
+    assert spec.weights is not None
+    found = locate(spec.backbone, spec.weights)
+    if found.sha256 != spec.weights_sha256:
+        raise ValueError(
+            f"{found.path} has the SHA-256 {found.sha256[:12]}..., and the run began with "
+            f"{str(spec.weights_sha256)[:12]}...; restore that file"
+        )
+    return found.path
 
 
 def random_network(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:

@@ -256,6 +256,7 @@ NUMBERS: dict[str, tuple[Damage, str]] = {
     "score in words": (edit("scores", "nmi", "0.5"), "scores.nmi = '0.5'"),
     "score that is true": (edit("scores", "nmi", True), "scores.nmi = True"),
     "score of no query": (edit("scores", "recall@2", 0.5), "gives recall@2 = "),
+    "score of no K": (edit("scores", "recall@x", 0.5), "recall@x: expected a whole number after"),
     "other MAP@R": (edit("scores", "map@r", 0.987), "gives map@r = "),
     "untrained score": (edit("untrained", "nmi", 2.0), "untrained.nmi = 2.0"),
     "no R@1": (lose_recall, "lacks scores.recall@1"),

@@ -16,7 +16,7 @@ from bench.cli.main import app
 from bench.datasets import load
 from bench.store.runs import Run
 from bench.training.inputs import embed
-from bench.training.stored_model import load_model
+from bench.training.stored_model import StoredModel, load_model
 from tests.support.photographs import write_pictures
 from tests.support.short_runs import execute, spec_for
 
@@ -77,8 +77,28 @@ def test_photographs_get_the_embeddings_that_the_run_stored(
     np.testing.assert_allclose(found[[rows[name] for name in names]], stored, atol=1e-5)
     assert {line["label"] for line in lines} == {f"class {label}" for label in range(8)}
     assert f"score   proxy-bench score {output} {tmp_path / 'out.csv'}" in text
+    assert "note    the run trained on images of folder:zoo: with them, or others" in text
     scored = CliRunner().invoke(app, ["score", str(output), str(tmp_path / "out.csv")])
     assert "40 embeddings of 8 dimensions, 8 classes" in scored.output
+
+
+def test_photographs_that_the_run_saw_cut_are_not_taken_whole(
+    results: Path, root: Path, tmp_path: Path
+) -> None:
+    (run,) = results.glob("runs/folder*")
+    model = load_model(run / "model.safetensors")
+    spec = model.spec.model_copy(update={"dataset": "cub200_boxes"})
+    cut = StoredModel(model.network, spec, model.side, model.channels)
+    folder = tmp_path / "CUB_200_2011"
+    write_pictures(folder / "images", ["001.Albatross/1.png"])
+    images, _ = embedding.find_images([folder / "images"])
+    assert embedding.check_whole(model, images) == []
+    (note,) = embedding.check_whole(cut, images)
+    assert "the images are used whole; the run saw those of cub200_boxes" in note
+    (folder / "bounding_boxes.txt").write_text("1 60.0 27.0 325.0 304.0\n")
+    with pytest.raises(ValueError, match=r"1\.png is a whole photograph, and the run saw those of"):
+        embedding.check_whole(cut, images)
+    assert embedding.check_whole(model, images) == []
 
 
 @pytest.mark.parametrize("kind", ["L", "RGB"])  # grey saved in colour stays grey
@@ -188,7 +208,8 @@ def test_images_that_are_missing_or_named_twice(results: Path, tmp_path: Path) -
     for places, message in (
         ([tmp_path / "no.png"], "does not exist"),
         ([tmp_path / "empty"], "no image in"),
-        ([images[0], tmp_path / "digits"], "is named 2 times"),
+        ([images[0], tmp_path / "digits"], "is named twice; name every image once"),
+        ([images[0], tmp_path / "digits" / ".." / "digits" / "0.png"], "are one image, which is"),
     ):
         with pytest.raises((ValueError, OSError), match=message):
             embedding.find_images(places)

@@ -19,6 +19,7 @@ from bench.training.checkpoint import (
     CheckpointError,
     Origin,
     Progress,
+    check_state,
     load_checkpoint,
     origin_of,
     read_checkpoint,
@@ -215,3 +216,25 @@ def test_contents_that_no_run_writes_are_refused(
     saved.write_bytes(sealed(first + b"\n" + buffer.getvalue()))
     with pytest.raises(CheckpointError, match="does not fit the network, the loss or"):
         load_checkpoint(saved, origin(), *parts())
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd", "rmsprop"])
+def test_averages_of_an_optimizer_fit_its_parameters(kind: str) -> None:
+    spec = spec_for(optimizer=kind, momentum=0.9 if kind in ("sgd", "rmsprop") else 0.0)
+    model, loss = build(spec, DATASET, CPU)
+    optimizer = make_optimizer(spec, model, loss)
+    for parameter in (*model.parameters(), *loss.parameters()):
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    check_state(optimizer, 1)
+    first = next(iter(optimizer.state.values()))
+    for name, whole in dict(first).items():
+        for value in (torch.zeros(3), torch.full_like(whole, float("nan")), torch.tensor(2.0)):
+            first[name] = value
+            with pytest.raises(ValueError, match=r"the optimizer has .* that does not fit"):
+                check_state(optimizer, 1)
+        del first[name]
+        with pytest.raises(ValueError, match="the optimizer lacks averages of some"):
+            check_state(optimizer, 1)
+        first[name] = whole
+    check_state(optimizer, 1)

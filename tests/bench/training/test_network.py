@@ -13,13 +13,16 @@ from bench.datasets import load
 from bench.datasets.images import ArrayImages
 from bench.datasets.splits import Split
 from bench.datasets.types import Dataset
+from bench.training import network
 from bench.training.network import (
     build,
     start_at_class_means,
     start_at_principal_components,
     with_features,
 )
+from bench.weights import locate
 from proxy_core.losses import LOSSES, HasClassVectors
+from proxy_core.models.embedding_model import EmbeddingModel
 from tests.support.short_runs import spec_for
 
 CPU = torch.device("cpu")
@@ -97,6 +100,24 @@ def test_features_in_the_cache_are_those_of_the_same_order(
     before = with_features(spec, dataset(np.arange(12)), model).images.batch(order)
     after = with_features(spec, dataset(order), model).images.batch(np.arange(12))
     np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+def test_weights_that_are_replaced_while_they_are_read_are_refused(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"before")
+    digest = locate("efficientnet_lite0", str(path)).sha256
+    spec = spec_for(backbone="efficientnet_lite0", weights=str(path), weights_sha256=digest)
+
+    def replaced(*_: object) -> None:
+        path.write_bytes(b"another file")
+
+    other = EmbeddingModel("conv4", channels=1, embedding_dim=8)
+    monkeypatch.setattr(network, "random_network", lambda *_: other)
+    monkeypatch.setattr(network, "load_weights", replaced)
+    with pytest.raises(ValueError, match="and the run began with"):
+        network.make_network(spec, digits)
 
 
 @pytest.mark.parametrize("name", LOSSES)
