@@ -250,8 +250,8 @@ def cameras_note(sides: Sequence[Side]) -> str:
                 f"{cameras:,} cameras for {images:,} images ({own}), so that the rule ignores "
                 "hardly any: do they number the images or their times? Give the camera of each."
             )
-    cameras = [set(side.cameras.tolist()) for side in sides if side.cameras is not None]
-    if len(cameras) == 2 and not cameras[0] & cameras[1]:
+    both = [set(side.cameras.tolist()) for side in sides if side.cameras is not None]
+    if len(both) == 2 and not both[0] & both[1]:
         return "No camera is on both sides, so that the rule ignores nothing: are they named alike?"
     return ""
 

@@ -221,7 +221,7 @@ def test_contents_that_no_run_writes_are_refused(
 @pytest.mark.parametrize("kind", ["adamw", "adam", "sgd", "rmsprop"])
 def test_averages_of_an_optimizer_fit_its_parameters(kind: str) -> None:
     spec = spec_for(optimizer=kind, momentum=0.9 if kind in ("sgd", "rmsprop") else 0.0)
-    model, loss = build(spec, DATASET, CPU)
+    model, loss, _ = build(spec, DATASET, CPU)
     optimizer = make_optimizer(spec, model, loss)
     for parameter in (*model.parameters(), *loss.parameters()):
         parameter.grad = torch.ones_like(parameter)
