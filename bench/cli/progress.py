@@ -164,7 +164,8 @@ def position(active: ActiveRun) -> str:
 
 
 def title(spec: RunSpec) -> str:
-    return printable(f"{spec.dataset}, {spec.split}, {spec.method}, seed {spec.seed}")
+    which = f"trial {spec.spec_id}" if spec.purpose == "trial" else f"seed {spec.seed}"
+    return printable(f"{spec.dataset}, {spec.split}, {spec.method}, {which}")
 
 
 def time_left(state: Sweep, jobs: int) -> str:

@@ -67,8 +67,8 @@ def tune(name: str, options: Options) -> bool:
     check_results(options.results)
     search, specs = prepare(suite, folder, options)
     stored, _ = missing_runs(specs, folder)
-    methods = f"{options.trials} trials of each of {len(search.methods)} methods and budgets"
-    print_line(console, f"{suite.title}: {methods}, and the suite's own values as trial 0")
+    each = f"{options.trials} trials of every method on every budget"
+    print_line(console, f"{suite.title}: {each}, and the suite's own values as trial 0")
     print_line(console, f"{len(specs)} runs, {len(stored)} stored already")
     with resumable(console):
         state = execute(
