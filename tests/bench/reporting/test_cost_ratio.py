@@ -1,0 +1,93 @@
+"""Ratios of costs with misses: against Student's interval, an integral, and by simulation."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from bench.reporting.cost_ratio import cost_ratios, draw_differences
+
+SEEDS = 10
+TRUTH = 0.3  # logarithm of the ratio that is simulated
+SPREADS = (0.25, 0.2, 0.3)  # of what a seed's runs share, of the method and of the reference
+
+
+def simulated(
+    tables: int, misses: tuple[float, float], generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Costs (tables, seeds, 2), and who missed, where runs end at that quantile of their cost."""
+    shared, *own = SPREADS
+    common = generator.normal(0, shared, (tables, SEEDS, 1))
+    costs = common + generator.normal(0, own, (tables, SEEDS, 2)) + [TRUTH, 0]
+    ends = [TRUTH, 0] + np.hypot(shared, own) * stats.norm.isf(misses)
+    return np.exp(np.minimum(costs, ends)), costs > ends
+
+
+@pytest.mark.parametrize("misses", [(0, 0), (0.1, 0), (0.3, 0), (0.5, 0), (0, 0.5), (0.3, 0.3)])
+def test_the_interval_covers_the_truth_in_95_of_100_simulated_tables(
+    misses: tuple[float, float],
+) -> None:
+    costs, missed = simulated(400, misses, np.random.default_rng(1))
+    ratios = [ratio for ratio in cost_ratios(costs, missed) if ratio]
+    covered = np.mean([ratio.low <= np.exp(TRUTH) <= ratio.high for ratio in ratios])
+    assert len(ratios) > 380
+    assert 0.95 - 3 * 0.011 < covered < 0.95 + 3 * 0.011, covered  # 3 standard errors of 400
+
+
+def test_without_misses_the_interval_is_students() -> None:
+    costs, missed = simulated(1, (0, 0), np.random.default_rng(2))
+    [ratio] = cost_ratios(costs, missed)
+    assert ratio
+    differences = np.diff(np.log(costs[0]), axis=1)[:, 0] * -1
+    low, high = stats.t.interval(0.95, SEEDS - 1, differences.mean(), stats.sem(differences))
+    assert np.log([ratio.low, ratio.estimate, ratio.high]) == pytest.approx(
+        [low, differences.mean(), high], abs=0.03
+    )
+
+
+def test_a_miss_counts_as_a_cost_above_the_end_of_the_run() -> None:
+    costs = np.exp(np.random.default_rng(3).normal(0, 0.1, (1, SEEDS, 2)))
+    missed = np.zeros(costs.shape, bool)
+    missed[0, :4, 0] = True
+    costs[0, :4, 0] = 3.0  # where these four runs ended
+    [with_misses] = cost_ratios(costs, missed)
+    [as_if_reached] = cost_ratios(costs, np.zeros(costs.shape, bool))
+    [dropped] = cost_ratios(costs[:, 4:], missed[:, 4:])
+    assert with_misses
+    assert as_if_reached
+    assert dropped
+    assert with_misses.estimate > as_if_reached.estimate > dropped.estimate
+
+
+def test_one_seed_or_one_run_that_reached_the_target_gives_no_ratio() -> None:
+    costs, missed = np.ones((2, 3, 2)), np.zeros((2, 3, 2), bool)
+    missed[0, :2, 1] = True
+    assert [bool(ratio) for ratio in cost_ratios(costs, missed)] == [False, True]
+    assert cost_ratios(costs[:, :1], missed[:, :1]) == [None, None]
+
+
+def test_the_same_costs_give_the_same_ratio() -> None:
+    costs, missed = simulated(2, (0.3, 0), np.random.default_rng(4))
+    assert cost_ratios(costs, missed) == cost_ratios(costs, missed)
+
+
+def test_draws_agree_with_the_exact_posterior_of_one_missed_run() -> None:
+    """With one missed run the posterior is an integral over its cost."""
+    logs = np.random.default_rng(5).normal(0, 0.3, (1, 6, 2))
+    missed = np.zeros(logs.shape, bool)
+    missed[0, 0, 0] = True
+    drawn = draw_differences(logs, missed, np.random.default_rng(6)).mean()
+
+    def weight(cost: float) -> tuple[float, float]:
+        """Marginal likelihood of the completed costs, |scatter|^(-(n - 1 + 1) / 2), and mean."""
+        full = logs[0].copy()
+        full[0, 0] = cost
+        centred = full - full.mean(0)
+        likelihood = np.linalg.det(centred.T @ centred) ** (-len(full) / 2)
+        return float(likelihood), float(full[:, 0].mean() - full[:, 1].mean())
+
+    end = float(logs[0, 0, 0])
+    total = integrate.quad(lambda c: weight(c)[0], end, end + 30, points=[end + 1], limit=500)[0]
+    mean = integrate.quad(lambda c: np.prod(weight(c)), end, end + 30, points=[end + 1], limit=500)[
+        0
+    ]
+    assert drawn == pytest.approx(mean / total, abs=0.02)
