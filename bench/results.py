@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 UNPREFIXED = ("spec.", "scores.")  # parts of `run.json` whose fields are columns by their own name
 LAST = 3  # validations whose mean is the final score of a run
-CURVE_FIELDS = ("dataset", "split", "method", "loss", "seed")  # of the specification
+CURVE_FIELDS = ("dataset", "split", "backbone", "method", "loss", "seed")  # of the specification
 
 
 def final_score(scores: Sequence[float] | np.ndarray) -> float:
@@ -52,8 +52,8 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
 def curves(runs: Sequence[Run]) -> "pd.DataFrame":
     """One row per validation of each run, in order of step; the first is before training.
 
-    Columns: `run`, `dataset`, `split`, `method`, `loss`, `seed`; `step`, `epoch`, `images`,
-    `seconds`, `training_loss`, and the scores on the validation images in 0..1.
+    Columns: `run`, `dataset`, `split`, `backbone`, `method`, `loss`, `seed`; `step`, `epoch`,
+    `images`, `seconds`, `training_loss`, and the scores on the validation images in 0..1.
     Raises: StoredRunError if a curve is missing or was changed.
     """
     import pandas as pd
@@ -61,7 +61,7 @@ def curves(runs: Sequence[Run]) -> "pd.DataFrame":
     return pd.DataFrame(
         [
             {"run": run.name}
-            | {field: run.spec[field] for field in CURVE_FIELDS}
+            | {field: {**UNSET, **run.spec}[field] for field in CURVE_FIELDS}
             | {"training_loss" if key == "loss" else key: value for key, value in point.items()}
             for run in runs
             for point in run.curve

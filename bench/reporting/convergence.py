@@ -1,21 +1,14 @@
-"""How fast a method learns: the cost to reach a score on the validation images.
+"""The curves of stored runs on the validation images, and the reference among their methods.
 
-Definitions, which the report repeats. *Final score* of a run: mean of its last three validations.
-*Cost to reach a score*: steps, images or seconds at the first crossing, interpolated linearly
-between validations; there is none if the score is never reached. *95 % of the own plateau*:
-untrained score + 0.95 x (final score - untrained score), so that a network that starts well gets no
-credit for what it had before training. A run that ended early, because validation had stopped
-improving, has no points after its end: its final score is that of its last three validations, and a
-score that it has not reached by then counts as not reached.
+What a method costs to reach a score is in `bench.reporting.cost_to_target`. *Final score* of a run:
+mean of its last three validations.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.reporting.stats import Interval, mean_interval
 from bench.results import LAST, curves, final_score
 from bench.spec import NO_LOSS
 from bench.store.runs import Run
@@ -23,41 +16,9 @@ from bench.store.runs import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-AXES = ("step", "images", "seconds")
+NUMBERS = ("step", "epoch", "images", "seconds")
 SCORES = ("recall@1", "map@r")
-SHARE = 0.95  # of the way from the untrained to the final score
-ROUNDING = 1e-12  # the mean of three equal scores may exceed them in the last bit
 GRID = 60  # points of a curve averaged over seeds that were validated at different costs
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Cost to reach a score over seeds.
-
-    `mean` is None unless every seed reached it: a mean over those that did would flatter a method
-    that often fails.
-    """
-
-    mean: Interval | None
-    reached: int
-    n: int
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Convergence of one method on one validation score.
-
-    Attributes: final, final score over seeds; own, axis -> cost to 95 % of each run's plateau;
-    shared, axis -> cost to `target`, the mean final score of the method named `baseline`.
-    """
-
-    method: str
-    metric: str
-    final: Interval
-    own: Mapping[str, Cost]
-    baseline: str
-    target: float
-    shared: Mapping[str, Cost]
 
 
 def read_curves(
@@ -87,7 +48,7 @@ def read_curve(run: Run) -> "pd.DataFrame":
     Raises: ValueError naming the file if it is missing, was changed or has fewer than four
     validations, that of the untrained network included.
     """
-    curve = curves([run]).astype(dict.fromkeys((*AXES, *SCORES), np.float64))
+    curve = curves([run]).astype(dict.fromkeys((*NUMBERS, *SCORES), np.float64))
     if len(curve) <= LAST:
         early = curve["step"].iloc[-1] < run.spec["steps"]
         raise ValueError(
@@ -95,46 +56,6 @@ def read_curve(run: Run) -> "pd.DataFrame":
             f"{LAST + 1}; {'raise `patience`' if early else 'lower `evaluate_every`'}"
         )
     return curve
-
-
-def own_target(scores: np.ndarray) -> float | None:
-    """Score at 95 % of the way from the first validation to the plateau; None without a rise."""
-    start, end = float(scores[0]), final_score(scores)
-    return start + SHARE * (end - start) if end > start else None
-
-
-def first_crossing(costs: np.ndarray, scores: np.ndarray, target: float) -> float | None:
-    """Cost at which the curve first reaches the target, linear between validations."""
-    reached = np.flatnonzero(scores >= target - ROUNDING)
-    if not reached.size:
-        return None
-    ends = slice(max(reached[0] - 1, 0), reached[0] + 1)
-    return float(np.interp(target, scores[ends], costs[ends]))
-
-
-def speeds(curves: "pd.DataFrame", metric: str) -> list[Speed]:
-    """Convergence of every method of one data set and split, in order of name."""
-    if curves.empty:
-        return []
-    baseline = choose_baseline(curves)
-    target = float(mean_finals(curves, metric)[baseline])
-    found = []
-    for method, members in curves.groupby("method"):
-        runs = [run for _, run in members.groupby("run", sort=False)]
-        scores = [run[metric].to_numpy() for run in runs]
-        plateaus = [own_target(values) for values in scores]
-        found.append(
-            Speed(
-                str(method),
-                metric,
-                mean_interval([final_score(values) for values in scores]),
-                {axis: reach(runs, axis, metric, plateaus) for axis in AXES},
-                baseline,
-                target,
-                {axis: reach(runs, axis, metric, [target] * len(runs)) for axis in AXES},
-            )
-        )
-    return found
 
 
 def choose_baseline(curves: "pd.DataFrame") -> str:
@@ -150,20 +71,6 @@ def choose_baseline(curves: "pd.DataFrame") -> str:
 def mean_finals(curves: "pd.DataFrame", metric: str) -> "pd.Series[float]":
     """Method -> mean final score over its runs."""
     return curves.groupby(["method", "run"])[metric].agg(final_score).groupby("method").mean()
-
-
-def reach(
-    runs: Sequence["pd.DataFrame"], axis: str, metric: str, targets: Sequence[float | None]
-) -> Cost:
-    """Cost over seeds to reach each run's target; a run without target does not reach it."""
-    costs = [
-        first_crossing(run[axis].to_numpy(), run[metric].to_numpy(), target)
-        for run, target in zip(runs, targets, strict=True)
-        if target is not None
-    ]
-    reached = [cost for cost in costs if cost is not None]
-    mean = mean_interval(reached) if len(reached) == len(runs) else None
-    return Cost(mean, len(reached), len(runs))
 
 
 def on_common_costs(curves: "pd.DataFrame", axis: str) -> "pd.DataFrame":

@@ -19,6 +19,7 @@ from scipy.special import log_ndtr, ndtri_exp
 LEVEL = 0.95
 LEAST_REACHED = 2  # runs of each method, below which the data say nothing about their spread
 WARM_UP, DRAWS = 300, 2000
+WIDEST = 100.0  # high end over low end of an interval that is worth printing
 SMALLEST_SPREAD = 1e-6  # of a logarithm: validations are never that fine
 
 
@@ -29,6 +30,18 @@ class Ratio:
     estimate: float
     low: float
     high: float
+
+    @property
+    def known(self) -> bool:
+        """Whether the interval says anything worth printing."""
+        return self.high <= WIDEST * self.low
+
+    @property
+    def text(self) -> str:
+        """`1.31 (1.02 to 1.70)`."""
+        if not self.known:
+            return "unknown"
+        return f"{self.estimate:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 def cost_ratios(costs: np.ndarray, missed: np.ndarray, seed: int = 0) -> list[Ratio | None]:
@@ -103,7 +116,8 @@ def complete(
     other = 1 - column
     covariance = factor @ np.swapaxes(factor, 1, 2)
     slope = covariance[:, 0, 1] / covariance[:, other, other]
-    spread = np.sqrt(covariance[:, column, column] - slope * covariance[:, 0, 1])[:, None]
+    variance = covariance[:, column, column] - slope * covariance[:, 0, 1]
+    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2))[:, None]
     expected = means[:, column, None] + slope[:, None] * (
         values[..., other] - means[:, other, None]
     )

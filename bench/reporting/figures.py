@@ -17,6 +17,7 @@ import numpy as np
 
 from bench.metrics import describe
 from bench.reporting.convergence import SCORES, on_common_costs
+from bench.reporting.cost_to_target import Convergence, share_reached
 from bench.reporting.findings import COMPARED
 from bench.reporting.stats import mean_interval
 from bench.store.runs import Run, atomic, write_text
@@ -225,6 +226,29 @@ def convergence_figure(curves: "pd.DataFrame", strokes: Mapping[str, Stroke]) ->
             label(panel, words, f"{describe(key).heading}, validation (percent)")
     add_legend(figure, curves["method"].unique())
     note(figure, f"{origin(curves)}, validation. {band_note(methods)}")
+    return figure
+
+
+def targets_figure(
+    curves: "pd.DataFrame", converged: Sequence[Convergence], strokes: Mapping[str, Stroke]
+) -> "Figure | None":
+    """Share of targets that are reached within a number of steps, for each score."""
+    if not converged:
+        return None
+    figure = make_figure(3.6, len(converged[0].costs))
+    panels = figure.subplots(1, len(converged), sharey=True, squeeze=False)[0]
+    for panel, found in zip(panels, converged, strict=True):
+        for method, costs in found.costs.items():
+            steps, shares = share_reached(costs["step"])
+            stroke = strokes[method]
+            panel.step(
+                steps, 100 * shares, where="post", color=stroke.colour, dashes=stroke.dashes or ()
+            )
+        panel.set_xlim(left=0)
+        panel.set_ylim(0, 100)
+        label(panel, COSTS["step"], f"Targets of {describe(found.metric).heading} (percent)")
+    add_legend(figure, converged[0].costs)
+    note(figure, f"{origin(curves)}, validation. Kaplan-Meier estimate over targets and seeds.")
     return figure
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.reporting.convergence import Speed
+from bench.reporting.cost_to_target import Convergence, claim_sentence
 from bench.reporting.rows import points
 from bench.reporting.sequential import Looks
 from bench.reporting.stats import PairedDifference, least_sign_flip_p, paired_difference
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 COMPARED = ("recall@1", "map@r", "nmi")
 START = "untrained.recall@1"
+PROXY = "proxy"  # how the names of proxy losses begin
+MOST_CLAIMS = 4  # sentences; the table of convergence has all methods
 LEADS = {  # verdict on the method with the highest mean -> what is said of the others
     "better": "It is better than",
     "same": "Within {} points it is the same as",
@@ -61,7 +63,9 @@ def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
     return means.sort_values(ascending=False, kind="stable")
 
 
-def sentences(members: "pd.DataFrame", speeds: Sequence[Speed], rule: Rule = RULE) -> list[str]:
+def sentences(
+    members: "pd.DataFrame", converged: Sequence[Convergence], rule: Rule = RULE
+) -> list[str]:
     """Best mean R@1, the verdicts on it and how certain they are, who converges first.
 
     `members` are the runs with a loss of one data set and split; `rule` is that of R@1.
@@ -77,7 +81,8 @@ def sentences(members: "pd.DataFrame", speeds: Sequence[Speed], rule: Rule = RUL
     )
     growth = growth_sentence(members, pairs, rule.looks) if rule.looks else ""
     found = [best_sentence(members, best), *lead_sentences(best, pairs), growth, certainty]
-    return [*filter(None, found), *untrained_sentences(members), *speed_sentences(speeds)]
+    found += [*untrained_sentences(members), *claim_sentences(members, converged)]
+    return [sentence for sentence in found if sentence]
 
 
 def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
@@ -180,25 +185,13 @@ def needed_words(verdict: Verdict) -> str:
     return f"about {verdict.needed} seeds would decide"
 
 
-def speed_sentences(speeds: Sequence[Speed]) -> list[str]:
-    """Who first reaches the baseline's final R@1; if no one else does, who first nears its own."""
-    rated = [speed for speed in speeds if speed.metric == "recall@1"]
-    shared = {s.method: cost.mean for s in rated if (cost := s.shared["step"].mean)}
-    own = sorted((cost.mean, s.method) for s in rated if (cost := s.own["step"].mean))
-    baseline = rated[0].baseline if rated else ""
-    others = sorted((cost, name) for name, cost in shared.items() if name != baseline)
-    if others and others[0][0] == 0:  # reached before any training: not a speed
-        return []
-    if others:
-        itself = f"{baseline} after {shared[baseline]:.0f} steps and " if baseline in shared else ""
-        return [
-            f"On the validation part, {baseline} ends at R@1 {100 * rated[0].target:.1f} %. That "
-            f"is reached by {itself}{others[0][1]}, the first other method, after "
-            f"{others[0][0]:.0f}, on average."
-        ]
-    if len(own) < 2:
-        return []
-    return [
-        f"On the validation part, {own[0][1]} is the first to reach 95 % of its own final "
-        f"R@1, after {own[0][0]:.0f} steps on average, but plateaus differ in height."
+def claim_sentences(members: "pd.DataFrame", converged: Sequence[Convergence]) -> list[str]:
+    """Whether each proxy loss is three times as fast as the reference, by R@1 and MAP@R."""
+    losses = dict(zip(members["method"], members["loss"], strict=True))
+    claims = [
+        claim_sentence(found, method)
+        for found in converged
+        for method in found.faster
+        if losses[method].startswith(PROXY)
     ]
+    return claims if len(claims) <= MOST_CLAIMS else []

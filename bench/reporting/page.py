@@ -10,7 +10,8 @@ from bench.published import published
 from bench.reporting import figures, provenance, uncertainty
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
-from bench.reporting.convergence import AXES, SCORES, Cost, read_curves, speeds
+from bench.reporting.convergence import mean_finals, read_curves
+from bench.reporting.cost_to_target import AXES, Convergence, converged
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, needed_words, sentences
 from bench.reporting.groups import comparable_frame, trained
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 FEW_CLASSES = 20  # below which an interval over classes is itself uncertain
 MOST_PAIRS = 28  # of eight methods; 26 methods have 325
+SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
 
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
-    found = [speed for metric in SCORES for speed in speeds(curves, metric)]
+    found = converged(curves)
     methods = trained(members)
     pairs = compare(methods, rule)
     few = len(pairs) <= MOST_PAIRS
@@ -161,7 +163,8 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "budget": budget,
         "unequal": unequal,
         "methods": provenance.method_lines(members),
-        "speeds": found,
+        "converged": found,
+        "finals": {item.metric: mean_finals(curves, item.metric) for item in found},
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
     }
@@ -208,6 +211,14 @@ def draw(
             None if curves.empty else figures.convergence_figure(curves, strokes),
             f"Convergence on the validation part of {origin}.",
             convergence_caption(curves),
+        ),
+        (
+            "targets",
+            figures.targets_figure(curves, converged(curves), strokes),
+            f"Cost to reach a target on the validation part of {origin}.",
+            "Line: Kaplan-Meier estimate of the share of targets that are reached within a number "
+            "of steps, over ten targets and all seeds; runs that miss a target count as censored "
+            "where they end.",
         ),
         (
             "published",
@@ -274,6 +285,7 @@ def render(
             across_sentence=summary,
             within=WITHIN,
             axes=AXES,
+            shown_targets=SHOWN_TARGETS,
             plus_minus=PLUS_MINUS,
             gain=GAIN,
             gain_note=GAIN_NOTE,
@@ -284,6 +296,7 @@ def render(
             runs=provenance.run_lines(table, numbers),
             heading=lambda key: describe(key).heading,
             cost=cost_cell,
+            faster=faster_cell,
             points=points,
             p_value=p_value,
             mean=mean_text,
@@ -293,15 +306,23 @@ def render(
     )
 
 
-def cost_cell(cost: Cost, never: str) -> str:
-    """`49 ± 6`; where not every seed reached the score, how many did, or `never`."""
-    if cost.mean is None:
-        return f"{cost.reached} of {cost.n} seeds" if cost.reached else never
-    if cost.mean.mean == 0:
-        return "at the start"
-    mean, half = cost.mean.mean, cost.mean.half
-    digits = 0 if mean >= 100 else 1 if mean >= 10 else 2  # about three in all
-    return f"{mean:,.{digits}f}" + ("" if half is None else f" ± {half:,.{digits}f}")
+def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:
+    """`49`; where runs missed the target also how many reached it, or `missed`."""
+    costs = found.costs[method][axis]
+    reached, runs = int(costs.reached[target]), len(costs.seeds)
+    if not reached:
+        return "missed"
+    cost = float(costs.average[target])
+    digits = 0 if cost >= 100 else 1 if cost >= 10 else 2  # about three in all
+    return f"{cost:,.{digits}f}" + (f" ({reached} of {runs})" if reached < runs else "")
+
+
+def faster_cell(found: Convergence, method: str, axis: str, target: int) -> str:
+    """`1.31 (1.02 to 1.70)`: how many times as fast as the reference."""
+    if method == found.reference:
+        return "reference"
+    ratio = found.faster[method][axis][target]
+    return ratio.text if ratio else "–"
 
 
 def verdict_cell(verdict: Verdict) -> str:

@@ -1,46 +1,24 @@
-"""Costs to reach a score, plateaus, curves at common costs, and the sentences about them."""
+"""Curves of stored runs at common costs, and the sentences on one data set."""
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from bench.reporting.convergence import (
     choose_baseline,
-    first_crossing,
+    mean_finals,
     on_common_costs,
-    own_target,
     read_curve,
     read_curves,
-    speeds,
 )
 from bench.reporting.findings import compare, sentences
 from bench.reporting.provenance import early_sentence
-from bench.reporting.stats import mean_interval
 from bench.reporting.verdicts import Rule
-from bench.results import final_score
 from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
-
-COSTS = np.array([0.0, 10.0, 20.0, 30.0, 40.0])
-
-
-def make_curves(
-    runs: dict[str, list[list[float]]], *, triplet: str = "", pace: float = 0.5
-) -> pd.DataFrame:
-    """Curves of methods, each with one list of R@1 per seed, validated every ten steps."""
-    parts = []
-    for method, scores in runs.items():
-        for seed, values in enumerate(scores):
-            step = 10.0 * np.arange(len(values))
-            fields = {"step": step, "images": 32 * step, "seconds": pace * (seed + 1) * step}
-            first = {"method": method, "run": f"{method}-{seed}", "seed": seed}
-            first["loss"] = "triplet" if method == triplet else "center"
-            recalls = np.array(values)
-            parts.append(pd.DataFrame(fields | first | {"recall@1": recalls, "map@r": recalls / 2}))
-    return pd.concat(parts, ignore_index=True)
+from tests.support.made_curves import make_curves
 
 
 def make_members(
@@ -49,7 +27,7 @@ def make_members(
     """Rows of one data set: method -> seed -> R@1; `before` is that of the untrained network."""
     return pd.DataFrame(
         [
-            {"method": method, "seed": seed, "recall@1": recall, "map@r": recall / 2}
+            {"method": method, "loss": "x", "seed": seed, "recall@1": recall, "map@r": recall / 2}
             | ({} if before is None else {"untrained.recall@1": before[method]})
             for method, seeds in recalls.items()
             for seed, recall in seeds.items()
@@ -57,57 +35,9 @@ def make_members(
     )
 
 
-@pytest.mark.parametrize(
-    ("scores", "target", "cost"),
-    [
-        ([0.1, 0.2, 0.6, 0.5, 0.7], 0.3, 12.5),  # on the line between two validations
-        ([0.1, 0.2, 0.6, 0.5, 0.7], 0.6, 20.0),
-        ([0.1, 0.2, 0.6, 0.5, 0.7], 0.65, 37.5),
-        ([0.1, 0.5, 0.2, 0.5, 0.9], 0.4, 7.5),  # the first crossing, though the curve falls again
-        ([0.3, 0.5, 0.6, 0.6, 0.6], 0.2, 0.0),  # reached before training
-        ([0.3, 0.5, 0.6, 0.6, 0.6], 0.61, None),
-    ],
-)
-def test_first_crossing(scores: list[float], target: float, cost: float | None) -> None:
-    found = first_crossing(COSTS, np.array(scores), target)
-    assert found == (None if cost is None else pytest.approx(cost))
-
-
-def test_a_flat_plateau_is_reached_in_spite_of_rounding() -> None:
-    for score in np.random.default_rng(0).random(50):
-        scores = np.array([0.0, score, score, score])
-        assert first_crossing(COSTS[:4], scores, final_score(scores)) == pytest.approx(10.0)
-
-
-def test_the_plateau_is_the_mean_of_the_last_three_and_counts_from_the_start() -> None:
-    scores = np.array([0.2, 0.3, 0.5, 0.6, 0.7])
-    assert final_score(scores) == pytest.approx(0.6)
-    assert own_target(scores) == pytest.approx(0.2 + 0.95 * 0.4)
-    assert own_target(np.array([0.5, 0.6, 0.5, 0.4, 0.4])) is None
-
-
-def test_a_mean_cost_needs_every_seed() -> None:
-    some = [[0.1, 0.5, 0.9, 0.9, 0.9], [0.25] * 5]
-    curves = make_curves({"Some": some, "Slow": [[0.1, 0.2, 0.3, 0.3, 0.3]]}, triplet="Slow")
-    _, speed = speeds(curves, "recall@1")
-    for cost in (speed.own, speed.shared):
-        assert (cost["step"].mean, cost["step"].reached, cost["step"].n) == (None, 1, 2)
-
-
-def test_the_common_target_is_the_mean_final_score_of_the_triplet_loss() -> None:
-    fast = [[0.1, 0.5, 0.9, 0.9, 0.9], [0.1, 0.7, 0.7, 0.7, 0.7]]
-    curves = make_curves({"Fast": fast, "Slow": [[0.1, 0.2, 0.3, 0.3, 0.3]]}, triplet="Slow")
-    first, second = speeds(curves, "recall@1")
-    assert (first.method, first.baseline) == ("Fast", "Slow")
-    assert first.target == pytest.approx(0.3)
-    steps = [5.0, 10 * 0.2 / 0.6]
-    for axis, factors in {"step": (1, 1), "images": (32, 32), "seconds": (0.5, 1)}.items():
-        expected = mean_interval([step * f for step, f in zip(steps, factors, strict=True)])
-        found = first.shared[axis].mean
-        assert found is not None
-        assert (found.mean, found.half) == pytest.approx((expected.mean, expected.half))
-    assert second.own["step"].mean is not None
-    assert second.own["step"].mean.mean == pytest.approx(19.0)  # 0.29 comes before 0.3 at 20
+def test_the_final_score_is_the_mean_of_the_last_three_validations() -> None:
+    curves = make_curves({"A": [[0.2, 0.3, 0.5, 0.6, 0.7], [0.2, 0.3, 0.3, 0.3, 0.3]]})
+    assert mean_finals(curves, "recall@1")["A"] == pytest.approx((0.6 + 0.3) / 2)
 
 
 def test_without_a_triplet_loss_the_lowest_final_score_is_the_target() -> None:
@@ -199,21 +129,6 @@ def test_sentences_about_one_method_one_seed_and_equal_methods() -> None:
     assert len(sentences(make_members({"A": many}), [])) == 1
 
 
-def test_sentences_name_the_first_to_reach_the_baseline() -> None:
-    members = make_members({"Fast": {0: 0.9}, "Slow": {0: 0.5}})
-    slow = [[0.1, 0.3, 0.3, 0.3]]
-    curves = make_curves({"Fast": [[0.1, 0.5, 0.9, 0.9]], "Slow": slow}, triplet="Slow")
-    text = " ".join(sentences(members, speeds(curves, "recall@1")))
-    assert "Slow ends at R@1 30.0 %. That is reached by Slow after 10 steps and Fast, the " in text
-    assert "first other method, after 5, on average." in text
-    curves = make_curves({"Fast": [[0.1, 0.2, 0.2, 0.2]], "Slow": slow}, triplet="Slow")
-    text = " ".join(sentences(members, speeds(curves, "recall@1")))
-    assert "first to reach 95 % of its own final R@1" in text
-    assert "plateaus differ in height" in text
-    curves = make_curves({"Fast": [[0.9, 0.7, 0.7]], "Slow": [[0.9, 0.8, 0.8]]}, triplet="Slow")
-    assert "first" not in " ".join(sentences(members, speeds(curves, "recall@1")))
-
-
 @pytest.mark.parametrize(
     ("after", "words"),
     [
@@ -237,17 +152,6 @@ def test_seeds_that_ended_early_are_cut_at_the_first_end_without_interpolation()
     means = on_common_costs(make_curves({"A": scores}), "step").groupby("step")["recall@1"].mean()
     assert means.index.tolist() == [0, 10, 20, 30]
     assert means.tolist() == pytest.approx([0.1, 0.3, 0.5, 0.5])
-
-
-def test_what_a_run_that_ended_early_had_not_reached_counts_as_not_reached() -> None:
-    curves = make_curves(
-        {"Early": [[0.1, 0.2, 0.2, 0.2], [0.1, 0.6, 0.9, 0.9, 0.9]], "Slow": [[0.1, *[0.5] * 5]]},
-        triplet="Slow",
-    )
-    speed = speeds(curves, "recall@1")[0]
-    assert speed.final.mean == pytest.approx((0.2 + 0.9) / 2)
-    shared = speed.shared["step"]
-    assert (shared.mean, shared.reached, shared.n) == (None, 1, 2)
 
 
 def test_a_curve_that_ended_too_early_names_the_patience(tmp_path: Path) -> None:

@@ -65,6 +65,14 @@ def test_one_seed_or_one_run_that_reached_the_target_gives_no_ratio() -> None:
     assert cost_ratios(costs[:, :1], missed[:, :1]) == [None, None]
 
 
+def test_costs_without_spread_have_their_ratio_and_no_warning() -> None:
+    costs, missed = np.ones((1, SEEDS, 2)), np.zeros((1, SEEDS, 2), bool)
+    costs[..., 0] = 2.0
+    [ratio] = cost_ratios(costs, missed)
+    assert ratio
+    assert [ratio.low, ratio.high] == pytest.approx([2.0, 2.0], rel=1e-4)
+
+
 def test_the_same_costs_give_the_same_ratio() -> None:
     costs, missed = simulated(2, (0.3, 0), np.random.default_rng(4))
     assert cost_ratios(costs, missed) == cost_ratios(costs, missed)

@@ -1,0 +1,163 @@
+"""What it costs to reach a score on the validation images, over many scores.
+
+Definitions, which the report repeats. A target counts as *reached* when the median of three
+successive validations passes it, so that one lucky validation does not count; its cost is that of
+the middle one, interpolated linearly between medians. A run that ends without it *misses* it: its
+cost is censored at its end, never dropped. *Average cost*: all cost spent until the target or the
+end, over the number of runs that reached it (the average runtime of COCO, Hansen et al. 2016,
+arXiv:1605.03560). *Times as fast*: geometric mean of the reference's cost over the method's, paired
+by seed, with its 95 % interval (`bench.reporting.cost_ratio`). Validation itself is not charged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.metrics import describe
+from bench.reporting.convergence import SCORES, choose_baseline
+from bench.reporting.cost_ratio import Ratio, cost_ratios
+from bench.reporting.targets import Targets, find_targets
+from bench.results import LAST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AXES = ("step", "epoch", "images", "seconds")
+CLAIM = 3.0  # "about three times as fast", Movshovitz-Attias et al. 2017
+ROUNDING = 1e-12  # the median of three equal scores may differ from a target in the last bit
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a method, (targets, seeds): at the target or, where it is missed, at the end."""
+
+    seeds: tuple[int, ...]
+    spent: np.ndarray
+    missed: np.ndarray
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Number of runs that reached each target."""
+        return np.asarray((~self.missed).sum(axis=1))
+
+    @property
+    def average(self) -> np.ndarray:
+        """Average cost of each target, misses counted; infinite where no run reached it."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.spent.sum(axis=1) / self.reached)
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Costs of all methods of one data set and split to the targets of one validation score.
+
+    Attributes: costs, method -> axis -> costs; faster, method -> axis -> for each target how many
+    times as fast as the reference, None where too few runs reached it.
+    """
+
+    metric: str
+    targets: Targets
+    reference: str
+    costs: Mapping[str, Mapping[str, Costs]]
+    faster: Mapping[str, Mapping[str, Sequence[Ratio | None]]]
+
+
+def converged(curves: "pd.DataFrame") -> list[Convergence]:
+    """Costs to the targets of each score, without those above whose start no method rises."""
+    if curves.empty:
+        return []
+    reference = choose_baseline(curves)
+    return [found for score in SCORES if (found := costs_to(curves, score, reference))]
+
+
+def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence | None:
+    """Costs of every method, in order of name; None where no method rises above the start.
+
+    curves: of one data set and split, from `bench.reporting.convergence.read_curves`.
+    """
+    targets = find_targets(curves, metric)
+    if targets is None:
+        return None
+    costs = {
+        str(method): {axis: costs_of(members, axis, metric, targets.scores) for axis in AXES}
+        for method, members in curves.groupby("method")
+    }
+    faster = {
+        method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in AXES}
+        for method, own in costs.items()
+        if method != reference
+    }
+    return Convergence(metric, targets, reference, costs, faster)
+
+
+def costs_of(members: "pd.DataFrame", axis: str, metric: str, targets: Sequence[float]) -> Costs:
+    """Costs of the runs of one method."""
+    seeds, columns = [], []
+    for seed, run in members.groupby("seed"):
+        seeds.append(int(str(seed)))
+        columns.append(cost_to(run[axis].to_numpy(), run[metric].to_numpy(), targets))
+    spent, missed = np.moveaxis(np.array(columns), 0, -1)
+    return Costs(tuple(seeds), spent, missed.astype(bool))
+
+
+def cost_to(
+    costs: np.ndarray, scores: np.ndarray, targets: Sequence[float]
+) -> tuple[list[float], list[bool]]:
+    """Cost to reach each target, or of the last median, and whether the run missed it."""
+    windows = np.lib.stride_tricks.sliding_window_view(scores, LAST)
+    medians = np.concatenate([scores[:1], np.median(windows, axis=1)])
+    middles = costs[: len(medians)]
+    found, missed = [], []
+    for target in targets:
+        passed = np.flatnonzero(medians >= target - ROUNDING)
+        missed.append(not passed.size)
+        if not passed.size:
+            found.append(float(middles[-1]))
+            continue
+        ends = slice(max(passed[0] - 1, 0), passed[0] + 1)
+        found.append(float(np.interp(target, medians[ends], middles[ends])))
+    return found, missed
+
+
+def times_as_fast(reference: Costs, method: Costs) -> list[Ratio | None]:
+    """The reference's cost over the method's on their common seeds, for each target."""
+    common = [seed for seed in reference.seeds if seed in method.seeds]
+    sides = [(side, [side.seeds.index(seed) for seed in common]) for side in (reference, method)]
+    spent = np.stack([side.spent[:, columns] for side, columns in sides], axis=-1)
+    missed = np.stack([side.missed[:, columns] for side, columns in sides], axis=-1)
+    at_start = (spent == 0).any(axis=(1, 2))  # reached before training: not a speed
+    ratios = cost_ratios(np.where(at_start[:, None, None], 1.0, spent), missed)
+    return [None if start else ratio for start, ratio in zip(at_start, ratios, strict=True)]
+
+
+def claim_sentence(found: Convergence, method: str) -> str:
+    """How fast a method is in steps, and at how many targets it is three times as fast."""
+    heading, reference = describe(found.metric).heading, found.reference
+    scores, ratios = found.targets.scores, found.faster[method]["step"]
+    known = [(score, ratio) for score, ratio in zip(scores, ratios, strict=True) if ratio]
+    if not known:
+        return (
+            f"Too few runs of {method} and {reference} reach a common target of {heading} on the "
+            "validation part to compare their speed."
+        )
+    score, ratio = known[len(known) // 2]
+    speed = f"is {ratio.text} times as fast as" if ratio.known else "may be slower or faster than"
+    holds = sum(ratio.low >= CLAIM for _, ratio in known)
+    fails = sum(ratio.high < CLAIM for _, ratio in known)
+    return (
+        f"In steps to {heading} {100 * score:.1f} % on the validation part, {method} {speed} "
+        f'{reference}. Of {len(scores)} targets of {heading}, "three times as fast" holds at '
+        f"{holds}, fails at {fails} and is undecided at {len(scores) - holds - fails}."
+    )
+
+
+def share_reached(costs: Costs) -> tuple[np.ndarray, np.ndarray]:
+    """Kaplan-Meier estimate of the share of targets that are reached within a cost, over all
+    targets and seeds: costs and shares, to be drawn as steps."""
+    from scipy.stats import CensoredData, ecdf
+
+    spent, missed = costs.spent.ravel(), costs.missed.ravel()
+    curve = ecdf(CensoredData(uncensored=spent[~missed], right=spent[missed])).cdf
+    return np.append(0.0, curve.quantiles), np.append(0.0, curve.probabilities)

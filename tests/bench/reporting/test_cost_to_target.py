@@ -1,0 +1,167 @@
+"""Cost to reach targets: against a slow loop, with misses, and what is said of it."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.reporting import targets
+from bench.reporting.cost_ratio import Ratio
+from bench.reporting.cost_to_target import (
+    AXES,
+    claim_sentence,
+    converged,
+    cost_to,
+    costs_of,
+    share_reached,
+    times_as_fast,
+)
+from bench.reporting.targets import find_targets, freeze, spread
+from bench.spec import PROTOCOL
+from tests.support.made_curves import make_curves
+
+REFERENCE = Path(__file__).parents[3] / "results" / "reference"
+STEPS = np.array([0.0, 10.0, 20.0, 30.0, 40.0])
+RISES = [0.1, 0.3, 0.6, 0.9, 0.9, 0.9]
+
+
+def slow_cost(steps: np.ndarray, scores: np.ndarray, target: float) -> float | None:
+    """The definition in words, one validation after the other."""
+    smooth = [float(scores[0])]
+    smooth += [sorted(scores[k - 1 : k + 2])[1] for k in range(1, len(scores) - 1)]
+    for k, score in enumerate(smooth):
+        if score >= target:
+            if k == 0:
+                return 0.0
+            share = (target - smooth[k - 1]) / (score - smooth[k - 1])
+            return float(steps[k - 1] + share * (steps[k] - steps[k - 1]))
+    return None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_cost_agrees_with_a_slow_loop(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    steps = np.cumsum(generator.integers(1, 20, 12)).astype(float)
+    scores = np.sort(generator.random(12)) + generator.normal(0, 0.1, 12)
+    wanted = np.linspace(scores[0], 1.2, 9)[1:].tolist()
+    found, missed = cost_to(steps, scores, wanted)
+    for target, cost, miss in zip(wanted, found, missed, strict=True):
+        slow = slow_cost(steps, scores, target)
+        assert miss == (slow is None)
+        assert cost == pytest.approx(steps[-2] if slow is None else slow)
+
+
+def test_one_lucky_validation_is_not_enough() -> None:
+    assert cost_to(STEPS, np.array([0.1, 0.2, 0.9, 0.2, 0.3]), [0.5]) == ([30.0], [True])
+    assert cost_to(STEPS, np.array([0.1, 0.2, 0.6, 0.6, 0.1]), [0.6]) == ([20.0], [False])
+
+
+def test_the_average_counts_what_missing_runs_spent() -> None:
+    curves = make_curves({"A": [[0.1, 0.5, 0.5, 0.5], [0.1, 0.2, 0.2, 0.2]]})
+    costs = costs_of(curves, "step", "recall@1", [0.3, 0.9])
+    assert costs.reached.tolist() == [1, 0]
+    assert costs.average.tolist() == [pytest.approx(5.0 + 20.0), np.inf]
+    assert costs.seeds == (0, 1)
+
+
+def test_only_common_seeds_are_paired() -> None:
+    slow = make_curves({"A": [RISES, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], RISES]})
+    costs = costs_of(slow, "step", "recall@1", [0.4])
+    fewer = costs_of(slow[slow["seed"] != 1], "step", "recall@1", [0.4])
+    [ratio] = times_as_fast(costs, fewer)
+    assert ratio
+    assert ratio.estimate == pytest.approx(1.0, abs=0.01)
+    zero, one = (costs_of(slow[slow["seed"] == s], "step", "recall@1", [0.4]) for s in (0, 1))
+    assert times_as_fast(zero, one) == [None]
+
+
+def test_a_target_that_is_reached_before_training_gives_no_speed() -> None:
+    costs = costs_of(make_curves({"A": [RISES] * 3}), "step", "recall@1", [0.05, 0.5])
+    assert [bool(ratio) for ratio in times_as_fast(costs, costs)] == [False, True]
+
+
+def stretched(factor: int) -> list[list[float]]:
+    """Five seeds of a curve that rises to 0.9, `factor` times slower than in 10 validations."""
+    return [
+        np.interp(np.arange(121), [0, factor * (10 + seed)], [0.1, 0.9]).tolist()
+        for seed in range(5)
+    ]
+
+
+def test_a_method_that_takes_a_quarter_of_the_steps_is_four_times_as_fast() -> None:
+    curves = make_curves({"Fast": stretched(2), "Slow": stretched(8)}, triplet="Slow")
+    recall, _ = converged(curves)
+    assert (recall.reference, list(recall.costs), list(recall.faster)) == (
+        "Slow",
+        ["Fast", "Slow"],
+        ["Fast"],
+    )
+    for axis in AXES:
+        for ratio in recall.faster["Fast"][axis]:
+            assert ratio
+            assert ratio.low <= ratio.estimate <= ratio.high
+            assert ratio.estimate == pytest.approx(4, rel=0.1)
+    assert claim_sentence(recall, "Fast").endswith(
+        'targets of R@1, "three times as fast" holds at 10, fails at 0 and is undecided at 0.'
+    )
+    same, _ = converged(make_curves({"A": stretched(4), "B": stretched(4)}, triplet="B"))
+    assert "holds at 0, fails at 10 and is undecided at 0" in claim_sentence(same, "A")
+
+
+def test_the_sentence_admits_what_the_runs_cannot_say() -> None:
+    short = {"A": [[0.1, 0.9, 0.9, 0.9]], "B": [RISES]}
+    recall, _ = converged(make_curves(short, triplet="B"))
+    assert claim_sentence(recall, "A").startswith("Too few runs of A and B reach a common target")
+    assert Ratio(1.0, 0.01, 90.0).text == "unknown"
+
+
+def test_the_share_of_reached_targets_counts_misses_as_censored() -> None:
+    curves = make_curves({"A": [RISES, [0.1, 0.3, 0.3, 0.3, 0.3, 0.3]]})
+    costs, shares = share_reached(costs_of(curves, "step", "recall@1", [0.3, 0.6]))
+    assert shares[0] == 0
+    assert shares[-1] == pytest.approx(3 / 4)
+    assert costs.tolist() == sorted(costs)
+
+
+def test_no_targets_where_nothing_rises() -> None:
+    assert converged(make_curves({"A": [[0.5, 0.4, 0.4, 0.4]]})) == []
+    assert converged(pd.DataFrame()) == []
+
+
+def test_targets_rise_to_the_best_final_score() -> None:
+    curves = make_curves({"A": [[0.1, 0.5, 0.6, 0.7]], "B": [[0.3, 0.4, 0.4, 0.4]]})
+    scores = spread(curves, "recall@1")
+    assert len(scores) == targets.COUNT
+    assert scores[0] == pytest.approx(0.2 + 0.04)
+    assert scores[-1] == pytest.approx(0.6)
+
+
+def test_frozen_targets_come_before_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = make_curves({"A": [[0.1, 0.5, 0.6, 0.7]]})
+    key = dict(zip(targets.KEY, ("tiny", "official", "conv4", "recall@1"), strict=True))
+    table = {**key, "source": "a test", "scores": [0.2, 0.9]}
+    monkeypatch.setattr(targets, "frozen", lambda: (table,))
+    found = find_targets(curves, "recall@1")
+    assert found
+    assert (found.scores, found.source) == ((0.2, 0.9), "frozen: a test")
+    other = find_targets(curves, "map@r")
+    assert other
+    assert other.source == "of the runs at hand"
+
+
+def test_targets_of_another_protocol_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets.frozen.cache_clear()
+    monkeypatch.setattr("bench.reporting.targets.PROTOCOL", 7)
+    with pytest.raises(ValueError, match=r"of protocol \d, this program is of 7: freeze"):
+        targets.frozen()
+    monkeypatch.undo()
+    assert targets.frozen() is not None
+
+
+def test_frozen_text_is_what_the_program_reads() -> None:
+    content = tomllib.loads(freeze(REFERENCE))
+    assert content["protocol"] == PROTOCOL
+    assert content["targets"]
+    assert all(len(table["scores"]) in (0, targets.COUNT) for table in content["targets"])
