@@ -77,7 +77,7 @@ def test_written_again_in_another_order_every_file_has_the_same_bytes(
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*files[1]}
-    assert len(report.figures) == 2 * 2 * 2
+    assert len(report.figures) == 2 * 3 * 2
 
 
 def test_page_is_well_formed_with_headings_in_order_and_tables_described(page: str) -> None:
@@ -90,7 +90,7 @@ def test_page_is_well_formed_with_headings_in_order_and_tables_described(page: s
     assert all(after - before <= 1 for before, after in pairwise(outline.levels))
     assert outline.counts["caption"] == outline.counts["table"] > 10
     assert outline.unscoped == 0
-    assert outline.counts["svg"] == 4
+    assert outline.counts["svg"] == 6
 
 
 def test_page_needs_no_network_and_no_script(page: str) -> None:
