@@ -29,6 +29,8 @@ SOURCES = {
     ("README.md", "0.2 ± 5.3"): REPORTED,
     ("README.md", "0.40"): REPORTED,
     ("README.md", "95 %"): DEFINITION,  # of the intervals
+    ("README.md", "0.5"): DEFINITION,  # points of the margin of "same"
+    ("README.md", "5 %"): DEFINITION,  # level of the verdicts
     ("docs/architecture.md", "0.5"): DEFINITION,  # points of the margin of "same"
     ("docs/architecture.md", "5 %"): DEFINITION,  # level of the verdicts
 }
