@@ -26,6 +26,7 @@ from bench.suggest import unknown
 from bench.training.inputs import embed
 from bench.training.stored_model import StoredModel, load_model
 from bench.weights import locate
+from proxy_core.models.folding import unfolded
 
 TOLERANCE = 1e-4  # of the longest embedding; formats round differently
 SWAPPED = 0.001  # share of queries whose two nearest images may change places by rounding
@@ -121,7 +122,9 @@ def describe_model(model: StoredModel) -> dict[str, Any]:
 
 def torch_export(model: StoredModel, path: Path) -> Callable[[Tensor], Tensor]:
     """Write a program of torch.export; returns what the file computes."""
-    program = torch.export.export(model.network, (example(model, 2),), dynamic_shapes=DYNAMIC)
+    images = example(model, 2)
+    network = unfolded(model.network, images)
+    program = torch.export.export(network, (images,), dynamic_shapes=DYNAMIC)
     torch.export.save(program, path)
     loaded: nn.Module = torch.export.load(path).module()
     return loaded
@@ -129,9 +132,10 @@ def torch_export(model: StoredModel, path: Path) -> Callable[[Tensor], Tensor]:
 
 def onnx(model: StoredModel, path: Path) -> Callable[[Tensor], Tensor]:
     """Write an ONNX file; returns what it computes by ONNX Runtime."""
+    images = example(model, 2)
     torch.onnx.export(
-        model.network,
-        (example(model, 2),),
+        unfolded(model.network, images),
+        (images,),
         path,
         dynamo=True,
         dynamic_shapes=DYNAMIC,

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -58,14 +59,37 @@ class FoldedConv(nn.Module):
         self.train(conv.training)
 
     def forward(self, maps: Tensor) -> Tensor:
+        weight, bias, padding = self.folded(maps.shape[2:])
+        return F.conv2d(maps, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def folded(self, size: torch.Size) -> tuple[Tensor, Tensor | None, Any]:
+        """Weights, bias and padding of the convolution that this one is for maps of a size."""
         weight, bias, padding = self.weight, self.bias, self.padding
         if not self.after[0].training:
             scale, shift = self.after[0].affine_map()
             weight = weight * scale[:, None, None, None]
             bias = shift if bias is None else bias * scale + shift
         if self.pads_as_tensorflow:
-            weight, padding = self.padded_alike(weight, maps.shape[2:])
-        return F.conv2d(maps, weight, bias, self.stride, padding, self.dilation, self.groups)
+            weight, padding = self.padded_alike(weight, size)
+        return weight, bias, padding
+
+    @torch.no_grad()
+    def as_conv(self, size: torch.Size) -> nn.Conv2d:
+        """The same as an ordinary convolution, for maps of a size."""
+        weight, bias, padding = self.folded(size)
+        conv = nn.Conv2d(
+            weight.shape[1] * self.groups,
+            weight.shape[0],
+            tuple(weight.shape[2:]),
+            self.stride,
+            padding,
+            self.dilation,
+            self.groups,
+            device=weight.device,
+        )
+        conv.weight = nn.Parameter(weight, requires_grad=False)
+        conv.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        return conv.train(self.training)
 
     def padded_alike(self, weight: Tensor, size: torch.Size) -> tuple[Tensor, tuple[int, int]]:
         """Weights and padding, the same on both sides, that equal TensorFlow's for maps of a size.
@@ -99,6 +123,28 @@ def fold(network: nn.Module, shape: torch.Size) -> None:
         found = trial(images)
     if torch.allclose(found, expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max())):
         fold_pairs(network)
+
+
+def unfolded(network: nn.Module, images: Tensor) -> nn.Module:
+    """A copy in evaluation mode that has ordinary convolutions with constant weights instead of
+    folded ones, for images of one size. Exporters handle these better than computed weights."""
+    copy = deepcopy(network).eval()
+    sizes: dict[nn.Module, torch.Size] = {}
+
+    def note_size(conv: nn.Module, inputs: tuple[Tensor]) -> None:
+        sizes[conv] = inputs[0].shape[2:]
+
+    folded = [part for part in copy.modules() if isinstance(part, FoldedConv)]
+    hooks = [conv.register_forward_pre_hook(note_size) for conv in folded]
+    with torch.no_grad():
+        copy(images)
+    for hook in hooks:
+        hook.remove()
+    for parent in list(copy.modules()):
+        for name, conv in list(parent.named_children()):
+            if isinstance(conv, FoldedConv):
+                setattr(parent, name, conv.as_conv(sizes[conv]))
+    return copy
 
 
 def randomise(network: nn.Module, shape: torch.Size) -> Tensor:

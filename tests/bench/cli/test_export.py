@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from bench.cli import export
 from bench.cli.main import app
 from bench.store.runs import Run
 from bench.training.stored_model import StoredModel, load_model
+from proxy_core.models.embedding_model import EmbeddingModel
 from tests.support.short_runs import execute, spec_for
 
 
@@ -89,6 +91,24 @@ def test_other_formats_give_the_same_embeddings(run: Run, tmp_path: Path, name: 
     else:
         found = torch.export.load(path).module()(images)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["torch-export", "onnx"])
+def test_a_network_with_folded_normalisation_is_exported(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("timm")
+    if name == "onnx":
+        for package in export.ONNX_PACKAGES:
+            pytest.importorskip(package)
+    torch.manual_seed(0)
+    network = EmbeddingModel(
+        "efficientnet_lite0", channels=3, embedding_dim=4, frozen="norm", image_side=32
+    ).eval()
+    model = StoredModel(network, spec_for("triplet"), side=32, channels=3)
+    path = tmp_path / export.FORMATS[name][0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = export.FORMATS[name][1](model, path)
+    assert export.check_same(name, model, found) < 1e-4
 
 
 @pytest.mark.parametrize("wrong", [0.01, float("nan")])

@@ -8,7 +8,7 @@ from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
 from proxy_core.models.embedding_model import EmbeddingModel
-from proxy_core.models.folding import FoldedConv, FoldedNorm, fold, randomise
+from proxy_core.models.folding import FoldedConv, FoldedNorm, fold, randomise, unfolded
 
 NETWORKS = ["conv4", "resnet18", "efficientnet_lite0", "timm:resnet10t", "timm:densenet121"]
 
@@ -91,6 +91,16 @@ def test_a_folded_network_computes_the_same(backbone: str, monkeypatch: pytest.M
         gradients = torch.autograd.grad(embeddings.square().sum(), list(leaves.values()))
         results.append({"embeddings": embeddings, **dict(zip(leaves, gradients, strict=True))})
     torch.testing.assert_close(*results, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("backbone", ["timm:resnet10t", "efficientnet_lite0"])
+def test_an_unfolded_copy_computes_the_same(backbone: str) -> None:
+    model = make(backbone, "norm").eval()
+    copy = unfolded(model, images())
+    assert not any(isinstance(part, FoldedConv) for part in copy.modules())
+    assert any(isinstance(part, FoldedConv) for part in model.modules())
+    with torch.no_grad():
+        torch.testing.assert_close(copy(images(1)), model(images(1)), rtol=1e-5, atol=1e-5)
 
 
 def test_without_freezing_folding_is_for_evaluation_only() -> None:
