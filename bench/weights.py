@@ -181,9 +181,10 @@ def download(backbone: str) -> Weights:
     if backbone == LITE0:
         return embedded()
     known = published(backbone)
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, logging
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
+    logging.set_verbosity_error()  # each of its attempts would be a line
     for name in known.files:
         try:
             hf_hub_download(known.repository, name, revision=known.revision)

@@ -18,6 +18,7 @@ from bench.datasets.types import Dataset
 from bench.running.choose_budget import Work, fits
 from bench.running.preflight import check_device, check_results, check_same_images, describe
 from bench.running.sweep import missing_runs
+from bench.store.runs import Run
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, plain_console, print_line
@@ -139,9 +140,16 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     if best := best_run(runs):
         where = best.directory / "model.safetensors"
         if where.exists():
-            seed = f"{best.spec['method']}, the seed that is best on validation"
-            print_line(console, f"model   {where} ({seed})")
+            print_line(console, f"model   {where} ({what_is_kept(best)})")
     print_line(console, f"suite   {path}; edit it and run it again by")
     print_line(
         console, f"        {command('run', path, '--data-root', root, '--results', results)}"
+    )
+
+
+def what_is_kept(run: Run) -> str:
+    """The loss and the step of a network that is named at the end, and why this one."""
+    return (
+        f"{run.spec['method']}, seed {run.spec['seed']}, after step {run.curve[-1]['step']}: of "
+        "this loss the run that ended best on validation"
     )

@@ -32,7 +32,7 @@ from bench.running.preflight import check_data
 from bench.running.trial import Job
 from bench.store.runs import atomic
 from bench.suites.model import Suite
-from bench.terminal import clock, end_like_ctrl_c, plain_console, print_line
+from bench.terminal import clock, command, end_like_ctrl_c, plain_console, print_line
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,11 @@ def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -
     )
     path = suite_path(options.results, dataset.name)
     if is_for(path, conditions):
-        print_line(console, f"goes on with {path}")
+        print_line(
+            console,
+            f"goes on with {path}: every run in it will be finished, also if that takes longer; "
+            f"more seeds follow while they fit into {options.minutes:g} minutes from now",
+        )
         return path
     end_like_ctrl_c()
     try:
@@ -68,7 +72,13 @@ def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -
     except KeyboardInterrupt:
         console.print("\nStopped; nothing was trained yet.")
         raise typer.Exit(130) from None
-    replace_file(path, text)
+    if before := replace_file(path, text):
+        print_line(
+            console,
+            f"an earlier comparison had other images or options: its suite file is now {before}, "
+            f"its report gives way to the new one, and `{command('report', before)}` writes it "
+            "again",
+        )
     return path
 
 
@@ -121,8 +131,9 @@ def plan_line(plan: Plan, conditions: Conditions, seconds: float) -> str:
     what = f"{plan.seeds} seeds of {losses}, at most {plan.steps} steps each"
     if plan.seconds > seconds:
         return (
-            f"the least that is sensible, {what}, will take about {clock(plan.seconds)}, more than "
-            f"what is left of {conditions.minutes:g} minutes"
+            f"the least that is sensible, {what}, takes about {clock(plan.seconds)}, but only "
+            f"{clock(max(seconds, 0))} of {conditions.minutes:g} minutes are left: it will end "
+            f"about {clock(plan.seconds - max(seconds, 0))} later than that"
         )
     return (
         f"{what}: about {clock(plan.seconds)} of the {clock(seconds)} that are left of "
@@ -130,11 +141,16 @@ def plan_line(plan: Plan, conditions: Conditions, seconds: float) -> str:
     )
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a suite file; what was there is kept under another name, as it may have been edited."""
-    if path.exists():
-        path.replace(path.with_name(f"{path.stem}-before.toml"))
+def replace_file(path: Path, text: str) -> Path | None:
+    """Write a suite file; what was there is kept under another name, as it may have been edited.
+
+    Returns: that name.
+    """
+    before = path.with_name(f"{path.stem}-before.toml") if path.exists() else None
+    if before:
+        path.replace(before)
     path.write_text(text, encoding="utf-8")
+    return before
 
 
 def add_seed(path: Path, suite: Suite) -> None:

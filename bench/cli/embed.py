@@ -31,8 +31,8 @@ BOXES = "bounding_boxes.txt"
 
 
 class Named(NamedTuple):
-    """An image file: its path, and the folder of its class within a given folder, if there is
-    one."""
+    """An image file: its path, and the folder of its class, which lies within a given folder or is
+    one of several given folders; empty if there is none."""
 
     path: Path
     label: str = ""
@@ -43,7 +43,9 @@ def check_output(output: Path) -> None:
     if output.suffix not in KINDS:
         raise ValueError(f"-o is {output}: expected a name that ends in {' or '.join(KINDS)}")
     if output.suffix == ".parquet" and find_spec("pyarrow") is None:
-        raise ValueError(f"{output} needs pyarrow; pip install pyarrow, or name a .npy file")
+        raise ValueError(
+            f"{output} needs pyarrow; pip install 'proxy-bench[parquet]', or name a .npy file"
+        )
     for path in written(output):
         if path.exists():
             raise ValueError(f"{path} exists; delete it or name another file")
@@ -64,6 +66,7 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
     FileNotFoundError for a missing one.
     """
     found, notes = [], []
+    classes = len(places) > 1 and all(place.is_dir() for place in places)
     for place in places:
         if not place.exists():
             raise FileNotFoundError(f"{place} does not exist")
@@ -72,7 +75,8 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
             continue
         names = files(place)
         images = [name for name in names if is_image(name)]
-        found += [Named(place / name, label_of(name)) for name in images]
+        own = place.resolve().name if classes else ""  # folders of one class each
+        found += [Named(place / name, label_of(name) or own) for name in images]
         others = Counter(PurePath(name).suffix or "no suffix" for name in set(names) - set(images))
         if others:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in others.most_common())

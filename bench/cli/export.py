@@ -237,6 +237,7 @@ def model_card(run: Run, config: dict[str, Any], formats: Sequence[str]) -> str:
         .get_template("model_card.md")
         .render(
             run=run.name,
+            steps=run.curve[-1]["step"],
             spec=spec,
             config=config,
             source=find(spec["dataset"]),

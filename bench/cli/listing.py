@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from bench.datasets import DATASETS
@@ -112,7 +112,7 @@ def status_table(specs: Sequence[RunSpec], runs: Iterable[Run], results: Path) -
     """The state of every run; `runs` are those that are stored and whole."""
     stored = {run.name: run for run in runs}
     title = printable(f"{len(stored)} of {len(specs)} runs are stored in {results}")
-    table = Table("run", "split", "state", title=title)
+    table = Table(Column("run", overflow="fold"), "split", "state", title=title)
     for spec in specs:
         run, files = stored.get(spec.run_name), RunDir.of(results, spec)
         state = finished_state(run) if run else describe_state(files, spec.steps)

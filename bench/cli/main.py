@@ -439,11 +439,18 @@ def advice(error: Exception) -> str:
     return f"; {full_disk(Path(name).parent if name else Path())} and repeat the command"
 
 
+def words_of(error: Exception) -> str:
+    """The message of an error, without the number that the system gives it."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return error.strerror
+    return str(error)
+
+
 def main() -> None:
     """Entry point: a user's mistake is one message, never a traceback."""
     accept_every_character()
     try:
         app()
     except (ValueError, OSError) as error:
-        print(printable(f"proxy-bench: {error}{advice(error)}"), file=sys.stderr)
+        print(printable(f"proxy-bench: {words_of(error)}{advice(error)}"), file=sys.stderr)
         sys.exit(1)

@@ -50,8 +50,8 @@ def finish(
     )
     for table in (console_summary if brief else console_tables)(summarise(runs, rule)):
         console.print(table)
-    for finding in () if brief else report.findings:
-        print_line(console, finding)
+    for line in (*report.regimes, *(() if brief else report.findings)):
+        print_line(console, line)
     for problem in [*problems, *report.problems]:
         print_line(console, f"problem: {problem}")
     print_line(console, f"report  {report.html}")

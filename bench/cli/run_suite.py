@@ -48,13 +48,13 @@ def run_suite(
         print_line(console, f"edited: {line}")
     check_device(device)
     end_like_ctrl_c()
+    with resumable(console, "Stopped before any run started"), show_work(console) as report:
+        checked = to_check(specs, missing)
+        lines = check_data(checked, data_root, results, device, report, suite.tuning)
+    for line in lines:
+        if line not in shown:
+            print_line(console, line)
     with resumable(console):
-        with show_work(console) as report:
-            checked = to_check(specs, missing)
-            lines = check_data(checked, data_root, results, device, report, suite.tuning)
-        for line in lines:
-            if line not in shown:
-                print_line(console, line)
         return execute(
             suite, specs, results, data_root=data_root, processes=processes, device=device
         )
@@ -83,13 +83,13 @@ def execute(
 
 
 @contextmanager
-def resumable(console: Console) -> Iterator[None]:
-    """After Ctrl-C, say how to go on and end with typer.Exit."""
+def resumable(console: Console, state: str = "Stopped with checkpoints") -> Iterator[None]:
+    """After Ctrl-C, say in what state and how to go on, and end with typer.Exit."""
     try:
         yield
     except StoppedAtOnceError:
         console.print("\nStopped at once; the same command resumes from the last checkpoints.")
         raise typer.Exit(130) from None
     except KeyboardInterrupt:
-        console.print("\nStopped with checkpoints; the same command resumes.")
+        console.print(f"\n{state}; the same command resumes.")
         raise typer.Exit(130) from None

@@ -35,7 +35,7 @@ def sentences(runs: Sequence[Run]) -> list[str]:
     found = [preference(scores, order)] if len(order) > 1 else []
     found += gain([rows[method] for method in order])
     found += without_training(rows.get(FEATURES), float(means.iloc[0]))
-    return found + cautions(trained[0], scores)
+    return found + ended_early(trained) + cautions(trained[0], scores)
 
 
 def scores_of(runs: Sequence[Run]) -> "pd.DataFrame":
@@ -146,6 +146,21 @@ def cautions(run: Run, scores: "pd.DataFrame") -> list[str]:
             "order may differ."
         )
     return found
+
+
+def ended_early(runs: Sequence[Run]) -> list[str]:
+    """How many runs ended before their last step, and after how many steps."""
+    trained = [run for run in runs if run.spec["loss"] != NO_LOSS]
+    ends = [(run.curve[-1]["step"], run.spec["steps"]) for run in trained]
+    early = sorted(end for end, steps in ends if end < steps)
+    if not early:
+        return []
+    span = f"{early[0]}" if early[0] == early[-1] else f"{early[0]} to {early[-1]}"
+    return [
+        f"{len(early)} of {len(trained)} runs ended early, after {span} of at most "
+        f"{max(steps for _, steps in ends)} steps, because validation had stopped improving. "
+        "Scored and stored is the network after the last step, which need not be the best one."
+    ]
 
 
 def best_run(runs: Sequence[Run]) -> Run | None:

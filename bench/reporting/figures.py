@@ -123,6 +123,8 @@ def scores_figure(members: "pd.DataFrame", strokes: Mapping[str, Stroke]) -> "Fi
     for panel, key in zip(panels, keys, strict=True):
         draw_scores(panel, members, key, strokes)
         panel.set_ylim(len(methods) - 0.5, -0.5)
+        left, right = panel.get_xlim()
+        panel.set_xlim(max(left, -2), min(right, 102))  # where scores can be; intervals go beyond
         label(panel, f"{describe(key).heading}, test (percent)", "")
     panels[0].set_yticks(range(len(methods)), map(wrapped, methods))
     text = "Large mark: mean over seeds; bar: its t-based 95 % confidence interval; dots: seeds."

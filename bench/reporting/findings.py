@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.reporting.cost_to_target import Convergence, claim_sentence
+from bench.reporting.groups import trained
 from bench.reporting.rows import points
 from bench.reporting.sequential import Looks
 from bench.reporting.stats import PairedDifference, least_sign_flip_p, paired_difference
 from bench.reporting.verdicts import ALPHA, MOST_SEEDS, RULE, Rule, Verdict, table_verdicts
+from bench.spec import NO_LOSS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +83,11 @@ def sentences(
     )
     growth = growth_sentence(members, pairs, rule.looks) if rule.looks else ""
     found = [best_sentence(members, best), *lead_sentences(best, pairs), growth, certainty]
-    found += [*untrained_sentences(members), *claim_sentences(members, converged)]
+    found += [
+        *map_sentences(members),
+        *untrained_sentences(members),
+        *claim_sentences(members, converged),
+    ]
     return [sentence for sentence in found if sentence]
 
 
@@ -94,6 +100,39 @@ def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
         return f"{best[0]} reaches R@1 {score} on the test split {over}."
     verb = "has" if len(best) == 1 else "share"
     return f"{' and '.join(best)} {verb} the highest R@1 on the test split, {score} {over}."
+
+
+def map_sentences(members: "pd.DataFrame") -> list[str]:
+    """The methods with the highest mean MAP@R, of several."""
+    if "map@r" not in members or members["method"].nunique() == 1:
+        return []
+    means = members.groupby("method")["map@r"].mean()
+    best = list(means.index[means == means.max()])
+    verb = "has" if len(best) == 1 else "share"
+    return [f"{' and '.join(best)} {verb} the highest MAP@R, {100 * means.max():.1f} %."]
+
+
+def features_sentences(members: "pd.DataFrame") -> list[str]:
+    """A warning if pretrained features as they are do as well as every loss, by R@1 or MAP@R.
+
+    `members` are all runs of one data set and split, those without a loss too.
+    """
+    features = members[(members["loss"] == NO_LOSS) & (members["embedding_dim"] == 0)]
+    methods = trained(members)
+    if features.empty or methods.empty:
+        return []
+    found = []
+    for key, heading in (("recall@1", "R@1"), ("map@r", "MAP@R")):
+        if key in members:
+            score, best = features[key].mean(), methods.groupby("method")[key].mean().max()
+            found += [f"{heading} {100 * score:.1f} %"] if score >= best else []
+    if not found:
+        return []
+    return [
+        f"The pretrained features as they are, without training, reach {' and '.join(found)}, as "
+        "much as the best loss or more: unless fewer dimensions matter, prefer them, or train for "
+        "longer."
+    ]
 
 
 def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str]:

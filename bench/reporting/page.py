@@ -13,7 +13,7 @@ from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.convergence import mean_finals, read_curves
 from bench.reporting.cost_to_target import AXES, Convergence, converged
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
-from bench.reporting.findings import COMPARED, compare, needed_words, sentences
+from bench.reporting.findings import COMPARED, compare, features_sentences, needed_words, sentences
 from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.rows import (
     GAIN,
@@ -44,7 +44,8 @@ SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 
 @dataclass(frozen=True)
 class Report:
-    """Files of a report, what was found on each data set, and problems met while it was made."""
+    """Files of a report, what was found on each data set and in which regime, and problems met
+    while it was made."""
 
     html: Path
     table_csv: Path
@@ -52,6 +53,7 @@ class Report:
     uncertainty_csv: Path
     figures: tuple[Path, ...]
     findings: tuple[str, ...]
+    regimes: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -94,6 +96,7 @@ def write_report(
             *(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
             *filter(None, [summary]),
         ),
+        tuple(f"{section['name']}: {section['regime']}" for section in sections),
         tuple(found),
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
@@ -155,7 +158,7 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "dataset": members["dataset"].iloc[0],
         "protocol": members["split"].iloc[0],
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
-        "sentences": sentences(methods, found, rule),
+        "sentences": [*sentences(methods, found, rule), *features_sentences(members)],
         "regime": provenance.regime_sentence(members),
         "early": provenance.early_sentence(members),
         "split": provenance.split_sentence(members),

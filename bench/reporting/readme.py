@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.reporting.groups import comparable_frame
+from bench.reporting.provenance import regime_sentence
 from bench.reporting.rows import summarise
 from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import markdown
@@ -24,6 +26,9 @@ def results_block(runs: Sequence[Run]) -> str:
         f"Seeds {', '.join(seeds)}, with which no sign-flip test falls below p = "
         f"{least_sign_flip_p(len(seeds)):.2g}; measured on {'; '.join(sorted(origins))}."
     )
+    table = comparable_frame(runs)
+    regimes = {regime_sentence(members) for _, members in table.groupby(["dataset", "split"])}
+    measured = f"{' '.join(sorted(regimes))} {measured}"
     return f"{markdown(summarise(runs), every=False).strip()}\n\n{measured}\n"
 
 

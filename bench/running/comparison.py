@@ -60,9 +60,16 @@ def is_for(path: Path, conditions: Conditions) -> bool:
 
 
 def read_losses(text: str) -> tuple[str, ...]:
-    """`proxy_nca,triplet` -> names of losses. Raises: ValueError for an unknown or missing one."""
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    """`proxy_nca,triplet` -> names of losses.
+
+    Raises: ValueError for an unknown one, one that is named twice, or none.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    if names == ("",):
+        raise ValueError("--losses is empty: expected names such as proxy_nca,triplet")
     for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--losses names {name} more than once")
         if name not in declared_losses():
             raise ValueError(f"--losses: {unknown('loss', name, declared_losses())}")
     return names
@@ -77,8 +84,9 @@ def batch_size(training_images: int) -> int:
         if size <= training_images:
             return size
     raise ValueError(
-        f"{training_images} training images are too few to compare losses: "
-        f"it takes {BATCH_SIZES[-1]} or more"
+        f"{training_images} training images are too few to compare losses: it takes "
+        f"{BATCH_SIZES[-1]} or more. Add images to each class, or more classes; others of them "
+        "validate and test"
     )
 
 

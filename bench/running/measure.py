@@ -115,7 +115,8 @@ class Probe:
         if not line:
             self.log.seek(0)
             last = self.log.read().decode(errors="replace").strip().splitlines() or ["no reason"]
-            raise ValueError(f"the speed on {self.dataset} cannot be measured: {last[-1]}")
+            reason = last[-1].removeprefix("ValueError: ")  # which says nothing more
+            raise ValueError(f"the speed on {self.dataset} cannot be measured: {reason}")
         answer = json.loads(line)
         if "error" in answer:
             raise ValueError(answer["error"])

@@ -1,6 +1,8 @@
 """Weights of a file, read into a backbone of timm: all of them, or none with a reason."""
 
+import re
 import sys
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,9 +73,11 @@ def read_weights(path: Path, name: str) -> Weights:
     if not path.is_file():
         raise ValueError(f"{path} is missing, or no file: expected weights of {name}")
     try:
-        content = load_state_dict(str(path), weights_only=True)
+        with warnings.catch_warnings():  # of pickles, which are refused
+            warnings.simplefilter("ignore")
+            content = load_state_dict(str(path), weights_only=True)
     except Exception as error:  # a damaged file can raise anything
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        reason = reason_of(error)
         raise ValueError(
             f"{path} is damaged, or is not a .safetensors or PyTorch file of nothing but tensors "
             f"({reason}). {advice(name)}"
@@ -88,6 +92,12 @@ def read_weights(path: Path, name: str) -> Weights:
             f"it began with. {advice(name)}"
         )
     return tensors
+
+
+def reason_of(error: Exception) -> str:
+    """The first sentence of an error, after its kind."""
+    words = re.split(r"\. |\n", str(error).strip(), maxsplit=1)[0][:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def fitting(network: Any, expected: Weights, found: Weights) -> Weights:
@@ -149,8 +159,8 @@ def some(names: Collection[str]) -> str:
 
 def advice(name: str) -> str:
     return (
-        f"`proxy-bench weights verify {name}` checks the file of the pretrained weights, "
-        f"`proxy-bench weights download {name}` fetches it"
+        "If it is yours, save its state_dict again. Of the published weights, `proxy-bench "
+        f"weights verify {name}` checks the file, `proxy-bench weights download {name}` fetches it"
     )
 
 

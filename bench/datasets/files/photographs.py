@@ -167,7 +167,10 @@ class Photographs:
                 problems = decode_missing(folder, len(self), pixels, resize, report)
             if problems:
                 count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"
-                raise ValueError(f"{self.place}: {count} cannot be used: {first_names(problems)}")
+                raise ValueError(
+                    f"{self.place}: {count} cannot be used: {first_names(problems)}; "
+                    "mend or remove them"
+                )
             index = read_index(folder, len(self))
             if len(index) < len(self):  # positions would be those of other photographs
                 raise OSError(

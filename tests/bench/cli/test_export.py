@@ -53,6 +53,14 @@ def test_the_folder_holds_network_configuration_and_card(run: Run, tmp_path: Pat
     assert "Input: grey images of 8 x 8 pixels, as numbers in 0..1" in card
 
 
+def test_the_card_of_a_run_that_ended_early_names_its_steps(run: Run) -> None:
+    short = Run(run.directory, run.record)
+    short.curve[:] = [point for point in run.curve if point["step"] == 0]
+    config = export.describe_model(load_model(run.files.model))
+    card = " ".join(export.model_card(short, config, []).split())
+    assert "for 0 steps (seed 0), of at most 4: it ended early, because validation had" in card
+
+
 def test_the_example_of_the_card_runs(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

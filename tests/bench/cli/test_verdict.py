@@ -145,6 +145,20 @@ def test_only_seeds_that_all_losses_have_are_compared(tmp_path: Path) -> None:
     assert "MAP@R 51.0" in sentences(runs_of(tmp_path, scores))[0]
 
 
+def test_runs_that_ended_early_are_counted(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, {PROXY: [0.50, 0.52], TRIPLET: [0.40, 0.42]})
+    assert not [line for line in sentences(runs) if "early" in line]
+    for run in runs[1:3]:
+        del run.curve[-1]
+    (line,) = [line for line in sentences(runs) if "early" in line]
+    end, steps = runs[1].curve[-1]["step"], runs[1].spec["steps"]
+    assert line == (
+        f"2 of 4 runs ended early, after {end} of at most {steps} steps, because validation had "
+        "stopped improving. Scored and stored is the network after the last step, which need not "
+        "be the best one."
+    )
+
+
 def test_the_model_is_the_best_on_validation_of_the_best_loss(tmp_path: Path) -> None:
     found = [
         stored(tmp_path, spec_of(method, seed), score, validation)

@@ -124,7 +124,10 @@ def test_sentences_about_one_method_one_seed_and_equal_methods() -> None:
     ]
     equal = sentences(make_members({"A": {0: 0.5}, "B": {0: 0.5}}), [])
     assert equal[0].startswith("A and B share the highest R@1")
-    assert equal[1:] == ["One seed does not show how much is due to chance."]
+    assert equal[1:] == [
+        "One seed does not show how much is due to chance.",
+        "A and B share the highest MAP@R, 25.0 %.",
+    ]
     many = {seed: 0.5 + 0.01 * seed for seed in range(6)}
     assert len(sentences(make_members({"A": many}), [])) == 1
 

@@ -256,6 +256,11 @@ def test_regimes_of_two_data_sets_and_of_one(tmp_path: Path) -> None:
     assert "norm (Center + softmax, Proxy-NCA, Triplet, semi-hard); none (Small)" in text
 
 
+def test_the_report_says_when_pretrained_features_do_as_well(page: str) -> None:
+    assert "The pretrained features as they are, without training, reach R@1" in page
+    assert "as much as the best loss or more: unless fewer dimensions matter" in page
+
+
 def test_without_methods_there_is_a_report_of_the_features(tmp_path: Path) -> None:
     for size in (0, 16):
         write_run(tmp_path, make_features("digits", size), gain=2.0)
