@@ -45,8 +45,9 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
             shown = "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
         else:
             shown = next(iter(groups))
-        default = field in UNSET and field != "optimizer"  # rates mean nothing without it
-        unset = {show(None), *([show(UNSET[field])] if default else [])}
+        unset = {show(None)}
+        if field in UNSET and field != "optimizer":  # rates mean little without it
+            unset.add(show(UNSET[field]))
         if field != "split" and shown not in unset:
             lines.append((words, shown))
     return lines, unequal

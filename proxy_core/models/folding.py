@@ -77,15 +77,12 @@ class FoldedConv(nn.Module):
     def as_conv(self, size: torch.Size) -> nn.Conv2d:
         """The same as an ordinary convolution, for maps of a size."""
         weight, bias, padding = self.folded(size)
+        outputs, inputs = weight.shape[0], weight.shape[1] * self.groups
+        kernel: Any = weight.shape[2:]
+        stride: Any = self.stride
+        dilation: Any = self.dilation
         conv = nn.Conv2d(
-            weight.shape[1] * self.groups,
-            weight.shape[0],
-            tuple(weight.shape[2:]),
-            self.stride,
-            padding,
-            self.dilation,
-            self.groups,
-            device=weight.device,
+            inputs, outputs, kernel, stride, padding, dilation, self.groups, device=weight.device
         )
         conv.weight = nn.Parameter(weight, requires_grad=False)
         conv.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
