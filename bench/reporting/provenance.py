@@ -45,9 +45,7 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
             shown = "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
         else:
             shown = next(iter(groups))
-        unset = {show(None)}
-        if field in UNSET and field != "optimizer":  # rates mean little without it
-            unset.add(show(UNSET[field]))
+        unset = {show(None), *([show(UNSET[field])] if field in UNSET else [])}
         if field != "split" and shown not in unset:
             lines.append((words, shown))
     return lines, unequal
