@@ -169,7 +169,7 @@ def test_what_is_no_image_is_reported(results: Path, tmp_path: Path) -> None:
 
 
 def test_folders_of_one_class_each_give_labels(tmp_path: Path) -> None:
-    folders = [tmp_path / "digits" / name for name in ("a", "b")]
+    folders = [tmp_path / name for name in ("a", "b")]
     for folder in folders:
         write_digits(folder)
     found, _ = embedding.find_images(folders)
