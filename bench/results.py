@@ -42,7 +42,10 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    table = pd.json_normalize([{**run.record, "spec": {**UNSET, **run.spec}} for run in runs])
+    records = [{**run.record, "spec": {**UNSET, **run.spec}} for run in runs]
+    # Names of files may hold lone surrogates, which strings of pyarrow cannot.
+    with pd.option_context("mode.string_storage", "python"):
+        table = pd.json_normalize(records)
     for prefix in UNPREFIXED:
         table.columns = table.columns.str.removeprefix(prefix)
     table.insert(0, "run", [run.name for run in runs])

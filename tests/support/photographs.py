@@ -49,9 +49,15 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     positions: list[int] = []
     plain = Photographs.pixels
 
-    def counted(self: Photographs, place: OpenPlace, position: int, side: int) -> np.ndarray:
+    def counted(
+        self: Photographs,
+        place: OpenPlace,
+        position: int,
+        side: int,
+        interpolation: str = "bilinear",
+    ) -> np.ndarray:
         positions.append(position)
-        return plain(self, place, position, side)
+        return plain(self, place, position, side, interpolation)
 
     monkeypatch.setattr(Photographs, "pixels", counted)
     return positions

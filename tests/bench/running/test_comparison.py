@@ -98,6 +98,8 @@ def test_too_few_training_images() -> None:
 
 
 def test_losses_by_name() -> None:
-    assert read_losses(" triplet, proxy_nca,triplet") == ("triplet", "proxy_nca")
+    assert read_losses(" triplet, proxy_nca") == ("triplet", "proxy_nca")
+    with pytest.raises(ValueError, match="--losses names triplet more than once"):
+        read_losses("triplet,proxy_nca,triplet")
     with pytest.raises(ValueError, match="did you mean 'triplet'"):
         read_losses("triplets")

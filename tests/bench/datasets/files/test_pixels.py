@@ -109,10 +109,16 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
     worked: list[int] = []
     genuine = Photographs.pixels
 
-    def slowly(self: Photographs, place: OpenPlace, position: int, side: int) -> np.ndarray:
+    def slowly(
+        self: Photographs,
+        place: OpenPlace,
+        position: int,
+        side: int,
+        interpolation: str = "bilinear",
+    ) -> np.ndarray:
         worked.append(position)
         time.sleep(0.1)
-        return genuine(self, place, position, side)
+        return genuine(self, place, position, side, interpolation)
 
     def interrupt(what: str, done: int, total: int | None) -> None:
         if what == "decoding" and done:
