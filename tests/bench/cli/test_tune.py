@@ -106,6 +106,7 @@ def test_edges_divergence_and_better_own_values_are_said(tmp_path: Path) -> None
     assert len(edges) == len(list(filter(None, near)))
 
 
+@pytest.mark.slow
 def test_a_search_is_executed_chosen_and_found_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
