@@ -16,7 +16,7 @@ from bench.store.runs import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMBERS = ("step", "epoch", "images", "seconds")
+AXES = ("step", "epoch", "images", "seconds")
 SCORES = ("recall@1", "map@r")
 GRID = 60  # points of a curve averaged over seeds that were validated at different costs
 
@@ -48,7 +48,7 @@ def read_curve(run: Run) -> "pd.DataFrame":
     Raises: ValueError naming the file if it is missing, was changed or has fewer than four
     validations, that of the untrained network included.
     """
-    curve = curves([run]).astype(dict.fromkeys((*NUMBERS, *SCORES), np.float64))
+    curve = curves([run]).astype(dict.fromkeys((*AXES, *SCORES), np.float64))
     if len(curve) <= LAST:
         early = curve["step"].iloc[-1] < run.spec["steps"]
         raise ValueError(

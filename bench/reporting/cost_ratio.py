@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-LEVEL = 0.95
+from bench.reporting.stats import LEVEL
+
 LEAST_REACHED = 2  # runs of each method, below which the data say nothing about their spread
 WARM_UP, DRAWS = 300, 2000
 WIDEST = 100.0  # high end over low end of an interval that is worth printing

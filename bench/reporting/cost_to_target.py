@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.metrics import describe
-from bench.reporting.convergence import SCORES, choose_baseline
+from bench.reporting.convergence import AXES, SCORES, choose_baseline
 from bench.reporting.cost_ratio import Ratio, cost_ratios
 from bench.reporting.targets import Targets, find_targets
 from bench.results import LAST
@@ -24,7 +24,6 @@ from bench.results import LAST
 if TYPE_CHECKING:
     import pandas as pd
 
-AXES = ("step", "epoch", "images", "seconds")
 CLAIM = 3.0  # "about three times as fast", Movshovitz-Attias et al. 2017
 ROUNDING = 1e-12  # the median of three equal scores may differ from a target in the last bit
 

@@ -10,8 +10,8 @@ from bench.published import published
 from bench.reporting import figures, provenance, uncertainty
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
-from bench.reporting.convergence import mean_finals, read_curves
-from bench.reporting.cost_to_target import AXES, Convergence, converged
+from bench.reporting.convergence import AXES, mean_finals, read_curves
+from bench.reporting.cost_to_target import Convergence, converged
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, features_sentences, needed_words, sentences
 from bench.reporting.groups import comparable_frame, trained

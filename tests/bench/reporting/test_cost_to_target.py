@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from bench.reporting import targets
+from bench.reporting.convergence import AXES
 from bench.reporting.cost_ratio import Ratio
 from bench.reporting.cost_to_target import (
-    AXES,
     claim_sentence,
     converged,
     cost_to,
