@@ -1,5 +1,6 @@
 """Glyphs: letters of five scripts, rendered from the twelve DejaVu faces inside matplotlib."""
 
+import csv
 import hashlib
 import unicodedata
 from pathlib import Path
@@ -33,6 +34,7 @@ TEST_FACES = FACES[8:]  # the Serif ones
 TRAIN_SCRIPTS = ("LATIN", "GREEK")
 TEST_SCRIPTS = ("CYRILLIC", "ARMENIAN", "GEORGIAN")
 RENDERINGS = 2  # of each letter in each face
+LEFT_OUT = Path(__file__).with_name("left_out.csv")
 
 
 def load_glyphs(root: Path | None, protocol: str) -> Dataset:
@@ -79,7 +81,7 @@ def _by_faces(count: int) -> Split:
     return split_by_masks("official", np.isin(faces, VALIDATION_FACES), np.isin(faces, TEST_FACES))
 
 
-def letters() -> list[int]:
+def letters(*, every: bool = False) -> list[int]:
     """Code points, in order, of the letters of the scripts that all twelve faces draw.
 
     A letter of a script has Unicode category L* and a name that begins with the script's name.
@@ -88,19 +90,28 @@ def letters() -> list[int]:
     """
     from matplotlib.ft2font import FT2Font
 
-    shared = set.intersection(*(set(FT2Font(str(_path(face))).get_charmap()) for face in FACES))
+    left_out = set() if every else {letter for letter, _, _ in left_out_letters()}
+    shared = set.intersection(*(set(FT2Font(str(font_path(face))).get_charmap()) for face in FACES))
     return sorted(
         code_point
-        for code_point in shared
+        for code_point in shared - left_out
         if unicodedata.category(chr(code_point)).startswith("L")
         and unicodedata.name(chr(code_point)).startswith(TRAIN_SCRIPTS + TEST_SCRIPTS)
     )
 
 
+def left_out_letters() -> list[tuple[int, int, int]]:
+    """Code points of the letters that are left out and of the kept letters whose shape they have,
+    and in how many of the twelve faces they have it; `shapes.py` measured this."""
+    with LEFT_OUT.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [(int(r["left_out"], 16), int(r["kept"], 16), int(r["faces"])) for r in rows]
+
+
 def render(code_points: list[int]) -> np.ndarray:
     """Draw every letter in every face; (C * 24, 28, 28) uint8, letters outermost, then faces."""
     faces = [
-        np.stack(list(rendering.render_face(_path(face), face, code_points, RENDERINGS)))
+        np.stack(list(rendering.render_face(font_path(face), face, code_points, RENDERINGS)))
         for face in FACES
     ]
     size = rendering.SIZE
@@ -118,7 +129,7 @@ def check_glyphs(root: Path | None, report: Progress) -> list[str]:
     return [f"glyphs: {dataset.items[i]} differs from a fresh rendering" for i in different]
 
 
-def _path(face: str) -> Path:
+def font_path(face: str) -> Path:
     import matplotlib
 
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"
@@ -130,7 +141,7 @@ def _settings(code_points: list[int]) -> dict[str, object]:
 
     return {
         "code points": code_points,
-        "faces": [[face, hashlib.sha256(_path(face).read_bytes()).hexdigest()] for face in FACES],
+        "faces": [[face, hashlib.sha256(font_path(face).read_bytes()).hexdigest()] for face in FACES],
         "renderings": RENDERINGS,
         "code": hashlib.sha256(Path(rendering.__file__).read_bytes()).hexdigest(),
         "pillow": __version__,
