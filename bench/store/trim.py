@@ -1,10 +1,13 @@
 """`python -m bench.store.trim RESULTS`: keep what the report and the browser need of results that
-are committed or sent: no embeddings, and the neighbors of one seed."""
+are committed or sent: no embeddings, and ten neighbors of each query of one seed."""
 
 import sys
 from pathlib import Path
 
-from bench.store.runs import Run, scan, write_record
+from bench.store.contents import PER_NEIGHBOR
+from bench.store.runs import Run, digest_of, save_arrays, scan, write_record
+
+NEIGHBORS = 10  # of each query
 
 
 def trim(results: Path) -> None:
@@ -20,15 +23,29 @@ def trim(results: Path) -> None:
 
 
 def leave_out(run: Run) -> None:
-    """First in `run.json`, so that a kill leaves a run that can be read."""
+    """First in `run.json`, so that a kill leaves a run that can be read, but for the moment between
+    its neighbors and `run.json`."""
     files = run.files
     unneeded = {files.embeddings.name, files.model.name} | (
         {files.queries.name} if run.spec["seed"] else set()
     )
     kept = {name: digest for name, digest in run.digests.items() if name not in unneeded}
+    if files.queries.name in kept:
+        shorten(run)
+        kept[files.queries.name] = digest_of(files.queries)
     write_record(files, {**run.record, "files": kept})
     for name in unneeded:
         (files.path / name).unlink(missing_ok=True)
+
+
+def shorten(run: Run) -> None:
+    """Keep the first neighbors of each query."""
+    arrays = {
+        name: array[:, :NEIGHBORS] if name in PER_NEIGHBOR else array
+        for name, array in run.queries.items()
+    }
+    owner = {"spec_id": run.spec_id, "fingerprint": run.record["split"]["fingerprint"]}
+    save_arrays(run.files.queries, arrays, owner)
 
 
 if __name__ == "__main__":

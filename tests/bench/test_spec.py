@@ -86,7 +86,7 @@ def test_a_specification_is_frozen_and_refuses_unknown_fields() -> None:
     with pytest.raises(ValidationError, match="marginn"):
         change(spec, marginn=0.1)
     with pytest.raises(ValidationError, match="protocol"):
-        change(spec, protocol=2)
+        change(spec, protocol=1)
 
 
 @pytest.mark.parametrize(

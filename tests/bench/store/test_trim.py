@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.store.runs import StoredRunError, scan
-from bench.store.trim import trim
+from bench.store.trim import NEIGHBORS, trim
 from demo.library import open_library
 from tests.support.fabricated import write_results
 
@@ -13,6 +14,7 @@ from tests.support.fabricated import write_results
 def test_trimmed_results_are_whole_and_keep_the_neighbors_of_one_seed(tmp_path: Path) -> None:
     write_results(tmp_path, ("digits",))
     before = scan(tmp_path)[0]
+    queries = {run.name: run.queries for run in before}
     for _ in range(2):
         trim(tmp_path)
         runs, problems = scan(tmp_path)
@@ -21,6 +23,11 @@ def test_trimmed_results_are_whole_and_keep_the_neighbors_of_one_seed(tmp_path: 
         assert not list(tmp_path.glob("runs/*/embeddings.safetensors"))
         assert len(list(tmp_path.glob("runs/*-s0-*/queries.safetensors"))) == 3
         assert len(list(tmp_path.glob("runs/*/queries.safetensors"))) == 3
+        for run in runs:
+            for name, array in run.queries.items() if run.files.queries.exists() else ():
+                old = queries[run.name][name]
+                columns = min(NEIGHBORS, old.shape[-1]) if old.ndim == 2 else len(old)
+                np.testing.assert_array_equal(array, old[..., :columns])
     assert len(open_library(tmp_path).shelves[0].browsable) == 3
 
 
