@@ -367,8 +367,8 @@ def load_run(files: RunDir, purpose: Purpose = "result") -> Run:
     if (protocol := protocol_of(record)) < PROTOCOL:
         raise StoredRunError(
             f"{path} was made under version {protocol} of the protocol, whose scores are not "
-            f"comparable with those of version {PROTOCOL}; nothing was changed. Run its suite again "
-            "in another folder (--results), or read it with the version that wrote it"
+            f"comparable with those of version {PROTOCOL}; nothing was changed. Run its suite "
+            "again in another folder (--results), or read it with the version that wrote it"
         )
     with naming(path):
         name = check_record(record)

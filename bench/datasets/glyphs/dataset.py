@@ -48,9 +48,9 @@ def load_glyphs(root: Path | None, protocol: str) -> Dataset:
     of 1,378 letters, 445 have the shape of another one that is kept and are left out, such as small
     forms that look like their capitals, and Latin A, which looks like the Cyrillic one. `shapes.py`
     measures this. An oracle that sees clean drawings, and to which equal shapes of a face are a tie
-    (which counts against it), would reach R@1 76.1 % on the class-disjoint and 72.1 % on the official
-    test with all letters; with those that are kept it reaches 100 %. Jitter and the few pixels of a
-    picture may still hide what distinguishes two letters, above all small marks.
+    (which counts against it), would reach R@1 76.1 % on the class-disjoint and 72.1 % on the
+    official test with all letters; with those that are kept it reaches 100 %. Jitter and the few
+    pixels of a picture may still hide what distinguishes two letters, above all small marks.
     Pixels may differ between versions of Pillow and FreeType; the split does not.
     """
     code_points = letters()

@@ -2,12 +2,13 @@
 
 `python -m bench.datasets.glyphs.shapes` measures all letters again and writes `left_out.csv`.
 
-A letter is drawn large, cut to its ink and scaled to a square. Two letters of one face have the same
-shape if the middle of every stroke of one lies in the ink of the other or at most so far outside it,
-and all of its ink (Hausdorff distances, both ways). The bounds on ink are larger, because the strokes
-of capitals are thinner, relative to their height, than those of small letters. Those for the capital
-and small form of one letter are larger still, because marks such as a diaeresis do not grow with the
-letter below them; they must hold in half of the faces, while `STRICT` in one face is enough.
+A letter is drawn large, cut to its ink and scaled to a square. Two letters of one face have the
+same shape if the middle of every stroke of one lies in the ink of the other, or at most so far
+outside it, and so does all of its ink (Hausdorff distances, both ways). The bounds on ink are
+larger, because the strokes of capitals are thinner, relative to their height, than those of small
+letters. Those for the capital and small form of one letter are larger still, because marks such as
+a diaeresis do not grow with the letter below them; they must hold in half of the faces, while
+`STRICT` in one face is enough.
 """
 
 import csv
