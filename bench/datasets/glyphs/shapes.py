@@ -92,7 +92,7 @@ def alike_pairs(shapes: Sequence[Shape]) -> np.ndarray:
     """(C, C) bool: `alike` with the bounds `STRICT` for every two letters of one face."""
     gaps = np.stack([shape.gaps for shape in shapes]).astype(np.float32)
     outside = np.stack([gaps[:, shape.middle].max(axis=1) for shape in shapes])
-    same = np.maximum(outside, outside.T) <= STRICT.middle
+    same: np.ndarray = np.maximum(outside, outside.T) <= STRICT.middle
     for i, j in np.argwhere(np.triu(same, 1)):
         same[i, j] = same[j, i] = alike(shapes[i], shapes[j], STRICT)
     return same
