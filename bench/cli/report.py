@@ -42,7 +42,7 @@ def finish(
             print_line(console, f"problem: {problem}")
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
-    tuned, found = tuned_of(suite, chosen, runs)
+    tuned, found = tuned_of(suite, chosen, runs, results)
     problems += found
     folder = results / "reports" / report_name(suite, chosen)
     report = write_report(
@@ -69,6 +69,6 @@ def browse(results: Path) -> str:
 
 
 def report_name(suite: str, chosen: Suite) -> str:
-    """The folder of a report; a suite and its tuned form have the same file name."""
+    """The folder of a report; a suite and the file that `tune` wrote of it have the same name."""
     name = Path(suite.removesuffix(".toml")).name
-    return f"{name}-tuned" if chosen.tuning else name
+    return f"{name}-tuned" if chosen.tuning and suite.endswith(".toml") else name

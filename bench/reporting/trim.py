@@ -1,25 +1,42 @@
-"""`python -m bench.store.trim RESULTS`: keep what the report and the browser need of results that
-are committed or sent: no embeddings, and ten neighbors of each query of one seed."""
+"""`python -m bench.reporting.trim RESULTS`: keep what the report and the browser need of results
+that are committed or sent: no networks, no embeddings, ten neighbors of each query of one seed."""
 
 import sys
 from pathlib import Path
 
 from bench.store.contents import PER_NEIGHBOR
-from bench.store.runs import Run, digest_of, save_arrays, scan, write_record
+from bench.store.runs import (
+    Run,
+    RunDir,
+    digest_of,
+    load_run,
+    read_runs,
+    save_arrays,
+    scan,
+    write_record,
+)
+from bench.tuning.outcomes import read_test, write_test
 
 NEIGHBORS = 10  # of each query
 
 
 def trim(results: Path) -> None:
-    """Leave these files out of every run and out of its `run.json`.
+    """Leave these files out of every run and trial, and out of its `run.json`.
 
-    Raises: StoredRunError if a run is damaged.
+    Raises: StoredRunError if a run or a trial is damaged.
     """
     runs, problems = scan(results)
-    if problems:
-        raise problems[0]
+    folders = sorted((results / "tuning").glob("*/runs/*"))
+    trials, damaged = read_runs(map(RunDir, folders), purpose="trial")
+    if problems or damaged:
+        raise (problems + damaged)[0]
     for run in runs:
         leave_out(run)
+    for trial in trials:
+        scores = read_test(trial)
+        leave_out(trial)
+        if scores:  # they name the digest of run.json, which is another one now
+            write_test(load_run(trial.files, "trial"), scores)
 
 
 def leave_out(run: Run) -> None:
