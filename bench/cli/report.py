@@ -13,6 +13,7 @@ from bench.running.until_decided import rule_of, with_further
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
+from bench.tuning.search import FOLDER
 
 
 def finish(
@@ -70,5 +71,6 @@ def browse(results: Path) -> str:
 
 def report_name(suite: str, chosen: Suite) -> str:
     """The folder of a report; a suite and the file that `tune` wrote of it have the same name."""
-    name = Path(suite.removesuffix(".toml")).name
-    return f"{name}-tuned" if chosen.tuning and suite.endswith(".toml") else name
+    path = Path(suite.removesuffix(".toml"))
+    written = chosen.tuning and path.parent.name == FOLDER
+    return f"{path.name}-tuned" if written else path.name

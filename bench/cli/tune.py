@@ -36,6 +36,7 @@ from bench.tuning.search import (
     declare,
     default_specs,
     read_search,
+    search_folder,
     write_search,
 )
 
@@ -88,11 +89,6 @@ def tune(name: str, options: Options) -> bool:
         return False
     finish(suite, search, outcomes, folder, options)
     return True
-
-
-def search_folder(results: Path, name: str) -> Path:
-    """The folder of a suite's search."""
-    return results / "tuning" / Path(name.removesuffix(".toml")).name
 
 
 def check_suite(suite: Suite, name: str, seed: int) -> None:

@@ -9,7 +9,7 @@ from bench.store.runs import Run
 from bench.suites.model import Suite
 from bench.suites.tuned import Tuning, check_tuned_data
 from bench.tuning.outcomes import Outcome, read_outcomes
-from bench.tuning.search import Search, read_search
+from bench.tuning.search import Search, read_search, search_folders
 
 
 def tuned_of(
@@ -50,11 +50,11 @@ def search_of(suite: str, tuning: Tuning, results: Path) -> tuple[Path, Search |
     found = read_search(beside) if suite.endswith(".toml") else None
     if found:
         return beside, found
-    for path in sorted((results / "tuning").glob("*/search.json")):
-        with suppress(ValueError):  # of another suite
-            search = read_search(path.parent)
+    for folder in search_folders(results):
+        with suppress(ValueError):  # a damaged one of another suite
+            search = read_search(folder)
             if search and search.digest == tuning.search:
-                return path.parent, search
+                return folder, search
     return beside, None
 
 

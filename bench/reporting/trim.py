@@ -16,6 +16,7 @@ from bench.store.runs import (
     write_record,
 )
 from bench.tuning.outcomes import read_test, write_test
+from bench.tuning.search import search_folders
 
 NEIGHBORS = 10  # of each query
 
@@ -26,7 +27,7 @@ def trim(results: Path) -> None:
     Raises: StoredRunError if a run or a trial is damaged.
     """
     runs, problems = scan(results)
-    folders = sorted((results / "tuning").glob("*/runs/*"))
+    folders = [path for found in search_folders(results) for path in sorted(found.glob("runs/*"))]
     trials, damaged = read_runs(map(RunDir, folders), purpose="trial")
     if problems or damaged:
         raise (problems + damaged)[0]

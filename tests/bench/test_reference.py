@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.cli.tuned import tuned_of
 from bench.datasets import find
 from bench.reporting.readme import results_block, with_block
 from bench.store.runs import Run, scan
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.suites import load_suite
+from bench.tuning.outcomes import tested
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -22,9 +24,23 @@ def runs() -> list[Run]:
     return runs
 
 
-def test_they_are_the_default_suite_as_it_stands_with_ten_seeds(runs: list[Run]) -> None:
-    expected = {spec.run_name for spec in load_suite("default").grid(range(10))}
-    assert {run.name for run in runs} == expected, "make them anew: tox -e reference"
+def test_they_are_the_present_default_suite_with_ten_seeds(runs: list[Run]) -> None:
+    bundled, own = load_suite("default"), load_suite(str(REFERENCE / "default.toml"))
+    assert own.seeds == [*range(10)]
+    assert own.model_copy(update={"seeds": bundled.seeds}) == bundled
+    expected = {spec.run_name for spec in own.specs}
+    assert {run.name for run in runs} == expected, "make them again: tox -e reference"
+
+
+def test_the_default_suite_has_the_values_that_a_stored_search_chose(runs: list[Run]) -> None:
+    chosen = load_suite("default")
+    tuned, problems = tuned_of("default", chosen, runs, REFERENCE)
+    assert problems == []
+    assert chosen.edited == []
+    assert tuned and {len(outcome.trials) for outcome in tuned.outcomes} == {16}
+    assert tested(tuned.outcomes)
+    searched = {spec.method: spec for spec in load_suite("untuned").grid([1000])}
+    assert {outcome.searched.method for outcome in tuned.outcomes} == {*searched}
 
 
 def test_they_were_made_from_a_commit_without_changes(runs: list[Run]) -> None:
@@ -61,7 +77,7 @@ def test_they_are_small() -> None:
 
 def test_the_readme_shows_them(runs: list[Run]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_block(text, results_block(runs)) == text, "make it anew: tox -e reference"
+    assert with_block(text, results_block(runs)) == text, "make it again: tox -e reference"
 
 
 def test_a_readme_without_marks_is_refused() -> None:
