@@ -37,7 +37,8 @@ def test_the_default_suite_has_the_values_that_a_stored_search_chose(runs: list[
     tuned, problems = tuned_of("default", chosen, runs, REFERENCE)
     assert problems == []
     assert chosen.edited == []
-    assert tuned and {len(outcome.trials) for outcome in tuned.outcomes} == {16}
+    assert tuned
+    assert {len(outcome.trials) for outcome in tuned.outcomes} == {16}
     assert tested(tuned.outcomes)
     searched = {spec.method: spec for spec in load_suite("untuned").grid([1000])}
     assert {outcome.searched.method for outcome in tuned.outcomes} == {*searched}
