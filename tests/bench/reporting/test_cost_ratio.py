@@ -33,15 +33,16 @@ def test_the_interval_covers_the_truth_in_95_of_100_simulated_tables(
     assert 0.95 - 3 * 0.011 < covered < 0.95 + 3 * 0.011, covered  # 3 standard errors of 400
 
 
-def test_without_misses_the_interval_is_students() -> None:
+def test_without_misses_the_interval_is_students_and_so_are_the_draws() -> None:
     costs, missed = simulated(1, (0, 0), np.random.default_rng(2))
     [ratio] = cost_ratios(costs, missed)
     assert ratio
     differences = np.diff(np.log(costs[0]), axis=1)[:, 0] * -1
     low, high = stats.t.interval(0.95, SEEDS - 1, differences.mean(), stats.sem(differences))
-    assert np.log([ratio.low, ratio.estimate, ratio.high]) == pytest.approx(
-        [low, differences.mean(), high], abs=0.03
-    )
+    expected = [low, differences.mean(), high]
+    assert np.log([ratio.low, ratio.estimate, ratio.high]) == pytest.approx(expected)
+    draws = draw_differences(np.log(costs), missed, np.random.default_rng(0))
+    assert np.quantile(draws, [0.025, 0.5, 0.975]) == pytest.approx(expected, abs=0.03)
 
 
 def test_a_miss_counts_as_a_cost_above_the_end_of_the_run() -> None:
