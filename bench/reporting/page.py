@@ -45,7 +45,7 @@ SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 @dataclass(frozen=True)
 class Report:
     """Files of a report, what was found on each data set and in which regime, and problems met
-    while it was made."""
+    while it was made; the rows of its table, and `uncertainty.frame`."""
 
     html: Path
     table_csv: Path
@@ -55,6 +55,8 @@ class Report:
     findings: tuple[str, ...]
     regimes: tuple[str, ...]
     problems: tuple[str, ...]
+    rows: tuple[Row, ...]
+    uncertainty: "pd.DataFrame"
 
 
 def write_report(
@@ -98,6 +100,8 @@ def write_report(
         ),
         tuple(f"{section['name']}: {section['regime']}" for section in sections),
         tuple(found),
+        tuple(rows),
+        spreads,
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
