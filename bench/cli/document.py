@@ -26,8 +26,8 @@ def print_document(content: object) -> None:
 
 def records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     """The rows of a frame; None where it has no value."""
-    found: list[dict[str, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
-    return found
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(column): value for column, value in row.items()} for row in rows]
 
 
 def print_problems(problems: Sequence[str]) -> None:

@@ -130,16 +130,14 @@ def status_records(
 
 def status_record(spec: RunSpec, run: Run | None, files: RunDir) -> dict[str, Any]:
     """The state of one run: of a finished one its scores, else its step and error."""
-    state = files.state
-    if state == "finished" and run is None:
-        state = "damaged"
+    damaged = run is None and files.finished
     return {
         "run": spec.run_name,
         "dataset": spec.dataset,
         "split": spec.split,
         "method": spec.method,
         "seed": spec.seed,
-        "state": state,
+        "state": "damaged" if damaged else files.state,
         "step": files.step,
         "steps": spec.steps,
         "error": files.failure,
