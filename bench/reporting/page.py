@@ -136,7 +136,7 @@ def make_sections(
             section["scores"] = score_tables(ours)
             section["published"] = beside(published(), ours, members)
             section["tuning"] = tuned and tuning_texts(tuned, str(dataset), str(split))
-            drawn = draw(trained(members), own, runs, strokes)
+            drawn = draw(trained(members), own, section["converged"], runs, strokes)
             drawn += draw_tuning(section["tuning"], section["name"])
             section["figures"] = [
                 save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
@@ -190,11 +190,12 @@ def add_uncertainty(section: dict[str, Any], table: "pd.DataFrame") -> None:
 def draw(
     members: "pd.DataFrame",
     curves: "pd.DataFrame",
+    found: Sequence[Convergence],
     runs: Sequence[Run],
     strokes: Mapping[str, Stroke],
 ) -> list[tuple[str, "Figure | None", str, str]]:
     """Name, figure, title and explanation of the figures of one data set and split; `members` are
-    its runs with a loss."""
+    its runs with a loss, `found` their costs to targets."""
     if members.empty:
         return []
     origin = figures.origin(members)
@@ -221,7 +222,7 @@ def draw(
         ),
         (
             "targets",
-            figures.targets_figure(curves, converged(curves), strokes),
+            figures.targets_figure(curves, found, strokes),
             f"Cost to reach a target on the validation part of {origin}.",
             "Line: Kaplan-Meier estimate of the share of targets that are reached within a number "
             "of steps, over ten targets and all seeds; runs that miss a target count as censored "
