@@ -65,6 +65,8 @@ def cost_ratios(costs: np.ndarray, missed: np.ndarray, seed: int = 0) -> list[Ra
     for target in np.flatnonzero(enough & ~some_missed):
         found[target] = students(logarithms[target])
     drawn = np.flatnonzero(enough & some_missed)
+    if not drawn.size:
+        return found
     draws = draw_differences(logarithms[drawn], missed[drawn], np.random.default_rng(seed))
     ends = np.quantile(draws, [0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     for target, values in zip(drawn, np.exp(ends).T.tolist(), strict=True):
@@ -128,11 +130,11 @@ def complete(
     covariance = factor @ np.swapaxes(factor, 1, 2)
     slope = covariance[:, 0, 1] / covariance[:, other, other]
     variance = covariance[:, column, column] - slope * covariance[:, 0, 1]
-    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2))[:, None]
-    expected = means[:, column, None] + slope[:, None] * (
-        values[..., other] - means[:, other, None]
+    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2))
+    target, seed = np.nonzero(missed[..., column])
+    expected = means[target, column] + slope[target] * (
+        values[target, seed, other] - means[target, other]
     )
-    end = (ends[..., column] - expected) / spread
+    end = (ends[target, seed, column] - expected) / spread[target]
     tail = np.log(generator.random(end.shape)) + log_ndtr(-end)
-    drawn = expected + spread * np.maximum(-ndtri_exp(tail), end)
-    values[..., column] = np.where(missed[..., column], drawn, ends[..., column])
+    values[target, seed, column] = expected + spread[target] * np.maximum(-ndtri_exp(tail), end)

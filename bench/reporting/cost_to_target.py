@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CLAIM = 3.0  # "about three times as fast", Movshovitz-Attias et al. 2017
+SPEEDS = ("step", "seconds")  # axes of speed: epochs and images are steps with another unit
 ROUNDING = 1e-12  # the median of three equal scores may differ from a target in the last bit
 
 
@@ -52,8 +53,8 @@ class Costs:
 class Convergence:
     """Costs of all methods of one data set and split to the targets of one validation score.
 
-    Attributes: costs, method -> axis -> costs; faster, method -> axis -> for each target how many
-    times as fast as the reference, None where too few runs reached it.
+    Attributes: costs, method -> axis -> costs; faster, method -> axis of `SPEEDS` -> for each
+    target how many times as fast as the reference, None where too few runs reached it.
     """
 
     metric: str
@@ -84,7 +85,7 @@ def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence
         for method, members in curves.groupby("method")
     }
     faster = {
-        method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in AXES}
+        method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in SPEEDS}
         for method, own in costs.items()
         if method != reference
     }
