@@ -132,6 +132,7 @@ def make_sections(
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
             section = make_section(members, own, rule)
+            problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
             section["published"] = beside(published(), ours, members)
@@ -175,6 +176,11 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
     }
+
+
+def refusals(found: Sequence[Convergence]) -> list[str]:
+    """Why frozen targets were not used, where they could not be."""
+    return [item.targets.refused for item in found if item.targets.refused]
 
 
 def add_uncertainty(section: dict[str, Any], table: "pd.DataFrame") -> None:
