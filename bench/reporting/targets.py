@@ -106,7 +106,8 @@ def freeze(folders: Iterable[Path]) -> str:
         raise ValueError(problems[0])
     parts = [f"protocol = {PROTOCOL}\n"]
     for values, members in curves.groupby(["dataset", "split", "backbone", "fingerprint"]):
-        fields = dict(zip(("dataset", "split", "backbone", "fingerprint"), values, strict=True))
+        names = "dataset", "split", "backbone", "fingerprint"
+        fields = dict(zip(names, map(str, values), strict=True))
         source = (
             f"between the untrained network's score and the final one of the best of "
             f"{members['method'].nunique()} tuned methods (trials: {trials}), of "
