@@ -105,6 +105,8 @@ def report_document(made: Made) -> dict[str, Any]:
         "title": made.title,
         "scores": [entry(row) for row in report.rows],
         "uncertainty": records(report.uncertainty),
+        "costs": records(report.costs),
+        "profile": records(report.profile),
         "regimes": report.regimes,
         "findings": report.findings,
         "problems": [*made.problems, *report.problems],
@@ -136,6 +138,8 @@ def files(report: Report) -> list[tuple[str, Path]]:
         ("report", report.html),
         ("table", report.table_csv),
         ("table", report.uncertainty_csv),
+        ("table", report.costs_csv),
+        ("table", report.profile_csv),
         *(("figure", figure) for figure in report.figures),
     ]
 

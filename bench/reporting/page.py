@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
 from bench.published import published
-from bench.reporting import figures, provenance, uncertainty
+from bench.reporting import figures, prices, profile, provenance, uncertainty
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.convergence import AXES, mean_finals, read_curves
-from bench.reporting.cost_to_target import Convergence, converged
+from bench.reporting.cost_to_target import Convergence, converged, cost_cell
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, features_sentences, needed_words, sentences
 from bench.reporting.groups import comparable_frame, trained
@@ -32,6 +32,7 @@ from bench.reporting.verdicts import RULE, Rule, Verdict
 from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
+from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,18 +46,22 @@ SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 @dataclass(frozen=True)
 class Report:
     """Files of a report, what was found on each data set and in which regime, and problems met
-    while it was made; the rows of its table, and `uncertainty.frame`."""
+    while it was made; the rows of its table, and the frames of the other .csv files."""
 
     html: Path
     table_csv: Path
     table_md: Path
     uncertainty_csv: Path
+    costs_csv: Path
+    profile_csv: Path
     figures: tuple[Path, ...]
     findings: tuple[str, ...]
     regimes: tuple[str, ...]
     problems: tuple[str, ...]
     rows: tuple[Row, ...]
     uncertainty: "pd.DataFrame"
+    costs: "pd.DataFrame"
+    profile: "pd.DataFrame"
 
 
 def write_report(
@@ -86,6 +91,9 @@ def write_report(
     found = [*unspread, *unread]
     for section in sections:
         add_uncertainty(section, spreads)
+    by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
+    profiles = profile.profiles(by_test)
+    drawn = draw_profile(profiles, table, directory / "figures")
     lines = across(table)
     summary = across_sentence(*lines)
     report = Report(
@@ -93,7 +101,9 @@ def write_report(
         directory / "table.csv",
         directory / "table.md",
         directory / "uncertainty.csv",
-        tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
+        directory / "costs.csv",
+        directory / "profile.csv",
+        tuple(path for figure in [*all_figures(sections), *drawn] for path in figure[0]),
         (
             *(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
             *filter(None, [summary]),
@@ -102,15 +112,26 @@ def write_report(
         tuple(found),
         tuple(rows),
         spreads,
+        prices.frame(by_test, tuned.outcomes if tuned else ()),
+        profile.frame(profiles),
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
     write_text(report.uncertainty_csv, uncertainty.csv(spreads))
+    write_text(report.costs_csv, prices.csv(report.costs))
+    write_text(report.profile_csv, profile.csv(report.profile))
     write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{noted}")
+    shown = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
     write_text(
-        report.html, render(title, table, sections, [*problems, *found], rule, lines[0], summary)
+        report.html,
+        render(title, table, sections, [*problems, *found], rule, lines[0], summary, shown),
     )
     return report
+
+
+def all_figures(sections: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[Path, Path], str, str]]:
+    """Files, element and caption of the figures of all sections."""
+    return [figure for section in sections for figure in section["figures"]]
 
 
 def make_sections(
@@ -131,7 +152,8 @@ def make_sections(
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
-            section = make_section(members, own, rule)
+            outcomes = prices.outcomes_of(tuned.outcomes if tuned else (), str(dataset), str(split))
+            section = make_section(members, own, rule, outcomes)
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
@@ -148,8 +170,11 @@ def make_sections(
     return sections, problems
 
 
-def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) -> dict[str, Any]:
-    """The texts of one data set and split; `curves` are those that could be read.
+def make_section(
+    members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule, outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    """The texts of one data set and split; `curves` are those that could be read, `outcomes` the
+    trials behind the values of its methods.
 
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
@@ -163,7 +188,7 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "dataset": members["dataset"].iloc[0],
         "protocol": members["split"].iloc[0],
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
-        "sentences": [*sentences(methods, found, rule), *features_sentences(members)],
+        "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": provenance.regime_sentence(members),
         "early": provenance.early_sentence(members),
         "split": provenance.split_sentence(members),
@@ -172,6 +197,7 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "unequal": unequal,
         "methods": provenance.method_lines(members),
         "converged": found,
+        "prices": {item.metric: prices.price_table(item, outcomes) for item in found if outcomes},
         "finals": {item.metric: mean_finals(curves, item.metric) for item in found},
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
@@ -244,6 +270,20 @@ def draw(
     ]
 
 
+def draw_profile(
+    made: Sequence[profile.Profile], table: "pd.DataFrame", folder: Path
+) -> list[tuple[tuple[Path, Path], str, str]]:
+    """The figure of performance profiles over all data sets, saved, if there are profiles."""
+    import matplotlib
+
+    methods = trained(table)
+    strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
+    with matplotlib.rc_context(rc_params()):
+        figure = profile.profile_figure(made, strokes)
+        title = "Share of targets reached within a factor of the cheapest method's steps."
+        return [save(figure, folder / "profile", title, profile.caption(made))] if figure else []
+
+
 def draw_tuning(
     tuning: Mapping[str, Any] | None, origin: str
 ) -> list[tuple[str, "Figure | None", str, str]]:
@@ -280,6 +320,7 @@ def render(
     rule: Rule,
     across_lines: Sequence[Across],
     summary: str,
+    profiled: Mapping[str, Any],
 ) -> str:
     """The page; everything but our own SVG is escaped."""
     environments, numbers = provenance.environments(table)
@@ -298,6 +339,8 @@ def render(
             across=across_lines,
             across_sentence=summary,
             within=WITHIN,
+            profiled=profiled,
+            no_prices=prices.UNKNOWN,
             axes=AXES,
             shown_targets=SHOWN_TARGETS,
             plus_minus=PLUS_MINUS,
@@ -318,17 +361,6 @@ def render(
             other_lines=other_lines,
         )
     )
-
-
-def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:
-    """`49`; where runs missed the target also how many reached it, or `missed`."""
-    costs = found.costs[method][axis]
-    reached, runs = int(costs.reached[target]), len(costs.seeds)
-    if not reached:
-        return "missed"
-    cost = float(costs.average[target])
-    digits = 0 if cost >= 100 else 1 if cost >= 10 else 2  # about three in all
-    return f"{cost:,.{digits}f}" + (f" ({reached} of {runs})" if reached < runs else "")
 
 
 def faster_cell(found: Convergence, method: str, axis: str, target: int) -> str:

@@ -32,6 +32,7 @@ COUNT = 10
 KEY = ("dataset", "split", "backbone", "metric")
 IDENTITY = {"protocol": "version of the protocol", "fingerprint": "fingerprint of the split"}
 FILE = files("bench.reporting") / "targets.toml"
+FROZEN = "frozen:"
 OF_THESE_RUNS = (
     "made from these runs, between the untrained network's score and the highest mean final one; "
     "other methods would change them"
@@ -45,6 +46,16 @@ class Targets:
     scores: tuple[float, ...]
     source: str
     refused: str = ""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether they are those of `targets.toml`."""
+        return self.source.startswith(FROZEN)
+
+    @property
+    def middle(self) -> int:
+        """Position of the target that sentences and prices name."""
+        return len(self.scores) // 2
 
 
 def find_targets(curves: "pd.DataFrame", metric: str) -> Targets | None:
@@ -60,7 +71,7 @@ def find_targets(curves: "pd.DataFrame", metric: str) -> Targets | None:
         if all(table[field] == first.get(field, metric) for field in KEY):
             refused = refusal(table, first)
             if not refused:
-                return Targets(tuple(table["scores"]), f"frozen: {table['source']}")
+                return Targets(tuple(table["scores"]), f"{FROZEN} {table['source']}")
             own = replace(own, refused=refused)
     return own if own.scores else None
 
