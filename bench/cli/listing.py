@@ -59,12 +59,20 @@ def find_run(text: str, results: Path) -> Run:
 
     Raises: ValueError if there is none or more than one, or if it is damaged.
     """
+    run = load_run(find_directory(text, results))
+    run.check_files()
+    return run
+
+
+def find_directory(text: str, results: Path) -> RunDir:
+    """The directory of the one stored run whose name or id starts with `text`.
+
+    Raises: ValueError if there is none or more than one.
+    """
     stored = [files for files in directories(results) if files.finished]
     found = [files for files in stored if text in (files.name[: len(text)], files.id[: len(text)])]
     if len(found) == 1:
-        run = load_run(found[0])
-        run.check_files()
-        return run
+        return found[0]
     listed = "\n".join(f"  {files.name}" for files in found or stored) or "  (none)"
     problem = "several runs match" if found else "no run matches"
     raise ValueError(f"{problem} {text!r} in {results}; there are:\n{listed}")

@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -255,6 +256,44 @@ def show(
     console = plain_console()
     for table in run_tables(found):
         console.print(table)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs or suites; all stored runs if not given.")
+    ] = None,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Check digests, ids, ranges and curves alone.")
+    ] = False,
+    train: Annotated[
+        int, typer.Option(min=0, help="Train so many of the runs again, chosen by lot.")
+    ] = 0,
+    draw: Annotated[int, typer.Option(min=0, help="Of the lot.")] = 0,
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Jobs = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Compute the scores of stored runs again from their embeddings, and compare every digit.
+
+    Exit status: 0 if all are equal, 1 if something differs or cannot be verified, 2 if all that
+    differs may be explained by another processor, version or number of threads.
+    """
+    from bench.cli.verify import Options, exit_status, show_outcomes
+    from bench.cli.verify import verify as verified
+
+    if stored and train:
+        raise typer.BadParameter("--stored computes nothing again; give it or --train")
+    options = Options(results, data_root, processes(jobs, device), device, stored, train, draw)
+    begun = time.monotonic()
+    outcomes = verified(names or [], options)
+    if as_json:
+        print_document({"runs": [outcome.document() for outcome in outcomes]})
+    else:
+        show_outcomes(outcomes, time.monotonic() - begun)
+    raise typer.Exit(exit_status(outcomes))
 
 
 @app.command()
