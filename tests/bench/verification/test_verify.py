@@ -12,11 +12,12 @@ import pytest
 from bench.cli import main as command_line
 from bench.cli.verify import exit_status
 from bench.datasets import load
-from bench.store.runs import Run, digest_of, load_run, save_arrays, write_record
+from bench.store.runs import Run, load_run, save_arrays, write_record
 from bench.verification.environment import changes
 from bench.verification.outcome import Difference, Outcome
 from bench.verification.scores import verify_run
 from bench.verification.training import compare_runs
+from tests.support.fabricated import owner, seal
 from tests.support.short_runs import execute, spec_for
 
 Command = Callable[..., tuple[int, dict[str, Any]]]
@@ -55,10 +56,9 @@ def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return verify
 
 
-def with_files(run: Run, **changed: object) -> Run:
-    """The run after its other files were changed, with digests that fit."""
-    files = {name: digest_of(run.directory / name) for name in run.digests}
-    write_record(run.files, {**run.record, "files": files, **changed})
+def forged(run: Run, **fields: object) -> Run:
+    """The run with its files as they are now, other fields, and digests that fit."""
+    seal(run.directory, **fields)
     return load_run(run.files)
 
 
@@ -81,8 +81,7 @@ def test_honest_runs_pass_and_what_is_not_compared_is_said(results: Path, comman
 @pytest.mark.parametrize("score", ["recall@1", "map@r", "nmi", "eer", "5-way 1-shot"])
 def test_a_forged_score_is_named(run: Run, score: str) -> None:
     true = run.scores[score]
-    forged = {**run.scores, score: true + 1e-12}
-    outcome = verified(with_files(run, scores=forged))
+    outcome = verified(forged(run, scores={**run.scores, score: true + 1e-12}))
     assert outcome.verdict == "differs"
     assert outcome.differences == [Difference(score, repr(true + 1e-12), repr(true))]
 
@@ -91,34 +90,34 @@ def test_forged_embeddings_neighbors_and_labels_are_named(run: Run) -> None:
     honest = run.embeddings
     moved = {**honest, "embeddings": honest["embeddings"].copy()}
     moved["embeddings"][0] *= -1
-    owner = {"spec_id": run.spec_id, "fingerprint": run.record["split"]["fingerprint"]}
-    save_arrays(run.files.embeddings, moved, owner)
-    names = {str(found.quantity).split()[0] for found in verified(with_files(run)).differences}
+    own = owner(run.directory)
+    save_arrays(run.files.embeddings, moved, own)
+    names = {str(found.quantity).split()[0] for found in verified(forged(run)).differences}
     assert "map@r" in names
     assert "similarities" in names
 
     swapped = {**honest, "labels": honest["labels"][::-1].copy()}
-    save_arrays(run.files.embeddings, swapped, owner)
-    [difference] = verified(with_files(run)).differences
+    save_arrays(run.files.embeddings, swapped, own)
+    [difference] = verified(forged(run)).differences
     assert difference.quantity == "labels of the embeddings"
 
-    save_arrays(run.files.embeddings, honest, owner)
+    save_arrays(run.files.embeddings, honest, own)
     queries = {name: array.copy() for name, array in run.queries.items()}
     queries["neighbors"][3, 5:7] = queries["neighbors"][3, 6:4:-1]
-    save_arrays(run.files.queries, queries, owner)
-    [difference] = verified(with_files(run)).differences
+    save_arrays(run.files.queries, queries, own)
+    [difference] = verified(forged(run)).differences
     assert difference.quantity.startswith("neighbors 3, rank 6 (2 of ")
 
 
 def test_another_processor_or_version_explains_a_difference(run: Run) -> None:
     environment = {**run.record["environment"], "cpu": "Another"}
     environment["packages"] = {**environment["packages"], "torch": "1.0"}
-    forged = {**run.scores, "map@r": run.scores["map@r"] / 2}
-    outcome = verified(with_files(run, scores=forged, environment=environment))
+    scores = {**run.scores, "map@r": run.scores["map@r"] / 2}
+    outcome = verified(forged(run, scores=scores, environment=environment))
     assert outcome.verdict == "differs, explained"
     assert any(reason.startswith("cpu Another then, ") for reason in outcome.reasons)
     assert any(reason.startswith("torch 1.0 then, ") for reason in outcome.reasons)
-    assert verified(with_files(run, environment=environment)).verdict == "pass"
+    assert verified(forged(run, scores=run.scores)).verdict == "pass"
     later = {**environment, "commit": "0" * 12, "finished": "2000-01-01T00:00:00+00:00"}
     assert [*changes(environment, later)] == []
 
@@ -168,9 +167,8 @@ def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path:
     points[1] = {**points[1], "map@r": points[1]["map@r"] / 2, "seconds": points[1]["seconds"]}
     run.files.curve.write_text("".join(json.dumps(point) + "\n" for point in points))
     digest = {**run.record["parameters"], "sha256": "0" * 64}
-    forged = with_files(run, parameters=digest)
     again = execute(spec_for("triplet"), tmp_path / "again")
-    outcome = compare_runs(forged, again)
+    outcome = compare_runs(forged(run, parameters=digest), again)
     step = points[1]["step"]
     assert [found.quantity for found in outcome.differences] == [
         f"step {step} map@r",
