@@ -26,8 +26,8 @@ from bench.running.price import (
     stored_bytes,
     sweep_hours,
 )
+from bench.running.probe import Pictures
 from bench.running.sweep import missing_runs
-from bench.running.trial import Pictures
 from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
