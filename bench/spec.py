@@ -153,6 +153,11 @@ class RunSpec(Budget):
         return id_of(self.model_dump())
 
     @property
+    def method_id(self) -> str:
+        """`spec_id` without the seed: that of all runs that may be averaged."""
+        return method_id_of(self.model_dump())
+
+    @property
     def run_name(self) -> str:
         """Name of the run's directory, e.g. `glyphs-proxy-nca-s0-1f0c4a9e2b77`."""
         return self.name_with(self.spec_id)
@@ -169,6 +174,11 @@ UNSET = {name: RunSpec.model_fields[name].default for name in sorted(ADDED)}
 def id_of(fields: Mapping[str, Any]) -> str:
     """The id of the fields of a specification, which a record of an older version may lack."""
     return digest({name: value for name, value in fields.items() if name not in NAMES})
+
+
+def method_id_of(fields: Mapping[str, Any]) -> str:
+    """`id_of` without the seed."""
+    return id_of({name: value for name, value in fields.items() if name != "seed"})
 
 
 def digest(value: object) -> str:

@@ -13,10 +13,11 @@ from bench.cli.listing import stored_runs
 from bench.cli.tuned import tuned_of
 from bench.reporting.page import Report, write_report
 from bench.reporting.rows import Row
+from bench.reporting.seed_rule import rule_of
 from bench.reporting.stats import Interval
 from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
-from bench.running.until_decided import rule_of, with_further
+from bench.running.until_decided import with_further
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
-from bench.spec import NAMES, NO_LOSS, UNSET, id_of
+from bench.spec import NAMES, NO_LOSS, UNSET, method_id_of
 from bench.store.runs import Run
 from bench.suggest import printable
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHA256 = re.compile("[0-9a-f]{64}")
-# Field -> value of the specifications that leave it out.
 
 
 def trained(members: "pd.DataFrame") -> "pd.DataFrame":
@@ -78,8 +77,8 @@ def check_seeds(runs: Sequence[Run]) -> None:
 
 
 def group_id(run: Run) -> str:
-    """`RunSpec.spec_id` without the seed; stored fields of an older version need not validate."""
-    return id_of({key: value for key, value in run.spec.items() if key != "seed"})
+    """`RunSpec.method_id`; stored fields of an older version need not validate."""
+    return method_id_of(run.spec)
 
 
 def method_names(runs: Sequence[Run]) -> list[str]:
