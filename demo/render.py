@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from bench.metrics import describe, families, printed
-from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.groups import comparable_frame, of_one_source, trained
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
 from bench.reporting.seed_rule import judged_together
 from bench.reporting.tables import templates
@@ -16,6 +16,10 @@ from bench.store.seed_plan import read_plans
 from bench.suggest import printable
 from demo.library import Shelf, is_untrained
 
+STUDY = (
+    "{} runs of a study of variance, in which one source of chance varies alone, are in no mean; "
+    "the report of their suite has them."
+)
 SMALL = 96  # pictures of fewer pixels a side are enlarged with hard edges
 
 
@@ -58,6 +62,8 @@ def render_scores(shelf: Shelf) -> str:
         )
     except ValueError as error:
         means = render_problem(f"No means over seeds: {error}")
+    if count := sum(map(of_one_source, shelf.runs)):
+        means += render("message", STUDY.format(count), "notice")
     return means + render_table(run_table(shelf), "runs")
 
 
@@ -112,12 +118,15 @@ def render_curves(shelf: Shelf) -> str:
     from bench.reporting.figures import assign, convergence_figure, inlined, rc_params, svg_text
     from bench.reporting.page import convergence_caption
 
+    runs = [run for run in shelf.runs if not of_one_source(run)]
+    if not runs:
+        return render("message", STUDY.format(len(shelf.runs)), "notice")
     try:
-        table = comparable_frame(shelf.runs)
+        table = comparable_frame(runs)
     except ValueError as error:
         return render_problem(f"No curves: {error}")
     names = dict(zip(table["run"], table["method"], strict=True))
-    curves, problems = read_curves(shelf.runs, names)
+    curves, problems = read_curves(runs, names)
     messages = "".join(map(render_problem, problems))
     if curves.empty:
         return messages

@@ -145,6 +145,7 @@ def status_record(spec: RunSpec, run: Run | None, files: RunDir) -> dict[str, An
         "split": spec.split,
         "method": spec.method,
         "seed": spec.seed,
+        "varies": spec.varies,
         "state": "damaged" if damaged else files.state,
         "step": files.step,
         "steps": spec.steps,
@@ -160,7 +161,8 @@ def status_table(states: Sequence[Mapping[str, Any]], results: Path) -> Table:
     title = printable(f"{finished} of {len(states)} runs are stored in {results}")
     table = Table(Column("run", overflow="fold"), "split", "state", title=title)
     for state in states:
-        table.add_row(state["run"], state["split"], printable(describe_state(state)))
+        of = f", varies {state['varies']}" if state["varies"] else ""
+        table.add_row(state["run"], state["split"] + of, printable(describe_state(state)))
     return table
 
 

@@ -17,6 +17,8 @@ from bench.reporting.seed_rule import rule_of
 from bench.reporting.stats import Interval
 from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
+from bench.reporting.variance import console as variance_tables
+from bench.reporting.variance import separate
 from bench.running.until_decided import with_further
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
@@ -78,9 +80,14 @@ def make(
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     tuned, found = tuned_of(suite, chosen, runs)
     problems += found
+    whole, study = separate(runs, chosen.vary)
+    if not whole:
+        raise ValueError(
+            f"no run in which all sources vary is stored; `{command('run', suite)}` makes them"
+        )
     folder = results / "reports" / report_name(suite, chosen)
     report = write_report(
-        runs, folder, title=chosen.title, problems=problems, rule=rule, tuned=tuned
+        whole, folder, title=chosen.title, problems=problems, rule=rule, tuned=tuned, study=study
     )
     return Made(chosen.title, results, report, problems)
 
@@ -89,6 +96,8 @@ def print_report(console: Console, made: Made, *, brief: bool = False) -> None:
     """Tables, findings, problems, and where the files are; brief as of `finish`."""
     report = made.report
     for table in (console_summary if brief else console_tables)(report.rows):
+        console.print(table)
+    for table in [] if report.variance is None else variance_tables(report.variance):
         console.print(table)
     for line in (*report.regimes, *(() if brief else report.findings)):
         print_line(console, line)
@@ -108,6 +117,7 @@ def report_document(made: Made) -> dict[str, Any]:
         "uncertainty": records(report.uncertainty),
         "costs": records(report.costs),
         "profile": records(report.profile),
+        "variance": None if report.variance is None else records(report.variance),
         "regimes": report.regimes,
         "findings": report.findings,
         "problems": [*made.problems, *report.problems],
@@ -141,6 +151,7 @@ def files(report: Report) -> list[tuple[str, Path]]:
         ("table", report.uncertainty_csv),
         ("table", report.costs_csv),
         ("table", report.profile_csv),
+        *([("table", report.variance_csv)] if report.variance_csv else []),
         *(("figure", figure) for figure in report.figures),
     ]
 

@@ -24,6 +24,11 @@ def fixed_plan(
     Arguments: most and margin (a share), None to take what is stored, or else the default.
     Raises: ValueError if the stored plan differs, or if the plan would add no seed.
     """
+    if suite.vary:
+        raise ValueError(
+            f"{name} is a study of variance (vary), whose seeds are those of its file; leave out "
+            "--until-decided"
+        )
     stored = read_plan(results, name, suite.seeds)
     plan = SeedPlan(
         seeds=tuple(suite.seeds),

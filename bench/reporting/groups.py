@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
-from bench.spec import NAMES, NO_LOSS, UNSET, method_id_of
+from bench.spec import NAMES, NO_LOSS, SOURCES, UNSET, method_id_of
 from bench.store.runs import Run
 from bench.suggest import printable
 
@@ -20,6 +20,12 @@ SHA256 = re.compile("[0-9a-f]{64}")
 def trained(members: "pd.DataFrame") -> "pd.DataFrame":
     """The runs with a loss; the others score a network as it starts."""
     return members[members["loss"] != NO_LOSS]
+
+
+def of_one_source(run: Run) -> bool:
+    """Whether the run is of a study of variance, in which one source of chance varies alone: such
+    runs spread less than those of other suites, so no mean has them."""
+    return run.spec.get("varies") in SOURCES
 
 
 def comparable_frame(runs: Sequence[Run]) -> "pd.DataFrame":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
 from bench.published import published
-from bench.reporting import figures, prices, profile, provenance, uncertainty
+from bench.reporting import figures, prices, profile, provenance, uncertainty, variance
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.convergence import AXES, mean_finals, read_curves
@@ -62,6 +62,8 @@ class Report:
     uncertainty: "pd.DataFrame"
     costs: "pd.DataFrame"
     profile: "pd.DataFrame"
+    variance: "pd.DataFrame | None" = None
+    variance_csv: Path | None = None
 
 
 def write_report(
@@ -72,12 +74,14 @@ def write_report(
     problems: Sequence[str] = (),
     rule: Rule = RULE,
     tuned: Tuned | None = None,
+    study: variance.Study | None = None,
 ) -> Report:
     """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
     versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
-    verdicts; `tuned` is the search behind the hyper-parameters.
+    verdicts; `tuned` is the search behind the hyper-parameters; `study` holds the further runs of a
+    study of variance, which are in no mean.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
@@ -89,8 +93,10 @@ def write_report(
         remove_left(folder)
     sections, unread = make_sections(table, rows, runs, directory / "figures", rule, tuned)
     found = [*unspread, *unread]
+    shares = variance.frame(runs, study, tuned.outcomes if tuned else ()) if study else None
     for section in sections:
         add_uncertainty(section, spreads)
+        add_variance(section, shares)
     by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
     profiles = profile.profiles(by_test)
     drawn = draw_profile(profiles, table, directory / "figures")
@@ -114,12 +120,16 @@ def write_report(
         spreads,
         prices.frame(by_test, tuned.outcomes if tuned else ()),
         profile.frame(profiles),
+        shares,
+        None if shares is None else directory / "variance.csv",
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
     write_text(report.uncertainty_csv, uncertainty.csv(spreads))
     write_text(report.costs_csv, prices.csv(report.costs))
     write_text(report.profile_csv, profile.csv(report.profile))
+    if shares is not None and report.variance_csv:
+        write_text(report.variance_csv, variance.csv(shares))
     write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{noted}")
     shown = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
     write_text(
@@ -217,6 +227,14 @@ def add_uncertainty(section: dict[str, Any], table: "pd.DataFrame") -> None:
     section["spread_scores"] = list(own["score"].unique())
     section["classes"] = int(own["n_classes"].fillna(0).max()) if len(own) else 0
     section["runs_with_queries"] = sorted(own["n_runs_classes"].unique())
+
+
+def add_variance(section: dict[str, Any], table: "pd.DataFrame | None") -> None:
+    """What a study of variance found; its sentences are among the findings."""
+    own = table is not None and variance.texts(table, section["dataset"], section["protocol"])
+    section["variance"] = own or None
+    if own:
+        section["sentences"] += own["sentences"]
 
 
 def draw(
