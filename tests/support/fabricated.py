@@ -201,10 +201,11 @@ def make_record(
     counts = {"train_images": 800, "train_classes": 80}
     counts |= {"validation_images": 200, "validation_classes": 20}
     counts |= {"test_images": test_images, "test_classes": CLASSES}
+    drawn = {"drawn": "d" * 64} if spec.varied("split") else {}
     return {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
-        "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **counts},
+        "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **drawn, **counts},
         "data_checksum": "c" * 64,
         "picture_names": make_pictures().names_digest,
         "scores": scores,

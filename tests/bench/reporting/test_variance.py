@@ -44,9 +44,7 @@ def spec_of(source: str, seed: int, method: str = METHOD) -> RunSpec:
 
 
 def record_of(spec: RunSpec, score: float) -> dict[str, object]:
-    record = make_record(spec, {"recall@1": score, "map@r": score / 2}, 48)
-    drawn = {"drawn": "d" * 64} if spec.varied("split") else {}
-    return record | {"split": {**record["split"], **drawn}}  # type: ignore[dict-item]
+    return make_record(spec, {"recall@1": score, "map@r": score / 2}, 48)
 
 
 def runs_of(scores: Mapping[str, Sequence[float]], method: str = METHOD) -> list[Run]:
@@ -164,7 +162,7 @@ def write_study(results: Path) -> list[Run]:
             path = write_run(results, RunSpec.model_validate(run.spec), gain=0.1)
             (path / "queries.safetensors").unlink()
             scores = run.scores | {"nmi": 0.5}
-            seal(path, scores=scores, split=run.record["split"])
+            seal(path, scores=scores)
             found.append(Run(path, run.record | {"scores": scores}))
     return found
 
