@@ -52,8 +52,9 @@ CAPTION = (
     "{score} on the test images, in percentage points. Standard deviation over n runs in which the "
     "seed decides this source alone; the others have the seed 0, and the split is the data set's "
     "own. In brackets its 95 % interval (chi-squared). Share: this variance over that of the runs "
-    "in which all vary, with its 95 % interval (F). Both rest on normal scores. Shares "
-    "need not add up to 100: sources act together, and few seeds leave wide intervals. The test images are the same in all runs."
+    "in which all vary, with its 95 % interval (F). Both rest on normal scores. Shares need not "
+    "add up to 100: sources act together, and few seeds leave wide intervals. The test images are "
+    "the same in all runs."
 )
 TUNING_CAPTION = (
     " Tuning: the test score of the trial that validation chooses, over searches of as many trials "
