@@ -58,12 +58,12 @@ def joined(sources: Collection[str]) -> str | None:
     return None if set(found) == set(BY_SEED) else "+".join(found)
 
 
-def known_sources(text: str | None) -> str | None:
+def known_sources(text: str) -> str | None:
     """The text in the form of `joined`; ValueError for anything but sources, each once."""
-    sources = [] if text is None else text.split("+")
-    if text is not None and (set(sources) - set(SOURCES) or len(set(sources)) < len(sources)):
+    sources = text.split("+")
+    if set(sources) - set(SOURCES) or len(set(sources)) < len(sources):
         raise ValueError(f"{text!r} is not one or more of {', '.join(SOURCES)} joined by +")
-    return joined(sources) if sources else None
+    return joined(sources)
 
 
 Line = Annotated[str, AfterValidator(on_one_line)]

@@ -268,7 +268,7 @@ class Suite(BaseModel):
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
         if self.tuning:
             data = {name: (budget.dataset, budget.split) for name, budget in self.budgets.items()}
-            problems += tuning_problems(self.tuning, self.seeds, data, list(self.methods))
+            problems += tuning_problems(self.tuning, self.used_seeds, data, list(self.methods))
         problems = problems or same_directory(self.grid(self.seeds[:1]))
         if problems:
             raise ValueError("\n".join(problems))
@@ -287,6 +287,11 @@ class Suite(BaseModel):
             for varies in kinds
             for spec in self.grid([seed])
         )
+
+    @property
+    def used_seeds(self) -> list[int]:
+        """The seeds of the runs, and that of sources that do not vary in some of them."""
+        return [*self.seeds, *([FIXED_SEED] if self.vary else [])]
 
     @property
     def edited(self) -> list[str]:

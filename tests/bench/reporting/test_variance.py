@@ -14,6 +14,7 @@ from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.variance import (
     ALL,
+    TUNING,
     console,
     csv,
     exceeds,
@@ -25,7 +26,10 @@ from bench.reporting.variance import (
 from bench.spec import RunSpec, joined
 from bench.store.runs import Run, scan
 from bench.tuning.best_of import spread_of_best
+from bench.tuning.outcomes import read_outcomes
+from bench.tuning.search import read_search
 from tests.support.fabricated import make_record, make_spec, seal, write_pictures, write_run
+from tests.support.searches import write_stored_search
 
 SOURCES = ("weights", "batches", "split")
 METHOD = "Proxy-NCA"
@@ -151,6 +155,35 @@ def test_the_spread_of_the_best_trial_over_all_resampled_searches(validation: li
         for drawn in product(range(4), repeat=4)
     ]
     assert spread_of_best(validation, test) == pytest.approx(np.std(best))
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_tuning_is_a_source_where_every_trial_was_tested(tested: bool, tmp_path: Path) -> None:
+    folder = write_stored_search(tmp_path, tested=tested).with_suffix("")
+    search = read_search(folder)
+    assert search
+    outcomes, _ = read_outcomes(folder, search)
+    whole, study = separate(runs_of(CLEAR), SOURCES)
+    assert study
+    table = frame(whole, study, outcomes)
+    tuning = table[table["source"] == TUNING].set_index("score")
+    assert sentences(table) == sentences(table_of(CLEAR))  # it is not ranked among the others
+    if not tested:
+        assert tuning.empty
+        return
+    trials = outcomes[0].trials
+    assert outcomes[0].searched.method == METHOD
+    sd = spread_of_best(
+        [trial.score for trial in trials], [trial.on_test("map@r") or 0.0 for trial in trials]
+    )
+    row = tuning.loc["map@r"]
+    assert row["sd"] == sd > 0
+    assert row["n"] == len(trials)
+    assert row["share"] == pytest.approx(sd**2 / variance([value / 2 for value in CLEAR[ALL]]))
+    assert np.isnan(row["sd_low"])
+    found = texts(table, "digits", "class-disjoint")
+    assert found
+    assert "drawn with replacement" in found["tables"][0][1]
 
 
 def write_study(results: Path) -> list[Run]:

@@ -8,6 +8,7 @@ import pytest
 
 from bench.spec import FIXED_SEED, SOURCES, RunSpec, joined
 from bench.suites import SuiteError, load_suite
+from tests.support.searches import write_stored_search
 
 SUITE = """
 title = "A study"
@@ -73,6 +74,16 @@ def test_what_cannot_be_studied_is_refused_by_name(
     assert before in SUITE
     path.write_text(SUITE.replace(before, after))
     with pytest.raises(SuiteError, match=re.escape(message)):
+        load_suite(str(path))
+
+
+def test_the_seed_of_what_does_not_vary_is_not_that_of_a_search(tmp_path: Path) -> None:
+    path = write_stored_search(tmp_path)
+    text = path.read_text().replace("seeds = [0, 1]", 'seeds = [1, 2]\nvary = ["weights", "split"]')
+    path.write_text(text)
+    assert load_suite(str(path)).vary == ["weights", "split"]
+    path.write_text(text.replace("seed = 1000", f"seed = {FIXED_SEED}"))
+    with pytest.raises(SuiteError, match="seeds: 0 is also the seed of the search"):
         load_suite(str(path))
 
 
