@@ -127,9 +127,10 @@ def source_rows(
     for source, values in scores.items():
         row: dict[str, Any] = {"source": source, "n": len(values)}
         yield row | spread(values) | (share(values, whole) if source != ALL else {})
-    tested = [trial.on_test(score) for trial in outcome.trials] if outcome else [None]
-    if outcome and None not in tested:
-        sd = spread_of_best([trial.score for trial in outcome.trials], tested)
+    trials = outcome.trials if outcome else ()
+    tested = [found for trial in trials if (found := trial.on_test(score)) is not None]
+    if trials and len(tested) == len(trials):
+        sd = spread_of_best([trial.score for trial in trials], tested)
         row = {"source": TUNING, "n": len(tested), "sd": sd}
         yield row | ({"share": sd**2 / whole.var(ddof=1)} if varies(whole) else {})
 
@@ -171,60 +172,61 @@ def share(part: np.ndarray, whole: np.ndarray) -> dict[str, float]:
 def sentences(table: "pd.DataFrame", score: str = SCORES[0]) -> list[str]:
     """For each method of one data set and split which source dominates, or that the runs cannot
     tell. table: rows of `frame`."""
-    return [
-        f"{method}: {sentence(rows.set_index('source'), describe(score).heading)}"
-        for method, rows in table[table["score"] == score].groupby("method", sort=False)
-    ]
+    found = []
+    for method, rows in table[table["score"] == score].groupby("method", sort=False):
+        sources = list(map(str, rows["source"]))
+        sds = dict(zip(sources, rows["sd"].to_numpy(dtype=float).tolist(), strict=True))
+        counts = dict(zip(sources, rows["n"].to_numpy(dtype=int).tolist(), strict=True))
+        found.append(f"{method}: {sentence(sds, counts, describe(score).heading)}")
+    return found
 
 
-def sentence(rows: "pd.DataFrame", heading: str) -> str:
-    """What the sources of one method, which index the rows, say of its score."""
-    trained = rows.drop(index=TUNING, errors="ignore")
-    if trained["sd"].isna().any():
+def sentence(sds: Mapping[str, float], counts: Mapping[str, int], heading: str) -> str:
+    """What the standard deviations of one method's score and the numbers of runs say, by source."""
+    alone = {source: sd for source, sd in sds.items() if source not in (ALL, TUNING)}
+    if any(sd != sd for sd in (sds[ALL], *alone.values())):
         return f"too few runs are stored to say where the spread of {heading} comes from."
-    sources = trained.drop(index=ALL).sort_values("sd", kind="stable")
     whole = (
-        f"{heading} spreads by {points(trained.loc[ALL, 'sd'])} points (standard deviation) where "
-        "all sources vary. "
+        f"{heading} spreads by {points(sds[ALL])} points (standard deviation) where all sources "
+        "vary. "
     )
-    if not sources["sd"].any():
+    if not any(alone.values()):
         return f"{whole}No source by itself changes {heading}."
-    first = str(sources.index[-1])
-    own = f"{SHORT[first]}, {points(sources.loc[first, 'sd'])} points"
-    rivals = [str(name) for name in sources.index[:-1][::-1]]
-    undecided = [name for name in rivals if not exceeds(sources, first, name)]
+    first, *rivals = sorted(alone, key=lambda source: -alone[source])
+    own = f"{SHORT[first]}, {points(alone[first])} points"
+    undecided = [other for other in rivals if not exceeds(alone, counts, first, other)]
     if not undecided:
-        test = f"F tests at {ALPHA:.0%} / {len(sources)}".replace("%", " %")
+        test = f"F tests at {100 * ALPHA:g} % / {len(alone)}"
         return (
             f"{whole}The dominant source is {own}: its variance is shown to exceed that of every "
             f"other one ({test})."
         )
-    others = ", ".join(f"{SHORT[name]} {points(sources.loc[name, 'sd'])}" for name in undecided)
-    counts = " to ".join(map(str, sorted({int(sources["n"].min()), int(sources["n"].max())})))
+    runs = {counts[source] for source in alone}
+    others = ", ".join(f"{SHORT[other]} {points(alone[other])}" for other in undecided)
     return (
-        f"{whole}{counts} runs of each source cannot tell which one dominates: the largest is "
-        f"{own}, not shown to exceed {others}. {outlook(sources, first, undecided)}"
+        f"{whole}{' to '.join(map(str, sorted({min(runs), max(runs)})))} runs of each source "
+        f"cannot tell which one dominates: the largest is {own}, not shown to exceed {others}. "
+        f"{outlook(alone, first, undecided)}"
     )
 
 
-def exceeds(sources: "pd.DataFrame", first: str, other: str) -> bool:
+def exceeds(sds: Mapping[str, float], counts: Mapping[str, int], first: str, other: str) -> bool:
     """Whether the variance of one source is shown to be above that of another.
 
     A one-sided F test at `ALPHA` / sources: whichever has the largest variance in truth, the chance
     that another one is said to exceed it is then at most `ALPHA`.
     """
-    one, two = sources.loc[first], sources.loc[other]
-    if two["sd"] == 0:
-        return bool(one["sd"] > 0)
-    ratio = (one["sd"] / two["sd"]) ** 2
-    return bool(fdtrc(one["n"] - 1, two["n"] - 1, ratio) <= ALPHA / len(sources))
+    if sds[other] == 0:
+        return sds[first] > 0
+    ratio = (sds[first] / sds[other]) ** 2
+    return bool(fdtrc(counts[first] - 1, counts[other] - 1, ratio) <= ALPHA / len(sds))
 
 
-def outlook(sources: "pd.DataFrame", first: str, undecided: Sequence[str]) -> str:
+def outlook(sds: Mapping[str, float], first: str, undecided: Sequence[str]) -> str:
     """How many runs of each source would tell, if the standard deviations stay as they are."""
-    ratio = min((sources.loc[first, "sd"] / sources.loc[name, "sd"]) ** 2 for name in undecided)
+    ratio = min((sds[first] / sds[other]) ** 2 for other in undecided)
     degrees = np.arange(1, MOST_SEEDS)
-    limit = fdtri(degrees, degrees, 1 - ALPHA / len(sources))
+    limit = fdtri(degrees, degrees, 1 - ALPHA / len(sds))
     enough = 1 - fdtr(degrees, degrees, limit / ratio) >= POWER
     if not enough.any():
         return f"More than {MOST_SEEDS} would be needed."
@@ -235,13 +237,15 @@ def lines(table: "pd.DataFrame", score: str) -> list[tuple[str, ...]]:
     """Cells of `HEADINGS` for readers, of one data set, split and score."""
     return [
         (
-            row.method,
-            NAMES[row.source],
-            str(row.n),
-            within(row.sd, row.sd_low, row.sd_high, 2),
-            "100" if row.source == ALL else within(row.share, row.share_low, row.share_high, 0),
+            str(row["method"]),
+            NAMES[row["source"]],
+            str(row["n"]),
+            within(row["sd"], row["sd_low"], row["sd_high"], 2),
+            "100"
+            if row["source"] == ALL
+            else within(row["share"], row["share_low"], row["share_high"], 0),
         )
-        for row in table[table["score"] == score].itertuples()
+        for row in table[table["score"] == score].to_dict("records")
     ]
 
 

@@ -23,7 +23,7 @@ from bench.reporting.variance import (
     separate,
     texts,
 )
-from bench.spec import RunSpec, joined
+from bench.spec import RunSpec, Source, joined
 from bench.store.runs import Run, scan
 from bench.tuning.best_of import spread_of_best
 from bench.tuning.outcomes import read_outcomes
@@ -31,7 +31,7 @@ from bench.tuning.search import read_search
 from tests.support.fabricated import make_record, make_spec, seal, write_pictures, write_run
 from tests.support.searches import write_stored_search
 
-SOURCES = ("weights", "batches", "split")
+SOURCES: tuple[Source, ...] = ("weights", "batches", "split")
 METHOD = "Proxy-NCA"
 CLEAR = {  # R@1 by seed
     ALL: [0.50, 0.58, 0.44, 0.62, 0.47, 0.55],
@@ -69,7 +69,8 @@ def table_of(scores: Mapping[str, Sequence[float]]) -> pd.DataFrame:
 def test_numbers_against_a_slow_computation() -> None:
     table = table_of(CLEAR)
     assert len(table) == 2 * 4
-    for (score, source), row in table.set_index(["score", "source"]).iterrows():
+    for row in table.to_dict("records"):
+        score, source = row["score"], row["source"]
         values = [value / (2 if score == "map@r" else 1) for value in CLEAR[source]]
         whole = [value / (2 if score == "map@r" else 1) for value in CLEAR[ALL]]
         n, sd = len(values), stdev(values)
@@ -127,9 +128,10 @@ def test_equal_sources_are_called_different_in_at_most_5_percent() -> None:
     generator = np.random.default_rng(0)
     wrong, rounds = 0, 1500
     for sds in generator.normal(size=(rounds, 4, 6)).std(axis=2, ddof=1):
-        sources = pd.DataFrame({"sd": sds, "n": 6}, index=list("abcd")).sort_values("sd")
-        first = str(sources.index[-1])
-        wrong += all(exceeds(sources, first, str(name)) for name in sources.index[:-1])
+        sources = dict(zip("abcd", sds.tolist(), strict=True))
+        first, *others = sorted(sources, key=lambda name: -sources[name])
+        counts = dict.fromkeys(sources, 6)
+        wrong += all(exceeds(sources, counts, first, other) for other in others)
     assert wrong / rounds <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / rounds)
 
 
@@ -194,9 +196,9 @@ def write_study(results: Path) -> list[Run]:
         for run in runs_of({key: values[:3] for key, values in CLEAR.items()}, method):
             path = write_run(results, RunSpec.model_validate(run.spec), gain=0.1)
             (path / "queries.safetensors").unlink()
-            scores = run.scores | {"nmi": 0.5}
+            scores = {**run.scores, "nmi": 0.5}
             seal(path, scores=scores)
-            found.append(Run(path, run.record | {"scores": scores}))
+            found.append(Run(path, {**run.record, "scores": scores}))
     return found
 
 
