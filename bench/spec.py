@@ -7,8 +7,8 @@ has the same id on every machine.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -43,6 +43,29 @@ def no_switch(value: Any) -> Any:
     return value
 
 
+# Sources of chance in a training. Initial weights are those of the network and all that the loss
+# draws when it is made: class vectors, which classes share one, the seed of drawn negatives. Batch
+# order is which images a batch holds. A split that varies draws which training classes validate.
+Source = Literal["weights", "batches", "augmentation", "split"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+BY_SEED = ("weights", "batches", "augmentation")  # what the seed decides, unless a run says more
+FIXED_SEED = 0  # of a source that does not vary
+
+
+def joined(sources: Collection[str]) -> str | None:
+    """Sources of chance as `RunSpec.varies` has them: `weights+batches`; None for `BY_SEED`."""
+    found = [source for source in SOURCES if source in sources]
+    return None if set(found) == set(BY_SEED) else "+".join(found)
+
+
+def known_sources(text: str) -> str | None:
+    """The text in the form of `joined`; ValueError for anything but sources, each once."""
+    sources = text.split("+")
+    if set(sources) - set(SOURCES) or len(set(sources)) < len(sources):
+        raise ValueError(f"{text!r} is not one or more of {', '.join(SOURCES)} joined by +")
+    return joined(sources)
+
+
 Line = Annotated[str, AfterValidator(on_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
 Seed = Annotated[int, BeforeValidator(no_switch), Field(ge=0, lt=2**32)]
@@ -65,7 +88,7 @@ ADDED = frozenset(
         "weights", "weights_sha256", "pooling", "layer_norm", "head_init", "class_vectors_init",
         "frozen", "optimizer", "head_learning_rate", "momentum", "epsilon", "schedule",
         "warmup_steps", "decay_every", "decay_factor", "clip_norm", "precision", "patience",
-        "head_only_steps", "interpolation", "purpose",
+        "head_only_steps", "interpolation", "purpose", "varies",
     }
 )  # fmt: skip
 
@@ -146,11 +169,26 @@ class RunSpec(Budget):
     samples_per_class: Samples  # images of one class in a batch; "random": any images
     steps: int = Field(ge=0, le=10**9)
     seed: Seed
+    # What the seed decides, for studies of where spread comes from; see `joined` and `seed_of`.
+    varies: Annotated[str | None, AfterValidator(known_sources)] = None
+
+    def varied(self, source: Source) -> bool:
+        """Whether the seed decides a source of chance."""
+        return source in (self.varies.split("+") if self.varies else BY_SEED)
+
+    def seed_of(self, source: Source) -> int:
+        """The seed of a source of chance: that of the run, or `FIXED_SEED` if it does not vary."""
+        return self.seed if self.varied(source) else FIXED_SEED
 
     @property
     def spec_id(self) -> str:
         """Digest of all fields but `NAMES`: runs with the same id give the same numbers."""
         return id_of(self.model_dump())
+
+    @property
+    def method_id(self) -> str:
+        """`spec_id` without the seed: that of all runs that may be averaged."""
+        return method_id_of(self.model_dump())
 
     @property
     def run_name(self) -> str:
@@ -169,6 +207,11 @@ UNSET = {name: RunSpec.model_fields[name].default for name in sorted(ADDED)}
 def id_of(fields: Mapping[str, Any]) -> str:
     """The id of the fields of a specification, which a record of an older version may lack."""
     return digest({name: value for name, value in fields.items() if name not in NAMES})
+
+
+def method_id_of(fields: Mapping[str, Any]) -> str:
+    """`id_of` without the seed."""
+    return id_of({name: value for name, value in fields.items() if name != "seed"})
 
 
 def digest(value: object) -> str:

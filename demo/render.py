@@ -1,16 +1,25 @@
 """HTML of the page: query, neighbors, tables and curves; the templates escape every text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from bench.metrics import describe, families, printed
-from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.groups import comparable_frame, of_one_source, trained
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
+from bench.reporting.seed_rule import judged_together
 from bench.reporting.tables import templates
+from bench.reporting.verdicts import Rule
+from bench.store.runs import Run
+from bench.store.seed_plan import read_plans
 from bench.suggest import printable
 from demo.library import Shelf, is_untrained
 
+STUDY = (
+    "{} runs of a study of variance, in which one source of chance varies alone, are in no mean; "
+    "the report of their suite has them."
+)
 SMALL = 96  # pictures of fewer pixels a side are enlarged with hard edges
 
 
@@ -49,11 +58,26 @@ def render_scores(shelf: Shelf) -> str:
     """Means over seeds by method, and every run as a link to its neighbors."""
     try:
         means = "".join(
-            render_table(table, "means") for table in score_tables(summarise(shelf.runs))
+            render_means(*table) for table in judged_together(shelf.runs, read_plans(shelf.results))
         )
     except ValueError as error:
         means = render_problem(f"No means over seeds: {error}")
+    if count := sum(map(of_one_source, shelf.runs)):
+        means += render("message", STUDY.format(count), "notice")
     return means + render_table(run_table(shelf), "runs")
+
+
+def render_means(plan: str, runs: Sequence[Run], rule: Rule) -> str:
+    """The tables of runs that are judged together; of a plan with what it says."""
+    tables = "".join(render_table(table, "means") for table in score_tables(summarise(runs, rule)))
+    if not rule.looks:
+        return tables
+    note = (
+        f"Seeds were added to the methods of {plan} until their pairs were decided. They were "
+        f"tested after each seed from {rule.looks.first} to {rule.looks.last} with alpha spending; "
+        f"scores within {100 * rule.margin:g} points count as the same."
+    )
+    return render("message", printable(note), "notice") + tables
 
 
 def render_table(table: ScoreTable, kind: str) -> str:
@@ -94,12 +118,15 @@ def render_curves(shelf: Shelf) -> str:
     from bench.reporting.figures import assign, convergence_figure, inlined, rc_params, svg_text
     from bench.reporting.page import convergence_caption
 
+    runs = [run for run in shelf.runs if not of_one_source(run)]
+    if not runs:
+        return render("message", STUDY.format(len(shelf.runs)), "notice")
     try:
-        table = comparable_frame(shelf.runs)
+        table = comparable_frame(runs)
     except ValueError as error:
         return render_problem(f"No curves: {error}")
     names = dict(zip(table["run"], table["method"], strict=True))
-    curves, problems = read_curves(shelf.runs, names)
+    curves, problems = read_curves(runs, names)
     messages = "".join(map(render_problem, problems))
     if curves.empty:
         return messages

@@ -29,7 +29,7 @@ from bench.running.comparison import (
 )
 from bench.running.measure import Measured, measure
 from bench.running.preflight import check_data
-from bench.running.trial import Job
+from bench.running.probe import Job
 from bench.store.runs import atomic
 from bench.suites.model import Suite
 from bench.terminal import clock, command, end_like_ctrl_c, plain_console, print_line

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.cli.document import AsJson, print_document
 from bench.terminal import plain_console, print_line
 
 data = typer.Typer(help="List, download and verify data sets.", no_args_is_help=True)
@@ -18,11 +19,15 @@ DataRoot = Annotated[
 
 
 @data.command("list")
-def list_() -> None:
+def list_(as_json: AsJson = False) -> None:
     """List data sets, their splits and where they come from."""
-    from bench.cli.listing import datasets_table
+    from bench.cli.listing import dataset_entries, datasets_table
 
-    plain_console().print(datasets_table())
+    entries = dataset_entries()
+    if as_json:
+        print_document(entries)
+    else:
+        plain_console().print(datasets_table(entries))
 
 
 @data.command()

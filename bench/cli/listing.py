@@ -1,9 +1,11 @@
 """Tables for the terminal: suites, losses and data sets; the state of runs; one run in detail."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
@@ -18,6 +20,8 @@ from bench.suites import SuiteError, load_suite, names
 from bench.suites.arguments import declared_losses
 from bench.suites.model import Suite
 from bench.terminal import plain_console, show_late
+
+Entries = list[dict[str, Any]]
 
 
 def suite_to_read(name: str, results: Path) -> Suite:
@@ -55,12 +59,20 @@ def find_run(text: str, results: Path) -> Run:
 
     Raises: ValueError if there is none or more than one, or if it is damaged.
     """
+    run = load_run(find_directory(text, results))
+    run.check_files()
+    return run
+
+
+def find_directory(text: str, results: Path) -> RunDir:
+    """The directory of the one stored run whose name or id starts with `text`.
+
+    Raises: ValueError if there is none or more than one.
+    """
     stored = [files for files in directories(results) if files.finished]
     found = [files for files in stored if text in (files.name[: len(text)], files.id[: len(text)])]
     if len(found) == 1:
-        run = load_run(found[0])
-        run.check_files()
-        return run
+        return found[0]
     listed = "\n".join(f"  {files.name}" for files in found or stored) or "  (none)"
     problem = "several runs match" if found else "no run matches"
     raise ValueError(f"{problem} {text!r} in {results}; there are:\n{listed}")
@@ -108,61 +120,117 @@ def run_tables(run: Run) -> list[Table]:
     return [scores, curve, facts]
 
 
-def status_table(specs: Sequence[RunSpec], runs: Iterable[Run], results: Path) -> Table:
+def run_document(run: Run) -> dict[str, Any]:
+    """What `show --json` prints: `run.json` and the curve."""
+    problem = run.problem or None
+    return {"run": run.name, "problem": problem, "record": run.record, "curve": run.curve}
+
+
+def status_records(
+    specs: Sequence[RunSpec], runs: Iterable[Run], results: Path
+) -> list[dict[str, Any]]:
     """The state of every run; `runs` are those that are stored and whole."""
     stored = {run.name: run for run in runs}
-    title = printable(f"{len(stored)} of {len(specs)} runs are stored in {results}")
+    return [
+        status_record(spec, stored.get(spec.run_name), RunDir.of(results, spec)) for spec in specs
+    ]
+
+
+def status_record(spec: RunSpec, run: Run | None, files: RunDir) -> dict[str, Any]:
+    """The state of one run: of a finished one its scores, else its step and error."""
+    damaged = run is None and files.finished
+    return {
+        "run": spec.run_name,
+        "dataset": spec.dataset,
+        "split": spec.split,
+        "method": spec.method,
+        "seed": spec.seed,
+        "varies": spec.varies,
+        "state": "damaged" if damaged else files.state,
+        "step": files.step,
+        "steps": spec.steps,
+        "error": files.failure,
+        "scores": run and run.scores,
+        "problem": (run and run.problem) or None,
+    }
+
+
+def status_table(states: Sequence[Mapping[str, Any]], results: Path) -> Table:
+    """A row for each of `status_records`."""
+    finished = sum(state["state"] == "finished" for state in states)
+    title = printable(f"{finished} of {len(states)} runs are stored in {results}")
     table = Table(Column("run", overflow="fold"), "split", "state", title=title)
-    for spec in specs:
-        run, files = stored.get(spec.run_name), RunDir.of(results, spec)
-        state = finished_state(run) if run else describe_state(files, spec.steps)
-        table.add_row(spec.run_name, spec.split, printable(state))
+    for state in states:
+        of = f", varies {state['varies']}" if state["varies"] else ""
+        table.add_row(state["run"], state["split"] + of, printable(describe_state(state)))
     return table
 
 
-def finished_state(run: Run) -> str:
-    found = f"finished, R@1 {run.scores['recall@1']:.3f}, MAP@R {run.scores['map@r']:.3f}"
-    return f"{found}; {run.problem}" if run.problem else found
-
-
-def describe_state(files: RunDir, steps: int) -> str:
-    """State of a run that is not stored, with its step or error."""
-    match files.state:
+def describe_state(found: Mapping[str, Any]) -> str:
+    """State of a run with its scores, step or error."""
+    match found["state"]:
         case "finished":
+            scores = found["scores"]
+            text = f"finished, R@1 {scores['recall@1']:.3f}, MAP@R {scores['map@r']:.3f}"
+            return f"{text}; {found['problem']}" if found["problem"] else text
+        case "damaged":
             return "damaged: see the problem below"
         case "running":
-            return f"running, step {files.step or 0} of {steps}"
+            return f"running, step {found['step'] or 0} of {found['steps']}"
         case "failed":
-            return f"failed: {files.failure}"
+            return f"failed: {found['error']}"
         case "interrupted":
             return "interrupted; `run` resumes it"
-        case "waiting":
+        case _:
             return "not started"
 
 
-def suites_table() -> Table:
+def suite_entries() -> Entries:
+    suites = {name: load_suite(name, need_weights=False) for name in names()}
+    return [
+        {"name": name, "title": suite.title, "runs": len(suite.specs)}
+        for name, suite in suites.items()
+    ]
+
+
+def suites_table(entries: Entries) -> Table:
     table = Table("suite", "title", "runs", title="suites")
-    for name in names():
-        suite = load_suite(name, need_weights=False)
-        table.add_row(name, suite.title, str(len(suite.specs)))
+    for suite in entries:
+        table.add_row(suite["name"], suite["title"], str(suite["runs"]))
     return table
 
 
-def losses_listing() -> Group:
-    """Losses by family, read from the source of proxy_core without importing torch.
+def loss_entries() -> Entries:
+    """Losses read from the source of proxy_core without importing torch."""
+    return [
+        {
+            "name": name,
+            "family": loss.title,
+            "summary": loss.summary,
+            "paper": loss.paper,
+            "hyper_parameters": {
+                name: default for name, (_, default) in loss.hyper_parameters.items()
+            },
+            "declared": loss.defaults,
+        }
+        for name, loss in declared_losses().items()
+    ]
+
+
+def losses_listing(entries: Entries) -> Group:
+    """Losses by family.
 
     Print it without cropping: an address has a line of its own and is never cut or broken, however
     narrow the terminal, so that it can be copied.
     """
-    losses = declared_losses()
-    width = max(map(len, losses))
+    width = max(len(loss["name"]) for loss in entries)
     lines: list[RenderableType] = [Text("losses", style="italic")]
-    for title, family in groupby(losses.items(), key=lambda item: item[1].title):
+    for title, family in groupby(entries, key=itemgetter("family")):
         lines += [Text(), Text(title, style="bold")]
-        for name, loss in family:
-            address = Text(" " * (width + 4) + loss.paper, no_wrap=True, overflow="ignore")
-            lines += [beside(name, width, Text(loss.summary)), address]
-            lines += [beside("", width, Text("\n".join(loss.defaults)))]
+        for loss in family:
+            address = Text(" " * (width + 4) + loss["paper"], no_wrap=True, overflow="ignore")
+            lines += [beside(loss["name"], width, Text(loss["summary"])), address]
+            lines += [beside("", width, Text("\n".join(loss["hyper_parameters"])))]
     return Group(*lines)
 
 
@@ -175,16 +243,35 @@ def beside(name: str, width: int, words: RenderableType) -> Table:
     return line
 
 
-def datasets_table() -> Table:
+def dataset_entries() -> Entries:
+    return [
+        {
+            "name": name,
+            "description": source.description,
+            "splits": list(source.protocols),
+            "embedded": source.embedded,
+        }
+        for name, source in DATASETS.items()
+    ]
+
+
+def datasets_table(entries: Entries) -> Table:
     table = Table("data set", "description", "splits", "data", title="data sets")
-    for name, source in DATASETS.items():
-        where = "embedded" if source.embedded else "data root"
-        table.add_row(name, source.description, ", ".join(source.protocols), where)
+    for source in entries:
+        where = "embedded" if source["embedded"] else "data root"
+        table.add_row(source["name"], source["description"], ", ".join(source["splits"]), where)
     return table
 
 
-LISTS: dict[str, Callable[[], RenderableType]] = {
-    "suites": suites_table,
-    "losses": losses_listing,
-    "datasets": datasets_table,
+class Listing(NamedTuple):
+    """What can be listed: as data, and as it is printed."""
+
+    entries: Callable[[], Entries]
+    shown: Callable[[Entries], RenderableType]
+
+
+LISTS = {
+    "suites": Listing(suite_entries, suites_table),
+    "losses": Listing(loss_entries, losses_listing),
+    "datasets": Listing(dataset_entries, datasets_table),
 }

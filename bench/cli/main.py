@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from bench.cli.data import DataRoot, data
+from bench.cli.document import AsJson, print_document, print_problems
 from bench.cli.weights import weights
 from bench.datasets.files.work import cores
 from bench.store.disk import full_disk, is_full
@@ -151,43 +153,51 @@ def plan(
     trials: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Price `tune` with so many trials.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what the missing runs of SUITE cost here: measures a few steps, starts none of them."""
-    from bench.cli.plan import Priced, price, suite_to_price, trials_to_price
+    from bench.cli.plan import Plan, Priced, price, print_plan, suite_to_price, trials_to_price
     from bench.cli.progress import show_work
     from bench.running.preflight import check_device
 
-    console = plain_console()
+    errors = plain_console(stderr=True)
     chosen, note = suite_to_price(suite, results)
     runs = Priced(chosen.specs, results, chosen.keep_model)
     if trials:
         runs = trials_to_price(chosen, suite, results, SEARCH_SEED, trials)
     check_device(device)
-    processes = jobs or (cores() if device == "cpu" else 1)
     try:
-        with show_work(plain_console(stderr=True)) as report:
-            table, notes = price(runs, data_root, device, processes, report)
+        with show_work(errors) as report:
+            costs = price(runs, data_root, device, report)
     except KeyboardInterrupt:
-        console.print("\nStopped; nothing was written.")
+        errors.print("\nStopped; nothing was written.")
         raise typer.Exit(130) from None
-    print_line(console, f"{chosen.title}: {processes} at a time on {device}, one thread each")
-    console.print(table)
-    for line in (note, *notes):
-        if line:
-            print_line(console, line)
-    print_line(
-        console,
-        "Extrapolated from steps of 8 and 16 images; reading photographs and search come on top.",
-    )
+    made = Plan(chosen.title, processes(jobs, device), device, costs, note)
+    if as_json:
+        print_document(made.document)
+    else:
+        print_plan(plain_console(), made)
 
 
 @app.command()
-def report(suite: SuiteName = "default", results: Results = RESULTS, margin: Margin = None) -> None:
+def report(
+    suite: SuiteName = "default",
+    results: Results = RESULTS,
+    margin: Margin = None,
+    as_json: AsJson = False,
+) -> None:
     """Write the report of SUITE from its stored runs."""
     from bench.cli.listing import suite_to_read
-    from bench.cli.report import finish
+    from bench.cli.report import make, print_report, report_document
 
-    if not finish(suite, suite_to_read(suite, results), results, {}, share(margin)):
+    made = make(suite, suite_to_read(suite, results), results, {}, share(margin))
+    if as_json:
+        content = report_document(made)
+        print_document(content)
+        print_problems(content["problems"])
+    else:
+        print_report(plain_console(), made)
+    if made.problems:
         raise typer.Exit(1)
 
 
@@ -207,18 +217,25 @@ def demo(context: typer.Context) -> None:
 
 
 @app.command()
-def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
+def status(
+    suite: SuiteName = "default", results: Results = RESULTS, as_json: AsJson = False
+) -> None:
     """Show the state of every run of SUITE."""
-    from bench.cli.listing import status_table, stored_runs, suite_to_read
+    from bench.cli.listing import status_records, status_table, stored_runs, suite_to_read
     from bench.running.until_decided import with_further
     from bench.store.seed_plan import read_plan
 
     console, chosen = plain_console(), suite_to_read(suite, results)
     specs = with_further(chosen, read_plan(results, suite, chosen.seeds), results)
     runs, problems = stored_runs(specs, results)
-    console.print(status_table(specs, runs, results))
-    for problem in problems:
-        print_line(console, f"problem: {problem}")
+    states = status_records(specs, runs, results)
+    if as_json:
+        print_document({"title": chosen.title, "runs": states, "problems": problems})
+        print_problems(problems)
+    else:
+        console.print(status_table(states, results))
+        for problem in problems:
+            print_line(console, f"problem: {problem}")
     if problems:
         raise typer.Exit(1)
 
@@ -227,13 +244,56 @@ def status(suite: SuiteName = "default", results: Results = RESULTS) -> None:
 def show(
     run: RunName,
     results: Results = RESULTS,
+    as_json: AsJson = False,
 ) -> None:
     """Show one stored run: scores, curve, specification and environment."""
-    from bench.cli.listing import find_run, run_tables
+    from bench.cli.listing import find_run, run_document, run_tables
 
+    found = find_run(run, results)
+    if as_json:
+        print_document(run_document(found))
+        return
     console = plain_console()
-    for table in run_tables(find_run(run, results)):
+    for table in run_tables(found):
         console.print(table)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs or suites; all stored runs if not given.")
+    ] = None,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Check digests, ids, ranges and curves alone.")
+    ] = False,
+    train: Annotated[
+        int, typer.Option(min=0, help="Train so many of the runs again, chosen by lot.")
+    ] = 0,
+    draw: Annotated[int, typer.Option(min=0, help="Of the lot.")] = 0,
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Jobs = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Compute the scores of stored runs again from their embeddings, and compare every digit.
+
+    Exit status: 0 if all are equal, 1 if something differs or cannot be verified, 2 if all that
+    differs may be explained by another processor, version or number of threads.
+    """
+    from bench.cli.verify import Options, exit_status, show_outcomes
+    from bench.cli.verify import verify as verified
+
+    if stored and train:
+        raise typer.BadParameter("--stored computes nothing again; give it or --train")
+    options = Options(results, data_root, processes(jobs, device), device, stored, train, draw)
+    begun = time.monotonic()
+    outcomes = verified(names or [], options)
+    if as_json:
+        print_document({"runs": [outcome.document() for outcome in outcomes]})
+    else:
+        show_outcomes(outcomes, time.monotonic() - begun)
+    raise typer.Exit(exit_status(outcomes))
 
 
 @app.command()
@@ -332,6 +392,7 @@ def score(
     metric: Annotated[
         Literal["cosine", "euclidean"], typer.Option(help="How two embeddings are compared.")
     ] = "cosine",
+    as_json: AsJson = False,
 ) -> None:
     """Score your own embeddings, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
     from bench.cli.read_embeddings import read_sides
@@ -343,7 +404,7 @@ def score(
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
     from bench.cli.progress import show_work
-    from bench.cli.score import heading, score_embeddings, score_table  # loads torch
+    from bench.cli.score import counts, heading, score_embeddings, score_table  # loads torch
 
     scores: dict[str, float] = {}
     notes: list[str] = []
@@ -355,8 +416,10 @@ def score(
                 notes += said
     except KeyboardInterrupt:
         stopped = True
-    if scores:
-        print_line(console, heading(queries, others))
+    if scores and as_json:
+        print_document({**counts(queries, others), "scores": scores, "notes": notes})
+    elif scores:
+        print_line(console, heading(counts(queries, others)))
         console.print(score_table(scores))
         for note in notes:
             print_line(console, note)
@@ -376,7 +439,7 @@ def published(
     backbone: Annotated[str | None, typer.Option(help="A part of its name: resnet50.")] = None,
     dim: Annotated[int | None, typer.Option(min=1, help="Dimensions of the embedding.")] = None,
     year: Annotated[str | None, typer.Option(help="A year, or two: 2017-2020.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="All fields, as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the numbers that papers print, with their sources and conditions."""
     from bench.cli import published as listing
@@ -391,7 +454,7 @@ def published(
         years=None if year is None else listing.read_years(year),
     )
     if as_json:
-        print(listing.as_json(rows))
+        print_document([row.model_dump() for row in rows])
     else:
         listing.print_rows(plain_console(), rows)
 
@@ -399,6 +462,7 @@ def published(
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(help="suites, losses or datasets; all if not given.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """List suites, losses or data sets."""
     from bench.cli.listing import LISTS
@@ -406,9 +470,13 @@ def list_(
 
     if what and what not in LISTS:
         raise typer.BadParameter(unknown("list", what, LISTS))
-    for name, table in LISTS.items():
-        if what in ("", name):
-            plain_console().print(table(), crop=False)  # an address may be longer than a line
+    found = {name: LISTS[name].entries() for name in LISTS if what in ("", name)}
+    if as_json:
+        print_document(found)
+        return
+    for name, entries in found.items():
+        shown = LISTS[name].shown(entries)
+        plain_console().print(shown, crop=False)  # an address may be longer than a line
 
 
 def share(points: float | None) -> float | None:

@@ -1,11 +1,14 @@
 """What a suite will cost on this machine, measured in a few steps of each budget."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from rich.console import Console
 from rich.table import Table
 
 from bench.cli.listing import suite_to_read
@@ -23,14 +26,18 @@ from bench.running.price import (
     stored_bytes,
     sweep_hours,
 )
+from bench.running.probe import Pictures
 from bench.running.sweep import missing_runs
-from bench.running.trial import Pictures
 from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
+from bench.terminal import print_line
 from bench.tuning.search import declare, default_specs
 
 GIGA = 1e9
+EXTRAPOLATED = (
+    "Extrapolated from steps of 8 and 16 images; reading photographs and search come on top."
+)
 
 
 def suite_to_price(name: str, results: Path) -> tuple[Suite, str]:
@@ -96,29 +103,23 @@ def trials_to_price(suite: Suite, name: str, results: Path, seed: int, trials: i
 
 
 def price(
-    runs: Priced, root: Path | None, device: str, jobs: int, report: Report
-) -> tuple[Table, list[str]]:
-    """The table of costs, a row for each data set, and notes on memory."""
+    runs: Priced, root: Path | None, device: str, report: Report
+) -> dict[tuple[str, str], Cost]:
+    """The cost of the runs of each data set and split, measured."""
     _, missing = missing_runs(runs.specs, runs.results)
     groups = groupby(sorted(runs.specs, key=of_data), of_data)
     by_data = {name: list(specs) for name, specs in groups}
-    costs: dict[str, Cost] = {}
+    costs: dict[tuple[str, str], Cost] = {}
     for done, (name, specs) in enumerate(by_data.items()):
         report("measuring", done, len(by_data))
         waiting = [spec for spec in specs if spec in missing]
         costs[name] = cost_of(specs, waiting, root, device, keep_model=runs.keep_model)
     report("measuring", len(by_data), len(by_data))
-    table = Table("data set", *("runs", "stored", "images", "hours", "memory", "disk"))
-    for name, cost in costs.items():
-        table.add_row(name, *row(cost, jobs))
-    table.add_section()
-    whole = total(costs.values())
-    table.add_row("all", *row(whole, jobs))
-    return table, memory_notes(whole.memory, jobs, device)
+    return costs
 
 
-def of_data(spec: RunSpec) -> str:
-    return f"{spec.dataset}, {spec.split}"
+def of_data(spec: RunSpec) -> tuple[str, str]:
+    return spec.dataset, spec.split
 
 
 def cost_of(
@@ -154,10 +155,76 @@ def total(costs: Collection[Cost]) -> Cost:
     return Cost(sum(runs), sum(stored), sum(images), every, max(memory), sum(disk))
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What the runs of a suite cost.
+
+    Attributes: title, of the suite; processes, at a time; device; costs, of each data set and
+    split; note, on weights that are missing, usually empty.
+    """
+
+    title: str
+    processes: int
+    device: str
+    costs: Mapping[tuple[str, str], Cost]
+    note: str
+
+    @cached_property
+    def whole(self) -> Cost:
+        return total(self.costs.values())
+
+    @property
+    def notes(self) -> list[str]:
+        notes = [self.note, *memory_notes(self.whole.memory, self.processes, self.device)]
+        return [*filter(None, notes), EXTRAPOLATED]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        budgets = [
+            {"dataset": dataset, "split": split, **entry(cost, self.processes)}
+            for (dataset, split), cost in self.costs.items()
+        ]
+        return {
+            "title": self.title,
+            "processes": self.processes,
+            "device": self.device,
+            "budgets": budgets,
+            "all": entry(self.whole, self.processes),
+            "notes": self.notes,
+        }
+
+
+def entry(cost: Cost, jobs: int) -> dict[str, float]:
+    """The numbers of a row."""
+    return {
+        "runs": cost.runs,
+        "stored": cost.stored,
+        "images": cost.images,
+        "hours": sweep_hours(cost.seconds, jobs),
+        "memory_bytes": cost.memory,
+        "disk_bytes": cost.disk,
+    }
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """A row for each data set and split, and one for all; then notes."""
+    where = f"{plan.processes} at a time on {plan.device}, one thread each"
+    print_line(console, f"{plan.title}: {where}")
+    table = Table("data set", *("runs", "stored", "images", "hours", "memory", "disk"))
+    for (dataset, split), cost in plan.costs.items():
+        table.add_row(f"{dataset}, {split}", *row(cost, plan.processes))
+    table.add_section()
+    table.add_row("all", *row(plan.whole, plan.processes))
+    console.print(table)
+    for line in plan.notes:
+        print_line(console, line)
+
+
 def row(cost: Cost, jobs: int) -> list[str]:
-    hours = sweep_hours(cost.seconds, jobs)
-    counts = [f"{count:,}" for count in (cost.runs, cost.stored, cost.images)]
-    return [*counts, f"{hours:,.1f}", *gigabytes(cost.memory, cost.disk)]
+    found = entry(cost, jobs)
+    counts = [f"{found[name]:,}" for name in ("runs", "stored", "images")]
+    return [*counts, f"{found['hours']:,.1f}", *gigabytes(cost.memory, cost.disk)]
 
 
 def gigabytes(memory: float, disk: float) -> list[str]:

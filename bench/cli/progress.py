@@ -165,6 +165,7 @@ def position(active: ActiveRun) -> str:
 
 def title(spec: RunSpec) -> str:
     which = f"trial {spec.spec_id}" if spec.purpose == "trial" else f"seed {spec.seed}"
+    which += f" of {spec.varies}" if spec.varies else ""
     return printable(f"{spec.dataset}, {spec.split}, {spec.method}, {which}")
 
 

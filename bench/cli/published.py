@@ -1,6 +1,5 @@
-"""Published numbers in a terminal, table by table as their sources print them, and as JSON."""
+"""Published numbers in a terminal, table by table as their sources print them."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -30,11 +29,6 @@ def read_years(text: str) -> tuple[int, int]:
             "such as 2017-2020"
         )
     return int(found[1]), int(found[2] or found[1])
-
-
-def as_json(rows: Sequence[Published]) -> str:
-    """The rows with all their fields."""
-    return json.dumps([row.model_dump() for row in rows], indent=2, ensure_ascii=False)
 
 
 def print_rows(console: Console, rows: Sequence[Published]) -> None:

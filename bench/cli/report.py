@@ -1,19 +1,40 @@
-"""The end of `run`, `compare` and `report`: tables, findings, problems, paths of the report."""
+"""The end of `run`, `compare` and `report`: tables, findings, problems, paths of the report, or
+all of that as data."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rich.console import Console
+
+from bench.cli.document import print_problems, records
 from bench.cli.listing import stored_runs
 from bench.cli.tuned import tuned_of
-from bench.reporting.page import write_report
-from bench.reporting.rows import summarise
+from bench.reporting.page import Report, write_report
+from bench.reporting.rows import Row
+from bench.reporting.seed_rule import rule_of
+from bench.reporting.stats import Interval
 from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
-from bench.running.until_decided import rule_of, with_further
+from bench.reporting.variance import console as variance_tables
+from bench.reporting.variance import separate
+from bench.running.until_decided import with_further
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
 from bench.tuning.search import FOLDER
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report that was written: the title of its suite, the folder of results, and problems with
+    its runs; those met while it was made are in `report`."""
+
+    title: str
+    results: Path
+    report: Report
+    problems: list[str]
 
 
 def finish(
@@ -27,41 +48,113 @@ def finish(
 ) -> bool:
     """Write and print the report of a suite's stored runs.
 
-    Arguments: suite, its name as it was typed; failed, messages by run name; margin, of scores that
-    count as the same, in 0..1; brief, whether to print one short table of each data set and no
+    Arguments: as of `make`; brief, whether to print one short table of each data set and no
     findings.
-    Returns: whether there are no problems. Raises: ValueError if nothing is stored, if stored runs
-    must not be compared, or if seeds were added with another margin.
+    Returns: whether there are no problems but those of drawing. Raises: as `make`.
     """
-    console = plain_console()
+    made = make(suite, chosen, results, failed, margin)
+    print_report(plain_console(), made, brief=brief)
+    return not made.problems
+
+
+def make(
+    suite: str,
+    chosen: Suite,
+    results: Path,
+    failed: Mapping[str, str],
+    margin: float | None = None,
+) -> Made:
+    """Write the report of a suite's stored runs.
+
+    Arguments: suite, its name as it was typed; failed, messages by run name; margin, of scores that
+    count as the same, in 0..1.
+    Raises: ValueError if nothing is stored, if stored runs must not be compared, or if seeds were
+    added with another margin.
+    """
     plan = read_plan(results, suite, chosen.seeds)
     rule = rule_of(plan, margin)
     runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     if not runs:
-        for problem in problems:
-            print_line(console, f"problem: {problem}")
+        print_problems(problems)
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     tuned, found = tuned_of(suite, chosen, runs, results)
     problems += found
+    whole, study = separate(runs, chosen.vary)
+    if not whole:
+        raise ValueError(
+            f"no run in which all sources vary is stored; `{command('run', suite)}` makes them"
+        )
     folder = results / "reports" / report_name(suite, chosen)
     report = write_report(
-        runs, folder, title=chosen.title, problems=problems, rule=rule, tuned=tuned
+        whole, folder, title=chosen.title, problems=problems, rule=rule, tuned=tuned, study=study
     )
-    for table in (console_summary if brief else console_tables)(summarise(runs, rule)):
+    return Made(chosen.title, results, report, problems)
+
+
+def print_report(console: Console, made: Made, *, brief: bool = False) -> None:
+    """Tables, findings, problems, and where the files are; brief as of `finish`."""
+    report = made.report
+    for table in (console_summary if brief else console_tables)(report.rows):
+        console.print(table)
+    for table in [] if report.variance is None else variance_tables(report.variance):
         console.print(table)
     for line in (*report.regimes, *(() if brief else report.findings)):
         print_line(console, line)
-    for problem in [*problems, *report.problems]:
+    for problem in [*made.problems, *report.problems]:
         print_line(console, f"problem: {problem}")
-    print_line(console, f"report  {report.html}")
-    print_line(console, f"table   {report.table_csv}")
-    print_line(console, f"table   {report.uncertainty_csv}")
-    for figure in report.figures:
-        print_line(console, f"figure  {figure}")
-    print_line(console, f"browse  {browse(results)}")
-    return not problems
+    for word, path in files(report):
+        print_line(console, f"{word:7} {path}")
+    print_line(console, f"browse  {browse(made.results)}")
+
+
+def report_document(made: Made) -> dict[str, Any]:
+    """What `report --json` prints."""
+    report = made.report
+    return {
+        "title": made.title,
+        "scores": [entry(row) for row in report.rows],
+        "uncertainty": records(report.uncertainty),
+        "costs": records(report.costs),
+        "profile": records(report.profile),
+        "variance": None if report.variance is None else records(report.variance),
+        "regimes": report.regimes,
+        "findings": report.findings,
+        "problems": [*made.problems, *report.problems],
+        "files": [str(path) for _, path in files(report)],
+    }
+
+
+def entry(row: Row) -> dict[str, Any]:
+    """A row of the score tables, as shares with all their digits."""
+    return {
+        "dataset": row.dataset,
+        "split": row.split,
+        "method": row.method,
+        "loss": row.loss,
+        "seeds": row.seeds,
+        "scores": {key: interval(found) for key, found in row.scores.items()},
+        "gain": row.gain and interval(row.gain),
+        "not_worse": sorted(row.leading),
+    }
+
+
+def interval(found: Interval) -> dict[str, float | None]:
+    return {"mean": found.mean, "half_width": found.half}
+
+
+def files(report: Report) -> list[tuple[str, Path]]:
+    """The files of a report, each with a word for it."""
+    return [
+        ("report", report.html),
+        ("table", report.table_csv),
+        ("table", report.uncertainty_csv),
+        ("table", report.costs_csv),
+        ("table", report.profile_csv),
+        *([("table", report.variance_csv)] if report.variance_csv else []),
+        *(("figure", figure) for figure in report.figures),
+    ]
 
 
 def browse(results: Path) -> str:

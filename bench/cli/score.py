@@ -1,6 +1,6 @@
 """Scores of a user's own embeddings: the same numbers as those of a run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -81,16 +81,27 @@ def tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array)
 
 
-def heading(queries: Side, gallery: Side | None) -> str:
-    """Number of images, dimensions, classes and cameras, in a line."""
+def counts(queries: Side, gallery: Side | None) -> dict[str, int | None]:
+    """How many images, dimensions and classes; cameras and gallery are None without them."""
     images, dimensions = queries.embeddings.shape
-    what = f"{images:,} queries" if gallery else f"{images:,} embeddings"
-    classes = len(np.unique(queries.classes))
-    where = f", gallery of {len(gallery.classes):,}" if gallery else ""
-    cameras = (
-        f", {len(np.unique(queries.cameras)):,} cameras" if queries.cameras is not None else ""
+    return {
+        "images": images,
+        "dimensions": dimensions,
+        "classes": len(np.unique(queries.classes)),
+        "cameras": None if queries.cameras is None else len(np.unique(queries.cameras)),
+        "gallery": len(gallery.classes) if gallery else None,
+    }
+
+
+def heading(found: Mapping[str, int | None]) -> str:
+    """`counts` in a line."""
+    what = "embeddings" if found["gallery"] is None else "queries"
+    cameras = "" if found["cameras"] is None else f", {found['cameras']:,} cameras"
+    where = "" if found["gallery"] is None else f", gallery of {found['gallery']:,}"
+    return (
+        f"{found['images']:,} {what} of {found['dimensions']:,} dimensions, "
+        f"{found['classes']:,} classes{cameras}{where}"
     )
-    return f"{what} of {dimensions} dimensions, {classes:,} classes{cameras}{where}"
 
 
 def score_table(scores: dict[str, float]) -> Table:

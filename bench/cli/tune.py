@@ -100,10 +100,11 @@ def check_suite(suite: Suite, name: str, seed: int) -> None:
         )
     if not suite.methods:
         raise ValueError(f"{name} has no method to tune: nothing is trained")
-    if seed in suite.seeds:
+    if seed in suite.used_seeds:
         raise ValueError(
-            f"--seed {seed} is also a seed of the runs of {name} (seeds = {suite.seeds}): values "
-            "chosen on it would suit these runs by chance; give a seed that is used nowhere else"
+            f"--seed {seed} is also a seed of the runs of {name} (seeds = {suite.used_seeds}): "
+            "values chosen on it would suit these runs by chance; give a seed that is used nowhere "
+            "else"
         )
     for budget, found in suite.budgets.items():
         if -(-found.steps // found.evaluate_every) < LAST:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from bench.cli.listing import stored_runs
 from bench.cli.run_suite import execute, resumable
+from bench.reporting.seed_rule import rule_of
 from bench.reporting.verdicts import MARGIN
 from bench.running.preflight import clear_litter
-from bench.running.until_decided import next_runs, rule_of
+from bench.running.until_decided import next_runs
 from bench.spec import RunSpec
 from bench.store.seed_plan import MOST, SeedPlan, keep_plan, read_plan
 from bench.suites.model import Suite
@@ -23,12 +24,20 @@ def fixed_plan(
     Arguments: most and margin (a share), None to take what is stored, or else the default.
     Raises: ValueError if the stored plan differs, or if the plan would add no seed.
     """
+    if suite.vary:
+        raise ValueError(
+            f"{name} is a study of variance (vary), whose seeds are those of its file; leave out "
+            "--until-decided"
+        )
     stored = read_plan(results, name, suite.seeds)
     plan = SeedPlan(
         seeds=tuple(suite.seeds),
         most=most or (stored.most if stored else MOST),
         margin=margin or (stored.margin if stored else MARGIN),
+        methods=tuple(spec.method_id for spec in suite.grid(suite.seeds[:1])),
     )
+    if suite.tuning and suite.tuning.seed in plan.further:
+        plan = plan.model_copy(update={"skipped": suite.tuning.seed})
     if not plan.further:
         raise ValueError(
             f"--max-seeds {plan.most} adds none to the {len(suite.seeds)} seeds of {name}"
@@ -51,6 +60,12 @@ def add_seeds(
     Returns: messages of failed runs by name, after which no further seed is added.
     """
     console, rule = plain_console(), rule_of(plan)
+    if plan.skipped is not None:
+        print_line(
+            console,
+            f"seed {plan.skipped} is not added: the search that chose the hyper-parameters had it "
+            f"(tuning.seed = {plan.skipped})",
+        )
     runs, _ = stored_runs(suite.specs, results)
     before = list(plan.seeds)
     for seed in plan.further:

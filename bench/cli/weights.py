@@ -1,11 +1,12 @@
 """`proxy-bench weights`: list, download and verify pretrained weights."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.cli.document import AsJson, print_document
 from bench.suggest import printable
 from bench.terminal import plain_console, print_line
 from bench.weights import LITE0, Weights, locate, published
@@ -20,6 +21,7 @@ def list_(
     pattern: Annotated[
         str, typer.Argument(help="Names of timm to add to the list, such as 'resnet50*'.")
     ] = "",
+    as_json: AsJson = False,
 ) -> None:
     """List the weights that are here, and those of timm whose name matches PATTERN."""
     from bench.weights import in_cache_of_timm, matching
@@ -27,24 +29,31 @@ def list_(
     found = matching(pattern) if pattern else []
     if pattern and not found:
         raise ValueError(f"weights: no name of timm matches {pattern!r}; '*' matches any letters")
+    entries = [entry(name) for name in dict.fromkeys([LITE0, *in_cache_of_timm(), *found])]
+    if as_json:
+        print_document(entries)
+        return
     table = Table(title="pretrained weights")
     for heading in ("backbone", "licence", "size", "where"):
         table.add_column(heading, overflow="fold")  # whole, so that it can be copied
-    for name in dict.fromkeys([LITE0, *in_cache_of_timm(), *found]):
-        table.add_row(*map(printable, row(name)))
+    for item in entries:
+        size = f"{item['bytes'] / 1e6:.1f} MB" if item["path"] else ""
+        where = item["path"] or item["problem"]
+        table.add_row(*map(printable, (item["backbone"], item["licence"], size, where)))
     plain_console().print(table, crop=False)  # a path may be longer than a line
 
 
-def row(backbone: str) -> tuple[str, str, str, str]:
-    """Name, licence, size and path of weights; for those that are not here, why."""
+def entry(backbone: str) -> dict[str, Any]:
+    """Name, licence, size and path of weights; of those that are not here, why in `problem`."""
+    item = {"backbone": backbone, "licence": "", "bytes": None, "path": None, "problem": None}
     try:
         found = locate(backbone, "pretrained")
     except FileNotFoundError:
-        return backbone, licence_of(backbone), "", "not here"
+        return item | {"licence": licence_of(backbone), "problem": "not here"}
     except ValueError as error:
-        return backbone, "", "", str(error)
-    size = f"{found.path.stat().st_size / 1e6:.1f} MB"
-    return backbone, licence_of(backbone), size, str(found.path)
+        return item | {"problem": str(error)}
+    where = {"bytes": found.path.stat().st_size, "path": str(found.path)}
+    return item | where | {"licence": licence_of(backbone)}
 
 
 def licence_of(backbone: str) -> str:

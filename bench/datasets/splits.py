@@ -1,11 +1,14 @@
 """Which images train, validate, and are query and gallery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 PARTS = ("train", "validation", "query", "gallery")
 SHARING = ("official", "within-classes")  # protocols whose parts may share classes
+
+# Protocols whose validation part is whole training classes, so that others may validate instead.
+BY_CLASS = ("class-disjoint", "re-identification")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,26 @@ def class_disjoint(
     classes.
     """
     return split_by_masks(protocol, np.isin(labels, validation), np.isin(labels, test))
+
+
+def with_other_validation(
+    split: Split, labels: np.ndarray, generator: np.random.Generator
+) -> Split:
+    """A split in which as many other classes validate, drawn from those that train or validate.
+
+    labels: (N,) int64. Classes keep all their images together, and the test part is as it was.
+    Raises: ValueError if the protocol is not one of `BY_CLASS`.
+    """
+    if split.protocol not in BY_CLASS:
+        raise ValueError(
+            f"the {split.protocol} protocol fixes which images validate; they are drawn only under "
+            f"{' and '.join(BY_CLASS)}"
+        )
+    pool = np.sort(np.concatenate([split.train, split.validation]))
+    count = len(np.unique(labels[split.validation]))
+    drawn = generator.choice(np.unique(labels[pool]), count, replace=False)
+    validates = np.isin(labels[pool], drawn)
+    return replace(split, train=pool[~validates], validation=pool[validates])
 
 
 def official(labels: np.ndarray, training: np.ndarray) -> Split:

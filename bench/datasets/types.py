@@ -34,7 +34,8 @@ class Dataset:
     images: N; photographs must be prepared before their pixels are read; labels (N,) int64,
     0..C-1 over the whole data set, or -1 for junk in the gallery; class_names: C readable names by
     label; items: N unique relative names, POSIX style. Where the data set has them: cameras (N,)
-    int64, -1 where unknown; coarse: the coarse class of each class, C names; one_shot.
+    int64, -1 where unknown; coarse: the coarse class of each class, C names; one_shot. own_split:
+    the data set's own split, where other classes validate than in it.
     Raises ValueError, naming classes and items, where any of this does not hold, where training
     and test share an image, where the gallery lacks a query's class, or where a split shares
     classes between training, validation and test though its protocol is not in `SHARING`.
@@ -49,6 +50,7 @@ class Dataset:
     cameras: np.ndarray | None = None
     coarse: tuple[str, ...] | None = None
     one_shot: OneShot | None = None
+    own_split: Split | None = None
 
     def __post_init__(self) -> None:
         # Later checks rely on earlier ones.
@@ -97,13 +99,23 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of which item is in which part under which class name, and of the camera
-        of each item if there are cameras.
+        of each item if there are cameras; of the data set's own split, if other classes validate.
 
         Independent of pixels, and of the order of items within a part.
         """
+        return self.digest_of(self.own_split or self.split)
+
+    @property
+    def drawn_fingerprint(self) -> str | None:
+        """What `fingerprint` would be of the split as it is, if other classes validate than in the
+        data set's own."""
+        return self.digest_of(self.split) if self.own_split else None
+
+    def digest_of(self, split: Split) -> str:
+        """The fingerprint of a split of these items."""
         lists: list[list[object]] = [
             [part, sorted([self.items[i], self.class_of(i)] for i in positions)]
-            for part, positions in self.split.parts().items()
+            for part, positions in split.parts().items()
         ]
         if self.cameras is not None:
             seen = zip(self.items, self.cameras.tolist(), strict=True)

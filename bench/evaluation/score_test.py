@@ -70,19 +70,36 @@ def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> Te
     """
     positions = shown_positions(dataset)
     embeddings = embed(model, dataset.images, positions)
-    scores, queries = retrieval_scores(embeddings, dataset, positions)
-    query = embeddings[: len(dataset.split.query)]
-    labels = torch.from_numpy(dataset.labels[dataset.split.query])
-    if np.isin(labels.numpy(), dataset.labels[dataset.split.train]).any():
+    scores, queries, roc = score_embeddings(embeddings, dataset, positions)
+    if tests_trained_classes(dataset):
+        query = embeddings[: len(dataset.split.query)]
+        labels = torch.from_numpy(dataset.labels[dataset.split.query])
         train = embed(model, dataset.images, dataset.split.train)
         scores |= accuracies(query, labels, train, dataset, loss)
-        roc: dict[str, np.ndarray] = {}
-    else:
+    return TestResult(positions, embeddings, scores, queries, roc)
+
+
+def score_embeddings(
+    embeddings: Tensor, dataset: Dataset, positions: np.ndarray
+) -> tuple[dict[str, float], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What follows from the embeddings (N, D) of the test images at `positions` (N,) alone: scores,
+    arrays per query and ROC, as in `TestResult`. Accuracies need the training images too."""
+    scores, queries = retrieval_scores(embeddings, dataset, positions)
+    roc: dict[str, np.ndarray] = {}
+    if not tests_trained_classes(dataset):
+        query = embeddings[: len(dataset.split.query)]
+        labels = torch.from_numpy(dataset.labels[dataset.split.query])
         verified, roc = verify(query, labels)
         scores |= verified | few_shot(query, labels)
     scores |= coarse_recall(dataset, positions, queries["neighbors"])
     scores |= one_shot(embeddings, positions, dataset)
-    return TestResult(positions, embeddings, scores, queries, roc)
+    return scores, queries, roc
+
+
+def tests_trained_classes(dataset: Dataset) -> bool:
+    """Whether classes of the queries are trained."""
+    split = dataset.split
+    return bool(np.isin(dataset.labels[split.query], dataset.labels[split.train]).any())
 
 
 def shown_positions(dataset: Dataset) -> np.ndarray:

@@ -26,7 +26,8 @@ def read_curves(
 ) -> tuple["pd.DataFrame", list[str]]:
     """`bench.results.curves` of the runs with a loss, and what was wrong with those left out.
 
-    methods: run name -> unique name of its method. The frame is in order of method and seed.
+    methods: run name -> unique name of its method. The frame is in order of method and seed, and
+    has `protocol` (version) and `fingerprint` (of the split) too.
     """
     import pandas as pd
 
@@ -35,11 +36,16 @@ def read_curves(
         if run.spec["loss"] == NO_LOSS:
             continue
         try:
-            found.append(read_curve(run).assign(method=methods[run.name]))
+            found.append(read_curve(run).assign(method=methods[run.name], **test_of(run)))
         except ValueError as error:
             problems.append(f"{run.name} is left out of the convergence numbers: {error}")
     table = pd.concat(found[1:] or found, ignore_index=True)
     return table.sort_values(["method", "seed"], kind="stable", ignore_index=True), problems
+
+
+def test_of(run: Run) -> dict[str, str | int]:
+    """Protocol version and split of a run, on which targets depend."""
+    return {"protocol": run.spec["protocol"], "fingerprint": run.record["split"]["fingerprint"]}
 
 
 def read_curve(run: Run) -> "pd.DataFrame":

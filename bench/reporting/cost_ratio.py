@@ -5,7 +5,8 @@ would flatter the method that misses. Taking the bound on each seed's ratio by i
 since runs of one seed are fast or slow together. So the logarithms of a seed's two costs are taken
 as bivariate normal, and the costs of runs that missed are drawn, again and again, from what the
 other costs and the ends of the runs allow (data augmentation: Tanner and Wong 1987, JASA 82). The
-prior is the one under which the interval without misses is Student's of the paired differences.
+prior is the one under which the interval without misses is Student's of the paired differences,
+which is taken itself where no run missed.
 
 Simulated with 10 seeds, 1,500 tables each: the 95 % interval covers the truth in 93.8 to 95.0 % of
 tables if up to half of one method's runs miss the target, in 92.5 % if half of both do.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-from bench.reporting.stats import LEVEL
+from bench.reporting.stats import LEVEL, mean_interval
 
 LEAST_REACHED = 2  # runs of each method, below which the data say nothing about their spread
 WARM_UP, DRAWS = 300, 2000
@@ -60,13 +61,24 @@ def cost_ratios(costs: np.ndarray, missed: np.ndarray, seed: int = 0) -> list[Ra
     enough = ((~missed).sum(axis=1) >= LEAST_REACHED).all(axis=1)
     if not enough.any():
         return found
-    draws = draw_differences(np.log(costs[enough]), missed[enough], np.random.default_rng(seed))
-    low, middle, high = np.exp(
-        np.quantile(draws, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2], axis=0)
-    ).tolist()
-    for target, *values in zip(np.flatnonzero(enough), middle, low, high, strict=True):
+    logarithms, some_missed = np.log(costs), missed.any(axis=(1, 2))
+    for target in np.flatnonzero(enough & ~some_missed):
+        found[target] = students(logarithms[target])
+    drawn = np.flatnonzero(enough & some_missed)
+    if not drawn.size:
+        return found
+    draws = draw_differences(logarithms[drawn], missed[drawn], np.random.default_rng(seed))
+    ends = np.quantile(draws, [0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    for target, values in zip(drawn, np.exp(ends).T.tolist(), strict=True):
         found[target] = Ratio(*values)
     return found
+
+
+def students(logarithms: np.ndarray) -> Ratio:
+    """The ratio where every run reached the target, from logarithms (seeds, 2)."""
+    found = mean_interval(logarithms[:, 0] - logarithms[:, 1])
+    half = found.half or 0.0
+    return Ratio(*np.exp([found.mean, found.mean - half, found.mean + half]).tolist())
 
 
 def draw_differences(
@@ -118,11 +130,11 @@ def complete(
     covariance = factor @ np.swapaxes(factor, 1, 2)
     slope = covariance[:, 0, 1] / covariance[:, other, other]
     variance = covariance[:, column, column] - slope * covariance[:, 0, 1]
-    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2))[:, None]
-    expected = means[:, column, None] + slope[:, None] * (
-        values[..., other] - means[:, other, None]
+    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2))
+    target, seed = np.nonzero(missed[..., column])
+    expected = means[target, column] + slope[target] * (
+        values[target, seed, other] - means[target, other]
     )
-    end = (ends[..., column] - expected) / spread
+    end = (ends[target, seed, column] - expected) / spread[target]
     tail = np.log(generator.random(end.shape)) + log_ndtr(-end)
-    drawn = expected + spread * np.maximum(-ndtri_exp(tail), end)
-    values[..., column] = np.where(missed[..., column], drawn, ends[..., column])
+    values[target, seed, column] = expected + spread[target] * np.maximum(-ndtri_exp(tail), end)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.metrics import describe
 from bench.reporting.convergence import AXES, SCORES, choose_baseline
 from bench.reporting.cost_ratio import Ratio, cost_ratios
 from bench.reporting.targets import Targets, find_targets
@@ -24,7 +23,7 @@ from bench.results import LAST
 if TYPE_CHECKING:
     import pandas as pd
 
-CLAIM = 3.0  # "about three times as fast", Movshovitz-Attias et al. 2017
+SPEEDS = ("step", "seconds")  # axes of speed: epochs and images are steps with another unit
 ROUNDING = 1e-12  # the median of three equal scores may differ from a target in the last bit
 
 
@@ -52,8 +51,8 @@ class Costs:
 class Convergence:
     """Costs of all methods of one data set and split to the targets of one validation score.
 
-    Attributes: costs, method -> axis -> costs; faster, method -> axis -> for each target how many
-    times as fast as the reference, None where too few runs reached it.
+    Attributes: costs, method -> axis -> costs; faster, method -> axis of `SPEEDS` -> for each
+    target how many times as fast as the reference, None where too few runs reached it.
     """
 
     metric: str
@@ -84,7 +83,7 @@ def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence
         for method, members in curves.groupby("method")
     }
     faster = {
-        method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in AXES}
+        method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in SPEEDS}
         for method, own in costs.items()
         if method != reference
     }
@@ -122,34 +121,35 @@ def cost_to(
 
 def times_as_fast(reference: Costs, method: Costs) -> list[Ratio | None]:
     """The reference's cost over the method's on their common seeds, for each target."""
-    common = [seed for seed in reference.seeds if seed in method.seeds]
-    sides = [(side, [side.seeds.index(seed) for seed in common]) for side in (reference, method)]
-    spent = np.stack([side.spent[:, columns] for side, columns in sides], axis=-1)
-    missed = np.stack([side.missed[:, columns] for side, columns in sides], axis=-1)
+    spent, missed = aligned([reference, method])
     at_start = (spent == 0).any(axis=(1, 2))  # reached before training: not a speed
     ratios = cost_ratios(np.where(at_start[:, None, None], 1.0, spent), missed)
     return [None if start else ratio for start, ratio in zip(at_start, ratios, strict=True)]
 
 
-def claim_sentence(found: Convergence, method: str) -> str:
-    """How fast a method is in steps, and at how many targets it is three times as fast."""
-    heading, reference = describe(found.metric).heading, found.reference
-    scores, ratios = found.targets.scores, found.faster[method]["step"]
-    known = [(score, ratio) for score, ratio in zip(scores, ratios, strict=True) if ratio]
-    if not known:
-        return (
-            f"Too few runs of {method} and {reference} reach a common target of {heading} on the "
-            "validation part to compare their speed."
-        )
-    score, ratio = known[len(known) // 2]
-    speed = f"is {ratio.text} times as fast as" if ratio.known else "may be slower or faster than"
-    holds = sum(ratio.low >= CLAIM for _, ratio in known)
-    fails = sum(ratio.high < CLAIM for _, ratio in known)
-    return (
-        f"In steps to {heading} {100 * score:.1f} % on the validation part, {method} {speed} "
-        f'{reference}. Of {len(scores)} targets of {heading}, "three times as fast" holds at '
-        f"{holds}, fails at {fails} and is undecided at {len(scores) - holds - fails}."
-    )
+def aligned(methods: Sequence[Costs]) -> tuple[np.ndarray, np.ndarray]:
+    """Costs, and whether they are of misses, on the common seeds: (targets, seeds, methods)."""
+    common = set.intersection(*(set(own.seeds) for own in methods))
+    columns = [[own.seeds.index(seed) for seed in sorted(common)] for own in methods]
+    pairs = list(zip(methods, columns, strict=True))
+    spent = np.stack([own.spent[:, chosen] for own, chosen in pairs], axis=-1)
+    return spent, np.stack([own.missed[:, chosen] for own, chosen in pairs], axis=-1)
+
+
+def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:
+    """`49`; where runs missed the target also how many reached it, or `missed`."""
+    costs = found.costs[method][axis]
+    reached, runs = int(costs.reached[target]), len(costs.seeds)
+    count = f" ({reached} of {runs})" if 0 < reached < runs else ""
+    return f"{cost_text(costs.average[target])}{count}"
+
+
+def cost_text(cost: float) -> str:
+    """About three digits; `missed` if it is infinite."""
+    if np.isinf(cost):
+        return "missed"
+    digits = 0 if cost >= 100 else 1 if cost >= 10 else 2
+    return f"{cost:,.{digits}f}"
 
 
 def share_reached(costs: Costs) -> tuple[np.ndarray, np.ndarray]:

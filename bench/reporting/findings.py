@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.reporting.cost_to_target import Convergence, claim_sentence
+from bench.reporting.claim import claim_sentence
+from bench.reporting.cost_to_target import Convergence
 from bench.reporting.groups import trained
 from bench.reporting.rows import points
 from bench.reporting.sequential import Looks
 from bench.reporting.stats import PairedDifference, least_sign_flip_p, paired_difference
 from bench.reporting.verdicts import ALPHA, MOST_SEEDS, RULE, Rule, Verdict, table_verdicts
 from bench.spec import NO_LOSS
+from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 COMPARED = ("recall@1", "map@r", "nmi")
 START = "untrained.recall@1"
 PROXY = "proxy"  # how the names of proxy losses begin
-MOST_CLAIMS = 4  # sentences; the table of convergence has all methods
 LEADS = {  # verdict on the method with the highest mean -> what is said of the others
     "better": "It is better than",
     "same": "Within {} points it is the same as",
@@ -66,11 +67,15 @@ def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
 
 
 def sentences(
-    members: "pd.DataFrame", converged: Sequence[Convergence], rule: Rule = RULE
+    members: "pd.DataFrame",
+    converged: Sequence[Convergence],
+    rule: Rule = RULE,
+    outcomes: Sequence[Outcome] = (),
 ) -> list[str]:
     """Best mean R@1, the verdicts on it and how certain they are, who converges first.
 
-    `members` are the runs with a loss of one data set and split; `rule` is that of R@1.
+    `members` are the runs with a loss of one data set and split, `outcomes` the trials behind their
+    values; `rule` is that of R@1.
     """
     if members.empty:
         return ["Nothing was trained: these are the scores of networks as they start."]
@@ -86,7 +91,7 @@ def sentences(
     found += [
         *map_sentences(members),
         *untrained_sentences(members),
-        *claim_sentences(members, converged),
+        claim(members, converged, outcomes),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -224,13 +229,10 @@ def needed_words(verdict: Verdict) -> str:
     return f"about {verdict.needed} seeds would decide"
 
 
-def claim_sentences(members: "pd.DataFrame", converged: Sequence[Convergence]) -> list[str]:
-    """Whether each proxy loss is three times as fast as the reference, by R@1 and MAP@R."""
+def claim(
+    members: "pd.DataFrame", converged: Sequence[Convergence], outcomes: Sequence[Outcome]
+) -> str:
+    """Whether proxy losses are three times as fast as the reference; empty without both."""
     losses = dict(zip(members["method"], members["loss"], strict=True))
-    claims = [
-        claim_sentence(found, method)
-        for found in converged
-        for method in found.faster
-        if losses[method].startswith(PROXY)
-    ]
-    return claims if len(claims) <= MOST_CLAIMS else []
+    proxies = [method for method, loss in losses.items() if loss.startswith(PROXY)]
+    return claim_sentence(converged, proxies, outcomes) if proxies and len(losses) > 1 else ""

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench.results import frame
-from bench.spec import NAMES, NO_LOSS, UNSET, id_of
+from bench.spec import NAMES, NO_LOSS, SOURCES, UNSET, method_id_of
 from bench.store.runs import Run
 from bench.suggest import printable
 
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHA256 = re.compile("[0-9a-f]{64}")
-# Field -> value of the specifications that leave it out.
 
 
 def trained(members: "pd.DataFrame") -> "pd.DataFrame":
     """The runs with a loss; the others score a network as it starts."""
     return members[members["loss"] != NO_LOSS]
+
+
+def of_one_source(run: Run) -> bool:
+    """Whether the run is of a study of variance, in which one source of chance varies alone: such
+    runs spread less than those of other suites, so no mean has them."""
+    return run.spec.get("varies") in SOURCES
 
 
 def comparable_frame(runs: Sequence[Run]) -> "pd.DataFrame":
@@ -78,8 +83,8 @@ def check_seeds(runs: Sequence[Run]) -> None:
 
 
 def group_id(run: Run) -> str:
-    """`RunSpec.spec_id` without the seed; stored fields of an older version need not validate."""
-    return id_of({key: value for key, value in run.spec.items() if key != "seed"})
+    """`RunSpec.method_id`; stored fields of an older version need not validate."""
+    return method_id_of(run.spec)
 
 
 def method_names(runs: Sequence[Run]) -> list[str]:

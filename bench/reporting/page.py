@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe
 from bench.published import published
-from bench.reporting import figures, provenance, uncertainty
+from bench.reporting import figures, prices, profile, provenance, uncertainty, variance
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.convergence import AXES, mean_finals, read_curves
-from bench.reporting.cost_to_target import Convergence, converged
+from bench.reporting.cost_to_target import Convergence, converged, cost_cell
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
 from bench.reporting.findings import COMPARED, compare, features_sentences, needed_words, sentences
 from bench.reporting.groups import comparable_frame, trained
@@ -32,6 +32,7 @@ from bench.reporting.verdicts import RULE, Rule, Verdict
 from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
+from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,16 +46,24 @@ SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 @dataclass(frozen=True)
 class Report:
     """Files of a report, what was found on each data set and in which regime, and problems met
-    while it was made."""
+    while it was made; the rows of its table, and the frames of the other .csv files."""
 
     html: Path
     table_csv: Path
     table_md: Path
     uncertainty_csv: Path
+    costs_csv: Path
+    profile_csv: Path
     figures: tuple[Path, ...]
     findings: tuple[str, ...]
     regimes: tuple[str, ...]
     problems: tuple[str, ...]
+    rows: tuple[Row, ...]
+    uncertainty: "pd.DataFrame"
+    costs: "pd.DataFrame"
+    profile: "pd.DataFrame"
+    variance: "pd.DataFrame | None" = None
+    variance_csv: Path | None = None
 
 
 def write_report(
@@ -65,12 +74,14 @@ def write_report(
     problems: Sequence[str] = (),
     rule: Rule = RULE,
     tuned: Tuned | None = None,
+    study: variance.Study | None = None,
 ) -> Report:
     """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
     versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
-    verdicts; `tuned` is the search behind the hyper-parameters.
+    verdicts; `tuned` is the search behind the hyper-parameters; `study` holds the further runs of a
+    study of variance, which are in no mean.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
@@ -82,8 +93,13 @@ def write_report(
         remove_left(folder)
     sections, unread = make_sections(table, rows, runs, directory / "figures", rule, tuned)
     found = [*unspread, *unread]
+    shares = variance.frame(runs, study, tuned.outcomes if tuned else ()) if study else None
     for section in sections:
         add_uncertainty(section, spreads)
+        add_variance(section, shares)
+    by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
+    profiles = profile.profiles(by_test)
+    drawn = draw_profile(profiles, table, directory / "figures")
     lines = across(table)
     summary = across_sentence(*lines)
     report = Report(
@@ -91,22 +107,41 @@ def write_report(
         directory / "table.csv",
         directory / "table.md",
         directory / "uncertainty.csv",
-        tuple(path for section in sections for figure in section["figures"] for path in figure[0]),
+        directory / "costs.csv",
+        directory / "profile.csv",
+        tuple(path for figure in [*all_figures(sections), *drawn] for path in figure[0]),
         (
             *(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
             *filter(None, [summary]),
         ),
         tuple(f"{section['name']}: {section['regime']}" for section in sections),
         tuple(found),
+        tuple(rows),
+        spreads,
+        prices.frame(by_test, tuned.outcomes if tuned else ()),
+        profile.frame(profiles),
+        shares,
+        None if shares is None else directory / "variance.csv",
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
     write_text(report.uncertainty_csv, uncertainty.csv(spreads))
+    write_text(report.costs_csv, prices.csv(report.costs))
+    write_text(report.profile_csv, profile.csv(report.profile))
+    if shares is not None and report.variance_csv:
+        write_text(report.variance_csv, variance.csv(shares))
     write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{noted}")
+    shown = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
     write_text(
-        report.html, render(title, table, sections, [*problems, *found], rule, lines[0], summary)
+        report.html,
+        render(title, table, sections, [*problems, *found], rule, lines[0], summary, shown),
     )
     return report
+
+
+def all_figures(sections: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[Path, Path], str, str]]:
+    """Files, element and caption of the figures of all sections."""
+    return [figure for section in sections for figure in section["figures"]]
 
 
 def make_sections(
@@ -127,12 +162,14 @@ def make_sections(
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
-            section = make_section(members, own, rule)
+            outcomes = prices.outcomes_of(tuned.outcomes if tuned else (), str(dataset), str(split))
+            section = make_section(members, own, rule, outcomes)
+            problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
             section["published"] = beside(published(), ours, members)
             section["tuning"] = tuned and tuning_texts(tuned, str(dataset), str(split))
-            drawn = draw(trained(members), own, runs, strokes)
+            drawn = draw(trained(members), own, section["converged"], runs, strokes)
             drawn += draw_tuning(section["tuning"], section["name"])
             section["figures"] = [
                 save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
@@ -143,8 +180,11 @@ def make_sections(
     return sections, problems
 
 
-def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) -> dict[str, Any]:
-    """The texts of one data set and split; `curves` are those that could be read.
+def make_section(
+    members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule, outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    """The texts of one data set and split; `curves` are those that could be read, `outcomes` the
+    trials behind the values of its methods.
 
     Of many pairs, the page shows the first `shown_pairs` and folds the others.
     """
@@ -158,7 +198,7 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "dataset": members["dataset"].iloc[0],
         "protocol": members["split"].iloc[0],
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
-        "sentences": [*sentences(methods, found, rule), *features_sentences(members)],
+        "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": provenance.regime_sentence(members),
         "early": provenance.early_sentence(members),
         "split": provenance.split_sentence(members),
@@ -167,10 +207,16 @@ def make_section(members: "pd.DataFrame", curves: "pd.DataFrame", rule: Rule) ->
         "unequal": unequal,
         "methods": provenance.method_lines(members),
         "converged": found,
+        "prices": {item.metric: prices.price_table(item, outcomes) for item in found if outcomes},
         "finals": {item.metric: mean_finals(curves, item.metric) for item in found},
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
     }
+
+
+def refusals(found: Sequence[Convergence]) -> list[str]:
+    """Why frozen targets were not used, where they could not be."""
+    return [item.targets.refused for item in found if item.targets.refused]
 
 
 def add_uncertainty(section: dict[str, Any], table: "pd.DataFrame") -> None:
@@ -183,14 +229,23 @@ def add_uncertainty(section: dict[str, Any], table: "pd.DataFrame") -> None:
     section["runs_with_queries"] = sorted(own["n_runs_classes"].unique())
 
 
+def add_variance(section: dict[str, Any], table: "pd.DataFrame | None") -> None:
+    """What a study of variance found; its sentences are among the findings."""
+    own = table is not None and variance.texts(table, section["dataset"], section["protocol"])
+    section["variance"] = own or None
+    if own:
+        section["sentences"] += own["sentences"]
+
+
 def draw(
     members: "pd.DataFrame",
     curves: "pd.DataFrame",
+    found: Sequence[Convergence],
     runs: Sequence[Run],
     strokes: Mapping[str, Stroke],
 ) -> list[tuple[str, "Figure | None", str, str]]:
     """Name, figure, title and explanation of the figures of one data set and split; `members` are
-    its runs with a loss."""
+    its runs with a loss, `found` their costs to targets."""
     if members.empty:
         return []
     origin = figures.origin(members)
@@ -217,7 +272,7 @@ def draw(
         ),
         (
             "targets",
-            figures.targets_figure(curves, converged(curves), strokes),
+            figures.targets_figure(curves, found, strokes),
             f"Cost to reach a target on the validation part of {origin}.",
             "Line: Kaplan-Meier estimate of the share of targets that are reached within a number "
             "of steps, over ten targets and all seeds; runs that miss a target count as censored "
@@ -231,6 +286,20 @@ def draw(
             "mean over seeds of each method. Conditions differ, so this is no ranking.",
         ),
     ]
+
+
+def draw_profile(
+    made: Sequence[profile.Profile], table: "pd.DataFrame", folder: Path
+) -> list[tuple[tuple[Path, Path], str, str]]:
+    """The figure of performance profiles over all data sets, saved, if there are profiles."""
+    import matplotlib
+
+    methods = trained(table)
+    strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
+    with matplotlib.rc_context(rc_params()):
+        figure = profile.profile_figure(made, strokes)
+        title = "Share of targets reached within a factor of the cheapest method's steps."
+        return [save(figure, folder / "profile", title, profile.caption(made))] if figure else []
 
 
 def draw_tuning(
@@ -269,6 +338,7 @@ def render(
     rule: Rule,
     across_lines: Sequence[Across],
     summary: str,
+    profiled: Mapping[str, Any],
 ) -> str:
     """The page; everything but our own SVG is escaped."""
     environments, numbers = provenance.environments(table)
@@ -287,6 +357,8 @@ def render(
             across=across_lines,
             across_sentence=summary,
             within=WITHIN,
+            profiled=profiled,
+            no_prices=prices.UNKNOWN,
             axes=AXES,
             shown_targets=SHOWN_TARGETS,
             plus_minus=PLUS_MINUS,
@@ -307,17 +379,6 @@ def render(
             other_lines=other_lines,
         )
     )
-
-
-def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:
-    """`49`; where runs missed the target also how many reached it, or `missed`."""
-    costs = found.costs[method][axis]
-    reached, runs = int(costs.reached[target]), len(costs.seeds)
-    if not reached:
-        return "missed"
-    cost = float(costs.average[target])
-    digits = 0 if cost >= 100 else 1 if cost >= 10 else 2  # about three in all
-    return f"{cost:,.{digits}f}" + (f" ({reached} of {runs})" if reached < runs else "")
 
 
 def faster_cell(found: Convergence, method: str, axis: str, target: int) -> str:

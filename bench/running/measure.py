@@ -1,6 +1,6 @@
 """How fast this machine trains, embeds and scores, and what memory it needs.
 
-It is measured in processes like those of the runs, which `bench.running.trial` describes.
+It is measured in processes like those of the runs, which `bench.running.probe` describes.
 """
 
 import json
@@ -18,8 +18,8 @@ from typing import IO
 from bench.datasets.files.work import Report
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint, extrapolated
+from bench.running.probe import Job, Pictures
 from bench.running.sweep import ENVIRONMENT
-from bench.running.trial import Job, Pictures
 from bench.spec import NO_LOSS, RunSpec
 from bench.terminal import clock
 
@@ -92,7 +92,7 @@ class Probe:
     def __init__(self, job: Job, log: IO[bytes]) -> None:
         self.log, self.dataset = log, job.spec.dataset
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.running.trial"],
+            [sys.executable, "-m", "bench.running.probe"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -128,7 +128,7 @@ class Probe:
         return time.monotonic() - self.started
 
     def ask(self, what: str) -> float:
-        """One of `Trial.measures`."""
+        """One of `ProbedRun.measures`."""
         self.send(what)
         return self.read()
 

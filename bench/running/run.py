@@ -18,6 +18,7 @@ from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, load_checkpoint, origin_of, save_checkpoint
 from bench.training.loop import deterministic, make_optimizer, train
 from bench.training.network import build
+from bench.training.sampling import with_split_of
 from bench.training.stored_model import save_model
 from proxy_core.models.embedding_model import EmbeddingModel
 
@@ -55,7 +56,7 @@ def run(
     """
     files = RunDir.of(results, spec)
     files.path.mkdir(parents=True, exist_ok=True)
-    whole = load(spec.dataset, data_root, spec.split)
+    whole = with_split_of(spec, load(spec.dataset, data_root, spec.split))
     loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
     where = torch.device(device)
     report(0, "preparing")

@@ -120,9 +120,11 @@ def store_thumbnails(results: Path, dataset: Dataset) -> str:
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:
-    """Protocol, fingerprint and the size of each part; of a gallery only if it is separate."""
+    """Protocol, fingerprints and the size of each part; of a gallery only if it is separate."""
     split = dataset.split
     record: dict[str, Any] = {"protocol": split.protocol, "fingerprint": dataset.fingerprint}
+    if dataset.drawn_fingerprint:
+        record["drawn"] = dataset.drawn_fingerprint
     parts = {"train": split.train, "validation": split.validation, "test": split.query}
     gallery = {"gallery": split.gallery} if dataset.has_own_gallery else {}
     for name, positions in (parts | gallery).items():

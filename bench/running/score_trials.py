@@ -4,15 +4,11 @@ They have no part in the choice; the report needs them for what a tuning budget 
 split.
 """
 
-import os
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.datasets.files.work import Report, quiet
-from bench.running.sweep import ENVIRONMENT
+from bench.running.processes import chunked, in_processes
 from bench.store.runs import Run, RunDir, load_run
 from bench.tuning.outcomes import read_test, write_test
 
@@ -28,39 +24,12 @@ def score_trials(
     """
     missing = [run for run in runs if not run.record.get("diverged") and read_test(run) is None]
     report("scoring the test split", 0, len(missing))
-    chunks = list(chunked(missing))
-    os.environ.update(ENVIRONMENT)  # of the processes that are started below
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=prepare)
-    try:
-        tasks = {
-            pool.submit(score_chunk, [run.directory for run in chunk], data_root, device): chunk
-            for chunk in chunks
-        }
-        done = 0
-        for task in as_completed(tasks):
-            task.result()
-            done += len(tasks[task])
-            report("scoring the test split", done, len(missing))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def chunked(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    """The runs of one data set and split, a few at a time."""
-    by_data: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        by_data.setdefault((run.spec["dataset"], run.spec["split"]), []).append(run)
-    for members in by_data.values():
-        for start in range(0, len(members), CHUNK):
-            yield members[start : start + CHUNK]
-
-
-def prepare() -> None:
-    """One thread, as in training; Ctrl-C is for the parent, which ends this process."""
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    chunks = list(chunked(missing, CHUNK))
+    tasks = [([run.directory for run in chunk], data_root, device) for chunk in chunks]
+    done = 0
+    for place, _ in in_processes(score_chunk, tasks, jobs):
+        done += len(chunks[place])
+        report("scoring the test split", done, len(missing))
 
 
 def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str) -> None:

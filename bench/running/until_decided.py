@@ -4,30 +4,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.reporting.groups import comparable_frame, trained
-from bench.reporting.sequential import Looks
-from bench.reporting.verdicts import MARGIN, Rule, table_verdicts
+from bench.reporting.verdicts import Rule, table_verdicts
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir
 from bench.store.seed_plan import SeedPlan
 from bench.suites.model import Suite
 
 SCORE = "recall@1"
-
-
-def rule_of(plan: SeedPlan | None, margin: float | None = None) -> Rule:
-    """The rule of verdicts: that of the plan, if there is one.
-
-    margin: as the user gave it, as a share, or None.
-    Raises: ValueError if that is not the plan's.
-    """
-    if plan is None:
-        return Rule(MARGIN if margin is None else margin)
-    if margin not in (None, plan.margin):
-        raise ValueError(
-            f"--margin is {100 * margin:g}, but seeds were added with {100 * plan.margin:g}; "
-            "leave it out"
-        )
-    return Rule(plan.margin, Looks(max(2, len(plan.seeds)), plan.most))
 
 
 def with_further(suite: Suite, plan: SeedPlan | None, results: Path) -> tuple[RunSpec, ...]:

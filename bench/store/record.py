@@ -31,10 +31,12 @@ class Part(BaseModel):
 
 
 class Split(Part):
-    """Protocol and fingerprint of a split; images and classes of each part."""
+    """Protocol and fingerprint of a split, and of that with which a run validated if its seed drew
+    it; images and classes of each part."""
 
     protocol: str
     fingerprint: Sha256
+    drawn: Sha256 | None = None
     train_images: Count
     train_classes: Count
     validation_images: Count
@@ -122,6 +124,11 @@ def check_record(record: Mapping[str, Any]) -> str:
         raise ValueError(f"has the id {record['spec_id']}, its specification {found}")
     if record["split"]["protocol"] != spec.split:
         raise ValueError(f"has the splits {spec.split} and {record['split']['protocol']}")
+    if (record["split"].get("drawn") is not None) != spec.varied("split"):
+        raise ValueError(
+            f"has split.drawn = {record['split'].get('drawn')}, but its seed "
+            f"{'draws' if spec.varied('split') else 'does not draw'} the validation classes"
+        )
     if "curve.jsonl" not in record["files"]:
         raise ValueError("lacks the digest of curve.jsonl")
     diverged = record.get("diverged") is not None

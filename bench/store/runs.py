@@ -255,6 +255,11 @@ class Run:
         with naming(path):
             return [json.loads(line) for line in self._read(path).decode().splitlines()]
 
+    @property
+    def embeddings(self) -> dict[str, np.ndarray]:
+        """`embeddings` (N, D) float32 and `labels` (N,) of the test images, queries first."""
+        return self._arrays(self.files.embeddings)
+
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:
         """Per query of the test split, in the order of its pictures: `neighbors` (Q, K) positions

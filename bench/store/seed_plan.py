@@ -18,24 +18,36 @@ MOST = 30  # seeds, unless the user says otherwise
 
 
 class SeedPlan(BaseModel):
-    """seeds, those of the suite; most, to how many a method may grow; margin, within which scores
-    count as the same, in 0..1."""
+    """How far a suite may grow, by which rule, and which stored runs that concerns.
+
+    Attributes: seeds, those of the suite; most, to how many a method may grow; margin, within which
+    scores count as the same, in 0..1; skipped, a seed that is not added because the search behind
+    the suite had it; methods, the `RunSpec.method_id` of the suite's methods.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     most: Annotated[int, Field(ge=2, le=1000)]
     margin: Annotated[float, Field(gt=0, lt=1)]
+    skipped: Seed | None = None
+    methods: tuple[str, ...] = ()
 
     @property
     def further(self) -> tuple[int, ...]:
         """The seeds that may be added, in order."""
-        start = max(self.seeds) + 1
-        return tuple(range(start, start + max(0, self.most - len(self.seeds))))
+        start, count = max(self.seeds) + 1, max(0, self.most - len(self.seeds))
+        candidates = range(start, start + count + 1)
+        return tuple(seed for seed in candidates if seed != self.skipped)[:count]
+
+    def covers(self, method_id: str, seed: int) -> bool:
+        """Whether a run of this method and seed is judged by this plan."""
+        return method_id in self.methods and seed in {*self.seeds, *self.further}
 
     def __str__(self) -> str:
         seeds = " ".join(map(str, self.seeds))
-        return f"seeds {seeds}, at most {self.most}, margin {100 * self.margin:g}"
+        without = "" if self.skipped is None else f" without {self.skipped}"
+        return f"seeds {seeds}, at most {self.most}{without}, margin {100 * self.margin:g}"
 
 
 def plan_path(results: Path, suite: str) -> Path:
@@ -49,29 +61,42 @@ def read_plan(results: Path, suite: str, seeds: Sequence[int]) -> SeedPlan | Non
     Raises: ValueError if the plan cannot be read, or was made for other seeds.
     """
     path = plan_path(results, suite)
-    try:
-        plan = SeedPlan.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    plan = load_plan(path) if path.exists() else None
+    if plan is None:
         return None
-    except ValidationError as error:
-        raise ValueError(f"{path} cannot be read: {error.errors()[0]['msg']}; {AGAIN}") from error
     if plan.seeds != tuple(seeds):
         found = " ".join(map(str, seeds))
         raise ValueError(f"{path} has {plan}, but the suite has the seeds {found}; {AGAIN}")
     return plan
 
 
-AGAIN = "restore it, or delete it to begin anew, which forgets earlier looks"
+def read_plans(results: Path) -> dict[str, SeedPlan]:
+    """The plan of every suite, by its name. Raises: ValueError as `load_plan`."""
+    return {
+        path.stem: load_plan(path) for path in sorted(plan_path(results, "*").parent.glob("*.json"))
+    }
+
+
+def load_plan(path: Path) -> SeedPlan:
+    """The plan in a file. Raises: ValueError if it cannot be read."""
+    try:
+        return SeedPlan.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path} cannot be read: {error.errors()[0]['msg']}; {AGAIN}") from error
+
+
+AGAIN = "restore it, or delete it to begin again, which forgets earlier looks"
 
 
 def keep_plan(results: Path, suite: str, plan: SeedPlan) -> None:
-    """Store the plan of a suite, before its first look.
+    """Store the plan of a suite, before its first look; methods that were edited are added.
 
     Raises: ValueError if another one is stored.
     """
-    path = plan_path(results, suite)
     stored = read_plan(results, suite, plan.seeds)
-    if stored is None:
-        write_text(path, json.dumps(plan.model_dump(), indent=2) + "\n")
-    elif stored != plan:
-        raise ValueError(f"{path} has {stored}, not {plan}; {AGAIN}")
+    methods = tuple(dict.fromkeys([*(stored.methods if stored else ()), *plan.methods]))
+    kept = plan.model_copy(update={"methods": methods})
+    if stored and stored.model_copy(update={"methods": methods}) != kept:
+        raise ValueError(f"{plan_path(results, suite)} has {stored}, not {plan}; {AGAIN}")
+    if stored != kept:
+        write_text(plan_path(results, suite), json.dumps(kept.model_dump(), indent=2) + "\n")

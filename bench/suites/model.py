@@ -26,7 +26,9 @@ from pydantic import (
 )
 
 from bench.datasets import find
+from bench.datasets.splits import BY_CLASS
 from bench.spec import (
+    FIXED_SEED,
     NO_LOSS,
     TIMM,
     Budget,
@@ -36,6 +38,8 @@ from bench.spec import (
     RunSpec,
     Samples,
     Seed,
+    Source,
+    joined,
     no_switch,
 )
 from bench.suggest import unknown
@@ -204,6 +208,8 @@ class Suite(BaseModel):
     budgets: dict[Name, SuiteBudget] = Field(min_length=1)
     methods: dict[Name, Method] = {}
     keep_model: bool = True  # whether a run stores its network
+    # A study of variance: beside runs in which all of these vary, runs in which one of them does.
+    vary: list[Source] = []
     tuning: Tuning | None = None  # the search that its values come from
 
     @field_validator("seeds")
@@ -213,6 +219,15 @@ class Suite(BaseModel):
         if repeated:
             raise ValueError(f"seed {min(repeated)} occurs more than once; each run counts once")
         return seeds
+
+    @field_validator("vary")
+    @classmethod
+    def check_vary(cls, sources: list[Source]) -> list[Source]:
+        if len(set(sources)) < len(sources):
+            raise ValueError("a source occurs more than once")
+        if len(sources) == 1:
+            raise ValueError(f"{sources[0]} alone has nothing to be compared with; give another")
+        return sources
 
     @field_validator("budgets", mode="before")
     @classmethod
@@ -247,12 +262,13 @@ class Suite(BaseModel):
         ]
         if not self.methods and not any(budget.weights for budget in self.budgets.values()):
             problems.append("methods: give one, since no budget has weights to score untrained")
-        runs = len(self.seeds) * len(self.budgets) * len(self.methods)
+        problems += study_problems(self.vary, self.seeds, self.budgets)
+        runs = len(self.seeds) * len(self.budgets) * len(self.methods) * (len(self.vary) + 1)
         if runs > MOST_RUNS:
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
         if self.tuning:
             data = {name: (budget.dataset, budget.split) for name, budget in self.budgets.items()}
-            problems += tuning_problems(self.tuning, self.seeds, data, list(self.methods))
+            problems += tuning_problems(self.tuning, self.used_seeds, data, list(self.methods))
         problems = problems or same_directory(self.grid(self.seeds[:1]))
         if problems:
             raise ValueError("\n".join(problems))
@@ -260,8 +276,22 @@ class Suite(BaseModel):
 
     @cached_property
     def specs(self) -> tuple[RunSpec, ...]:
-        """Every run: those without training, which need one seed, then the grid."""
-        return self.untrained + self.grid(self.seeds)
+        """Every run: those without training, which need one seed, then the grid; in a study of
+        variance with each source by itself, seed by seed too."""
+        if not self.vary:
+            return self.untrained + self.grid(self.seeds)
+        kinds = [joined(self.vary), *self.vary]
+        return self.untrained + tuple(
+            spec.model_copy(update={"varies": varies})
+            for seed in self.seeds
+            for varies in kinds
+            for spec in self.grid([seed])
+        )
+
+    @property
+    def used_seeds(self) -> list[int]:
+        """The seeds of the runs, and that of sources that do not vary in some of them."""
+        return [*self.seeds, *([FIXED_SEED] if self.vary else [])]
 
     @property
     def edited(self) -> list[str]:
@@ -368,6 +398,27 @@ def budget_problems(budget: SuiteBudget) -> list[str]:
             f"evaluate_every: {budget.evaluate_every} is more than the {budget.steps} steps"
         )
     return problems
+
+
+def study_problems(
+    sources: Sequence[Source], seeds: Sequence[int], budgets: Mapping[str, SuiteBudget]
+) -> Iterator[str]:
+    """What a study of variance cannot do, `field: problem`."""
+    if sources and FIXED_SEED in seeds:
+        yield (
+            f"seeds: {FIXED_SEED} is the seed of every source that does not vary (vary); give the "
+            "runs other seeds"
+        )
+    if sources and len(seeds) < 2:
+        yield "seeds: one does not show a spread (vary); give two or more"
+    for name, budget in budgets.items():
+        if "augmentation" in sources and budget.augmentation == "none":
+            yield f'vary: augmentation, but budgets.{name} has augmentation = "none"'
+        if "split" in sources and budget.split not in BY_CLASS:
+            yield (
+                f"vary: split, but the {budget.split} protocol of budgets.{name} fixes which "
+                f"images validate; it can vary under {' and '.join(BY_CLASS)}"
+            )
 
 
 def training_problems(budget: Budget) -> Iterator[tuple[str, str]]:

@@ -66,7 +66,9 @@ class Batches:
             per_class=self.clustered.clusters_per_class,
             groups=self.spec.batch_size // int(self.spec.samples_per_class),
             alpha=self.clustered.alpha,
-            generator=derive(self.spec.seed, "clusters", step // self.clustered.refresh_every),
+            generator=derive(
+                self.spec.seed_of("batches"), "clusters", step // self.clustered.refresh_every
+            ),
         )
 
     def load(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -83,7 +85,7 @@ class Batches:
             self.dataset.images,
             positions,
             spec.augmentation,
-            seed=spec.seed,
+            seed=spec.seed_of("augmentation"),
             step=step,
             interpolation=spec.interpolation,
         )
@@ -91,17 +93,17 @@ class Batches:
 
     def compose(self, step: int) -> tuple[np.ndarray, tuple[Tensor, ...]]:
         """Positions (B,) of the images of batch `step`, and what `load` returns beside them."""
-        spec = self.spec
+        spec, seed = self.spec, self.spec.seed_of("batches")
         if spec.samples_per_class == "random":
             positions = random_positions(
-                self.dataset.split.train, seed=spec.seed, step=step, batch_size=spec.batch_size
+                self.dataset.split.train, seed=seed, step=step, batch_size=spec.batch_size
             )
             return positions, (self.labels(positions),)
         sizes = {"batch_size": spec.batch_size, "samples_per_class": spec.samples_per_class}
         if self.clusters is None:
-            positions = batch_positions(self.by_class, seed=spec.seed, step=step, **sizes)
+            positions = batch_positions(self.by_class, seed=seed, step=step, **sizes)
             return positions, (self.labels(positions),)
-        rows = neighborhood(self.clusters, seed=spec.seed, step=step, **sizes)
+        rows = neighborhood(self.clusters, seed=seed, step=step, **sizes)
         positions = self.dataset.split.train[rows]
         return positions, (self.labels(positions), self.clusters.of_image[rows])
 

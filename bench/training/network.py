@@ -58,7 +58,7 @@ def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
     weights that have changed since the specification was made.
     """
     side, _, channels = dataset.images.shape
-    torch.manual_seed(int(derive(spec.seed, "network").integers(2**63)))
+    torch.manual_seed(int(derive(spec.seed_of("weights"), "network").integers(2**63)))
     model = random_network(spec, side, channels)
     if spec.head_init == "orthogonal":
         assert isinstance(model.head, nn.Linear)
@@ -97,7 +97,7 @@ def random_network(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:
 
 def make_loss(spec: RunSpec, classes: int, embedding_dim: int) -> nn.Module:
     """The loss with random initial vectors; nothing for a run without training."""
-    torch.manual_seed(int(derive(spec.seed, "loss").integers(2**63)))
+    torch.manual_seed(int(derive(spec.seed_of("weights"), "loss").integers(2**63)))
     if spec.loss == NO_LOSS:
         return nn.Identity()
     loss: nn.Module = LOSSES[spec.loss](classes, embedding_dim, **spec.loss_args)

@@ -1,9 +1,15 @@
-"""Batches as a pure function of (seed, step), so that a resumed run draws the same batches."""
+"""Splits as a function of the seed, and batches as one of (seed, step), so that a resumed run draws
+the same ones."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
+
+from bench.datasets.splits import with_other_validation
+from bench.datasets.types import Dataset
+from bench.spec import RunSpec
 
 
 def derive(seed: int, purpose: str, *ids: int) -> np.random.Generator:
@@ -12,6 +18,16 @@ def derive(seed: int, purpose: str, *ids: int) -> np.random.Generator:
     Draws for one purpose never change those for another.
     """
     return np.random.default_rng([seed, crc32(purpose.encode()), *ids])
+
+
+def with_split_of(spec: RunSpec, dataset: Dataset) -> Dataset:
+    """The data set as the run splits it: if its split varies, the seed draws which training classes
+    validate; the test part is never drawn."""
+    if not spec.varied("split"):
+        return dataset
+    generator = derive(spec.seed_of("split"), "split")
+    split = with_other_validation(dataset.split, dataset.labels, generator)
+    return replace(dataset, split=split, own_split=dataset.split)
 
 
 def positions_by_class(labels: np.ndarray, positions: np.ndarray) -> dict[int, np.ndarray]:

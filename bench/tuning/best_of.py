@@ -50,7 +50,7 @@ def best_of(validation: Sequence[float], scores: Sequence[float]) -> BestOf:
     chosen_by, reported = np.asarray(validation), np.asarray(scores)
     count = len(chosen_by)
     table = np.stack([weights(count, size) for size in sizes(count)])  # (n, N)
-    order = np.lexsort((-np.arange(count), chosen_by))  # ascending, of equals the earlier last
+    order = rising(chosen_by)
     ranks = np.empty(count, dtype=np.int64)
     ranks[order] = np.arange(count)
     drawn = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
@@ -58,3 +58,22 @@ def best_of(validation: Sequence[float], scores: Sequence[float]) -> BestOf:
     tail = 100 * (1 - LEVEL) / 2
     lows, highs = np.percentile(resampled, [tail, 100 - tail], axis=0)
     return BestOf(sizes(count), table @ reported[order], lows, highs)
+
+
+def rising(validation: np.ndarray) -> np.ndarray:
+    """The order (N,) of trials by their scores; of equal ones the earlier last."""
+    return np.lexsort((-np.arange(len(validation)), validation))
+
+
+def spread_of_best(validation: Sequence[float], scores: Sequence[float]) -> float:
+    """Standard deviation of what the best of N trials scores, over searches of N trials that are
+    drawn with replacement from these: the bootstrap, computed exactly.
+
+    Arguments as those of `best_of`. The trials of a search are independent draws, so resampling
+    them stands for searching again; with few trials it is too small, since it knows no others.
+    """
+    reported = np.asarray(scores)[rising(np.asarray(validation))]
+    count = len(reported)
+    chance = np.diff((np.arange(count + 1) / count) ** count)  # that the i-th lowest is the best
+    mean = chance @ reported
+    return float(np.sqrt(chance @ (reported - mean) ** 2))

@@ -82,7 +82,8 @@ def suite_text(suite: Suite, search: Search, outcomes: Sequence[Outcome]) -> str
 def top(suite: Suite) -> dict[str, Any]:
     title = f"{suite.title}, tuned"
     kept = {} if suite.keep_model else {"keep_model": False}
-    return {"title": title[:TITLE], "seeds": suite.seeds, **kept}
+    vary = {"vary": suite.vary} if suite.vary else {}
+    return {"title": title[:TITLE], "seeds": suite.seeds, **vary, **kept}
 
 
 def budget_fields(budget: SuiteBudget) -> dict[str, Any]:

@@ -39,10 +39,14 @@ class Trial:
     @cached_property
     def test(self) -> float | None:
         """MAP@R on the test split; None if it was not computed."""
+        return self.on_test(TESTED)
+
+    def on_test(self, score: str) -> float | None:
+        """A score on the test split; None if it was not computed."""
         if self.diverged:
             return WORST
         scores = read_test(self.run)
-        return None if scores is None else scores[TESTED]
+        return None if scores is None else scores.get(score)
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,9 @@ def test_tables_show_every_name_literally(results: Path) -> None:
     report = printed(*console_tables(summarise(runs)))
     for name in [*MARKUP, *FORMULAS]:
         assert name[:6].split()[0] in report  # longer ones are folded
-    for table in (report, printed(*run_tables(runs[0])), printed(status_table([], [], results))):
+    for table in (report, printed(*run_tables(runs[0])), printed(status_table([], results))):
         assert "\x1b" not in table
-    title = "".join(printed(status_table([], [], results)).split())  # folded above no run
+    title = "".join(printed(status_table([], results)).split())  # folded above no run
     assert r"[/x]\x1b[31m" in title
 
 

@@ -49,6 +49,7 @@ def test_every_field_but_the_names_moves_the_id() -> None:
         "head_only_steps": 2,
         "interpolation": "bicubic",
         "purpose": "trial",
+        "varies": "weights",
     }
     assert others.keys() == RunSpec.model_fields.keys() - {*NAMES, "protocol"}
     for field, value in others.items():

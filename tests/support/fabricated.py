@@ -109,8 +109,9 @@ def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
     files.path.mkdir(parents=True)
     generator = np.random.default_rng([spec.seed, int(gain * 1000)])
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
-    centers = generator.normal(size=(CLASSES, 16))
-    embeddings = centers[labels] * (0.3 + gain) + generator.normal(size=(len(labels), 16))
+    size = spec.embedding_dim or 16
+    centers = generator.normal(size=(CLASSES, size))
+    embeddings = centers[labels] * (0.3 + gain) + generator.normal(size=(len(labels), size))
     queries = plain_queries(embeddings, labels)
     metadata = {"spec_id": spec.spec_id, "fingerprint": FINGERPRINT}
     save_arrays(files.queries, queries, metadata)
@@ -200,10 +201,11 @@ def make_record(
     counts = {"train_images": 800, "train_classes": 80}
     counts |= {"validation_images": 200, "validation_classes": 20}
     counts |= {"test_images": test_images, "test_classes": CLASSES}
+    drawn = {"drawn": "d" * 64} if spec.varied("split") else {}
     return {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
-        "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **counts},
+        "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **drawn, **counts},
         "data_checksum": "c" * 64,
         "picture_names": make_pictures().names_digest,
         "scores": scores,

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from bench.cli.main import app
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint, Size, embedded_images
-from bench.running.trial import Pictures
+from bench.running.probe import Pictures
 from bench.spec import RunSpec
 from bench.suites import load_suite
 from bench.tuning.search import default_specs

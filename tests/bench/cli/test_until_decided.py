@@ -1,6 +1,7 @@
 """Seeds are added to undecided pairs alone, the same way however often the command is repeated."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 from bench.cli import main as command_line
 from bench.cli import run_suite
 from bench.reporting import page
+from bench.reporting.rows import score_tables, summarise
 from bench.running.sweep import Sweep
 from bench.spec import RunSpec
 from bench.store.runs import RunDir
-from tests.support.fabricated import seal, write_run
+from demo.library import open_library
+from demo.render import render_scores, render_table
+from tests.support.fabricated import FINGERPRINT, seal, write_run
 
 SUITE = """
 title = "Three losses"
@@ -38,6 +42,27 @@ loss_learning_rate = 0.1
 [methods.Poor]
 loss = "center"
 loss_learning_rate = 0.1
+"""
+TUNED = """
+[tuning]
+suite = "three"
+seed = 3
+criterion = "MAP@R"
+search = "{digest}"
+[tuning.budgets.digits]
+dataset = "digits"
+split = "class-disjoint"
+fingerprint = "{fingerprint}"
+checksum = "{checksum}"
+"""
+CHOSEN = """
+[tuning.budgets.digits.methods.{method}]
+trials = 5
+diverged = 0
+trial = 1
+run = "0123456789ab"
+score = 0.5
+default = 0.5
 """
 BEST = {"Good": 0.80, "Fair": 0.77, "Poor": 0.30}
 WOBBLE = (0.010, -0.012, 0.004, 0.011, -0.009, -0.006, 0.013, -0.011, 0.002, 0.005)
@@ -150,6 +175,45 @@ def test_a_stopped_command_goes_the_same_way(
     assert sorted(machine.done) == whole
 
 
+def test_the_seed_of_the_search_is_not_added(machine: Machine, command: Command) -> None:
+    tuned = TUNED.format(digest="a" * 64, fingerprint=FINGERPRINT, checksum="c" * 64)
+    chosen = "".join(CHOSEN.format(method=method) for method in BEST)
+    Path("three.toml").write_text(SUITE + tuned + chosen)
+    output = command("run", "three.toml", "--until-decided", "--max-seeds", 5)
+    assert (
+        "seed 3 is not added: the search that chose the hyper-parameters had it (tuning.seed = 3)"
+        in output
+    )
+    assert {seed for _, seed in machine.done} == {0, 1, 2, 4, 5}
+    assert "Fair 5, Good 5, Poor 3" in output
+    assert json.loads(Path("results/until-decided/three.json").read_text())["skipped"] == 3
+
+
+def test_the_browser_judges_as_report_and_terminal_do(
+    machine: Machine, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three seeds would decide all pairs in one look, but not in the first of ten."""
+    monkeypatch.setattr(sys.modules[__name__], "WOBBLE", tuple(each / 4 for each in WOBBLE))
+    machine.failing = {("Good", 3)}
+    output = command(*RUN, code=1)
+    assert "Undecided is its lead over Fair" in output
+    (shelf,) = open_library(Path("results")).shelves
+    report = means(Path("results/reports/three/report.html").read_text(encoding="utf-8"))
+    once = means("".join(render_table(t, "means") for t in score_tables(summarise(shelf.runs))))
+    page = render_scores(shelf)
+    assert means(page) == report != once
+    assert "tested after each seed from 3 to 12 with alpha spending" in page
+
+    command("run", "three.toml", "--results", "plain", code=0)
+    (shelf,) = open_library(Path("plain")).shelves
+    assert "alpha spending" not in render_scores(shelf)
+
+
+def means(html: str) -> list[str]:
+    """The tables of means of a page."""
+    return re.findall(r'<table class="means">.*?</table>', html, re.DOTALL)
+
+
 def test_at_the_most_seeds_it_stops_undecided(machine: Machine, command: Command) -> None:
     output = command("run", "three.toml", "--until-decided", "--max-seeds", 4)
     assert {seed for _, seed in machine.done} == {0, 1, 2, 3}
@@ -160,11 +224,9 @@ def test_at_the_most_seeds_it_stops_undecided(machine: Machine, command: Command
 
 def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Command) -> None:
     command(*RUN)
-    assert json.loads(Path("results/until-decided/three.json").read_text()) == {
-        "seeds": [0, 1, 2],
-        "most": 12,
-        "margin": 0.005,
-    }
+    plan = json.loads(Path("results/until-decided/three.json").read_text())
+    assert len(plan.pop("methods")) == 3
+    assert plan == {"seeds": [0, 1, 2], "most": 12, "margin": 0.005, "skipped": None}
     done = list(machine.done)
     more = command("run", "three.toml", "--until-decided", "--max-seeds", 20, code=1)
     assert "seeds 0 1 2, at most 12, margin 0.5, not seeds 0 1 2, at most 20, margin 0.5" in more

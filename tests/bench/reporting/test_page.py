@@ -71,13 +71,16 @@ def test_written_again_in_another_order_every_file_has_the_same_bytes(
 ) -> None:
     again = write_report(runs[::-1], tmp_path, title=TITLE, problems=[PROBLEM])
     files = [
-        (made.html, made.table_csv, made.table_md, made.uncertainty_csv, *made.figures)
+        (
+            *(made.html, made.table_csv, made.table_md, made.uncertainty_csv, made.costs_csv),
+            *(made.profile_csv, *made.figures),
+        )
         for made in (report, again)
     ]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*files[1]}
-    assert len(report.figures) == 2 * 3 * 2
+    assert len(report.figures) == 2 * 3 * 2 + 2
 
 
 def test_page_is_well_formed_with_headings_in_order_and_tables_described(page: str) -> None:
@@ -90,7 +93,7 @@ def test_page_is_well_formed_with_headings_in_order_and_tables_described(page: s
     assert all(after - before <= 1 for before, after in pairwise(outline.levels))
     assert outline.counts["caption"] == outline.counts["table"] > 10
     assert outline.unscoped == 0
-    assert outline.counts["svg"] == 6
+    assert outline.counts["svg"] == 7
 
 
 def test_page_needs_no_network_and_no_script(page: str) -> None:
@@ -98,7 +101,8 @@ def test_page_needs_no_network_and_no_script(page: str) -> None:
     assert not re.search(r"""(src|@import|url\()\s*=?\s*["']?https?:""", page)
     links = re.findall(r'href="([^"]*)"', page)
     assert links
-    assert all(link.startswith(("#", "figures/", "table.", "uncertainty.")) for link in links)
+    files = ("table.", "uncertainty.", "costs.", "profile.")
+    assert all(link.startswith(("#", "figures/", *files)) for link in links)
     assert "lang=" in page[:60]
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
@@ -173,6 +177,17 @@ def test_page_compares_across_data_sets_and_says_what_that_cannot_prove(
     assert report.findings[-1].startswith("Across data sets, ")
     table = text.split("Methods across data sets")[1].split("</table>")[0]
     assert table.count('<th scope="row">') == 3  # the fourth is on one of them only
+
+
+def test_page_has_the_profile_of_methods_that_all_data_sets_have(page: str) -> None:
+    text = " ".join(page.split())
+    profile = text.split('<h2 id="profile">')[1].split("</section>")[0]
+    assert (
+        "methods that all with targets have (digits, class-disjoint; glyphs, class-disjoint)"
+        in profile
+    )
+    assert "too narrow with few: it covers about 76 % with 3 seeds" in profile
+    assert profile.count('<th scope="row">') == 2 * 2 * 3  # scores, axes, common methods
 
 
 def test_one_run_alone_makes_a_report_without_comparison(runs: list[Run], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.running.measure import measure, measure_budget
-from bench.running.trial import Job, Pictures
+from bench.running.probe import Job, Pictures
 from bench.spec import RunSpec
 from tests.support.short_runs import spec_for
 

@@ -1,4 +1,4 @@
-"""The process in which a run is measured part by part: `python -m bench.running.trial`.
+"""The process in which a run is measured part by part: `python -m bench.running.probe`.
 
 Its standard input brings a `Job` in one line, then one line for each thing to measure, perhaps with
 a batch size; it answers each with a line of JSON, `value` or `error`.
@@ -47,7 +47,7 @@ class Job(BaseModel):
     pictures: Pictures | None = None
 
 
-class Trial:
+class ProbedRun:
     """A run that is measured part by part."""
 
     def __init__(self, job: Job) -> None:
@@ -191,7 +191,7 @@ def main() -> None:
     job = Job.model_validate_json(sys.stdin.readline())
     with deterministic():
         try:
-            measures = Trial(job).measures()
+            measures = ProbedRun(job).measures()
             print(json.dumps({"value": 0.0}), flush=True)
             for line in sys.stdin:
                 what, *batch = line.split()

@@ -1,0 +1,160 @@
+"""`proxy-bench verify`: stored runs, computed again."""
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cli.listing import find_directory, suite_to_read
+from bench.cli.progress import show_sweep, show_work
+from bench.cli.run_suite import resumable
+from bench.datasets.files.work import quiet
+from bench.running.preflight import check_data, check_device
+from bench.running.processes import chunked, in_processes
+from bench.running.sweep import sweep
+from bench.running.until_decided import with_further
+from bench.spec import RunSpec
+from bench.store.runs import Run, RunDir, directories, load_run, read_runs
+from bench.store.seed_plan import read_plan
+from bench.suites import names as suite_names
+from bench.terminal import plain_console, print_line, show_late
+from bench.verification.outcome import Outcome
+
+CHUNK = 4  # runs for which a data set is loaded once
+SHOWN = 5  # differences of a run on the terminal; --json has all
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command; train: how many runs to train again, 0 for none."""
+
+    results: Path
+    data_root: Path | None
+    processes: int
+    device: str
+    stored_only: bool
+    train: int
+    draw: int
+
+
+def verify(names: Sequence[str], options: Options) -> list[Outcome]:
+    """Verify the runs of the given names, which are those of runs or suites; all without a name.
+
+    Raises: ValueError if a name is unknown, or if there is no run; typer.Exit after Ctrl-C.
+    """
+    places = [files for name in names for files in named(name, options.results)]
+    places = [files for files in places or directories(options.results) if present(files)]
+    if not places:
+        raise ValueError(f"no run is stored in {options.results}")
+    runs, outcomes = [], []
+    with show_late(plain_console(stderr=True), "reading stored runs") as report:
+        for done, files in enumerate(places):
+            report(done, len(places))
+            read, errors = read_runs([files])
+            runs += read
+            outcomes += [Outcome(files.name, error=str(error)) for error in errors]
+    if options.stored_only:
+        return outcomes + [Outcome(run.name, compared=["stored files"]) for run in runs]
+    if options.train:
+        return outcomes + train_again(by_lot(runs, options), options)
+    return outcomes + score_again(runs, options)
+
+
+def present(files: RunDir) -> bool:
+    """Whether there is something to verify."""
+    return files.finished or files.lost
+
+
+def named(name: str, results: Path) -> list[RunDir]:
+    """The directories of a suite's runs, or of one run."""
+    if name not in suite_names() and not name.endswith(".toml"):
+        return [find_directory(name, results)]
+    suite = suite_to_read(name, results)
+    specs = with_further(suite, read_plan(results, name, suite.seeds), results)
+    return [RunDir.of(results, spec) for spec in specs]
+
+
+def score_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
+    """Compute the scores of the runs again, a few runs at a time in each process."""
+    from bench.verification.scores import verify_scores
+
+    chunks = [*chunked(runs, CHUNK)]
+    tasks = [([run.directory for run in chunk], options.data_root) for chunk in chunks]
+    found: list[Outcome] = []
+    with (
+        resumable(plain_console(stderr=True), "Stopped"),
+        show_work(plain_console(stderr=True)) as report,
+    ):
+        report("scoring stored embeddings", 0, len(runs))
+        for _, outcomes in in_processes(verify_scores, tasks, options.processes):
+            found += outcomes
+            report("scoring stored embeddings", len(found), len(runs))
+    return sorted(found, key=lambda outcome: outcome.run)
+
+
+def by_lot(runs: Sequence[Run], options: Options) -> list[Run]:
+    """The runs to train again; options.draw makes the lot repeatable."""
+    trained = [run for run in runs if run.spec["steps"]]
+    return random.Random(options.draw).sample(trained, min(options.train, len(trained)))
+
+
+def train_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
+    """Train the runs again in a folder of their own, which is removed once they are compared."""
+    from bench.verification.training import compare_runs
+
+    folder = options.results / "verification"
+    specs = [RunSpec(**run.spec) for run in runs]
+    check_device(options.device)
+    check_data(specs, options.data_root, folder, options.device, quiet)
+    console = plain_console(stderr=True)
+    with resumable(console), show_sweep(console, options.processes) as show:
+        state = sweep(
+            specs,
+            folder,
+            data_root=options.data_root,
+            device=options.device,
+            keep_model=False,
+            jobs=options.processes,
+            show=show,
+        )
+    outcomes = [
+        Outcome(run.name, error=f"training it again failed: {state.failed[run.name]}")
+        if run.name in state.failed
+        else compare_runs(run, load_run(RunDir.of(folder, spec)))
+        for run, spec in zip(runs, specs, strict=True)
+    ]
+    if not state.failed:
+        shutil.rmtree(folder)
+    return outcomes
+
+
+def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
+    """Print runs that do not pass, then counts, and what was not compared."""
+    console = plain_console()
+    for outcome in outcomes:
+        if outcome.verdict == "pass":
+            continue
+        print_line(console, f"{outcome.verdict}: {outcome.run}")
+        if outcome.error:
+            print_line(console, f"    {outcome.error}")
+        for difference in outcome.differences[:SHOWN]:
+            print_line(console, f"    {difference}")
+        if (more := len(outcome.differences) - SHOWN) > 0:
+            print_line(console, f"    and {more} more; --json has all")
+        for reason in outcome.reasons:
+            print_line(console, f"    may be because of: {reason}")
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    print_line(console, f"{len(outcomes)} runs in {seconds:.0f} s: {listed}")
+    if compared := dict.fromkeys(name for outcome in outcomes for name in outcome.compared):
+        print_line(console, f"compared: {', '.join(compared)}")
+    if unchecked := dict.fromkeys(name for outcome in outcomes for name in outcome.unchecked):
+        print_line(console, f"not compared: {', '.join(unchecked)}; --train compares them")
+
+
+def exit_status(outcomes: Sequence[Outcome]) -> int:
+    """0 if all pass, 2 if all differences are explained, else 1."""
+    verdicts = {outcome.verdict for outcome in outcomes} - {"pass"}
+    return 0 if not verdicts else 2 if verdicts == {"differs, explained"} else 1

@@ -1,0 +1,21 @@
+"""What is not as it was when a run was made, and may explain other numbers."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Without the commit: code that changes a number without a new version of the protocol is a fault.
+FIELDS = ("cpu", "device", "threads", "python", "platform")
+
+
+def changes(then: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    """The differences between the environment of a run and this one, in words.
+
+    Arguments: tables as `bench.store.environment.describe` makes them.
+    """
+    for name in FIELDS:
+        if then[name] != here[name]:
+            yield f"{name} {then[name]} then, {here[name]} here"
+    for name in sorted(then["packages"]):
+        before, now = then["packages"][name], here["packages"].get(name, "not installed")
+        if name != "proxy-bench" and before != now:
+            yield f"{name} {before} then, {now} here"

@@ -1,0 +1,91 @@
+"""What the verification of one run found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Verdict = Literal["pass", "differs", "differs, explained", "cannot be verified"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A quantity that moved: its stored value and the one that was found."""
+
+    quantity: str
+    stored: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.quantity}: stored {self.stored}, found {self.found}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verification of one run.
+
+    Attributes: run, its name; compared, the quantities that were compared; differences, those that
+    moved; unchecked, the scores that this depth cannot compute again; reasons, what is not as it
+    was when the run was made and may explain differences; error, why nothing could be compared.
+    """
+
+    run: str
+    compared: Sequence[str] = ()
+    differences: Sequence[Difference] = ()
+    unchecked: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+    error: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.error is not None:
+            return "cannot be verified"
+        if not self.differences:
+            return "pass"
+        return "differs, explained" if self.reasons else "differs"
+
+    def document(self) -> dict[str, Any]:
+        """The outcome as data."""
+        return {
+            "run": self.run,
+            "verdict": self.verdict,
+            "compared": [*self.compared],
+            "differences": [vars(difference) for difference in self.differences],
+            "unchecked": [*self.unchecked],
+            "reasons": [*self.reasons],
+            "error": self.error,
+        }
+
+
+def moved(
+    section: str, stored: Mapping[str, float], found: Mapping[str, float]
+) -> Iterator[Difference]:
+    """The numbers of two tables that are not equal to the last digit."""
+    for name in dict.fromkeys([*stored, *found]):
+        before, now = stored.get(name), found.get(name)
+        if before != now:
+            yield Difference(f"{section} {name}".strip(), written(before), written(now))
+
+
+def moved_arrays(
+    stored: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]
+) -> Iterator[Difference]:
+    """The first element that differs of each stored array (Q, ...), which may hold fewer columns
+    than were found. Raises: KeyError if an array was not found."""
+    for name, before in stored.items():
+        now = found[name][:, : before.shape[1]] if before.ndim == 2 else found[name]
+        if before.shape != now.shape:
+            yield Difference(name, f"shape {before.shape}", f"shape {now.shape}")
+            continue
+        places = np.argwhere(before != now)
+        if len(places):
+            place = tuple(places[0].tolist())
+            where = f"{name} {place[0]}" + (f", rank {place[1] + 1}" if place[1:] else "")
+            count = f"{len(places):,} of {before.size:,} differ"
+            yield Difference(f"{where} ({count})", str(before[place]), str(now[place]))
+
+
+def written(value: object) -> str:
+    """A number with all of its digits; none is `nothing`."""
+    return "nothing" if value is None else repr(value)

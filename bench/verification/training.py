@@ -1,0 +1,53 @@
+"""A whole run again: parameters, curve and scores must be equal to the bit."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from bench.store.runs import Run
+from bench.verification.environment import changes
+from bench.verification.outcome import Difference, Outcome, moved
+
+TIMES = ("seconds",)  # fields of a validation that no two runs share
+
+
+def compare_runs(stored: Run, again: Run) -> Outcome:
+    """Compare a stored run with the same specification trained again."""
+    differences = [*moved_data(stored, again), *moved_curve(stored, again)]
+    before, now = stored.record["parameters"]["sha256"], again.record["parameters"]["sha256"]
+    if before != now:
+        differences.append(Difference("parameters after the last step", before[:12], now[:12]))
+    differences += moved("", stored.scores, again.scores)
+    differences += moved("untrained", stored.record["untrained"], again.record["untrained"])
+    reasons = changes(stored.record["environment"], again.record["environment"])
+    return Outcome(
+        stored.name,
+        compared=["data", "curve", "parameters", *stored.scores, "untrained scores"],
+        differences=differences,
+        reasons=[*reasons] if differences else [],
+    )
+
+
+def moved_data(stored: Run, again: Run) -> Iterator[Difference]:
+    """Whether images or split are others."""
+    before, now = stored.record, again.record
+    for name, pair in {
+        "checksum of the images": (before["data_checksum"], now["data_checksum"]),
+        "fingerprint of the split": (before["split"]["fingerprint"], now["split"]["fingerprint"]),
+    }.items():
+        if pair[0] != pair[1]:
+            yield Difference(name, pair[0][:12], pair[1][:12])
+
+
+def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:
+    """The numbers of the first validation that differ; later ones follow from it."""
+    for before, now in zip(stored.curve, again.curve, strict=False):
+        found = [*moved(f"step {before['step']}", timeless(before), timeless(now))]
+        if found:
+            yield from found
+            return
+    if len(stored.curve) != len(again.curve):
+        yield Difference("validations", str(len(stored.curve)), str(len(again.curve)))
+
+
+def timeless(point: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in point.items() if name not in TIMES}

@@ -1,0 +1,182 @@
+"""`proxy-bench verify`: honest runs pass, whatever was forged afterwards is named."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.cli import main as command_line
+from bench.cli.verify import exit_status
+from bench.datasets import load
+from bench.store.runs import Run, load_run, save_arrays, write_record
+from bench.verification.environment import changes
+from bench.verification.outcome import Difference, Outcome
+from bench.verification.scores import verify_run
+from bench.verification.training import compare_runs
+from tests.support.fabricated import owner, seal
+from tests.support.short_runs import execute, spec_for
+
+Command = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs on both splits of the digits, one of which tests trained classes."""
+    folder = tmp_path_factory.mktemp("results")
+    execute(spec_for("proxy_nca"), folder)
+    execute(spec_for("proxy_nca", split="official"), folder)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run whose files a test may change."""
+    return execute(spec_for("triplet"), tmp_path)
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in this process; returns its exit status and its document."""
+
+    def verify(*arguments: object) -> tuple[int, dict[str, Any]]:
+        words = ["proxy-bench", "verify", "--json", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", words)
+        monkeypatch.setattr(command_line, "accept_every_character", lambda: None)
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        document: dict[str, Any] = json.loads(capfd.readouterr().out)
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return code, document
+
+    return verify
+
+
+def forged(run: Run, **fields: object) -> Run:
+    """The run with its files as they are now, other fields, and digests that fit."""
+    seal(run.directory, **fields)
+    return load_run(run.files)
+
+
+def verified(run: Run) -> Outcome:
+    return verify_run(run, load(run.spec["dataset"], None, run.spec["split"]))
+
+
+def test_honest_runs_pass_and_what_is_not_compared_is_said(results: Path, command: Command) -> None:
+    code, document = command("--results", results, "--jobs", 1)
+    assert code == 0
+    by_split = {tuple(sorted(found["unchecked"]))[:1]: found for found in document["runs"]}
+    assert {found["verdict"] for found in document["runs"]} == {"pass"}
+    assert ("accuracy_mean",) in by_split
+    for found in document["runs"]:
+        assert {"recall@1", "map@r", "nmi", "neighbors", "first_hit"} <= {*found["compared"]}
+        assert "untrained recall@1" in found["unchecked"]
+        assert not {*found["unchecked"]} & {*found["compared"]}
+
+
+@pytest.mark.parametrize("score", ["recall@1", "map@r", "nmi", "eer", "5-way 1-shot"])
+def test_a_forged_score_is_named(run: Run, score: str) -> None:
+    true = run.scores[score]
+    outcome = verified(forged(run, scores={**run.scores, score: true + 1e-12}))
+    assert outcome.verdict == "differs"
+    assert outcome.differences == [Difference(score, repr(true + 1e-12), repr(true))]
+
+
+def test_forged_embeddings_neighbors_and_labels_are_named(run: Run) -> None:
+    honest = run.embeddings
+    moved = {**honest, "embeddings": honest["embeddings"].copy()}
+    moved["embeddings"][0] *= -1
+    own = owner(run.directory)
+    save_arrays(run.files.embeddings, moved, own)
+    names = {str(found.quantity).split()[0] for found in verified(forged(run)).differences}
+    assert "map@r" in names
+    assert "similarities" in names
+
+    swapped = {**honest, "labels": honest["labels"][::-1].copy()}
+    save_arrays(run.files.embeddings, swapped, own)
+    [difference] = verified(forged(run)).differences
+    assert difference.quantity == "labels of the embeddings"
+
+    save_arrays(run.files.embeddings, honest, own)
+    queries = {name: array.copy() for name, array in run.queries.items()}
+    queries["neighbors"][3, 5:7] = queries["neighbors"][3, 6:4:-1]
+    save_arrays(run.files.queries, queries, own)
+    [difference] = verified(forged(run)).differences
+    assert difference.quantity.startswith("neighbors 3, rank 6 (2 of ")
+
+
+def test_another_processor_or_version_explains_a_difference(run: Run) -> None:
+    environment = {**run.record["environment"], "cpu": "Another"}
+    environment["packages"] = {**environment["packages"], "torch": "1.0"}
+    scores = {**run.scores, "map@r": run.scores["map@r"] / 2}
+    outcome = verified(forged(run, scores=scores, environment=environment))
+    assert outcome.verdict == "differs, explained"
+    assert any(reason.startswith("cpu Another then, ") for reason in outcome.reasons)
+    assert any(reason.startswith("torch 1.0 then, ") for reason in outcome.reasons)
+    assert verified(forged(run, scores=run.scores)).verdict == "pass"
+    later = {**environment, "commit": "0" * 12, "finished": "2000-01-01T00:00:00+00:00"}
+    assert [*changes(environment, later)] == []
+
+
+def test_the_status_says_whether_all_differences_are_explained() -> None:
+    passed, error = Outcome("a"), Outcome("b", error="damaged")
+    differs = Outcome("c", differences=[Difference("map@r", "1", "2")])
+    explained = Outcome("d", differences=differs.differences, reasons=["cpu"])
+    assert exit_status([passed]) == 0
+    assert exit_status([passed, explained]) == 2
+    assert exit_status([explained, differs]) == 1
+    assert exit_status([passed, error]) == 1
+
+
+def test_a_damaged_run_and_one_without_embeddings_are_named(
+    run: Run, tmp_path: Path, command: Command
+) -> None:
+    trimmed = {name: found for name, found in run.digests.items() if "embeddings" not in name}
+    write_record(run.files, {**run.record, "files": trimmed})
+    code, document = command("--results", tmp_path, "--jobs", 1)
+    assert code == 1
+    assert "its embeddings were not kept" in document["runs"][0]["error"]
+    assert command("--results", tmp_path, "--stored")[0] == 0
+    run.files.curve.write_text("")
+    code, document = command(run.spec_id, "--results", tmp_path, "--stored")
+    assert code == 1
+    assert "curve.jsonl was changed after the run" in document["runs"][0]["error"]
+
+
+def test_other_splits_are_not_compared(run: Run) -> None:
+    other = load("digits", None, "official")
+    assert "it was scored on the split" in str(verify_run(run, other).error)
+
+
+def test_training_again_compares_every_bit_and_leaves_nothing(
+    results: Path, command: Command
+) -> None:
+    code, document = command("--train", 1, "--results", results, "--jobs", 1)
+    assert code == 0
+    [found] = document["runs"]
+    assert {"curve", "parameters", "untrained scores"} <= {*found["compared"]}
+    assert not (results / "verification").exists()
+
+
+def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path: Path) -> None:
+    points = run.curve
+    points[1] = {**points[1], "map@r": points[1]["map@r"] / 2, "seconds": points[1]["seconds"]}
+    run.files.curve.write_text("".join(json.dumps(point) + "\n" for point in points))
+    digest = {**run.record["parameters"], "sha256": "0" * 64}
+    again = execute(spec_for("triplet"), tmp_path / "again")
+    outcome = compare_runs(forged(run, parameters=digest), again)
+    step = points[1]["step"]
+    assert [found.quantity for found in outcome.differences] == [
+        f"step {step} map@r",
+        "parameters after the last step",
+    ]
+    assert np.isclose(float(outcome.differences[0].found), 2 * points[1]["map@r"])
+
+
+def test_an_unknown_name_is_one_message(results: Path, command: Command) -> None:
+    with pytest.raises(ValueError, match="Expecting value"):  # no document
+        command("nothing", "--results", results)
