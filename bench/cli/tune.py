@@ -243,9 +243,9 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             lines.append(
                 f"worst   {who}: trial {numbers} diverged and counts as 0: {failed[0].diverged}"
             )
-        if outcome.default.score > outcome.best.score:
+        if outcome.best is outcome.default:
             lines.append(
-                f"note    {who}: the suite's own values score higher than the best of "
-                f"{len(outcome.trials)} trials; more trials may find better ones"
+                f"note    {who}: the suite's own values score higher than all "
+                f"{len(outcome.trials)} trials and are kept; more trials may find better ones"
             )
     return lines
