@@ -37,8 +37,8 @@ CAPTION = (
     "Prices: cost to reach {heading} {target:.1f} %, the middle one of {count} targets. One "
     "training: average cost over the runs, misses counted. With tuning: one training and all "
     "trials of the search ({trials} and the suite's own values), each trained to its end; seconds "
-    "are those of the machines that trained them. Own values: a training with the values that the suite had before its "
-    "search (trial 0), a single run with the seed of the search."
+    "are those of the machines that trained them. Own values: a training with the values that the "
+    "suite had before its search (trial 0), a single run with the seed of the search."
 )
 HEADINGS = (
     *("Method", "Steps, one training", "Steps, with tuning", "Steps, own values"),

@@ -140,7 +140,7 @@ def test_with_trials_the_sentence_has_the_factor_with_tuning(
     found: Convergence, outcomes: list[Outcome]
 ) -> None:
     middle = found.targets.middle
-    paid = {"Triplet": 4 * 12, "Proxy-NCA": 5 * 12}
+    paid = {"Triplet": 5 * 12, "Proxy-NCA": 6 * 12}
     total = [found.costs[m]["step"].average[middle] + trials for m, trials in paid.items()]
     text = claim_sentence([found], ["Proxy-NCA"], outcomes)
     assert text.endswith(
