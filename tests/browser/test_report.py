@@ -131,8 +131,12 @@ def test_every_choice_of_methods_is_judged_as_python_judges_it(
 
 
 def test_verdicts_of_added_seeds_stay_those_of_the_whole_table(
-    runs: list[Run], opened: Callable[..., Page], tmp_path: Path
+    runs: list[Run],
+    opened: Callable[..., Page],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("bench.reporting.page.draw", lambda *arguments: [])  # to save time
     rule, table = Rule(looks=Looks(3, 12)), comparable_frame(runs)
     page = opened(write_report(runs, tmp_path, title="Looks", rule=rule).html)
     _, words = expected(table, rule)
