@@ -60,7 +60,7 @@ def make_runs(results: Path) -> list[Run]:
             run = load_run(RunDir(write_run(results, spec, gain=0.2)))
             score = mean + generator.normal(0, SPREADS[method])
             changed = {"recall@1": score, "map@r": score / 2, "eer": 1 - score}
-            runs.append(Run(run.directory, {**run.record, "scores": run.scores | changed}))
+            runs.append(Run(run.directory, {**run.record, "scores": {**run.scores, **changed}}))
     return runs
 
 
