@@ -77,23 +77,37 @@ def sentences(
     `members` are the runs with a loss of one data set and split, `outcomes` the trials behind their
     values; `rule` is that of R@1.
     """
+    found = verdict_sentences(members, rule)
     if members.empty:
-        return ["Nothing was trained: these are the scores of networks as they start."]
-    means = by_recall(members)
-    best = list(means.index[means == means.max()])
+        return found
     pairs = compare(members, rule)
-    alone = members.groupby("method").size().min() == 1
-    certainty = (
-        "One seed does not show how much is due to chance." if alone else certain(pairs, rule)
-    )
-    growth = growth_sentence(members, pairs, rule.looks) if rule.looks else ""
-    found = [best_sentence(members, best), *lead_sentences(best, pairs), growth, certainty]
     found += [
+        growth_sentence(members, pairs, rule.looks) if rule.looks else "",
+        "" if alone(members) else certain(pairs, rule),
         *map_sentences(members),
         *untrained_sentences(members),
         claim(members, converged, outcomes),
     ]
     return [sentence for sentence in found if sentence]
+
+
+def verdict_sentences(members: "pd.DataFrame", rule: Rule = RULE) -> list[str]:
+    """Best mean R@1 and the verdicts on it, or why there is none; arguments as of `sentences`."""
+    if members.empty:
+        return ["Nothing was trained: these are the scores of networks as they start."]
+    means = by_recall(members)
+    best = list(means.index[means == means.max()])
+    caution = ["One seed does not show how much is due to chance."] if alone(members) else []
+    return [
+        best_sentence(members, best),
+        *lead_sentences(best, compare(members, rule)),
+        *caution,
+    ]
+
+
+def alone(members: "pd.DataFrame") -> bool:
+    """Whether some method has one seed only."""
+    return bool(members.groupby("method").size().min() == 1)
 
 
 def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
@@ -227,6 +241,15 @@ def needed_words(verdict: Verdict) -> str:
     if verdict.needed is None:
         return f"more than {MOST_SEEDS} seeds would be needed"
     return f"about {verdict.needed} seeds would decide"
+
+
+def verdict_cell(verdict: Verdict) -> str:
+    """`better`; of a pair that is undecided also the seeds that would decide; of a pair that an
+    earlier look decided its seeds."""
+    if verdict.word == "undecided":
+        return f"undecided: {needed_words(verdict)}"
+    early = verdict.judged.seeds < len(verdict.differences)
+    return f"{verdict.word}, with {verdict.judged.seeds} seeds" if early else verdict.word
 
 
 def claim(

@@ -1,19 +1,31 @@
 """The report: a table as Markdown and CSV, figures, and one HTML page that needs no network."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.metrics import definitions, describe
+from bench.metrics import definitions, describe, ordered
 from bench.published import published
 from bench.reporting import figures, prices, profile, provenance, uncertainty, variance
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
+from bench.reporting.cards import cards
+from bench.reporting.choices import MOST_PAIRS, choices
 from bench.reporting.convergence import AXES, mean_finals, read_curves
 from bench.reporting.cost_to_target import Convergence, converged, cost_cell
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
-from bench.reporting.findings import COMPARED, compare, features_sentences, needed_words, sentences
+from bench.reporting.findings import (
+    COMPARED,
+    compare,
+    features_sentences,
+    sentences,
+    verdict_cell,
+    verdict_sentences,
+)
 from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.rows import (
     GAIN,
@@ -28,7 +40,7 @@ from bench.reporting.rows import (
 from bench.reporting.stats import least_sign_flip_p
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.reporting.tuning import BUDGET_CAPTION, Tuned, tuning_figure, tuning_texts
-from bench.reporting.verdicts import RULE, Rule, Verdict
+from bench.reporting.verdicts import RULE, Rule
 from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.runs import Run, remove_left, write_text
@@ -39,7 +51,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW_CLASSES = 20  # below which an interval over classes is itself uncertain
-MOST_PAIRS = 28  # of eight methods; 26 methods have 325
 SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 
 
@@ -141,7 +152,7 @@ def write_report(
 
 def all_figures(sections: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[Path, Path], str, str]]:
     """Files, element and caption of the figures of all sections."""
-    return [figure for section in sections for figure in section["figures"]]
+    return [figure for section in sections for figure in section["figures"].values()]
 
 
 def make_sections(
@@ -158,6 +169,9 @@ def make_sections(
     methods = trained(table)
     strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
     curves, problems = read_curves(runs, dict(zip(table["run"], table["method"], strict=True)))
+    keys = ordered(key for run in runs for key in run.scores)
+    by_name = {run.name: run for run in runs}
+    environments = dict(zip(table["run"], provenance.environments(table)[1], strict=True))
     sections = []
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
@@ -167,15 +181,17 @@ def make_sections(
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
+            section["cards"] = cards(members, own, by_name, environments)
+            section["choices"] = choices(trained(members), keys, rule)
             section["published"] = beside(published(), ours, members)
             section["tuning"] = tuned and tuning_texts(tuned, str(dataset), str(split))
             drawn = draw(trained(members), own, section["converged"], runs, strokes)
             drawn += draw_tuning(section["tuning"], section["name"])
-            section["figures"] = [
-                save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
+            section["figures"] = {
+                name: save(figure, folder / f"{section['anchor']}-{name}", title, explanation)
                 for name, figure, title, explanation in drawn
                 if figure is not None
-            ]
+            }
             sections.append(section)
     return sections, problems
 
@@ -198,6 +214,7 @@ def make_section(
         "dataset": members["dataset"].iloc[0],
         "protocol": members["split"].iloc[0],
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
+        "verdict": verdict_sentences(methods, rule),
         "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": provenance.regime_sentence(members),
         "early": provenance.early_sentence(members),
@@ -342,11 +359,14 @@ def render(
 ) -> str:
     """The page; everything but our own SVG is escaped."""
     environments, numbers = provenance.environments(table)
+    script = files("bench.reporting").joinpath("templates/report.js").read_text(encoding="utf-8")
     return (
         templates()
         .get_template("page.html")
         .render(
             title=title,
+            script=script,
+            script_digest=digest(script),
             sections=sections,
             problems=problems,
             compared=COMPARED,
@@ -381,21 +401,17 @@ def render(
     )
 
 
+def digest(script: str) -> str:
+    """A script's digest as the page's content policy names it."""
+    return b64encode(sha256(script.encode()).digest()).decode()
+
+
 def faster_cell(found: Convergence, method: str, axis: str, target: int) -> str:
     """`1.31 (1.02 to 1.70)`: how many times as fast as the reference."""
     if method == found.reference:
         return "reference"
     ratio = found.faster[method][axis][target]
     return ratio.text if ratio else "–"
-
-
-def verdict_cell(verdict: Verdict) -> str:
-    """`better`; of a pair that is undecided also the seeds that would decide; of a pair that an
-    earlier look decided its seeds."""
-    if verdict.word == "undecided":
-        return f"undecided: {needed_words(verdict)}"
-    early = verdict.judged.seeds < len(verdict.differences)
-    return f"{verdict.word}, with {verdict.judged.seeds} seeds" if early else verdict.word
 
 
 def p_value(p: float | None) -> str:

@@ -76,6 +76,12 @@ def test_they_are_small() -> None:
     assert sum(path.stat().st_size for path in files) < 10e6
 
 
+def test_their_report_has_at_most_five_megabytes() -> None:
+    pages = list(REFERENCE.glob("reports/*/report.html"))
+    assert pages
+    assert max(page.stat().st_size for page in pages) <= 5_000_000
+
+
 def test_the_readme_shows_them(runs: list[Run]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_block(text, results_block(runs)) == text, "make it again: tox -e reference"

@@ -1,6 +1,9 @@
 """The report as files: complete, self-contained, escaped, equal on every run."""
 
+import json
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -83,7 +86,9 @@ def test_written_again_in_another_order_every_file_has_the_same_bytes(
     assert len(report.figures) == 2 * 3 * 2 + 2
 
 
-def test_page_is_well_formed_with_headings_in_order_and_tables_described(page: str) -> None:
+def test_page_is_well_formed_with_headings_in_order_and_tables_described(
+    page: str, report: Report, runs: list[Run]
+) -> None:
     outline = Outline()
     outline.feed(page)
     assert outline.open == []
@@ -93,11 +98,16 @@ def test_page_is_well_formed_with_headings_in_order_and_tables_described(page: s
     assert all(after - before <= 1 for before, after in pairwise(outline.levels))
     assert outline.counts["caption"] == outline.counts["table"] > 10
     assert outline.unscoped == 0
-    assert outline.counts["svg"] == 7
+    assert outline.counts["svg"] == len(report.figures) / 2 + len(runs)  # and a curve on each card
 
 
-def test_page_needs_no_network_and_no_script(page: str) -> None:
-    assert "<script" not in page
+def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
+    (script,) = re.findall("<script>(.*?)</script>", page, flags=re.DOTALL)
+    own = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'" in page
+    held = re.findall('<script type="application/json" class="choices">(.*?)</script>', page)
+    assert page.count("<script") == 1 + len(held) == 3
+    assert json.loads(held[1])["methods"][1] == NASTY
     assert not re.search(r"""(src|@import|url\()\s*=?\s*["']?https?:""", page)
     links = re.findall(r'href="([^"]*)"', page)
     assert links
@@ -156,6 +166,19 @@ def test_page_has_budget_hyper_parameters_and_origin_of_every_run(
     assert "Train 800 images of 80 classes; validation 200 images of 20 classes" in page
     assert "one kind of machine: A made-up CPU, cpu, 1 thread." in page
     assert "numpy 2.4.6, proxy-bench 0.1.0, torch 2.15.0" in page
+
+
+def test_every_run_has_a_card_with_its_specification_and_cost(page: str, runs: list[Run]) -> None:
+    cards = re.findall(r'<details class="run".*?</details>', page, flags=re.DOTALL)
+    texts = {card: " ".join(re.sub("<[^>]*>", " ", card).split()) for card in cards}
+    assert len(cards) == len(runs)
+    for run in runs:
+        (text,) = [text for text in texts.values() if f"proxy-bench show {run.name} " in text]
+        assert f"seed {run.spec['seed']}: R@1 {100 * run.scores['recall@1']:.1f}," in text
+        assert f"steps {run.spec['steps']}, weight decay 0.0001" in text
+        assert f"{run.record['cost']['images']:,} images" in text
+        assert f"in {len(run.curve)} validations" in text
+    assert max(map(len, cards)) < 2000
 
 
 def test_a_run_without_its_curve_is_a_problem_and_not_the_end(
