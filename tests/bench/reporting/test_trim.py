@@ -1,5 +1,6 @@
 """What is left of results that are committed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,11 @@ def test_trials_keep_their_test_scores_and_no_network(tmp_path: Path) -> None:
     before, _ = read_outcomes(folder, search)
     for outcome in before:  # as after `tune --test`
         for trial in outcome.trials:
-            save_arrays(trial.run.files.model, {"weight": np.zeros(1)}, {})
+            record = trial.run.record
+            own = {"spec": json.dumps(record["spec"]), "data_checksum": record["data_checksum"]}
+            save_arrays(trial.run.files.model, {"weight": np.zeros(1)}, own)
             files = {**trial.run.digests, "model.safetensors": digest_of(trial.run.files.model)}
-            write_record(trial.run.files, {**trial.run.record, "files": files})
+            write_record(trial.run.files, {**record, "files": files})
             if trial.test:
                 write_test(load_run(trial.run.files, "trial"), {"map@r": trial.test})
     for _ in range(2):
