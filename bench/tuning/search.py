@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError, model_validator
 
 from bench.spec import RunSpec, Seed, sha256
 from bench.store.runs import write_text
@@ -57,6 +57,14 @@ class Search(BaseModel):
     criterion: str = CRITERION
     data: dict[str, Data]  # by budget
     methods: tuple[MethodSearch, ...]
+
+    @model_validator(mode="after")
+    def check_trials(self) -> Self:
+        if any(
+            (len(m.values), len(m.runs)) != (self.trials, self.trials + 1) for m in self.methods
+        ):
+            raise ValueError(f"methods do not have {self.trials} trials each")
+        return self
 
     @property
     def digest(self) -> str:
@@ -119,14 +127,24 @@ def read_search(folder: Path) -> Search | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"{path} is not a search that can be read ({first})") from error
+        raise ValueError(
+            f"{path} is not a search that can be read ({reason(error)}); restore it, or delete "
+            f"{folder} to search again"
+        ) from error
     if search.digest != digest:
         raise ValueError(
             f"{path} was changed: it has the digest {str(digest)[:12]}, its content "
             f"{search.digest[:12]}; restore it, or delete {folder} to search again"
         )
     return search
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, with the field that does not fit."""
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'search'}: {first['msg']}"
 
 
 def write_search(folder: Path, search: Search) -> None:
