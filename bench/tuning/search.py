@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ValidationError, model_validator
 
 from bench.spec import RunSpec, Seed, sha256
+from bench.store.record import first_mistake
 from bench.store.runs import write_text
 from bench.suites.model import Suite
 from bench.tuning.draw import draw
@@ -127,9 +128,11 @@ def read_search(folder: Path) -> Search | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        known = isinstance(error, ValidationError)
+        what = first_mistake(error) if known else str(error).splitlines()[0]
         raise ValueError(
-            f"{path} is not a search that can be read ({reason(error)}); restore it, or delete "
-            f"{folder} to search again"
+            f"{path} is not a search that can be read ({what}); restore it, or delete {folder} to "
+            "search again"
         ) from error
     if search.digest != digest:
         raise ValueError(
@@ -137,14 +140,6 @@ def read_search(folder: Path) -> Search | None:
             f"{search.digest[:12]}; restore it, or delete {folder} to search again"
         )
     return search
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error, with the field that does not fit."""
-    if not isinstance(error, ValidationError):
-        return str(error).splitlines()[0]
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'search'}: {first['msg']}"
 
 
 def write_search(folder: Path, search: Search) -> None:
