@@ -185,7 +185,8 @@ def averages_of(optimizer: Optimizer) -> set[str]:
     group = optimizer.param_groups[0]
     parameter = nn.Parameter(torch.zeros(1, device=group["params"][0].device))
     parameter.grad = torch.zeros_like(parameter)
-    other = type(optimizer)([{**group, "params": [parameter]}])
+    kind: Any = type(optimizer)
+    other = kind([{**group, "params": [parameter]}])
     other.step()
     return set(other.state[parameter])
 

@@ -128,8 +128,8 @@ def read_search(folder: Path) -> Search | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        known = isinstance(error, ValidationError)
-        what = first_mistake(error) if known else str(error).splitlines()[0]
+        line = str(error).splitlines()[0]
+        what = first_mistake(error) if isinstance(error, ValidationError) else line
         raise ValueError(
             f"{path} is not a search that can be read ({what}); restore it, or delete {folder} to "
             "search again"

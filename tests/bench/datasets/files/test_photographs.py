@@ -17,6 +17,7 @@ from bench.datasets.files import photographs as module
 from bench.datasets.files import work
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.photographs import OpenPlace, Photographs
+from bench.datasets.files.pixels import decode_missing
 from bench.datasets.files.verify import broken, examine, is_image
 from bench.datasets.files.work import quiet
 from tests.support.photographs import pack, picture, write_pictures
@@ -174,7 +175,6 @@ def test_a_file_replaced_between_its_digest_and_its_decoding_is_refused(
 ) -> None:
     write_pictures(tmp_path / "photos", NAMES)
     photographs = Photographs(tmp_path / "photos", NAMES)
-    decode_missing = module.decode_missing
 
     def replaced(*arguments: Any) -> list[str]:
         (tmp_path / "photos" / NAMES[2]).write_bytes(picture(9))
