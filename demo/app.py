@@ -212,7 +212,7 @@ def updates(
         view.shelf,
         gr.update(choices=runs, value=view.run, label=f"Run{of_all}"),
         gr.update(value=view.query, label=f"Query (0 to {max(page.queries - 1, 0)})"),
-        gr.update(value=view.neighbors, maximum=max(page.kept, 1)),
+        gr.update(value=view.neighbors, maximum=max(page.kept, 2)),  # Gradio: above 1
         gr.update(selected=view.tab) if select_tab else gr.skip(),
         page.query,
         page.neighbors,

@@ -49,7 +49,10 @@ def array_names(path: Path) -> list[str]:
 
 def check_suffix(path: Path) -> None:
     if path.suffix.lower() not in ARRAYS:
-        raise ValueError(f"{path} holds no arrays: expected {', '.join(ARRAYS)}")
+        raise ValueError(
+            f"{path} holds no arrays: expected {', '.join(ARRAYS)}, as np.savez and "
+            "safetensors.torch.save_file write them"
+        )
 
 
 def unreadable(path: Path, error: Exception) -> ValueError:

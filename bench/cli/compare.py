@@ -78,11 +78,13 @@ def run_seeds(
         left = 60 * options.minutes - (now - started)
         if state.failed or not fits(work, len(suite.seeds), len(missing), now - began, left):
             return suite, state.failed
-        add_seed(path, suite)
+        added = add_seed(path, suite)
+        has = f"{path} has it" if added else f"add it to the seeds of {path}, which was edited"
         print_line(
-            plain_console(),
-            f"one more seed fits into the {clock(left)} that are left; {path} has it",
+            plain_console(), f"one more seed fits into the {clock(left)} that are left; {has}"
         )
+        if not added:
+            return suite, state.failed
 
 
 def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:

@@ -30,7 +30,8 @@ from bench.running.comparison import (
 from bench.running.measure import Measured, measure
 from bench.running.preflight import check_data
 from bench.running.probe import Job
-from bench.store.runs import atomic
+from bench.store.runs import write_text
+from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, end_like_ctrl_c, plain_console, print_line
 
@@ -60,6 +61,7 @@ def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -
     )
     path = suite_path(options.results, dataset.name)
     if is_for(path, conditions):
+        check_same_data(path, dataset)
         print_line(
             console,
             f"goes on with {path}: every run in it will be finished, also if that takes longer; "
@@ -153,8 +155,23 @@ def replace_file(path: Path, text: str) -> Path | None:
     return before
 
 
-def add_seed(path: Path, suite: Suite) -> None:
-    """Write one more seed into a suite file, so that the same command goes on with it."""
+def add_seed(path: Path, suite: Suite) -> bool:
+    """Write one more seed into a suite file, so that the same command goes on with it.
+
+    Returns: whether it could be written."""
     seeds = [*suite.seeds, max(suite.seeds) + 1]
-    with atomic(path) as temporary:
-        temporary.write_text(with_seeds(path.read_text(encoding="utf-8"), seeds), encoding="utf-8")
+    text = with_seeds(path.read_text(encoding="utf-8"), seeds)
+    if text is not None:
+        write_text(path, text)
+    return text is not None
+
+
+def check_same_data(path: Path, dataset: Dataset) -> None:
+    """Raises: ValueError if a suite file was edited to be on other images or another split."""
+    found = {(budget.dataset, budget.split) for budget in load_suite(str(path)).budgets.values()}
+    if found != {(dataset.name, dataset.split.protocol)}:
+        listed = "; ".join(", ".join(each) for each in sorted(found))
+        raise ValueError(
+            f"{path} was edited to be on {listed}, not on {dataset.name}, "
+            f"{dataset.split.protocol}: run it by `proxy-bench run`, or rename it to compare anew"
+        )

@@ -19,7 +19,7 @@ from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
 from bench.reporting.variance import console as variance_tables
 from bench.reporting.variance import separate
-from bench.running.until_decided import with_further
+from bench.running.until_decided import lost_runs, with_further
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
@@ -75,6 +75,7 @@ def make(
     rule = rule_of(plan, margin)
     runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
+    problems += lost_runs(chosen, plan, results)
     if not runs:
         print_problems(problems)
         advice = "" if problems else f"; `{command('run', suite)}` makes them"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,9 +126,15 @@ weight_decay = 1e-4
 {methods}"""
 
 
-def with_seeds(text: str, seeds: list[int]) -> str:
-    """A suite file with other seeds, in its first line on seeds."""
-    return re.sub(r"^seeds = .*$", f"seeds = {seeds}", text, count=1, flags=re.MULTILINE)
+def with_seeds(text: str, seeds: list[int]) -> str | None:
+    """A suite file with other seeds in its first line on seeds, or None if nobody but a person can
+    change them alone: the file may have been edited."""
+    changed = re.sub(r"^seeds *=.*$", f"seeds = {seeds}", text, count=1, flags=re.MULTILINE)
+    try:
+        same = tomllib.loads(changed) == tomllib.loads(text) | {"seeds": seeds}
+    except tomllib.TOMLDecodeError:
+        return None
+    return changed if same else None
 
 
 def method_text(name: str) -> str:

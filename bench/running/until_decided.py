@@ -19,6 +19,26 @@ def with_further(suite: Suite, plan: SeedPlan | None, results: Path) -> tuple[Ru
     return suite.specs + tuple(s for s in further if RunDir.of(results, s).path.exists())
 
 
+def lost_runs(suite: Suite, plan: SeedPlan | None, results: Path) -> list[str]:
+    """Problems: runs that are missing although their method has a later seed than the suite's own.
+    Without them the looks would be at other differences than those that decided."""
+    if plan is None:
+        return []
+    problems, first = [], len(plan.seeds)
+    grid = suite.grid([*plan.seeds, *plan.further])
+    for method in dict.fromkeys((spec.dataset, spec.split, spec.method) for spec in grid):
+        own = [spec for spec in grid if (spec.dataset, spec.split, spec.method) == method]
+        stored = [RunDir.of(results, spec).finished for spec in own]
+        last = max((n for n, there in enumerate(stored) if there and n >= first), default=0)
+        problems += [
+            f"{spec.run_name} is missing although later seeds are stored, so verdicts may be "
+            "others; `run --until-decided` makes it again"
+            for spec, there in zip(own[:last], stored, strict=False)
+            if not there
+        ]
+    return problems
+
+
 def next_runs(
     suite: Suite, runs: Sequence[Run], before: Collection[int], seed: int, rule: Rule
 ) -> tuple[RunSpec, ...]:

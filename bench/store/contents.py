@@ -43,10 +43,7 @@ def check_curve(points: Sequence[Any], record: Mapping[str, Any]) -> None:
     are those of `run.json`."""
     spec, cost = record["spec"], record["cost"]
     steps, every, batch = spec["steps"], spec["evaluate_every"], spec["batch_size"]
-    try:
-        found = [Point.model_validate(point) for point in points]
-    except ValidationError as error:
-        raise ValueError(first_mistake(error)) from error
+    found = read_points(points, batch)
     expected = sorted({*range(0, steps, every), steps})
     early = spec.get("patience") and len(found) > spec["patience"]
     early = early or (found and record.get("diverged"))
@@ -56,22 +53,37 @@ def check_curve(points: Sequence[Any], record: Mapping[str, Any]) -> None:
             f"has {len(found)} validations, the last at step {last}; expected one every {every} "
             f"steps up to {steps}"
         )
+    ends = {"images": found[-1].images, "seconds": found[-1].seconds}
+    for name, stored in {"images": cost["images"], "seconds": cost["train_seconds"]}.items():
+        if ends[name] != stored:
+            raise ValueError(f"ends after {ends[name]} {name}, but run.json has {stored}")
+
+
+def read_points(points: Sequence[Any], batch: int) -> list[Point]:
+    """The validations of a curve, each of which must be possible; batch, images of a step."""
+    try:
+        found = [Point.model_validate(point) for point in points]
+    except ValidationError as error:
+        raise ValueError(first_mistake(error)) from error
     if any(point.images != point.step * batch for point in found):
         raise ValueError(f"does not count {batch} images for each step")
     seconds = [point.seconds for point in found]
     if seconds != sorted(seconds):
         raise ValueError("has seconds that fall")
-    ends = {"images": found[-1].images, "seconds": seconds[-1]}
-    for name, stored in {"images": cost["images"], "seconds": cost["train_seconds"]}.items():
-        if ends[name] != stored:
-            raise ValueError(f"ends after {ends[name]} {name}, but run.json has {stored}")
     for point in found:
         scores = {"recall@1": point.recall, "map@r": point.precision, **point.__pydantic_extra__}
         check_scores(f"step {point.step}", scores)
+    return found
 
 
-def check_queries(queries: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
-    """The scores that follow from the stored queries must be those of `run.json`."""
+def check_queries(
+    queries: Mapping[str, np.ndarray], record: Mapping[str, Any], labels: np.ndarray | None
+) -> None:
+    """The scores that follow from the stored queries must be those of `run.json`, and each query's
+    those that follow from the labels of its neighbors.
+
+    labels: (N,) of the test images, or None if the run did not keep them.
+    """
     count = record["split"]["test_images"]
     for name, kind in (PER_QUERY | PER_NEIGHBOR).items():
         if name not in queries:
@@ -91,6 +103,40 @@ def check_queries(queries: Mapping[str, np.ndarray], record: Mapping[str, Any]) 
         stored = record["scores"][key]
         if not abs(value - stored) <= ROUNDING:
             raise ValueError(f"gives {key} = {value:.6f}, but run.json has {stored:.6f}")
+    if labels is not None and queries["neighbors"].size:
+        check_neighbors(queries, labels)
+
+
+def check_neighbors(queries: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+    """The rank of the first positive, and AP@R and R-Precision of queries with no more positives
+    than there are neighbors, must be those of the neighbors' labels."""
+    neighbors, relevant = queries["neighbors"], queries["relevant"]
+    if neighbors.max() >= len(labels):
+        raise ValueError(f"has the neighbor {neighbors.max()} of {len(labels)} images")
+    hits = (labels[neighbors] == labels[: len(neighbors), None]) & (neighbors >= 0)
+    ranks = np.arange(1, hits.shape[1] + 1)
+    first = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
+    among = hits & (ranks <= relevant[:, None])  # the first R
+    precision = (np.cumsum(among, axis=1) / ranks * among).sum(axis=1)
+    whole, count = relevant <= hits.shape[1], np.maximum(relevant, 1)
+    listed = np.where(queries["first_hit"] <= hits.shape[1], queries["first_hit"], 0)
+    differ = {
+        "first_hit": first != listed,
+        "average_precision": whole & apart(precision / count, queries["average_precision"]),
+        "r_precision": whole & apart(among.sum(axis=1) / count, queries["r_precision"]),
+    }
+    for name, wrong in differ.items():
+        if wrong.any():
+            raise ValueError(
+                f"has {name} that contradicts the labels of the neighbors, for {wrong.sum():,} of "
+                f"{len(wrong):,} queries, such as {wrong.argmax()}"
+            )
+
+
+def apart(found: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """Where two numbers differ by more than the rounding of those that are stored."""
+    different: np.ndarray = np.abs(found - stored) > ROUNDING
+    return different
 
 
 def images_of(record: Mapping[str, Any]) -> int:

@@ -154,6 +154,8 @@ def first_mistake(error: ValidationError) -> str:
     """The first field that does not fit, with what was found in it."""
     item = error.errors()[0]
     field = ".".join(map(str, item["loc"]))
+    if not field:
+        return str(item["msg"])
     if item["type"] == "missing":
         return f"lacks {field}"
     if item["type"] == "extra_forbidden":

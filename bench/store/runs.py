@@ -284,7 +284,9 @@ class Run:
                 self._arrays(path), self.record
             ),
             "model.safetensors": self._check_model,
-            "queries.safetensors": lambda path: check_queries(self._arrays(path), self.record),
+            "queries.safetensors": lambda path: check_queries(
+                self._arrays(path), self.record, self._labels()
+            ),
             "roc.safetensors": lambda path: check_roc(self._arrays(path)),
         }
         for name in self.digests:
@@ -293,6 +295,14 @@ class Run:
                 checks.get(name, self._compare)(path)
                 if name in ARRAYS:
                     self._check_owner(path)
+
+    def _labels(self) -> np.ndarray | None:
+        """The labels of the test images; None if the run did not keep them."""
+        if self.files.embeddings.name not in self.digests:
+            return None
+        with naming(self.files.embeddings), safe_open(self.files.embeddings, "numpy") as arrays:
+            labels: np.ndarray = arrays.get_tensor("labels")
+        return labels
 
     def _check_model(self, path: Path) -> None:
         """The network, which is large, is not read into memory."""

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.spec import Seed
+from bench.spec import Seed, sha256
+from bench.store.record import Sha256, first_mistake
 from bench.store.runs import write_text
 
 MOST = 30  # seeds, unless the user says otherwise
@@ -34,6 +35,11 @@ class SeedPlan(BaseModel):
     methods: tuple[str, ...] = ()
 
     @property
+    def sealed(self) -> str:
+        """SHA-256 of all of it."""
+        return sha256(self.model_dump(mode="json"))
+
+    @property
     def further(self) -> tuple[int, ...]:
         """The seeds that may be added, in order."""
         start, count = max(self.seeds) + 1, max(0, self.most - len(self.seeds))
@@ -48,6 +54,16 @@ class SeedPlan(BaseModel):
         seeds = " ".join(map(str, self.seeds))
         without = "" if self.skipped is None else f" without {self.skipped}"
         return f"seeds {seeds}, at most {self.most}{without}, margin {100 * self.margin:g}"
+
+
+class StoredPlan(SeedPlan):
+    """What the file holds."""
+
+    digest: Sha256
+
+    @property
+    def plan(self) -> SeedPlan:
+        return SeedPlan.model_validate(self.model_dump(exclude={"digest"}))
 
 
 def plan_path(results: Path, suite: str) -> Path:
@@ -78,11 +94,14 @@ def read_plans(results: Path) -> dict[str, SeedPlan]:
 
 
 def load_plan(path: Path) -> SeedPlan:
-    """The plan in a file. Raises: ValueError if it cannot be read."""
+    """The plan in a file. Raises: ValueError if it cannot be read or was changed."""
     try:
-        return SeedPlan.model_validate_json(path.read_bytes())
+        stored = StoredPlan.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ValueError(f"{path} cannot be read: {error.errors()[0]['msg']}; {AGAIN}") from error
+        raise ValueError(f"{path} cannot be read: {first_mistake(error)}; {AGAIN}") from error
+    if stored.digest != stored.plan.sealed:
+        raise ValueError(f"{path} was changed after the first look; {AGAIN}")
+    return stored.plan
 
 
 AGAIN = "restore it, or delete it to begin again, which forgets earlier looks"
@@ -99,4 +118,5 @@ def keep_plan(results: Path, suite: str, plan: SeedPlan) -> None:
     if stored and stored.model_copy(update={"methods": methods}) != kept:
         raise ValueError(f"{plan_path(results, suite)} has {stored}, not {plan}; {AGAIN}")
     if stored != kept:
-        write_text(plan_path(results, suite), json.dumps(kept.model_dump(), indent=2) + "\n")
+        content = kept.model_dump() | {"digest": kept.sealed}
+        write_text(plan_path(results, suite), json.dumps(content, indent=2) + "\n")

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from bench.datasets.types import Dataset
 from bench.spec import NAMES, RunSpec
+from bench.store.contents import read_points
 from bench.store.environment import PACKAGES, installed_version
 from bench.store.runs import atomic
 from bench.training.batches import Batches
@@ -162,7 +163,12 @@ def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
 
 def check_state(optimizer: Optimizer, step: int) -> None:
     """Raises: ValueError for averages of another shape, kind or number of steps than the
-    parameters have, which torch would notice later or not at all."""
+    parameters have, or that are missing, which torch would notice later or not at all."""
+    names = averages_of(optimizer)
+    if any(set(state) != names for state in optimizer.state.values()) or (
+        names and not optimizer.state
+    ):
+        raise ValueError("the optimizer lacks averages of some parameters")
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if name == "step":
@@ -171,8 +177,18 @@ def check_state(optimizer: Optimizer, step: int) -> None:
                 fits = (value.shape, value.dtype) == (parameter.shape, parameter.dtype)
             if not fits or not torch.isfinite(torch.as_tensor(value)).all():
                 raise ValueError(f"the optimizer has {name} that does not fit its parameter")
-    if len({frozenset(state) for state in optimizer.state.values()}) > 1:
-        raise ValueError("the optimizer lacks averages of some parameters")
+
+
+def averages_of(optimizer: Optimizer) -> set[str]:
+    """What an optimizer of this kind and with these settings keeps of each parameter that had a
+    gradient."""
+    group = optimizer.param_groups[0]
+    parameter = nn.Parameter(torch.zeros(1, device=group["params"][0].device))
+    parameter.grad = torch.zeros_like(parameter)
+    kind: Any = type(optimizer)
+    other = kind([{**group, "params": [parameter]}])
+    other.step()
+    return set(other.state[parameter])
 
 
 def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
@@ -184,10 +200,12 @@ def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
 
 
 def check_progress(progress: Progress, spec: RunSpec) -> None:
-    """Raises: ValueError if the steps and the validations that were done contradict each other."""
+    """Raises: ValueError if the steps and the validations that were done contradict each other, or
+    for scores that no run has."""
     done = range(0, progress.step + 1, spec.evaluate_every)
     expected = {*done, spec.steps} if progress.step == spec.steps else set(done)
-    found = [json.loads(line)["step"] for line in progress.curve.splitlines()]
+    points = read_points(list(map(json.loads, progress.curve.splitlines())), spec.batch_size)
+    found = [point.step for point in points]
     if not 0 < progress.step <= spec.steps or found != sorted(expected):
         raise ValueError(f"validations at {found}, after {progress.step} of {spec.steps} steps")
     if progress.losses or not (progress.seconds >= 0 and math.isfinite(progress.loss_sum)):

@@ -6,23 +6,40 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from bench.results import final_score
-from bench.spec import sha256
-from bench.store.runs import Run, RunDir, damage, naming, read_runs, write_text
+from bench.spec import RunSpec, sha256
+from bench.store.record import Part, Sha256, check_scores, first_mistake
+from bench.store.runs import Run, RunDir, StoredRunError, read_runs, write_text
 from bench.tuning.search import MethodSearch, Search
-from bench.tuning.space import Value
+from bench.tuning.space import Value, values_of
 
 WORST = 0.0  # the score of a trial that diverged: the lowest that there is
 TESTED = "map@r"  # the test score whose expectation is reported, that of the criterion
+SAME = ("dataset", "split", "method", "loss")  # fields of a search and of the runs of its trials
+AGAIN = "restore search.json, or delete the folder of the search to search again"
+
+
+class TestScores(Part):
+    """What `test.json` holds: the digest of `run.json`, scores, and a digest of both."""
+
+    run: Sha256
+    scores: dict[str, float]
+    digest: Sha256
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One stored trial; number 0 has the suite's own values."""
+    """One stored trial; number 0 has the suite's own values.
+
+    tested: scores on the test split; None if they were not computed, or are damaged.
+    """
 
     number: int
     values: Mapping[str, Value | str | None]
     run: Run
+    tested: Mapping[str, float] | None
 
     @property
     def diverged(self) -> str:
@@ -36,17 +53,16 @@ class Trial:
             return WORST
         return final_score([point["map@r"] for point in self.run.curve])
 
-    @cached_property
+    @property
     def test(self) -> float | None:
-        """MAP@R on the test split; None if it was not computed."""
+        """MAP@R on the test split; None as `on_test`."""
         return self.on_test(TESTED)
 
     def on_test(self, score: str) -> float | None:
-        """A score on the test split; None if it was not computed."""
+        """A score on the test split; None if it was not computed, or is damaged."""
         if self.diverged:
             return WORST
-        scores = read_test(self.run)
-        return None if scores is None else scores.get(score)
+        return None if self.tested is None else self.tested.get(score)
 
 
 @dataclass(frozen=True)
@@ -88,38 +104,54 @@ def read_outcomes(folder: Path, search: Search) -> tuple[list[Outcome], list[str
     names = [name for method in search.methods for name in method.runs]
     directories = [RunDir(folder / "runs" / name) for name in names]
     runs, errors = read_runs(directories, purpose="trial")
-    problems = [str(error) for error in errors]
-    stored = {run.name: run for run in runs if not (found := mismatch(run, search))}
-    problems += [found for run in runs if (found := mismatch(run, search))]
+    stored, problems = {run.name: run for run in runs}, [str(error) for error in errors]
     outcomes = []
     for method in search.methods:
+        found = [
+            (number, drawn, stored[name])
+            for number, (drawn, name) in enumerate(
+                zip(all_values(method), method.runs, strict=True)
+            )
+            if name in stored
+        ]
+        wrong = [text for _, drawn, run in found if (text := mismatch(run, method, drawn, search))]
+        problems += wrong
         if missing := [name for name in method.runs if name not in stored]:
             problems.append(
                 f"{method.method} on {method.budget}: {len(missing)} of {len(method.runs)} trials "
                 f"are not stored, such as {missing[0]}"
             )
-            continue
-        values: list[Mapping[str, Value | str | None]] = [method.default, *method.values]
-        trials = [
-            Trial(number, drawn, stored[name])
-            for number, (drawn, name) in enumerate(zip(values, method.runs, strict=True))
-        ]
-        outcomes.append(Outcome(method, trials[0], tuple(trials[1:])))
+        elif not wrong:
+            trials = [Trial(*each, test_scores(each[-1], problems)) for each in found]
+            outcomes.append(Outcome(method, trials[0], tuple(trials[1:])))
     return outcomes, problems
 
 
-def mismatch(run: Run, search: Search) -> str:
-    """What is wrong with a trial that was made on other images or another split."""
-    budgets = {name: method.budget for method in search.methods for name in method.runs}
-    data = search.data[budgets[run.name]]
+def all_values(method: MethodSearch) -> list[Mapping[str, Value | str | None]]:
+    """The values of every trial, in order of their numbers."""
+    return [method.default, *method.values]
+
+
+def mismatch(
+    run: Run, method: MethodSearch, drawn: Mapping[str, Value | str | None], search: Search
+) -> str:
+    """What is wrong with a trial that was made on other images or another split, or of another
+    method or other values than the search says; empty if nothing is."""
+    data = search.data[method.budget]
     found = run.record["split"]["fingerprint"], run.record["data_checksum"]
-    if found == (data.fingerprint, data.checksum):
-        return ""
-    return (
-        f"{run.name} was made on other images or another split than its search: checksum "
-        f"{found[1][:12]} and {data.checksum[:12]}, fingerprint {found[0][:12]} and "
-        f"{data.fingerprint[:12]}; delete its folder to run it again"
-    )
+    if found != (data.fingerprint, data.checksum):
+        return (
+            f"{run.name} was made on other images or another split than its search: checksum "
+            f"{found[1][:12]} and {data.checksum[:12]}, fingerprint {found[0][:12]} and "
+            f"{data.fingerprint[:12]}; delete its folder to run it again"
+        )
+    spec = RunSpec.model_validate(run.spec)
+    same_seed = spec.seed == search.seed
+    if not same_seed or any(getattr(spec, key) != getattr(method, key) for key in SAME):
+        return f"{run.name} is no trial of {method.method} on {method.budget}; {AGAIN}"
+    if values_of(spec, method.space) != drawn:
+        return f"{run.name} has other values than search.json gives this trial; {AGAIN}"
+    return ""
 
 
 def scores_path(run: Run) -> Path:
@@ -136,18 +168,40 @@ def write_test(run: Run, scores: Mapping[str, float]) -> None:
 def read_test(run: Run) -> Mapping[str, float] | None:
     """The test scores of a trial; None if they were not computed.
 
-    Raises: StoredRunError naming the file if it was changed or is of another run.
+    Raises: StoredRunError naming the file if it cannot be read, was changed or is of another run.
     """
     path = scores_path(run)
-    if not path.exists():
-        return None
-    with naming(path):
+    try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        digest = content.pop("digest", None)
-        if digest != sha256(content) or content["run"] != run.record["digest"]:
-            raise damage(path, "was changed, or is of another run")
-        scores: Mapping[str, float] = content["scores"]
-        return scores
+        found = TestScores.model_validate(content)
+        if found.digest != sha256({"run": found.run, "scores": content["scores"]}):
+            raise ValueError("was changed")
+        if found.run != run.record["digest"]:
+            raise ValueError("is of another run")
+        if TESTED not in found.scores:
+            raise ValueError(f"lacks scores.{TESTED}")
+        check_scores("scores", found.scores)
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise damaged_test(path, first_mistake(error)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged_test(path, str(error)) from error
+    return found.scores
+
+
+def damaged_test(path: Path, what: str) -> StoredRunError:
+    advice = "delete it, and `proxy-bench tune --test` scores this trial again"
+    return StoredRunError(f"{path} is damaged ({what}); {advice}")
+
+
+def test_scores(run: Run, problems: list[str]) -> Mapping[str, float] | None:
+    """As `read_test`; a damaged file becomes a problem."""
+    try:
+        return read_test(run)
+    except StoredRunError as error:
+        problems.append(str(error))
+        return None
 
 
 def tested(outcomes: Sequence[Outcome]) -> bool:

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError, model_validator
 
 from bench.spec import RunSpec, Seed, sha256
+from bench.store.record import first_mistake
 from bench.store.runs import write_text
 from bench.suites.model import Suite
 from bench.tuning.draw import draw
@@ -58,6 +59,14 @@ class Search(BaseModel):
     criterion: str = CRITERION
     data: dict[str, Data]  # by budget
     methods: tuple[MethodSearch, ...]
+
+    @model_validator(mode="after")
+    def check_trials(self) -> Self:
+        if any(
+            (len(m.values), len(m.runs)) != (self.trials, self.trials + 1) for m in self.methods
+        ):
+            raise ValueError(f"methods do not have {self.trials} trials each")
+        return self
 
     @property
     def digest(self) -> str:
@@ -130,8 +139,12 @@ def read_search(folder: Path) -> Search | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"{path} is not a search that can be read ({first})") from error
+        line = str(error).splitlines()[0]
+        what = first_mistake(error) if isinstance(error, ValidationError) else line
+        raise ValueError(
+            f"{path} is not a search that can be read ({what}); restore it, or delete {folder} to "
+            "search again"
+        ) from error
     if search.digest != digest:
         raise ValueError(
             f"{path} was changed: it has the digest {str(digest)[:12]}, its content "

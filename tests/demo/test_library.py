@@ -61,6 +61,19 @@ def test_a_missing_pictures_file_is_named_and_the_tables_still_open(
     assert "Proxy-NCA" in str(page.results)
 
 
+def test_a_run_that_cannot_be_shown_leaves_a_page_that_gradio_takes(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    gr = pytest.importorskip("gradio", reason="gradio is not installed")
+    from demo.app import updates
+
+    thumbnails_path(tmp_path, "digits", FINGERPRINT).unlink()
+    changes = updates(open_library(tmp_path), {})
+    (slider,) = [change for change in changes if isinstance(change, dict) and "maximum" in change]
+    gr.Slider(1, maximum=slider["maximum"], value=slider["value"])
+    assert any("is missing" in str(change) for change in changes)
+
+
 @pytest.mark.parametrize("change", ["fewer", "shuffled"])
 def test_pictures_of_other_images_are_refused(shelf: Shelf, tmp_path: Path, change: str) -> None:
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -78,12 +78,21 @@ class Photographs:
                     ) from error
             yield OpenPlace(self.place, self.inside, archive)
 
-    def photograph(self, place: "OpenPlace", position: int) -> Image.Image:
+    def photograph(
+        self, place: "OpenPlace", position: int, digest: bytes | None = None
+    ) -> Image.Image:
         """Decode one photograph, or its box, to RGB.
 
-        Raises ValueError, naming the file, where it cannot be read or decoded.
+        Raises ValueError, naming the file, where it cannot be read or decoded, or where a digest is
+        given and the file has another one.
         """
-        return self.decoded(position, place.read(self.names[position]))
+        data = place.read(self.names[position])
+        if digest not in (None, hashlib.sha256(data).digest()):
+            raise ValueError(
+                f"{self.names[position]} changed while the photographs were read; run the same "
+                "command once nothing writes them"
+            )
+        return self.decoded(position, data)
 
     def decoded(self, position: int, data: bytes) -> Image.Image:
         """The photograph at a position from the bytes of its file; raises as `photograph`."""
@@ -92,10 +101,15 @@ class Photographs:
         )
 
     def pixels(
-        self, place: "OpenPlace", position: int, side: int, interpolation: str = "bilinear"
+        self,
+        place: "OpenPlace",
+        position: int,
+        side: int,
+        interpolation: str = "bilinear",
+        digest: bytes | None = None,
     ) -> np.ndarray:
         """One photograph (H, W, 3) uint8 with a shorter side of `side`; raises as `photograph`."""
-        image = self.photograph(place, position)
+        image = self.photograph(place, position, digest)
         return shrink_to(self.names[position], image, side, interpolation)
 
     def require_files(self) -> None:
@@ -163,7 +177,11 @@ class Photographs:
         index = read_index(folder, len(self))
         if len(index) < len(self):
             with self.opened() as place:
-                pixels = partial(self.pixels, place, side=resize, interpolation=interpolation)
+
+                def pixels(position: int) -> np.ndarray:
+                    known = digests[position].tobytes()  # the cache keeps pixels under it
+                    return self.pixels(place, position, resize, interpolation, known)
+
                 problems = decode_missing(folder, len(self), pixels, resize, report)
             if problems:
                 count = f"{len(problems):,} photographs" if problems[1:] else "a photograph"

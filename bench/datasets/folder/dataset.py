@@ -80,7 +80,7 @@ def folder_source(name: str) -> Source:
     if place.strip() in ("", ".", "..") or set(place) & set("/\\:\0") or not place.isprintable():
         raise ValueError(
             f"{name!r} names no folder: write the name of a folder in the data root after "
-            f"{PREFIX!r}, without / and .."
+            f"{PREFIX!r}, without /, .. and control characters"
         )
     return replace(
         FOLDER,

@@ -225,6 +225,7 @@ def test_at_the_most_seeds_it_stops_undecided(machine: Machine, command: Command
 def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Command) -> None:
     command(*RUN)
     plan = json.loads(Path("results/until-decided/three.json").read_text())
+    assert len(plan.pop("digest")) == 64
     assert len(plan.pop("methods")) == 3
     assert plan == {"seeds": [0, 1, 2], "most": 12, "margin": 0.005, "skipped": None}
     done = list(machine.done)
@@ -241,6 +242,34 @@ def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Comm
     assert "the suite has the seeds 0 1" in command("report", "three.toml", code=1)
     Path("results/until-decided/three.json").write_text('{"seeds": []}')
     assert "three.json cannot be read" in command("report", "three.toml", code=1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('"most": 12', '"most": 30', "was changed after the first look"),
+        ("0.005", "0.05", "was changed after the first look"),
+        ('"digest"', '"other"', "lacks digest"),
+    ],
+)
+def test_a_plan_that_was_edited_is_refused(
+    machine: Machine, command: Command, before: str, after: str, words: str
+) -> None:
+    command(*RUN)
+    path = Path("results/until-decided/three.json")
+    path.write_text(path.read_text().replace(before, after))
+    assert words in command("report", "three.toml", code=1)
+
+
+def test_a_run_that_is_lost_between_others_is_a_problem(machine: Machine, command: Command) -> None:
+    command(*RUN)
+    (lost,) = Path("results/runs").glob("digits-fair-s4-*")
+    lost.rename("lost")
+    assert f"problem: {lost.name} is missing although later" in command(
+        "report", "three.toml", code=1
+    )
+    command("run", "three.toml", "--until-decided")
+    assert lost.exists()
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from bench.reporting.tuning import ranking_sentences
 from bench.store.runs import Run, scan
 from bench.suites import load_suite
 from bench.tuning.best_of import best_of
-from bench.tuning.search import read_search, write_search
+from bench.tuning.search import write_search
 from tests.support.fabricated import make_spec, seal, write_pictures, write_run
-from tests.support.searches import write_stored_search
+from tests.support.searches import make_search, write_stored_search
 
 
 @pytest.fixture
@@ -75,10 +75,8 @@ def test_without_trials_the_suite_file_says_what_it_can(
 
 
 def test_a_search_that_went_on_is_a_problem(suite: Path, runs: list[Run], tmp_path: Path) -> None:
-    folder = suite.with_suffix("")
-    search = read_search(folder)
-    assert search
-    write_search(folder, search.model_copy(update={"trials": 6}))
+    more, _ = make_search(tmp_path, trials=6)
+    write_search(suite.with_suffix(""), more)
     page, problems = page_of(suite, runs, tmp_path / "report")
     assert re.search(r"was chosen from the search \w+, and that in .* is \w+", problems[0])
     assert "n = 5" not in page

@@ -16,6 +16,7 @@ from bench.running.comparison import (
     read_losses,
     suite_path,
     suite_text,
+    with_seeds,
 )
 from bench.suites import load_suite
 from bench.suites.arguments import declared_losses
@@ -103,3 +104,17 @@ def test_losses_by_name() -> None:
         read_losses("triplet,proxy_nca,triplet")
     with pytest.raises(ValueError, match="did you mean 'triplet'"):
         read_losses("triplets")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = 1\nseeds = [0]  # mine\n[b]\nseeds = 3\n", "a = 1\nseeds = [0, 1]\n[b]\nseeds = 3\n"),
+        ("seeds=[0]\n", "seeds = [0, 1]\n"),
+        ("seeds = [\n0,\n]\n", None),
+        ("'seeds' = [0]\n", None),
+        ("'seeds' = [0]\n[b]\nseeds = 3\n", None),
+    ],
+)
+def test_a_seed_is_added_where_nothing_else_changes(text: str, expected: str | None) -> None:
+    assert with_seeds(text, [0, 1]) == expected

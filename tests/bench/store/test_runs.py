@@ -26,6 +26,7 @@ from tests.support.fabricated import (
     FINGERPRINT,
     make_record,
     make_spec,
+    owner,
     seal,
     write_pictures,
     write_results,
@@ -320,3 +321,21 @@ def test_one_process_at_a_time_locks_a_run_and_its_death_frees_it(tmp_path: Path
     assert [*states, files.state] == ["running", "interrupted"]  # the step is still stored
     with files.lock() as locked:
         assert locked
+
+
+def test_neighbors_that_contradict_the_scores_of_their_query_are_refused(tmp_path: Path) -> None:
+    directory = write_run(tmp_path, SPEC, gain=0.1)
+    files = RunDir(directory)
+    (run,), _ = scan(tmp_path)
+    for name in ("neighbors", "average_precision", "r_precision", "first_hit"):
+        arrays = {key: array.copy() for key, array in run.queries.items()}
+        if name == "neighbors":  # with the same first hit
+            row = int(((arrays["first_hit"] == 1) & (arrays["r_precision"] < 0.5)).argmax())
+            arrays[name][row, 1:] = arrays[name][row, 0]
+        else:  # with the same means
+            first = int((arrays[name] != arrays[name][0]).argmax())
+            arrays[name][[0, first]] = arrays[name][[first, 0]]
+        save_arrays(files.queries, arrays, owner(directory))
+        seal(directory)
+        _, (problem,) = scan(tmp_path)
+        assert "that contradicts the labels of the neighbors, for" in str(problem)

@@ -1,6 +1,7 @@
 """Checkpoints are resumed only as they were written, and only by the run that they belong to."""
 
 import io
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,13 +33,27 @@ from tests.support.tiny_classes import tiny_classes
 
 CPU = torch.device("cpu")
 DATASET = tiny_classes()
-PROGRESS = Progress(7, 1.5, 3.25, 2, True, '{"step": 0}\n{"step": 4}\n')
+CURVE = "".join(
+    json.dumps(
+        {"step": step, "epoch": 0.0, "images": 24 * step, "seconds": 0.0, "loss": None}
+        | {"recall@1": 0.5, "map@r": 0.25}
+    )
+    + "\n"
+    for step in (0, 4)
+)
+PROGRESS = Progress(7, 1.5, 3.25, 2, True, CURVE)
 
 
 def parts(dim: int = 8, seed: int = 0) -> tuple[Any, Any, Any, Any]:
     spec = spec_for(embedding_dim=dim, seed=seed)
     model, loss, _ = build(spec, DATASET, CPU)
     return model, loss, make_optimizer(spec, model, loss), Batches(spec, DATASET, loss)
+
+
+def take_step(model: Any, loss: Any, optimizer: Any) -> None:
+    for parameter in (*model.parameters(), *loss.parameters()):
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
 
 
 def origin(dataset: Dataset = DATASET, **fields: Any) -> Origin:
@@ -48,14 +63,18 @@ def origin(dataset: Dataset = DATASET, **fields: Any) -> Origin:
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, origin(), *parts(), PROGRESS)
+    model, loss, optimizer, batches = parts()
+    take_step(model, loss, optimizer)
+    save_checkpoint(path, origin(), model, loss, optimizer, batches, PROGRESS)
     return path
 
 
 def test_everything_comes_back(saved: Path) -> None:
     restored = parts(seed=1)
     assert load_checkpoint(saved, origin(), *restored) == PROGRESS
-    for one, other in zip(restored[:2], parts()[:2], strict=True):
+    written = parts()
+    take_step(*written[:3])
+    for one, other in zip(restored[:2], written[:2], strict=True):
         assert all(torch.equal(v, other.state_dict()[k]) for k, v in one.state_dict().items())
     assert load_checkpoint(saved.with_name("none.pt"), origin(), *restored) == Progress()
 
@@ -191,12 +210,14 @@ def test_other_content_with_a_right_digest_is_one_message(saved: Path, content: 
         ("progress", "step", "7"),
         ("progress", "curve", ""),
         ("progress", "curve", "{"),
-        ("progress", "curve", PROGRESS.curve * 2),
+        ("progress", "curve", CURVE * 2),
         ("progress", "losses", [1.0]),
         ("progress", "loss_sum", float("nan")),
         ("progress", "seconds", -1.0),
         ("progress", "more", 1),
         ("optimizer", "param_groups", []),
+        ("optimizer", "state", {}),  # which would begin new averages
+        ("progress", "curve", CURVE.replace("0.25", "7.0")),
         ("rates", "base_lr", 0.5),  # which the origin does not have
         ("rates", "weight_decay", 0.5),
         ("", "optimizer", None),
@@ -223,9 +244,7 @@ def test_averages_of_an_optimizer_fit_its_parameters(kind: str) -> None:
     spec = spec_for(optimizer=kind, momentum=0.9 if kind in ("sgd", "rmsprop") else 0.0)
     model, loss, _ = build(spec, DATASET, CPU)
     optimizer = make_optimizer(spec, model, loss)
-    for parameter in (*model.parameters(), *loss.parameters()):
-        parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
+    take_step(model, loss, optimizer)
     check_state(optimizer, 1)
     first = next(iter(optimizer.state.values()))
     for name, whole in dict(first).items():
@@ -238,3 +257,7 @@ def test_averages_of_an_optimizer_fit_its_parameters(kind: str) -> None:
             check_state(optimizer, 1)
         first[name] = whole
     check_state(optimizer, 1)
+    for state in optimizer.state.values():
+        state.clear()
+    with pytest.raises(ValueError, match="the optimizer lacks averages of some"):
+        check_state(optimizer, 1)

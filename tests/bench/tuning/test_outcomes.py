@@ -1,14 +1,17 @@
 """Stored trials: the best one, those that diverged, and damage."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.spec import sha256
 from bench.store.runs import RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite
 from bench.tuning.outcomes import Outcome, read_outcomes, read_test
-from bench.tuning.search import read_search
+from bench.tuning.search import read_search, search_path
 from tests.support.fabricated import seal
 from tests.support.searches import some_score, write_stored_search
 
@@ -78,11 +81,11 @@ def test_changed_test_scores_are_refused(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["scores"]["map@r"] = 1.0
     path.write_text(json.dumps(content))
-    with pytest.raises(StoredRunError, match="was changed, or is of another run"):
+    with pytest.raises(StoredRunError, match="was changed"):
         read_test(proxy.best.run)
     other = triplet.best.run.directory / "test.json"
     path.write_bytes(other.read_bytes())
-    with pytest.raises(StoredRunError, match="was changed, or is of another run"):
+    with pytest.raises(StoredRunError, match="is of another run"):
         read_test(proxy.best.run)
 
 
@@ -101,3 +104,81 @@ def test_the_chosen_suite_holds_the_best_trials_and_can_be_read(tmp_path: Path) 
         assert chosen.edges == outcome.edges
     assert suite.title == "Two methods, tuned"
     assert suite.seeds == [0, 1]
+
+
+def forge(results: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change search.json and give it the digest of its new content."""
+    path = search_path(results / "tuning" / "mine")
+    content = json.loads(path.read_text())
+    del content["digest"]
+    change(content)
+    path.write_text(json.dumps(content | {"digest": sha256(content)}))
+
+
+def swap_methods(content: dict[str, Any]) -> None:
+    first, second = content["methods"]
+    first["runs"], second["runs"] = second["runs"], first["runs"]
+
+
+def swap_trials(content: dict[str, Any]) -> None:
+    runs = content["methods"][0]["runs"]
+    runs[1], runs[2] = runs[2], runs[1]
+
+
+def other_value(content: dict[str, Any]) -> None:
+    content["methods"][0]["values"][0]["scale"] = 7
+
+
+def other_seed(content: dict[str, Any]) -> None:
+    content["seed"] = 7
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (swap_methods, "is no trial of Proxy-NCA on digits"),
+        (other_seed, "is no trial of Triplet on digits"),
+        (swap_trials, "has other values than search.json gives this trial"),
+        (other_value, "has other values than search.json gives this trial"),
+    ],
+)
+def test_a_search_that_its_trials_contradict_is_a_problem(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], problem: str
+) -> None:
+    write_stored_search(tmp_path)
+    forge(tmp_path, change)
+    _, problems = outcomes_of(tmp_path)
+    assert any(problem in text for text in problems)
+
+
+def test_a_search_with_unequal_trials_is_refused(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    forge(tmp_path, lambda content: content["methods"][0]["runs"].pop())
+    with pytest.raises(ValueError, match="methods do not have 5 trials each"):
+        outcomes_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scores", "what"),
+    [
+        ({"map@r": 7.0}, r"scores.map@r = 7.0, expected 0..1"),
+        ({"map@r": "x"}, "scores.map@r = 'x'"),
+        ({"map@r": None}, "scores.map@r = None"),
+        ({"map@r": float("nan")}, "scores.map@r = nan"),
+        ({}, "lacks scores.map@r"),
+        ([1], "scores = "),
+    ],
+)
+def test_impossible_test_scores_are_a_problem_and_leave_the_choice(
+    tmp_path: Path, scores: object, what: str
+) -> None:
+    write_stored_search(tmp_path)
+    (proxy, _), _ = outcomes_of(tmp_path)
+    path = proxy.best.run.directory / "test.json"
+    content = {"run": proxy.best.run.record["digest"], "scores": scores}
+    path.write_text(json.dumps(content | {"digest": sha256(content)}))
+    (again, _), problems = outcomes_of(tmp_path)
+    assert again.best.test is None
+    (problem,) = problems
+    assert f"{path} is damaged" in problem
+    assert what in problem

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from bench.datasets.files import photographs as module
 from bench.datasets.files import work
 from bench.datasets.files.decode import decode, shrink_to
 from bench.datasets.files.photographs import OpenPlace, Photographs
+from bench.datasets.files.pixels import decode_missing
 from bench.datasets.files.verify import broken, examine, is_image
 from bench.datasets.files.work import quiet
 from tests.support.photographs import pack, picture, write_pictures
@@ -166,6 +168,21 @@ def test_a_changed_file_of_one_size_is_read_again(
     assert found[2].tobytes() == hashlib.sha256(content).digest()
     assert (first != found).any(axis=1).tolist() == [False, False, True, False]
     assert len(digested) == 8
+
+
+def test_a_file_replaced_between_its_digest_and_its_decoding_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "photos", NAMES)
+    photographs = Photographs(tmp_path / "photos", NAMES)
+
+    def replaced(*arguments: Any) -> list[str]:
+        (tmp_path / "photos" / NAMES[2]).write_bytes(picture(9))
+        return decode_missing(*arguments)
+
+    monkeypatch.setattr(module, "decode_missing", replaced)
+    with pytest.raises(ValueError, match=r"dog/c\.png changed while the photographs were read"):
+        photographs.prepare("folder", 4, 4, quiet)
 
 
 def test_digests_of_files_that_changed_just_now_are_not_kept(
