@@ -15,6 +15,8 @@ from bench.tuning.outcomes import read_outcomes
 from bench.tuning.search import default_specs, read_search, write_search
 from tests.support.searches import SUITE, make_search, write_stored_search, write_suite
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def options(results: Path, **changes: object) -> Options:
     fields = {"trials": 2, "seed": 1000, "results": results, "data_root": None}

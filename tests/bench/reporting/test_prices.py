@@ -20,6 +20,8 @@ from tests.support.fabricated import write_pictures, write_run
 from tests.support.made_curves import make_curves, stretched
 from tests.support.searches import write_stored_search
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 RISES = [0.1, 0.3, 0.6, 0.9, 0.9, 0.9, 0.9]
 MIDDLE = 0.29  # of ten targets of MAP@R from 0.05 to 0.45
 

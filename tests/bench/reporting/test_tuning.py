@@ -16,6 +16,8 @@ from bench.tuning.search import write_search
 from tests.support.fabricated import make_spec, seal, write_pictures, write_run
 from tests.support.searches import make_search, write_stored_search
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:

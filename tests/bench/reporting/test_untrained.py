@@ -28,6 +28,8 @@ from tests.support.fabricated import (
     write_run,
 )
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to 16"
 HEAD = "Untrained head"
 
