@@ -9,7 +9,7 @@ from bench.cli.comparison_suite import Options, add_seed, suite_file
 from bench.cli.listing import stored_runs
 from bench.cli.report import finish
 from bench.cli.run_suite import run_suite
-from bench.cli.verdict import best_run, sentences
+from bench.cli.verdict import best_runs, sentences, why_this
 from bench.datasets import find, load
 from bench.datasets.folder.dataset import PREFIX
 from bench.datasets.folder.rows import NAME, read_images
@@ -18,14 +18,13 @@ from bench.datasets.types import Dataset
 from bench.running.choose_budget import Work, fits
 from bench.running.preflight import check_device, check_results, check_same_images, describe
 from bench.running.sweep import missing_runs
-from bench.store.runs import Run
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, plain_console, print_line
 from bench.weights import locate
 
 LONGEST = 53  # characters of a folder's name, as the name of its data set has 60
-FEW_IMAGES = 100  # test images below which scores are coarse
+FEW_IMAGES = 100  # below which scores are coarse
 
 
 def compare_losses(folder: Path, options: Options) -> bool:
@@ -114,7 +113,7 @@ def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:
 
 
 def parts(dataset: Dataset) -> list[str]:
-    """What trains, validates and tests, and a word of caution about a small test."""
+    """What trains, validates and tests, and a word of caution about the small ones."""
     split, labels = dataset.split, dataset.labels
     of = {"training": split.train, "validation": split.validation, "test": split.query}
     listed = [
@@ -122,12 +121,12 @@ def parts(dataset: Dataset) -> list[str]:
         for name, positions in of.items()
     ]
     lines = [f"  {', '.join(listed)}"]
-    if len(split.query) < FEW_IMAGES:
-        share = 100 / len(split.query)
-        lines.append(
-            f"  few test images: one of {len(split.query)} that finds another nearest image "
-            f"changes R@1 by {share:.1f} points"
-        )
+    lines += [
+        f"  few {name} images: one of {len(of[name])} that finds another nearest image "
+        f"changes R@1 by {100 / len(of[name]):.1f} points"
+        for name in ("validation", "test")
+        if len(of[name]) < FEW_IMAGES
+    ]
     return lines
 
 
@@ -136,22 +135,13 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     console = plain_console()
     runs, _ = stored_runs(suite.specs, results)
     print_line(console, "")
-    for sentence in sentences(runs):
+    again = ("run", path, "--data-root", root, "--results", results)
+    for sentence in sentences(runs, command(*again, "--until-decided")):
         print_line(console, sentence)
     print_line(console, "")
-    if best := best_run(runs):
-        where = best.directory / "model.safetensors"
+    for model, *equal in filter(None, [best_runs(runs)]):
+        where = model.directory / "model.safetensors"
         if where.exists():
-            print_line(console, f"model   {where} ({what_is_kept(best)})")
+            print_line(console, f"model   {where} ({why_this(model, equal)})")
     print_line(console, f"suite   {path}; edit it and run it again by")
-    print_line(
-        console, f"        {command('run', path, '--data-root', root, '--results', results)}"
-    )
-
-
-def what_is_kept(run: Run) -> str:
-    """The loss and the step of a network that is named at the end, and why this one."""
-    return (
-        f"{run.spec['method']}, seed {run.spec['seed']}, after step {run.curve[-1]['step']}: of "
-        "this loss the run that ended best on validation"
-    )
+    print_line(console, f"        {command(*again)}")

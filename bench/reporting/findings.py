@@ -300,12 +300,12 @@ def and_needed(verdict: Verdict) -> str:
 
 
 def needed_words(verdict: Verdict) -> str:
-    """`about 14 seeds would decide`, of a pair that is undecided."""
+    """`about 14 seeds would decide R@1`, of a pair that is undecided in it."""
     if len(verdict.differences) < 2:
         return "one common seed shows no spread"
     if verdict.needed is None:
-        return f"more than {MOST_SEEDS} seeds would be needed"
-    return f"about {verdict.needed} seeds would decide"
+        return f"more than {MOST_SEEDS} seeds would be needed for R@1"
+    return f"about {verdict.needed} seeds would decide R@1"
 
 
 def verdict_cell(verdict: Verdict) -> str:

@@ -217,7 +217,7 @@ def make_section(
         "verdict": verdict_sentences(methods, rule),
         "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": provenance.regime_sentence(members),
-        "early": provenance.early_sentence(members),
+        "early": provenance.early_sentence(members, provenance.perfect_runs(curves)),
         "split": provenance.split_sentence(members),
         "machine": provenance.machine_sentence(members),
         "budget": budget,

@@ -107,6 +107,8 @@ def test_from_pictures_to_a_verdict(
     assert output.count("folder:photos, class-disjoint: 48 images of 6 classes") == 1
     assert output.count("left out: 1 file of formats that are not read (.docx 1)") == 1
     assert "training 16 images of 2 classes, validation 16 images of 2 classes, test 16" in output
+    for name in ("validation", "test"):
+        assert f"few {name} images: one of 16 that finds another nearest image changes" in output
     assert "a step of 16 images takes 0.10 s" in output
     assert "1 seeds of 2 losses, at most 4 steps each: about 0:" in output
     assert "Losses on photos: 4 runs, 0 stored already" in output

@@ -14,7 +14,7 @@ from bench.reporting.convergence import (
     read_curves,
 )
 from bench.reporting.findings import compare, sentences, untrained_sentences
-from bench.reporting.provenance import early_sentence
+from bench.reporting.provenance import early_sentence, perfect_runs
 from bench.reporting.verdicts import Rule
 from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
@@ -106,7 +106,7 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
     text = " ".join(sentences(members, []))
     assert text.startswith("Best has the highest R@1 on the test split, 82.3 % as a mean over 3")
     assert "seeds. It is better than Far (50.0 ± 2.5 points). Undecided is its lead over" in text
-    assert "lead over Near (0.7 ± 3.8 points; about 58 seeds would decide)." in text
+    assert "lead over Near (0.7 ± 3.8 points; about 58 seeds would decide R@1)." in text
     assert "any wrong one among all 3 pairs is at most 5 %" in text
     assert "cannot fall below p = 0.25 with 3 seeds" in text
 
@@ -227,10 +227,21 @@ def test_the_page_names_the_runs_that_ended_early() -> None:
     members = pd.DataFrame(
         [
             {"method": method, "loss": "x", "steps": 100, "batch_size": 32, "cost.images": count}
+            | {"run": f"{method}{number}"}
             for method, counts in images.items()
-            for count in counts
+            for number, count in enumerate(counts)
         ]
     )
-    text = early_sentence(members)
+    text = early_sentence(members, {"A0", "B0"})
     assert "had stopped improving: A (2 of 3 runs, after 40, 60 steps). Such" in text
-    assert early_sentence(members[members["method"] == "B"]) == ""
+    assert early_sentence(members[members["method"] == "B"], set()) == ""
+    mixed = early_sentence(members, {"A1"})
+    assert "had stopped improving, once at 100 %, above which nothing can improve: A (" in mixed
+    perfect = early_sentence(members, {"A1", "A2"})
+    assert "Ended early, because validation was at 100 % and could not improve: A (2 of" in perfect
+
+
+def test_runs_are_perfect_once_validation_reached_100_percent() -> None:
+    curves = pd.DataFrame({"run": ["a", "a", "b"], "map@r": [1.0, 0.9, 0.99]})
+    assert perfect_runs(curves) == {"a"}
+    assert perfect_runs(curves[["run"]].head(0)) == set()
