@@ -5,9 +5,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.cli.comparison_suite import Options, add_seed, suite_file
+from bench.cli.comparison_suite import Expected, Options, add_seed, suite_file
 from bench.cli.listing import stored_runs
-from bench.cli.report import finish
+from bench.cli.report import browse, finish
 from bench.cli.run_suite import run_suite
 from bench.cli.verdict import best_runs, sentences, why_this
 from bench.datasets import find, load
@@ -46,15 +46,21 @@ def compare_losses(folder: Path, options: Options) -> bool:
     for line in [*lines, *parts(dataset)]:
         print_line(console, line)
     check_same_images(dataset, options.results)
-    path = suite_file(dataset, root, options, started)
-    suite, failed = run_seeds(path, root, options, started, shown=lines)
+    path, expected = suite_file(dataset, root, options, started)
+    suite, failed = run_seeds(path, root, options, started, expected, shown=lines)
     good = finish(str(path), suite, options.results, failed, brief=True)
     conclude(path, suite, root, options.results)
     return good
 
 
 def run_seeds(
-    path: Path, root: Path, options: Options, started: float, *, shown: list[str]
+    path: Path,
+    root: Path,
+    options: Options,
+    started: float,
+    expected: Expected,
+    *,
+    shown: list[str],
 ) -> tuple[Suite, dict[str, str]]:
     """Run a suite, and then one more seed of every loss after the other, as long as the minutes
     last: runs may have ended early. `started` is when they began.
@@ -71,11 +77,13 @@ def run_seeds(
             processes=options.processes,
             device=options.device,
             shown=shown,
+            expected=expected.run,
         )
         now = time.monotonic()
         work = Work(len(suite.methods), 0, 0, options.processes)
         left = 60 * options.minutes - (now - started)
-        if state.failed or not fits(work, len(suite.seeds), len(missing), now - began, left):
+        done = len(suite.seeds), len(missing), now - began
+        if state.failed or not fits(work, *done, left, expected.report):
             return suite, state.failed
         added = add_seed(path, suite)
         has = f"{path} has it" if added else f"add it to the seeds of {path}, which was edited"
@@ -139,9 +147,11 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     for sentence in sentences(runs, command(*again, "--until-decided")):
         print_line(console, sentence)
     print_line(console, "")
-    for model, *equal in filter(None, [best_runs(runs)]):
+    best = best_runs(runs)
+    for model in best[:1]:
         where = model.directory / "model.safetensors"
         if where.exists():
-            print_line(console, f"model   {where} ({why_this(model, equal)})")
+            print_line(console, f"model   {where} ({why_this(model, best[1:])})")
+    print_line(console, f"browse  {browse(results, best[0].name if best else '')}")
     print_line(console, f"suite   {path}; edit it and run it again by")
     print_line(console, f"        {command(*again)}")

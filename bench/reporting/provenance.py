@@ -86,6 +86,22 @@ def regime_sentence(members: "pd.DataFrame") -> str:
     return f"Regimes, which must not be compared: {'; '.join(named)}."
 
 
+def components_sentence(members: "pd.DataFrame") -> str:
+    """What else a head consists of that starts at more principal components than there are, because
+    N training images have at most N - 1; or nothing."""
+    pca = members[members["head_init"] == "pca"]
+    first = pca.reindex(columns=["split.train_images", "embedding_dim"]).dropna().head(1)
+    for images, dimensions in first.astype(int).itertuples(index=False):
+        if images <= dimensions:
+            return (
+                f"{images} training images have at most {images - 1} principal components: in "
+                f'"PCA to {dimensions}", and in the heads that start there, the other directions '
+                f"({dimensions - images + 1} of {dimensions}) are arbitrary ones in which all "
+                "training images are equal at the start."
+            )
+    return ""
+
+
 def regime(run: "pd.Series", *, frozen: bool) -> str:
     """The regime of one run in words; frozen: whether none of its network was trained."""
     if not isinstance(run["weights_sha256"], str):
