@@ -148,7 +148,7 @@ def more_seeds(count: int, leads: Sequence[Verdict], more: str) -> list[str]:
     few = f"{count} seeds give an indication, not a proof" if 1 < count < FEW_SEEDS else ""
     if few and count < most:
         enough = all(lead.needed and lead.needed <= most for lead in undecided)
-        beyond = "" if enough else "; for others add them to `seeds` in the suite and run it"
+        beyond = "" if enough else "; beyond that add some to `seeds` in the suite and run it"
         return [f"{few}; more minutes give up to {most}{beyond}."]
     found = [f"{few}."] if few else []
     if undecided and count >= most:

@@ -265,4 +265,4 @@ def mean_text(interval: Interval, key: str) -> str:
 def points(interval: Interval) -> str:
     """A difference in percentage points: `2.1 ± 0.5`; ± as in `mean_text`."""
     half = f" ± {100 * interval.half:.1f}" if interval.half else ""
-    return f"{100 * interval.mean:.1f}{half}".replace("-", "−")
+    return f"{100 * interval.mean:z.1f}{half}".replace("-", "−")  # never −0.0

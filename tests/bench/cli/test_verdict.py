@@ -228,8 +228,8 @@ FIRST = (0.50, 0.53, 0.51, 0.53, 0.52, 0.52)
             4,
             CLOSE,
             [
-                "4 seeds give an indication, not a proof; more minutes give up to 5; for others "
-                "add them to `seeds` in the suite and run it."
+                "4 seeds give an indication, not a proof; more minutes give up to 5; beyond that "
+                "add some to `seeds` in the suite and run it."
             ],
         ),
         (5, CLEAR, ["5 seeds give an indication, not a proof."]),

@@ -240,6 +240,7 @@ def test_equal_scores_of_all_seeds_have_no_interval() -> None:
     equal, one = Interval(0.95, 0.0, 2), Interval(0.95, None, 1)
     assert mean_text(equal, "recall@1") == mean_text(one, "recall@1") == "95.0"
     assert points(equal) == points(one) == "95.0"
+    assert points(Interval(-1e-17, 0.05, 2)) == "0.0 ± 5.0"
     assert mean_text(Interval(0.9, 0.635, 2), "recall@1") == "90.0 ± 63.5"
     assert "which may pass 0 and 100; no interval for one seed, or for equal scores" in NOTE
 
