@@ -17,6 +17,7 @@ from bench.terminal import (
 from demo.guard import LOCAL
 from demo.library import Library, open_library
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
+from demo.view import address_of
 
 
 def main() -> int:
@@ -26,7 +27,8 @@ def main() -> int:
     try:
         with show_late(plain_console(stderr=True), "reading stored runs") as report:
             library = open_library(arguments.results, report)
-        serve(library, arguments.host, arguments.port, not arguments.no_open)
+        first = address_of(library, arguments.run)
+        serve(library, arguments.host, arguments.port, first, not arguments.no_open)
     except KeyboardInterrupt:
         print("\nStopped.")
     except (ValueError, OSError) as error:
@@ -45,6 +47,7 @@ def parse() -> argparse.Namespace:
         default=default_results(),
         help="folder of results (default: results)",
     )
+    parser.add_argument("--run", default="", help="name of the run that is shown first")
     parser.add_argument("--port", type=port, default=7860, help="port to serve on (default: 7860)")
     parser.add_argument(
         "--host",
@@ -63,8 +66,9 @@ def port(text: str) -> int:
     return int(text)
 
 
-def serve(library: Library, host: str, port: int, open_browser: bool) -> None:
-    """Print what is shown and where, and serve it until Ctrl-C or a request to end."""
+def serve(library: Library, host: str, port: int, first: str, open_browser: bool) -> None:
+    """Print what is shown and where, and serve it until Ctrl-C or a request to end; first: the
+    query part of the address that is opened."""
     for problem in library.problems:
         print(printable(f"demo: problem: {problem}"), file=sys.stderr)
     end_like_ctrl_c()
@@ -75,7 +79,7 @@ def serve(library: Library, host: str, port: int, open_browser: bool) -> None:
         with running(application(build(library), library, host), listening):
             if note := sharing_note(host, port):
                 print(note)
-            address = page_address(host, port)
+            address = page_address(host, port) + first
             print(f"Retrieval browser on {address}  (Ctrl-C ends it)", flush=True)
             if open_browser:
                 webbrowser.open(address)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
+from bench.suggest import unknown
 from demo.library import Library
 from demo.retrieved import Retrieved
 
@@ -58,6 +59,20 @@ def write_address(view: View) -> str:
     """The query part of the view's address, from which `read_view` gives the same view."""
     values = view.shelf, view.run, view.query, view.neighbors, view.tab
     return "?" + urlencode(dict(zip(("ds", "run", "q", "k", "tab"), values, strict=True)))
+
+
+def address_of(library: Library, run: str) -> str:
+    """The query part of the address that shows a run first; empty for no name.
+
+    Raises: ValueError if there is no such run.
+    """
+    if not run:
+        return ""
+    for shelf in library.shelves:
+        if run in shelf.run_labels:
+            return "?" + urlencode({"ds": shelf.key, "run": run})
+    names = [name for shelf in library.shelves for name in shelf.run_labels]
+    raise ValueError(unknown("run", run, names))
 
 
 def to_int(value: object) -> int | None:

@@ -5,11 +5,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.cli.comparison_suite import Options, add_seed, suite_file
+from bench.cli.comparison_suite import Expected, Options, add_seed, suite_file
 from bench.cli.listing import stored_runs
-from bench.cli.report import finish
+from bench.cli.report import browse, finish
 from bench.cli.run_suite import run_suite
-from bench.cli.verdict import best_run, sentences
+from bench.cli.verdict import best_runs, sentences, why_this
 from bench.datasets import find, load
 from bench.datasets.folder.dataset import PREFIX
 from bench.datasets.folder.rows import NAME, read_images
@@ -18,14 +18,13 @@ from bench.datasets.types import Dataset
 from bench.running.choose_budget import Work, fits
 from bench.running.preflight import check_device, check_results, check_same_images, describe
 from bench.running.sweep import missing_runs
-from bench.store.runs import Run
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, plain_console, print_line
 from bench.weights import locate
 
 LONGEST = 53  # characters of a folder's name, as the name of its data set has 60
-FEW_IMAGES = 100  # test images below which scores are coarse
+FEW_IMAGES = 100  # below which scores are coarse
 
 
 def compare_losses(folder: Path, options: Options) -> bool:
@@ -47,15 +46,21 @@ def compare_losses(folder: Path, options: Options) -> bool:
     for line in [*lines, *parts(dataset)]:
         print_line(console, line)
     check_same_images(dataset, options.results)
-    path = suite_file(dataset, root, options, started)
-    suite, failed = run_seeds(path, root, options, started, shown=lines)
+    path, expected = suite_file(dataset, root, options, started)
+    suite, failed = run_seeds(path, root, options, started, expected, shown=lines)
     good = finish(str(path), suite, options.results, failed, brief=True)
     conclude(path, suite, root, options.results)
     return good
 
 
 def run_seeds(
-    path: Path, root: Path, options: Options, started: float, *, shown: list[str]
+    path: Path,
+    root: Path,
+    options: Options,
+    started: float,
+    expected: Expected,
+    *,
+    shown: list[str],
 ) -> tuple[Suite, dict[str, str]]:
     """Run a suite, and then one more seed of every loss after the other, as long as the minutes
     last: runs may have ended early. `started` is when they began.
@@ -72,11 +77,13 @@ def run_seeds(
             processes=options.processes,
             device=options.device,
             shown=shown,
+            expected=expected.run,
         )
         now = time.monotonic()
         work = Work(len(suite.methods), 0, 0, options.processes)
         left = 60 * options.minutes - (now - started)
-        if state.failed or not fits(work, len(suite.seeds), len(missing), now - began, left):
+        done = len(suite.seeds), len(missing), now - began
+        if state.failed or not fits(work, *done, left, expected.report):
             return suite, state.failed
         added = add_seed(path, suite)
         has = f"{path} has it" if added else f"add it to the seeds of {path}, which was edited"
@@ -114,7 +121,7 @@ def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:
 
 
 def parts(dataset: Dataset) -> list[str]:
-    """What trains, validates and tests, and a word of caution about a small test."""
+    """What trains, validates and tests, and a word of caution about the small ones."""
     split, labels = dataset.split, dataset.labels
     of = {"training": split.train, "validation": split.validation, "test": split.query}
     listed = [
@@ -122,12 +129,12 @@ def parts(dataset: Dataset) -> list[str]:
         for name, positions in of.items()
     ]
     lines = [f"  {', '.join(listed)}"]
-    if len(split.query) < FEW_IMAGES:
-        share = 100 / len(split.query)
-        lines.append(
-            f"  few test images: one of {len(split.query)} that finds another nearest image "
-            f"changes R@1 by {share:.1f} points"
-        )
+    lines += [
+        f"  few {name} images: one of {len(of[name])} that finds another nearest image "
+        f"changes R@1 by {100 / len(of[name]):.1f} points"
+        for name in ("validation", "test")
+        if len(of[name]) < FEW_IMAGES
+    ]
     return lines
 
 
@@ -136,22 +143,15 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     console = plain_console()
     runs, _ = stored_runs(suite.specs, results)
     print_line(console, "")
-    for sentence in sentences(runs):
+    again = ("run", path, "--data-root", root, "--results", results)
+    for sentence in sentences(runs, command(*again, "--until-decided")):
         print_line(console, sentence)
     print_line(console, "")
-    if best := best_run(runs):
-        where = best.directory / "model.safetensors"
+    best = best_runs(runs)
+    for model in best[:1]:
+        where = model.directory / "model.safetensors"
         if where.exists():
-            print_line(console, f"model   {where} ({what_is_kept(best)})")
+            print_line(console, f"model   {where} ({why_this(model, best[1:])})")
+    print_line(console, f"browse  {browse(results, best[0].name if best else '')}")
     print_line(console, f"suite   {path}; edit it and run it again by")
-    print_line(
-        console, f"        {command('run', path, '--data-root', root, '--results', results)}"
-    )
-
-
-def what_is_kept(run: Run) -> str:
-    """The loss and the step of a network that is named at the end, and why this one."""
-    return (
-        f"{run.spec['method']}, seed {run.spec['seed']}, after step {run.curve[-1]['step']}: of "
-        "this loss the run that ended best on validation"
-    )
+    print_line(console, f"        {command(*again)}")

@@ -15,9 +15,12 @@ from bench.running.choose_budget import (
     LEAST_SEEDS,
     LEAST_STEPS,
     MOST_SEEDS,
+    REPORT_SECONDS,
     Plan,
     Work,
     choose,
+    report_seconds,
+    run_seconds,
 )
 from bench.running.comparison import (
     Conditions,
@@ -49,9 +52,19 @@ class Options:
     weights: str
 
 
-def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -> Path:
+@dataclass(frozen=True)
+class Expected:
+    """Seconds of one run, None if they were not measured, and of the report."""
+
+    run: float | None = None
+    report: float = REPORT_SECONDS
+
+
+def suite_file(
+    dataset: Dataset, root: Path, options: Options, started: float
+) -> tuple[Path, Expected]:
     """The suite file of a comparison that began at `started`: that of an earlier command with the
-    same images and options, or a new one.
+    same images and options, or a new one; and how long its parts take.
 
     Raises: what the checks and measurements raise; typer.Exit after Ctrl-C.
     """
@@ -67,10 +80,10 @@ def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -
             f"goes on with {path}: every run in it will be finished, also if that takes longer; "
             f"more seeds follow while they fit into {options.minutes:g} minutes from now",
         )
-        return path
+        return path, Expected()
     end_like_ctrl_c()
     try:
-        text = measured_text(dataset, root, conditions, options, started)
+        text, expected = measured_text(dataset, root, conditions, options, started)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing was trained yet.")
         raise typer.Exit(130) from None
@@ -81,13 +94,14 @@ def suite_file(dataset: Dataset, root: Path, options: Options, started: float) -
             f"its report gives way to the new one, and `{command('report', before)}` writes it "
             "again",
         )
-    return path
+    return path, expected
 
 
 def measured_text(
     dataset: Dataset, root: Path, conditions: Conditions, options: Options, started: float
-) -> str:
-    """The suite of the plan that fits the time at hand, as text, after everything was checked."""
+) -> tuple[str, Expected]:
+    """The suite of the plan that fits the time at hand, as text, after everything was checked; and
+    how long its parts take."""
     console = plain_console()
     least = Plan(LEAST_SEEDS, LEAST_STEPS, 0.0)
     trial = Suite.model_validate(tomllib.loads(suite_text(dataset, conditions, least)))
@@ -105,7 +119,9 @@ def measured_text(
     plan = choose(measured.speed, work, seconds)
     print_line(console, speed_line(measured, count, specs[-1].batch_size))
     print_line(console, plan_line(plan, conditions, seconds))
-    return suite_text(dataset, conditions, plan)
+    speed = measured.speed
+    expected = Expected(run_seconds(speed, work, plan.steps), report_seconds(speed))
+    return suite_text(dataset, conditions, plan), expected
 
 
 def scored(dataset: Dataset) -> int:

@@ -19,6 +19,7 @@ from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
 from bench.evaluation.score_test import recall_at_one, shown_positions
 from bench.metrics import describe, ordered
+from bench.reporting.provenance import is_perfect, why_early
 from bench.reporting.tables import templates
 from bench.spec import RunSpec
 from bench.store.runs import Run
@@ -238,6 +239,7 @@ def model_card(run: Run, config: dict[str, Any], formats: Sequence[str]) -> str:
         .render(
             run=run.name,
             steps=run.curve[-1]["step"],
+            why_early=why_early(1, int(is_perfect(point["map@r"] for point in run.curve))),
             spec=spec,
             config=config,
             source=find(spec["dataset"]),

@@ -48,8 +48,8 @@ def finish(
 ) -> bool:
     """Write and print the report of a suite's stored runs.
 
-    Arguments: as of `make`; brief, whether to print one short table of each data set and no
-    findings.
+    Arguments: as of `make`; brief, whether to print one short table of each data set, and
+    neither findings nor the command that browses.
     Returns: whether there are no problems but those of drawing. Raises: as `make`.
     """
     made = make(suite, chosen, results, failed, margin)
@@ -107,7 +107,8 @@ def print_report(console: Console, made: Made, *, brief: bool = False) -> None:
         print_line(console, f"problem: {problem}")
     for word, path in files(report):
         print_line(console, f"{word:7} {path}")
-    print_line(console, f"browse  {browse(made.results)}")
+    if not brief:
+        print_line(console, f"browse  {browse(made.results)}")
 
 
 def report_document(made: Made) -> dict[str, Any]:
@@ -158,9 +159,11 @@ def files(report: Report) -> list[tuple[str, Path]]:
     ]
 
 
-def browse(results: Path) -> str:
-    """The command that shows results, which it names only if they are not where it looks."""
-    return command("demo", *([] if results == default_results() else ["--results", results]))
+def browse(results: Path, run: str = "") -> str:
+    """The command that shows results, which it names only if they are not where it looks; run: the
+    one that is shown first, if not simply the first."""
+    elsewhere = [] if results == default_results() else ["--results", results]
+    return command("demo", *elsewhere, *(["--run", run] if run else []))
 
 
 def report_name(suite: str, chosen: Suite) -> str:

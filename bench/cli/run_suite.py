@@ -30,10 +30,12 @@ def run_suite(
     processes: int,
     device: str,
     shown: Collection[str] = (),
+    expected: float | None = None,
 ) -> Sweep:
     """Execute every run of a suite that is not stored yet.
 
-    Arguments: processes, runs at a time; shown, lines on the data that were printed before.
+    Arguments: processes, runs at a time; shown, lines on the data that were printed before;
+    expected, seconds of a run, as far as they were measured.
     Returns: the final state. Raises: typer.Exit after Ctrl-C; what the checks raise.
     """
     console, specs = plain_console(), suite.specs
@@ -56,7 +58,13 @@ def run_suite(
             print_line(console, line)
     with resumable(console):
         return execute(
-            suite, specs, results, data_root=data_root, processes=processes, device=device
+            suite,
+            specs,
+            results,
+            data_root=data_root,
+            processes=processes,
+            device=device,
+            expected=expected,
         )
 
 
@@ -68,6 +76,7 @@ def execute(
     data_root: Path | None,
     processes: int,
     device: str,
+    expected: float | None = None,
 ) -> Sweep:
     """Execute those of some runs of a suite that are not stored yet, and show how far they are."""
     with show_sweep(plain_console(), processes) as show:
@@ -79,6 +88,7 @@ def execute(
             keep_model=suite.keep_model,
             jobs=processes,
             show=show,
+            expected=expected,
         )
 
 

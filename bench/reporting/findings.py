@@ -1,15 +1,23 @@
 """What was found on one data set, in sentences that claim no more than the numbers support."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.datasets.splits import SHARING
 from bench.reporting.claim import claim_sentence
 from bench.reporting.cost_to_target import Convergence
 from bench.reporting.groups import trained
 from bench.reporting.rows import points
 from bench.reporting.sequential import Looks
-from bench.reporting.stats import PairedDifference, least_sign_flip_p, paired_difference
+from bench.reporting.stats import (
+    ROUNDING,
+    Interval,
+    PairedDifference,
+    least_sign_flip_p,
+    mean_interval,
+    paired_difference,
+)
 from bench.reporting.verdicts import ALPHA, MOST_SEEDS, RULE, Rule, Verdict, table_verdicts
 from bench.spec import NO_LOSS
 from bench.tuning.outcomes import Outcome
@@ -197,26 +205,83 @@ def certain(pairs: Sequence[Comparison], rule: Rule) -> str:
 
 
 def untrained_sentences(members: "pd.DataFrame") -> list[str]:
-    """Which methods end no better than the network was before training, if any does."""
+    """Which methods end below the network as it was before training, and of which the seeds cannot
+    tell; by the interval of the difference, paired by seed."""
+    gains = gains_over_start(members)
+    kinds: dict[str, dict[str, Interval]] = {}
+    for method, gain in gains.items():
+        kinds.setdefault(kind(gain), {})[method] = gain
+    found = []
+    if below := kinds.get("below"):
+        found.append(
+            f"{who(below, gains)} ended below {start(members, below)}{by(', ', below)}: "
+            f"{without_help(members)}."
+        )
+    if once := kinds.get("not above"):
+        found.append(f"{who(once, gains)} did not end above {start(members, once)} in one run.")
+    if unclear := kinds.get("unclear"):
+        found.append(
+            f"These seeds cannot tell whether {who(unclear, gains)} ended above "
+            f"{start(members, unclear)}{by(': ', unclear)}."
+        )
+    return found
+
+
+def gains_over_start(members: "pd.DataFrame") -> dict[str, Interval]:
+    """Method -> R@1 minus that before training, of methods whose runs all have both."""
     if START not in members:
-        return []
-    lost = members.loc[members[START].isna(), "method"]
-    complete = members[~members["method"].isin(lost)]
-    means = complete.groupby("method")[["recall@1", START]].mean()
-    worse = means[means["recall@1"] <= means[START]]
-    if worse.empty:
-        return []
-    methods = members["method"].nunique()
-    start = f"{100 * worse[START].min():.1f} %"
-    who = " and ".join(worse.index) if len(worse) < 4 else f"{len(worse)} of {methods} methods"
-    who = "No method" if len(worse) == methods else who
-    verb = "ends above" if len(worse) == methods else "did not end above"
+        return {}
+    gains = members["recall@1"] - members[START]
+    return {
+        str(method): mean_interval(list(own))
+        for method, own in gains.groupby(members["method"])
+        if own.notna().all()
+    }
+
+
+def kind(gain: Interval) -> str:
+    """What a gain over the start shows: "above", "below", "unclear", or of one run "not above"."""
+    if gain.half is None:
+        return "not above" if gain.mean <= ROUNDING else "above"
+    if gain.is_steady():
+        return "unclear" if gain.mean <= ROUNDING else "above"
+    if not gain.excludes_zero():
+        return "unclear"
+    return "below" if gain.mean < 0 else "above"
+
+
+def who(some: Mapping[str, Interval], everyone: Mapping[str, Interval]) -> str:
+    """The methods by name; their number if there are more than three."""
+    if len(some) > 3:
+        return f"{len(some)} of {len(everyone)} methods"
+    return " and ".join(some)
+
+
+def by(mark: str, gains: Mapping[str, Interval]) -> str:
+    """`, −2.5 ± 1.8 points` after a mark, in the order of `who`; empty where that has no names."""
+    each = (
+        f"{points(gain)} points{' with each seed' * gain.is_steady()}" for gain in gains.values()
+    )
+    return "" if len(gains) > 3 else f"{mark}{' and '.join(each)}"
+
+
+def start(members: "pd.DataFrame", methods: Collection[str]) -> str:
+    """The network before training and its R@1, from the lowest to the highest of some methods."""
+    means = members[members["method"].isin(methods)].groupby("method")[START].mean()
+    ends = dict.fromkeys(f"{100 * score:.1f}" for score in (means.min(), means.max()))
     pretrained = "weights_sha256" in members and members["weights_sha256"].notna().all()
     before = "pretrained network before training" if pretrained else "untrained network"
-    return [
-        f"{who} {verb} the {before} (R@1 {start}): on these classes training did not "
-        "help retrieval of unseen ones."
-    ]
+    return f"the {before} (R@1 {' to '.join(ends)} %)"
+
+
+def without_help(members: "pd.DataFrame") -> str:
+    """What did not improve; the classes of the test may have been trained."""
+    protocol = members["split"].iloc[0]
+    if protocol == "within-classes":
+        return "training did not help to retrieve other images of the trained classes"
+    if protocol in SHARING:
+        return "training did not help to retrieve the test images"
+    return "on these classes training did not help retrieval of unseen ones"
 
 
 def listed(verdicts: Sequence[Verdict]) -> str:
@@ -235,12 +300,12 @@ def and_needed(verdict: Verdict) -> str:
 
 
 def needed_words(verdict: Verdict) -> str:
-    """`about 14 seeds would decide`, of a pair that is undecided."""
+    """`about 14 seeds would decide R@1`, of a pair that is undecided in it."""
     if len(verdict.differences) < 2:
         return "one common seed shows no spread"
     if verdict.needed is None:
-        return f"more than {MOST_SEEDS} seeds would be needed"
-    return f"about {verdict.needed} seeds would decide"
+        return f"more than {MOST_SEEDS} seeds would be needed for R@1"
+    return f"about {verdict.needed} seeds would decide R@1"
 
 
 def verdict_cell(verdict: Verdict) -> str:

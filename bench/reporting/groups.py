@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.results import frame
 from bench.spec import NAMES, NO_LOSS, SOURCES, UNSET, method_id_of
 from bench.store.runs import Run
@@ -93,7 +95,7 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     A method may be named like the variant of another; both then carry their digest as well.
     """
     methods: dict[str, dict[str, Run]] = {}
-    keys = [(run.spec["method"], group_id(run)) for run in runs]
+    keys = [(run.spec["method"] + few_components(run), group_id(run)) for run in runs]
     for (method, group), run in zip(keys, runs, strict=True):
         methods.setdefault(method, {}).setdefault(group, run)
     names = {
@@ -103,6 +105,14 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     }
     shared = Counter(names.values())
     return [names[k] if shared[names[k]] == 1 else f"{names[k]} [{k[1]}]" for k in keys]
+
+
+def few_components(run: Run) -> str:
+    """How many principal components exist, after a name that promises more."""
+    dimensions, images = run.spec["embedding_dim"], run.record["split"].get("train_images", np.inf)
+    if run.spec["loss"] != NO_LOSS or not dimensions or images > dimensions:
+        return ""
+    return f" (only {images - 1} exist)"
 
 
 def variant_names(method: str, runs: Sequence[Run]) -> list[str]:

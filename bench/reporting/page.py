@@ -27,6 +27,7 @@ from bench.reporting.findings import (
     verdict_sentences,
 )
 from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.provenance import components_sentence
 from bench.reporting.rows import (
     GAIN,
     GAIN_NOTE,
@@ -216,8 +217,8 @@ def make_section(
         "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
         "verdict": verdict_sentences(methods, rule),
         "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
-        "regime": provenance.regime_sentence(members),
-        "early": provenance.early_sentence(members),
+        "regime": f"{provenance.regime_sentence(members)} {components_sentence(members)}".strip(),
+        "early": provenance.early_sentence(members, provenance.perfect_runs(curves)),
         "split": provenance.split_sentence(members),
         "machine": provenance.machine_sentence(members),
         "budget": budget,

@@ -3,9 +3,11 @@
 `members` are rows of `bench.reporting.groups.comparable_frame`.
 """
 
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from bench.reporting.groups import show, trained
+from bench.reporting.stats import ROUNDING
 from bench.spec import NETWORK, UNSET, Budget
 
 if TYPE_CHECKING:
@@ -84,6 +86,22 @@ def regime_sentence(members: "pd.DataFrame") -> str:
     return f"Regimes, which must not be compared: {'; '.join(named)}."
 
 
+def components_sentence(members: "pd.DataFrame") -> str:
+    """What else a head consists of that starts at more principal components than there are, because
+    N training images have at most N - 1; or nothing."""
+    pca = members[members["head_init"] == "pca"]
+    first = pca.reindex(columns=["split.train_images", "embedding_dim"]).dropna().head(1)
+    for images, dimensions in first.astype(int).itertuples(index=False):
+        if images <= dimensions:
+            return (
+                f"{images} training images have at most {images - 1} principal components: in "
+                f'"PCA to {dimensions}", and in the heads that start there, the other directions '
+                f"({dimensions - images + 1} of {dimensions}) are arbitrary ones in which all "
+                "training images are equal at the start."
+            )
+    return ""
+
+
 def regime(run: "pd.Series", *, frozen: bool) -> str:
     """The regime of one run in words; frozen: whether none of its network was trained."""
     if not isinstance(run["weights_sha256"], str):
@@ -97,8 +115,11 @@ def regime(run: "pd.Series", *, frozen: bool) -> str:
     return f"fine-tuned, {weights}"
 
 
-def early_sentence(members: "pd.DataFrame") -> str:
-    """Which methods have runs that ended before their last step, and at which step; or nothing."""
+def early_sentence(members: "pd.DataFrame", perfect: Collection[str]) -> str:
+    """Which methods have runs that ended before their last step, and at which step; or nothing.
+
+    perfect: names of the runs that reached 100 % on validation.
+    """
     methods = trained(members)
     steps = methods["cost.images"] / methods["batch_size"]
     early = methods.assign(end=steps)[steps < methods["steps"]]
@@ -107,13 +128,37 @@ def early_sentence(members: "pd.DataFrame") -> str:
         f"{', '.join(f'{step:.0f}' for step in sorted(runs['end']))} steps)"
         for method, runs in early.groupby("method")
     ]
+    why = why_early(len(early), int(early["run"].isin(perfect).sum()))
     return (
-        f"Ended early, because validation had stopped improving: {', '.join(named)}. Such a run's "
+        f"Ended early, because validation {why}: {', '.join(named)}. Such a run's "
         "final score is that of its last three validations, and a score that it had not reached by "
         "then counts as not reached; a method's line ends where its first run ends."
         if named
         else ""
     )
+
+
+def why_early(runs: int, perfect: int) -> str:
+    """What validation did when some runs ended early; perfect: how many of them had `is_perfect`
+    scores."""
+    if not perfect:
+        return "had stopped improving"
+    if perfect == runs:
+        return "was at 100 % and could not improve"
+    times = "once" if perfect == 1 else f"{perfect} times"
+    return f"had stopped improving, {times} at 100 %, above which nothing can improve"
+
+
+def is_perfect(scores: Iterable[float]) -> bool:
+    """Whether one of the scores of a run's validations is 100 %."""
+    return max(scores) >= 1 - ROUNDING
+
+
+def perfect_runs(curves: "pd.DataFrame") -> set[str]:
+    """Names of the runs that reached MAP@R 100 % on validation, which ends runs."""
+    if curves.empty:
+        return set()
+    return {str(run) for run, scores in curves.groupby("run")["map@r"] if is_perfect(scores)}
 
 
 def split_sentence(members: "pd.DataFrame") -> str:

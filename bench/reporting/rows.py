@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 UNTRAINED, UNTRAINED_HEAD = "Untrained network", "Untrained head"  # the latter of given weights
 REQUIRED = "Retrieval"  # family whose scores all seeds of a method must have
 PLUS_MINUS = (
-    "mean ± half-width of the t-based 95 % confidence interval over n seeds; "
-    "no interval for one seed"
+    "mean ± half-width of the t-based 95 % confidence interval over n seeds, which may pass 0 and "
+    "100; no interval for one seed, or for equal scores, which do not show what is chance"
 )
 BOLD = (
     "Bold: the trained methods that are not shown to be worse than another one "
@@ -257,12 +257,12 @@ def mean_cell(row: Row, key: str) -> tuple[str, bool]:
 
 
 def mean_text(interval: Interval, key: str) -> str:
-    """`74.1 ± 0.5`; no ± for one seed."""
-    half = "" if interval.half is None else f" ± {printed(key, interval.half)}"
+    """`74.1 ± 0.5`; no ± for one seed or equal scores."""
+    half = f" ± {printed(key, interval.half)}" if interval.half else ""
     return printed(key, interval.mean) + half
 
 
 def points(interval: Interval) -> str:
-    """A difference in percentage points: `2.1 ± 0.5`."""
-    half = "" if interval.half is None else f" ± {100 * interval.half:.1f}"
-    return f"{100 * interval.mean:.1f}{half}".replace("-", "−")
+    """A difference in percentage points: `2.1 ± 0.5`; ± as in `mean_text`."""
+    half = f" ± {100 * interval.half:.1f}" if interval.half else ""
+    return f"{100 * interval.mean:z.1f}{half}".replace("-", "−")  # never −0.0

@@ -134,7 +134,8 @@ def csv(table: "pd.DataFrame") -> str:
 
 def lines(table: "pd.DataFrame", pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Cells of one data set and split for readers, in percent and points: a name, and of each score
-    its mean and both half-widths. pairs: those that get a line, after the methods.
+    its mean and both half-widths, if they are not 0, which does not show what is chance. pairs:
+    those that get a line, after the methods.
     """
     fields = ["score", "method", "minus", "mean", "half_width_seeds", "half_width_classes"]
     found = {tuple(row[:3]): row[3:] for row in table[fields].to_numpy().tolist()}
@@ -148,11 +149,17 @@ def lines(table: "pd.DataFrame", pairs: Sequence[tuple[str, str]]) -> list[tuple
             *(
                 in_points(value)
                 for score in table["score"].unique()
-                for value in found.get((score, method, minus), [None] * 3)
+                for value in shown(found.get((score, method, minus), [None] * 3))
             ),
         )
         for method, minus in [*((method, "") for method in methods), *pairs]
     ]
+
+
+def shown(values: Sequence[float | None]) -> list[float | None]:
+    """A mean, and its half-widths that are not 0."""
+    mean, *halves = values
+    return [mean, *(half or None for half in halves)]
 
 
 def in_points(value: float | None) -> str:

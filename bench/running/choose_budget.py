@@ -10,7 +10,8 @@ LEAST_SEEDS, MOST_SEEDS = 2, 5
 VALIDATIONS = 8  # of a run, beside that of its start; steps are a multiple of it
 LEAST_STEPS, ENOUGH_STEPS, MOST_STEPS = 24, 96, 400
 UNTRAINED = 2  # runs without training
-REPORT_SECONDS = 12.0  # of tables, figures and report at the end
+REPORT_SECONDS = 12.0  # of tables, figures and report at the end, at least
+REPORT_STARTS = 2.0  # starts of a run that take as long as they: a slow machine is slow at both
 SHARE = 0.9  # of the time that is planned: others may use the machine
 
 
@@ -73,18 +74,25 @@ def most_steps(speed: Speed, work: Work, seeds: int, seconds: float) -> int:
 def all_seconds(speed: Speed, work: Work, seeds: int, steps: int) -> float:
     """Seconds of all runs and the report."""
     untrained = -(-UNTRAINED // work.processes) * (speed.start + speed.score)
-    return untrained + rounds(work, seeds) * run_seconds(speed, work, steps) + REPORT_SECONDS
+    trained = rounds(work, seeds) * run_seconds(speed, work, steps)
+    return untrained + trained + report_seconds(speed)
 
 
-def fits(work: Work, seeds: int, runs: int, seconds: float, left: float) -> bool:
+def report_seconds(speed: Speed) -> float:
+    """Seconds of tables, figures and report."""
+    return max(REPORT_SECONDS, REPORT_STARTS * speed.start)
+
+
+def fits(work: Work, seeds: int, runs: int, seconds: float, left: float, report: float) -> bool:
     """Whether one more seed of every method fits into what is left of the time.
 
     seeds: those there are. runs: how many took `seconds`; fewer than one seed's say too little.
+    report: seconds of the report.
     """
     if seeds >= MOST_SEEDS or runs < work.methods:
         return False
     one_after_the_other = -(-runs // work.processes)
-    return rounds(work, 1) * seconds / one_after_the_other <= SHARE * left - REPORT_SECONDS
+    return rounds(work, 1) * seconds / one_after_the_other <= SHARE * left - report
 
 
 def rounds(work: Work, seeds: int) -> int:

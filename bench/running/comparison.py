@@ -17,6 +17,7 @@ from bench.suites.arguments import declared_losses
 BATCH_SIZES = (32, 16, 8)
 CHOSEN_FOR = "# chosen for "
 PATIENCE = 3  # validations
+DIMENSIONS = 64
 # The row and the hyper-parameters of losses that the paper compares; those of others are defaults.
 KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "proxy_nca": ("Proxy-NCA", {"scale": 9}),
@@ -112,8 +113,8 @@ frozen = "norm"  # batch normalisation keeps the statistics of pretraining
 resize = 144  # pixels of the shorter side
 crop = 128
 augmentation = "crop"  # anywhere in the picture, every second one mirrored
-embedding_dim = 64
-head_init = "pca"  # of the features of the training images
+embedding_dim = {DIMENSIONS}
+head_init = "pca"  # {head_comment(len(dataset.split.train))}
 class_vectors_init = "class-means"  # of proxies, centers and classifier weights
 batch_size = {batch_size(len(dataset.split.train))}
 steps = {plan.steps}
@@ -124,6 +125,14 @@ learning_rate = 1e-4
 weight_decay = 1e-4
 
 {methods}"""
+
+
+def head_comment(images: int) -> str:
+    """What a head of principal components is fitted on, and what else it has beside them."""
+    of = "of the features of the training images"
+    if images > DIMENSIONS:
+        return of
+    return f"{of}: {images} have at most {images - 1}, the other directions are arbitrary"
 
 
 def with_seeds(text: str, seeds: list[int]) -> str | None:

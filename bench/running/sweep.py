@@ -56,8 +56,8 @@ class Sweep:
 
     Attributes: total, the number of runs; finished, those stored before or now; active; waiting;
     elsewhere, those that processes of other sweeps work on; failed, a message by run name; pace,
-    seconds and steps of this sweep's runs by data set and split; stopping, whether active runs are
-    to end.
+    seconds and steps of this sweep's runs, and of an expected one, by data set and split; stopping,
+    whether active runs are to end.
     """
 
     total: int
@@ -92,16 +92,19 @@ def sweep(
     keep_model: bool,
     jobs: int,
     show: Callable[[Sweep], None],
+    expected: float | None = None,
 ) -> Sweep:
     """Execute the missing runs, `jobs` at a time; `show` is called with the state five times a
-    second.
+    second. `expected` are the seconds of a run of a suite with one data set, if they were measured
+    before: they count like a run that ended.
 
     A run that fails does not stop the others, and a run that another sweep works on is waited for.
     Before KeyboardInterrupt or any other error is passed on, every process saves a checkpoint and
     ends. Returns: the final state. Raises: StoppedAtOnceError at a second KeyboardInterrupt.
     """
     stored, waiting = missing_runs(specs, results)
-    state = Sweep(len(specs), finished=stored, waiting=waiting)
+    pace = expected_pace(waiting, expected) if expected else {}
+    state = Sweep(len(specs), finished=stored, waiting=waiting, pace=pace)
     try:
         while state.waiting or state.active or state.elsewhere:
             while state.waiting and len(state.active) < jobs:
@@ -171,6 +174,13 @@ def update(state: Sweep, active: ActiveRun) -> None:
         state.elsewhere.append(active.spec)
     else:
         state.failed[active.spec.run_name] = reason(active.files, code)
+
+
+def expected_pace(
+    specs: Iterable[RunSpec], seconds: float
+) -> dict[tuple[str, str], tuple[float, int]]:
+    """`Sweep.pace` as if a run had ended that took some seconds."""
+    return {data_of(spec): (seconds, spec.steps) for spec in specs if spec.steps}
 
 
 def data_of(spec: RunSpec) -> tuple[str, str]:

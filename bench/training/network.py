@@ -143,8 +143,10 @@ def start_at_principal_components(head: nn.Module, of_images: Tensor) -> None:
     """Set a linear head (F -> D) to the first D principal components of features (N, F), and its
     bias so that their mean becomes 0.
 
-    A component's largest entry is positive. With fewer than D images the remaining directions are
-    orthogonal to all images. Raises: ValueError if the features have fewer than D dimensions.
+    A component's largest entry is positive. N images have at most N - 1 components; further
+    directions are arbitrary ones in which all of these images are equal, so that their coordinates
+    there start at 0 (zeros as directions would never be trained). The report says how many there
+    are. Raises: ValueError if the features have fewer than D dimensions.
     """
     assert isinstance(head, nn.Linear)
     if head.out_features > head.in_features:

@@ -13,6 +13,7 @@ from demo.library import Library, Shelf, open_library
 from demo.page import show
 from demo.retrieved import neighbors_of, open_run
 from demo.routes import find_picture, picture_address
+from demo.view import address_of, read_address
 from tests.support.fabricated import (
     FINGERPRINT,
     METHODS,
@@ -48,6 +49,15 @@ def test_runs_of_one_method_with_two_specs_are_told_apart(tmp_path: Path) -> Non
     write_run(tmp_path, spec.model_copy(update={"loss_args": {"scale": 12.0}}), gain=0.3)
     labels = set(open_library(tmp_path).shelves[0].run_labels.values())
     assert {"Proxy-NCA (scale 12), seed 0", "Proxy-NCA (scale not set), seed 0"} <= labels
+
+
+def test_the_address_of_a_run_shows_it_first(library: Library) -> None:
+    run = library.shelves[1].runs[4]
+    view = show(library, read_address(address_of(library, run.name))).view
+    assert (view.shelf, view.run) == (library.shelves[1].key, run.name)
+    assert address_of(library, "") == ""
+    with pytest.raises(ValueError, match=f"unknown run '{run.name}x'; did you mean '{run.name}'"):
+        address_of(library, f"{run.name}x")
 
 
 def test_a_missing_pictures_file_is_named_and_the_tables_still_open(

@@ -109,6 +109,8 @@ def test_from_pictures_to_a_verdict(
     assert output.count("folder:photos, class-disjoint: 48 images of 6 classes") == 1
     assert output.count("left out: 1 file of formats that are not read (.docx 1)") == 1
     assert "training 16 images of 2 classes, validation 16 images of 2 classes, test 16" in output
+    for name in ("validation", "test"):
+        assert f"few {name} images: one of 16 that finds another nearest image changes" in output
     assert "a step of 16 images takes 0.10 s" in output
     assert "1 seeds of 2 losses, at most 4 steps each: about 0:" in output
     assert "Losses on photos: 4 runs, 0 stored already" in output
@@ -123,7 +125,11 @@ def test_from_pictures_to_a_verdict(
     assert re.search(r"\(.*, seed 0, after step \d: of this loss the run that ended best", output)
     assert "Regime: fine-tuned, efficientnet_lite0" in output
     assert "proxy-bench run results/compare-photos.toml --data-root" in output
-    assert "\nbrowse  proxy-bench demo\n" in output
+    assert output.count("\nbrowse ") == 1
+    assert f"\nbrowse  proxy-bench demo --run {Path(model).parent.name}\n" in output
+    assert re.search(r"Pretrained features.* finished \(about 0:\d\d left\)", output)
+    assert "Pretrained features, PCA to 64 (only 15 exist)" in output
+    assert "16 training images have at most 15 principal components: in" in output
 
     suite = Path("results/compare-photos.toml")
     stamps = {path: path.stat().st_mtime_ns for path in (suite, Path(model))}
@@ -155,11 +161,12 @@ def test_seeds_are_added_while_they_fit(
     monkeypatch.setattr(comparing, "missing_runs", missing_runs)
     monkeypatch.setattr("bench.cli.compare.time.monotonic", lambda: now[0])
     options = comparison_suite.Options(2.5, (), tmp_path, 1, "cpu", "", "")
-    suite, failed = comparing.run_seeds(path, tmp_path, options, 0.0, shown=[])
+    expected = comparison_suite.Expected()
+    suite, failed = comparing.run_seeds(path, tmp_path, options, 0.0, expected, shown=[])
     assert (suite.seeds, failed) == ([0, 1, 2], {})  # 80 s of 150, then 40 s more
     assert load_suite(str(path)).seeds == [0, 1, 2]
     assert "one more seed fits into the 1:10 that are left" in capsys.readouterr().out
-    comparing.run_seeds(path, tmp_path, options, now[0], shown=[])  # all of it is stored
+    comparing.run_seeds(path, tmp_path, options, now[0], expected, shown=[])  # all of it is stored
     assert load_suite(str(path)).seeds == [0, 1, 2]
 
 

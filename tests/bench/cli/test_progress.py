@@ -11,7 +11,7 @@ from rich.console import Console
 from bench import terminal
 from bench.cli.listing import stored_runs
 from bench.cli.progress import show_sweep, time_left
-from bench.running.sweep import ActiveRun, Sweep
+from bench.running.sweep import ActiveRun, Sweep, expected_pace
 from bench.store.runs import RunDir
 from tests.support.fabricated import make_spec, write_run
 from tests.support.short_runs import spec_for
@@ -41,6 +41,8 @@ def test_finished_runs_set_the_pace() -> None:
     assert time_left(Sweep(1, waiting=waiting), 2) == ""
     assert time_left(Sweep(1, waiting=waiting, pace={DIGITS: (50, 100)}), 2) == "about 0:50 left"
     assert time_left(Sweep(1, pace={DIGITS: (50, 100)}), 2) == ""
+    expected = expected_pace([*waiting, spec_for(steps=0)], 50.0)
+    assert time_left(Sweep(1, waiting=waiting, pace=expected), 2) == "about 0:50 left"
 
 
 def test_lines_report_each_end_once_and_nothing_stored_before() -> None:

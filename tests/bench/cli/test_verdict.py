@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.verdict import best_run, sentences
+from bench.cli.verdict import best_runs, why_this
+from bench.cli.verdict import sentences as all_sentences
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, load_run
 from tests.support.fabricated import (
@@ -22,14 +23,27 @@ PROXY, TRIPLET, CENTER = METHODS
 Scores = Mapping[str, Sequence[float]]  # MAP@R of each seed by method
 
 
-def stored(folder: Path, spec: RunSpec, score: float, validation: float = 0.5) -> Run:
+MORE = "proxy-bench run compare.toml --until-decided"
+
+
+def sentences(runs: Sequence[Run]) -> list[str]:
+    return all_sentences(runs, MORE)
+
+
+def stored(
+    folder: Path,
+    spec: RunSpec,
+    score: float,
+    validation: float = 0.5,
+    sizes: Mapping[str, int] | None = None,
+) -> Run:
     path = write_run(folder, spec, gain=0.1)
     files = RunDir(path)
     *before, last = files.curve.read_text().splitlines()
     changed = json.dumps(json.loads(last) | {"map@r": validation})
     files.curve.write_text("\n".join([*before, changed]) + "\n")
     record = json.loads(files.record.read_text())
-    counts = record["split"] | {"test_images": 500, "test_classes": 40}
+    counts = record["split"] | {"test_images": 500, "test_classes": 40, **(sizes or {})}
     seal(path, scores=record["scores"] | {"map@r": score}, split=counts)
     return load_run(files)
 
@@ -64,7 +78,7 @@ def test_a_clear_winner_is_preferred(tmp_path: Path) -> None:
     assert second.endswith(
         "shown to be beyond chance are those of Proxy-NCA and Triplet, semi-hard."
     )
-    assert third == "3 seeds give an indication, not a proof; more minutes give more."
+    assert third == "3 seeds give an indication, not a proof; more minutes give up to 5."
 
 
 def test_losses_within_chance_are_not_ranked(tmp_path: Path) -> None:
@@ -159,15 +173,110 @@ def test_runs_that_ended_early_are_counted(tmp_path: Path) -> None:
     )
 
 
-def test_the_model_is_the_best_on_validation_of_the_best_loss(tmp_path: Path) -> None:
-    found = [
-        stored(tmp_path, spec_of(method, seed), score, validation)
-        for method, seed, score, validation in [
-            (PROXY, 0, 0.52, 0.3),
-            (PROXY, 1, 0.50, 0.4),
-            (TRIPLET, 0, 0.40, 0.9),
-            (TRIPLET, 1, 0.40, 0.9),
-        ]
+def test_a_run_that_reached_100_percent_could_not_improve(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, {PROXY: [0.50, 0.52], TRIPLET: [0.40, 0.42]})
+    early = runs[1:4]
+    for run in early:
+        del run.curve[-1]
+    for count, words in [
+        (0, "validation had stopped improving. "),
+        (2, "validation had stopped improving, 2 times at 100 %, above which nothing can improve."),
+        (3, "validation was at 100 % and could not improve. "),
+    ]:
+        for run in early[:count]:
+            run.curve[1]["map@r"] = 1.0
+        (line,) = [line for line in sentences(runs) if "early" in line]
+        assert words in line
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({}, []),
+        (
+            {"validation_images": 10, "validation_classes": 5},
+            [
+                "Validation has 10 images of 5 classes, and its R@1 moves in steps of 10.0 points: "
+                "when runs end and which one is named as the model may be chance."
+            ],
+        ),
+        (
+            {"test_images": 99},
+            ["The test has 99 images of 40 classes: with other photographs the order may differ."],
+        ),
+    ],
+)
+def test_small_parts_are_named(tmp_path: Path, sizes: dict[str, int], expected: list[str]) -> None:
+    runs = [
+        stored(tmp_path, spec_of(method, seed), score, sizes=sizes)
+        for method, score in ((PROXY, 0.5), (TRIPLET, 0.4))
+        for seed in (0, 1)
     ]
-    assert best_run(found) is found[1]
-    assert best_run([]) is None
+    lines = sentences(runs)
+    assert [line for line in lines if line.startswith(("The test has", "Validation"))] == expected
+
+
+CLEAR, CLOSE = (0.40, 0.42, 0.41, 0.40, 0.42, 0.41), (0.60, 0.42, 0.61, 0.40, 0.62, 0.41)
+FIRST = (0.50, 0.53, 0.51, 0.53, 0.52, 0.52)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "second", "expected"),
+    [
+        (3, CLEAR, ["3 seeds give an indication, not a proof; more minutes give up to 5."]),
+        (
+            4,
+            CLOSE,
+            [
+                "4 seeds give an indication, not a proof; more minutes give up to 5; beyond that "
+                "add some to `seeds` in the suite and run it."
+            ],
+        ),
+        (5, CLEAR, ["5 seeds give an indication, not a proof."]),
+        (
+            5,
+            CLOSE,
+            [
+                "5 seeds give an indication, not a proof.",
+                f"More seeds, up to 30, until R@1 is decided: {MORE}",
+            ],
+        ),
+        (6, CLOSE, [f"More seeds, up to 30, until R@1 is decided: {MORE}"]),
+        (6, CLEAR, []),
+    ],
+)
+def test_advice_on_seeds_can_be_followed(
+    tmp_path: Path, seeds: int, second: Sequence[float], expected: list[str]
+) -> None:
+    runs = runs_of(tmp_path, {PROXY: FIRST[:seeds], TRIPLET: second[:seeds]})
+    words = ("indication", "More seeds,")
+    assert [line for line in sentences(runs) if any(word in line for word in words)] == expected
+
+
+@pytest.mark.parametrize(
+    ("validation", "seeds", "words"),
+    [
+        ((0.3, 0.4, 0.3), [1], "of this loss the run that ended best on validation"),
+        (
+            (1.0, 0.9, 1.0),
+            [0, 2],
+            "of this loss it ended best on validation, at MAP@R 100.0 like seed 2, which it "
+            "precedes only in number",
+        ),
+        ((0.9, 0.9, 0.9), [0, 1, 2], "like seeds 1 and 2, which it precedes only in number"),
+    ],
+)
+def test_the_model_is_the_best_on_validation_of_the_best_loss(
+    tmp_path: Path, validation: tuple[float, ...], seeds: list[int], words: str
+) -> None:
+    found = [
+        stored(tmp_path, spec_of(method, seed), score, ended)
+        for method, score, ends in ((PROXY, 0.5, validation), (TRIPLET, 0.4, (1.0,) * 3))
+        for seed, ended in enumerate(ends)
+    ]
+    best, *equal = best_runs(found[::-1])
+    assert [run.spec["seed"] for run in (best, *equal)] == seeds
+    assert best.spec["method"] == PROXY
+    assert why_this(best, equal).endswith(words)
+    assert why_this(best, equal).startswith(f"Proxy-NCA, seed {seeds[0]}, after step 100: ")
+    assert best_runs([]) == []

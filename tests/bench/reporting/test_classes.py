@@ -145,6 +145,8 @@ def test_a_pair_has_one_sign_for_all_scores_on_the_page(runs: list[Run]) -> None
     back = uncertainty.lines(table, [(pair["minus"], pair["method"])])[-1]
     points = f"{100 * pair['mean']:.1f}"
     assert (forth[1], back[1]) == (points, f"−{points}")
+    steady = uncertainty.lines(table.assign(half_width_seeds=0.0), [])[0]
+    assert steady[2] == "–"  # equal scores do not show what is chance
     assert forth[4].strip("−") == back[4].strip("−")
     assert forth[4] != back[4]
     assert forth[2::3] == back[2::3]

@@ -13,8 +13,8 @@ from bench.reporting.convergence import (
     read_curve,
     read_curves,
 )
-from bench.reporting.findings import compare, sentences
-from bench.reporting.provenance import early_sentence
+from bench.reporting.findings import compare, sentences, untrained_sentences
+from bench.reporting.provenance import early_sentence, perfect_runs
 from bench.reporting.verdicts import Rule
 from bench.store.runs import Run, digest_of
 from tests.support.fabricated import make_record, make_spec, write_curve
@@ -27,7 +27,8 @@ def make_members(
     """Rows of one data set: method -> seed -> R@1; `before` is that of the untrained network."""
     return pd.DataFrame(
         [
-            {"method": method, "loss": "x", "seed": seed, "recall@1": recall, "map@r": recall / 2}
+            {"method": method, "loss": "x", "split": "class-disjoint", "seed": seed}
+            | {"recall@1": recall, "map@r": recall / 2}
             | ({} if before is None else {"untrained.recall@1": before[method]})
             for method, seeds in recalls.items()
             for seed, recall in seeds.items()
@@ -105,7 +106,7 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
     text = " ".join(sentences(members, []))
     assert text.startswith("Best has the highest R@1 on the test split, 82.3 % as a mean over 3")
     assert "seeds. It is better than Far (50.0 ± 2.5 points). Undecided is its lead over" in text
-    assert "lead over Near (0.7 ± 3.8 points; about 58 seeds would decide)." in text
+    assert "lead over Near (0.7 ± 3.8 points; about 58 seeds would decide R@1)." in text
     assert "any wrong one among all 3 pairs is at most 5 %" in text
     assert "cannot fall below p = 0.25 with 3 seeds" in text
 
@@ -132,22 +133,81 @@ def test_sentences_about_one_method_one_seed_and_equal_methods() -> None:
     assert len(sentences(make_members({"A": many}), [])) == 1
 
 
+START = "the untrained network (R@1 70.0 %)"
+
+
 @pytest.mark.parametrize(
-    ("after", "words"),
+    ("after", "expected"),
     [
-        ([0.8], ""),
-        ([0.8, 0.6], "B did not end above the untrained network (R@1 70.0 %)"),
-        ([0.6], "No method ends above the untrained network"),
-        ([0.8, 0.6, 0.6, 0.6], "B and C and D did not end above the untrained network"),
-        ([0.8, 0.6, 0.6, 0.6, 0.6], "4 of 5 methods did not end above"),
+        ([[0.80, 0.81]], []),
+        ([[0.75, 0.75]], []),
+        ([[0.71]], []),
+        (
+            [[0.80, 0.81], [0.60, 0.61, 0.62]],
+            [
+                f"B ended below {START}, −9.0 ± 2.5 points: on these classes training did not help "
+                "retrieval of unseen ones."
+            ],
+        ),
+        (
+            [[0.80, 0.60]],
+            [f"These seeds cannot tell whether A ended above {START}: 0.0 ± 127.1 points."],
+        ),
+        (
+            [[0.85, 0.65]],
+            [f"These seeds cannot tell whether A ended above {START}: 5.0 ± 127.1 points."],
+        ),
+        (
+            [[0.65, 0.65], [0.7, 0.7]],
+            [
+                f"These seeds cannot tell whether A and B ended above {START}: −5.0 points with "
+                "each seed and 0.0 points with each seed."
+            ],
+        ),
+        ([[0.7], [0.8]], [f"A did not end above {START} in one run."]),
+        (
+            [[0.8, 0.8]] + [[0.60, 0.61, 0.62]] * 4,
+            [
+                f"4 of 5 methods ended below {START}: on these classes training did not help "
+                "retrieval of unseen ones."
+            ],
+        ),
     ],
 )
-def test_sentences_report_when_training_did_not_help(after: list[float], words: str) -> None:
+def test_sentences_report_when_training_did_not_help(
+    after: list[list[float]], expected: list[str]
+) -> None:
     names = "ABCDE"[: len(after)]
-    recalls = {name: {0: score, 1: score} for name, score in zip(names, after, strict=True)}
-    text = " ".join(sentences(make_members(recalls, dict.fromkeys(names, 0.7)), []))
-    assert words in text
-    assert ("untrained" in text) == bool(words)
+    recalls = {name: dict(enumerate(scores)) for name, scores in zip(names, after, strict=True)}
+    assert untrained_sentences(make_members(recalls, dict.fromkeys(names, 0.7))) == expected
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (
+            "within-classes",
+            "training did not help to retrieve other images of the trained classes.",
+        ),
+        ("official", "training did not help to retrieve the test images."),
+        ("re-identification", "on these classes training did not help retrieval of unseen ones."),
+    ],
+)
+def test_test_classes_are_called_unseen_only_where_they_are(split: str, words: str) -> None:
+    members = make_members({"A": {0: 0.60, 1: 0.61}}, {"A": 0.9}).assign(
+        split=split, weights_sha256="5"
+    )
+    (sentence,) = untrained_sentences(members)
+    assert sentence == (
+        f"A ended below the pretrained network before training (R@1 90.0 %), −29.5 ± 6.4 points: "
+        f"{words}"
+    )
+
+
+def test_starts_of_other_scores_are_named_from_the_lowest_to_the_highest() -> None:
+    runs = {"A": {0: 0.50, 1: 0.51}, "B": {0: 0.50, 1: 0.52}}
+    (sentence,) = untrained_sentences(make_members(runs, {"A": 0.7, "B": 0.8}))
+    assert "(R@1 70.0 to 80.0 %)" in sentence
 
 
 def test_seeds_that_ended_early_are_cut_at_the_first_end_without_interpolation() -> None:
@@ -167,10 +227,21 @@ def test_the_page_names_the_runs_that_ended_early() -> None:
     members = pd.DataFrame(
         [
             {"method": method, "loss": "x", "steps": 100, "batch_size": 32, "cost.images": count}
+            | {"run": f"{method}{number}"}
             for method, counts in images.items()
-            for count in counts
+            for number, count in enumerate(counts)
         ]
     )
-    text = early_sentence(members)
+    text = early_sentence(members, {"A0", "B0"})
     assert "had stopped improving: A (2 of 3 runs, after 40, 60 steps). Such" in text
-    assert early_sentence(members[members["method"] == "B"]) == ""
+    assert early_sentence(members[members["method"] == "B"], set()) == ""
+    mixed = early_sentence(members, {"A1"})
+    assert "had stopped improving, once at 100 %, above which nothing can improve: A (" in mixed
+    perfect = early_sentence(members, {"A1", "A2"})
+    assert "Ended early, because validation was at 100 % and could not improve: A (2 of" in perfect
+
+
+def test_runs_are_perfect_once_validation_reached_100_percent() -> None:
+    curves = pd.DataFrame({"run": ["a", "a", "b"], "map@r": [1.0, 0.9, 0.99]})
+    assert perfect_runs(curves) == {"a"}
+    assert perfect_runs(curves[["run"]].head(0)) == set()

@@ -13,7 +13,16 @@ from rich.console import Console
 
 from bench.metrics import METRICS
 from bench.reporting.groups import comparable_frame
-from bench.reporting.rows import UNTRAINED, Row, score_tables, summarise
+from bench.reporting.rows import (
+    NOTE,
+    UNTRAINED,
+    Row,
+    mean_text,
+    points,
+    score_tables,
+    summarise,
+)
+from bench.reporting.stats import Interval
 from bench.reporting.tables import console, csv, markdown
 from bench.store.runs import Run, scan
 from tests.support.fabricated import METHODS, make_record, make_spec, write_results
@@ -226,6 +235,16 @@ def test_markdown_marks_all_that_are_not_shown_to_be_worse() -> None:
     text = markdown(summarise(runs))
     assert re.search(r"\| A \| \d", text)
     assert re.search(r"\| B \| \*\*\d.*\n\| C \| \*\*\d", text)
+
+
+def test_equal_scores_of_all_seeds_have_no_interval() -> None:
+    """`95.0 ± 0.0` would look certain."""
+    equal, one = Interval(0.95, 0.0, 2), Interval(0.95, None, 1)
+    assert mean_text(equal, "recall@1") == mean_text(one, "recall@1") == "95.0"
+    assert points(equal) == points(one) == "95.0"
+    assert points(Interval(-1e-17, 0.05, 2)) == "0.0 ± 5.0"
+    assert mean_text(Interval(0.9, 0.635, 2), "recall@1") == "90.0 ± 63.5"
+    assert "which may pass 0 and 100; no interval for one seed, or for equal scores" in NOTE
 
 
 def test_console_fits_80_columns_and_takes_no_markup_from_names(runs: list[Run]) -> None:

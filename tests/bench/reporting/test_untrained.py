@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from bench.reporting.convergence import read_curves
+from bench.reporting.groups import comparable_frame
 from bench.reporting.page import write_report
+from bench.reporting.provenance import components_sentence
 from bench.reporting.rows import GAIN, GAIN_NOTE, Row, score_tables, summarise
 from bench.reporting.stats import mean_interval
 from bench.reporting.tables import console, console_summary, csv, markdown
@@ -62,6 +64,25 @@ def page(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> str:
     report = write_report(runs, tmp_path_factory.mktemp("report"), title="x")
     assert report.problems == ()
     return " ".join(report.html.read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize(("images", "missing"), [(16, 1), (10, 7), (17, 0)])
+def test_fewer_training_images_than_dimensions_are_named(images: int, missing: int) -> None:
+    found = [features(0.3), features(0.25, 16), trained(0, 0.35, head_init="pca")]
+    for run in found:
+        run.record["split"]["train_images"] = images
+    name = f"{PCA} (only {images - 1} exist)" if missing else PCA
+    rows = summarise(found)
+    assert [row.method for row in rows] == ["Proxy-NCA", FEATURES, name]
+    assert gains(rows)["Proxy-NCA"] == 0.1
+    words = (
+        f"{images} training images have at most {images - 1} principal components: in "
+        f'"PCA to 16", and in the heads that start there, the other directions ({missing} of 16) '
+    )
+    members = comparable_frame(found)
+    assert components_sentence(members).startswith(words if missing else "")
+    assert bool(components_sentence(members)) == bool(missing)
+    assert components_sentence(members[members["head_init"] == "random"]) == ""
 
 
 def test_they_come_after_the_methods_and_are_never_the_best(runs: list[Run]) -> None:

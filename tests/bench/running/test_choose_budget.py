@@ -15,6 +15,8 @@ from bench.running.choose_budget import (
     Work,
     choose,
     fits,
+    report_seconds,
+    rounds,
 )
 
 SPEED = Speed(start=6.0, step=0.8, embed=0.01, score=1.0)
@@ -79,14 +81,29 @@ def test_a_slower_machine_never_gets_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "runs", "seconds", "left", "expected"),
+    ("seeds", "runs", "seconds", "left", "report", "expected"),
     [
-        (2, 8, 240.0, 150.0, True),  # 2 processes: 60 s a run, and 2 runs one after the other
-        (2, 8, 240.0, 140.0, False),
-        (MOST_SEEDS, 8, 240.0, 1e6, False),
-        (2, 0, 1.0, 1e6, False),  # everything was stored
-        (2, 2, 1.0, 1e6, False),  # the rest of a stopped command
+        (2, 8, 240.0, 150.0, 12.0, True),  # 2 processes: 60 s a run, and 2 runs one after the other
+        (2, 8, 240.0, 140.0, 12.0, False),
+        (2, 8, 240.0, 150.0, 16.0, False),
+        (MOST_SEEDS, 8, 240.0, 1e6, 12.0, False),
+        (2, 0, 1.0, 1e6, 12.0, False),  # everything was stored
+        (2, 2, 1.0, 1e6, 12.0, False),  # the rest of a stopped command
     ],
 )
-def test_one_more_seed(seeds: int, runs: int, seconds: float, left: float, expected: bool) -> None:
-    assert fits(WORK, seeds, runs, seconds, left) is expected
+def test_one_more_seed(
+    seeds: int, runs: int, seconds: float, left: float, report: float, expected: bool
+) -> None:
+    assert fits(WORK, seeds, runs, seconds, left, report) is expected
+
+
+def test_the_report_takes_longer_on_a_slow_machine() -> None:
+    fast, slow = Speed(1.0, 0.1, 0.001, 0.1), Speed(47.0, 0.1, 0.001, 0.1)
+    assert (report_seconds(fast), report_seconds(slow)) == (12.0, 94.0)
+    without = [
+        plan.seconds - report_seconds(speed)
+        for speed in (fast, slow)
+        for plan in [choose(speed, WORK, 1.0)]
+    ]
+    starts = 1 + rounds(WORK, LEAST_SEEDS)
+    assert without[1] - without[0] == pytest.approx(starts * 46.0)

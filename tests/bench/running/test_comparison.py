@@ -12,6 +12,7 @@ from bench.running.comparison import (
     Conditions,
     batch_size,
     content_of,
+    head_comment,
     is_for,
     read_losses,
     suite_path,
@@ -91,6 +92,12 @@ def test_content_follows_images_and_classes(dataset: Dataset, tmp_path: Path) ->
 @pytest.mark.parametrize(("images", "size"), [(8, 8), (15, 8), (16, 16), (31, 16), (10_000, 32)])
 def test_a_batch_is_filled(images: int, size: int) -> None:
     assert batch_size(images) == size
+
+
+def test_a_head_with_more_dimensions_than_components_says_so() -> None:
+    assert head_comment(65) == "of the features of the training images"
+    for images, words in ((64, ": 64 have at most 63, the"), (30, ": 30 have at most 29, the")):
+        assert head_comment(images).endswith(f"{words} other directions are arbitrary")
 
 
 def test_too_few_training_images() -> None:
