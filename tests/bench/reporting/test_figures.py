@@ -166,7 +166,7 @@ def test_the_roc_is_the_mean_over_seeds_with_powers_of_ten_below(
 
 
 def test_figures_follow_the_page_and_name_every_method(report: Report) -> None:
-    assert len(report.figures) == 2 * 4
+    assert len(report.figures) == 2 * 5
     for path in report.figures:
         if path.suffix == ".svg":
             text = path.read_text(encoding="utf-8")
