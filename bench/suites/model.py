@@ -6,7 +6,8 @@ hyper-parameters, learning rates, and the composition of its batches; these may 
 A budget is named after its data set, or gives it as `dataset`, so that one suite can hold a data
 set under several splits.
 
-A budget with weights adds rows that need no training, against which every loss is measured.
+A budget with weights adds rows that need no training, against which every loss is measured. The
+start of a random head is one of them: that of the methods, or without methods runs of its own.
 """
 
 from collections import Counter
@@ -76,6 +77,7 @@ StoredDigests = Mapping[tuple[str, str], Collection[str]]
 
 # The rows of a table that need no training, of budgets with weights.
 FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to {}"
+UNTRAINED_HEAD = "Untrained head"
 
 
 def known_backbone(name: str) -> str:
@@ -263,7 +265,8 @@ class Suite(BaseModel):
         if not self.methods and not any(budget.weights for budget in self.budgets.values()):
             problems.append("methods: give one, since no budget has weights to score untrained")
         problems += study_problems(self.vary, self.seeds, self.budgets)
-        runs = len(self.seeds) * len(self.budgets) * len(self.methods) * (len(self.vary) + 1)
+        rows = max(1, len(self.methods)) * (len(self.vary) + 1)
+        runs = len(self.seeds) * len(self.budgets) * rows
         if runs > MOST_RUNS:
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
         if self.tuning:
@@ -276,8 +279,8 @@ class Suite(BaseModel):
 
     @cached_property
     def specs(self) -> tuple[RunSpec, ...]:
-        """Every run: those without training, which need one seed, then the grid; in a study of
-        variance with each source by itself, seed by seed too."""
+        """Every run: those without training, then the grid; in a study of variance with each
+        source by itself, seed by seed too."""
         if not self.vary:
             return self.untrained + self.grid(self.seeds)
         kinds = [joined(self.vary), *self.vary]
@@ -310,12 +313,13 @@ class Suite(BaseModel):
     @property
     def untrained(self) -> tuple[RunSpec, ...]:
         """The pretrained features of each budget with weights: as they are, and their principal
-        components to as many dimensions as the losses have."""
+        components to as many dimensions as the losses have. Without methods, whose runs score where
+        they start, also the random head of each seed."""
         return tuple(
             spec
             for budget in self.budgets.values()
             if budget.weights
-            for spec in untrained_specs(budget, self.seeds[0])
+            for spec in untrained_specs(budget, self.seeds, heads=not self.methods)
         )
 
     def grid(self, seeds: Sequence[int]) -> tuple[RunSpec, ...]:
@@ -331,15 +335,17 @@ class Suite(BaseModel):
         )
 
 
-def untrained_specs(budget: SuiteBudget, seed: int) -> list[RunSpec]:
-    """The runs without training of one budget; how the losses are trained does not matter."""
+def untrained_specs(budget: SuiteBudget, seeds: Sequence[int], *, heads: bool) -> list[RunSpec]:
+    """The runs without training of one budget; how the losses are trained does not matter.
+
+    heads: whether a random head is one of them, with each seed; the others need one seed.
+    """
     network = {"dataset", "split", "backbone", "weights", "weights_sha256", "pooling", "layer_norm"}
     norm = {"frozen": "norm"} if budget.frozen == "norm" else {}  # folded, which rounds otherwise
     fields = (
         budget.model_dump(include=network | {"resize", "crop", "interpolation"})
         | norm
         | {
-            "seed": seed,
             "loss": NO_LOSS,
             "loss_args": {},
             "loss_learning_rate": 0.0,
@@ -352,10 +358,15 @@ def untrained_specs(budget: SuiteBudget, seed: int) -> list[RunSpec]:
             "augmentation": "none",
         }
     )
-    heads: list[dict[str, Any]] = [{"method": FEATURES, "embedding_dim": 0}]
-    if size := budget.embedding_dim:
-        heads += [{"method": PCA.format(size), "embedding_dim": size, "head_init": "pca"}]
-    return [RunSpec(**fields, **head) for head in heads]
+    size, start = budget.embedding_dim, budget.head_init
+    found: list[dict[str, Any]] = [{"method": FEATURES, "embedding_dim": 0, "seed": seeds[0]}]
+    if size:
+        pca = {"method": PCA.format(size), "head_init": "pca"}
+        found += [pca | {"embedding_dim": size, "seed": seeds[0]}]
+    if size and heads and start != "pca":
+        head = {"method": UNTRAINED_HEAD, "head_init": start, "embedding_dim": size}
+        found += [head | {"seed": seed} for seed in seeds]
+    return [RunSpec(**fields, **each) for each in found]
 
 
 def same_directory(specs: Sequence[RunSpec]) -> list[str]:

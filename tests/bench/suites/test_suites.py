@@ -279,6 +279,32 @@ def test_a_budget_with_weights_adds_the_runs_without_training() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "seeds"),
+    [
+        ({}, [0, 1, 2]),
+        ({"head_init": "orthogonal"}, [0, 1, 2]),
+        ({"head_init": "pca"}, []),  # that is the row of principal components
+        ({"embedding_dim": 0}, []),
+        ({"weights": None, "weights_sha256": None}, []),
+    ],
+)
+def test_without_methods_a_random_head_is_scored_with_each_seed(
+    fields: dict[str, object], seeds: list[int]
+) -> None:
+    with_methods = load_suite("grocery")
+    budget = with_methods.budgets["grocery_store"].model_copy(update={"head_init": "random"})
+    update = {"budgets": {"grocery_store": budget.model_copy(update=fields)}}
+    suite = with_methods.model_copy(update={**update, "methods": {}})
+    others = with_methods.model_copy(update=update).untrained  # whose runs score where they start
+    assert suite.untrained[: len(others)] == others
+    heads = suite.untrained[len(others) :]
+    assert [(spec.method, spec.seed) for spec in heads] == [("Untrained head", s) for s in seeds]
+    for spec in heads:
+        assert (spec.loss, spec.steps, spec.embedding_dim) == ("none", 0, 64)
+        assert spec.head_init == fields.get("head_init", "random")
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"weights": None}, "weights_sha256 is given without weights"),
