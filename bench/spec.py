@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    StrictBool,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -68,7 +69,7 @@ def known_sources(text: str) -> str | None:
 
 Line = Annotated[str, AfterValidator(on_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
-Seed = Annotated[int, BeforeValidator(no_switch), Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(no_switch)]
 Samples = Annotated[int, Field(ge=1)] | Literal["random"]
 LossArgument = bool | int | float | str
 Purpose = Literal["result", "trial"]
@@ -98,41 +99,129 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    split: Name = "class-disjoint"
-    backbone: Name = "conv4"
-    # Of the weights of the backbone: random unless given. `weights` is where they come from,
-    # "pretrained" or a file; the digest is what decides the numbers.
-    weights: Line | None = None
-    weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
-    pooling: Literal["avg", "max", "avg+max"] = "avg"  # of the last feature map
-    layer_norm: bool = False  # of the pooled features, without affine parameters
-    embedding_dim: int = Field(ge=0, le=8192)  # 0: the pooled features themselves, without a head
-    head_init: Literal["random", "orthogonal", "pca"] = "random"
-    class_vectors_init: Literal["random", "class-means"] = "random"  # proxies, centers and weights
-    frozen: Literal["none", "norm", "backbone"] = "none"
-    batch_size: int = Field(ge=2, le=65_536)  # images
-    steps: int = Field(ge=1, le=10**9)  # optimiser steps
-    evaluate_every: int = Field(ge=1)  # steps between two validations
-    # Validations without a better MAP@R after which a run ends before its last step.
-    patience: int | None = Field(default=None, ge=1)
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
-    learning_rate: float = Field(gt=0)  # of the network
-    head_learning_rate: float | None = Field(default=None, ge=0)  # that of the network if not given
-    weight_decay: float = Field(ge=0)  # of the network; a loss's own parameters have none
-    momentum: float = Field(default=0.0, ge=0, lt=1)  # of sgd and rmsprop
-    epsilon: float = Field(default=1e-8, gt=0)  # in the denominator of all but sgd
-    schedule: Literal["constant", "step", "cosine"] = "constant"  # of all learning rates
-    warmup_steps: int = Field(default=0, ge=0)  # in which learning rates grow linearly
-    head_only_steps: int = Field(default=0, ge=0)  # first steps, of head and class vectors alone
-    decay_every: int | None = Field(default=None, ge=1)  # steps, of the schedule "step"
-    decay_factor: float = Field(default=0.1, gt=0, lt=1)
-    clip_norm: float | None = Field(default=None, gt=0)  # of the network's gradient
-    precision: Literal["float32", "bf16"] = "float32"  # of the network in a training step
-    # Small images are moved ("affine"), photographs cropped ("crop", "resized-crop").
-    augmentation: Literal["none", "affine", "crop", "resized-crop"] = "affine"
-    resize: int | None = Field(default=None, ge=1, le=4096)  # photographs' shorter side, once
-    crop: int | None = Field(default=None, ge=1, le=4096)  # side of the square that is seen of them
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # by which they are resized
+    split: Name = Field(
+        default="class-disjoint",
+        description="Which images train, validate and test: a split of the data set.",
+    )
+    backbone: Name = Field(
+        default="conv4",
+        description="The network: `conv4`, `resnet18`, `resnet50`, `googlenet`, "
+        "`efficientnet_lite0`, or `timm:NAME` for any of timm that pools its features.",
+    )
+    weights: Line | None = Field(
+        default=None,
+        description='What the backbone starts with: `"pretrained"` or the path of a file; random '
+        "weights if not given.",
+    )
+    weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
+        default=None,
+        description="SHA-256 of the file of weights, computed if not given; others are refused.",
+    )
+    pooling: Literal["avg", "max", "avg+max"] = Field(
+        default="avg",
+        description="How the last feature map becomes one vector: average, maximum or their sum.",
+    )
+    layer_norm: StrictBool = Field(
+        default=False,
+        description="Whether the pooled features are layer-normalised, without learned parameters.",
+    )
+    embedding_dim: int = Field(
+        ge=0,
+        le=8192,
+        description="Dimensions of the embedding, by a linear head; 0 for the pooled features "
+        "themselves, without a head.",
+    )
+    head_init: Literal["random", "orthogonal", "pca"] = Field(
+        default="random",
+        description="How the head starts: uniformly random, a random orthogonal matrix, or the "
+        "principal components of the features of the training images.",
+    )
+    class_vectors_init: Literal["random", "class-means"] = Field(
+        default="random",
+        description="How proxies, centers and classifier weights start: random, or at the means "
+        "of the embeddings of their classes.",
+    )
+    frozen: Literal["none", "norm", "backbone"] = Field(
+        default="none",
+        description="What of pretrained weights does not train: nothing, the batch normalisation, "
+        "or the whole backbone.",
+    )
+    batch_size: int = Field(ge=2, le=65_536, description="Images of a batch.")
+    steps: int = Field(ge=1, le=10**9, description="Optimiser steps.")
+    evaluate_every: int = Field(ge=1, description="Steps between two validations.")
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Validations without a better MAP@R after which a run ends before its last "
+        "step; every step if not given.",
+    )
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
+        default="adamw", description="Optimiser of the network and of class vectors."
+    )
+    learning_rate: float = Field(gt=0, description="Learning rate of the network.")
+    head_learning_rate: float | None = Field(
+        default=None,
+        ge=0,
+        description="Learning rate of the head; that of the network if not given.",
+    )
+    weight_decay: float = Field(
+        ge=0, description="Weight decay of the network; class vectors have none."
+    )
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum of sgd and rmsprop.")
+    epsilon: float = Field(
+        default=1e-8, gt=0, description="Added to the denominator of all optimisers but sgd."
+    )
+    schedule: Literal["constant", "step", "cosine"] = Field(
+        default="constant",
+        description="How all learning rates change: not at all, every `decay_every` steps by "
+        "`decay_factor`, or to 0 along a cosine.",
+    )
+    warmup_steps: int = Field(
+        default=0, ge=0, description="First steps, in which learning rates grow linearly."
+    )
+    head_only_steps: int = Field(
+        default=0, ge=0, description="First steps, in which only head and class vectors train."
+    )
+    decay_every: int | None = Field(
+        default=None,
+        ge=1,
+        description='Steps between two decays; `schedule = "step"` needs it, no other takes it.',
+    )
+    decay_factor: float = Field(
+        default=0.1, gt=0, lt=1, description='What `schedule = "step"` multiplies rates by.'
+    )
+    clip_norm: float | None = Field(
+        default=None,
+        gt=0,
+        description="The norm that the gradient of the network is clipped to; not clipped if not "
+        "given.",
+    )
+    precision: Literal["float32", "bf16"] = Field(
+        default="float32", description="Arithmetic of the network in a training step."
+    )
+    augmentation: Literal["none", "affine", "crop", "resized-crop"] = Field(
+        default="affine",
+        description="Small images take none or affine (turned, sheared, scaled, shifted); "
+        "photographs none (the centre), crop (a random square) or resized-crop (of random size and "
+        "shape).",
+    )
+    resize: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Pixels of the shorter side after decoding; photographs need it, small images "
+        "take none.",
+    )
+    crop: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Pixels of the side of the square that the network sees, at most `resize`; "
+        "photographs need it, small images take none.",
+    )
+    interpolation: Literal["bilinear", "bicubic"] = Field(
+        default="bilinear", description="How photographs are resized."
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -165,7 +254,7 @@ class RunSpec(Budget):
     dataset: Name
     loss: Name
     loss_args: dict[str, LossArgument]
-    loss_learning_rate: float = Field(ge=0)  # of the loss's own parameters (AdamW)
+    loss_learning_rate: float = Field(ge=0)  # of the loss's own parameters
     samples_per_class: Samples  # images of one class in a batch; "random": any images
     steps: int = Field(ge=0, le=10**9)
     seed: Seed

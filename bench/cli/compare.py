@@ -16,12 +16,19 @@ from bench.datasets.folder.rows import NAME, read_images
 from bench.datasets.folder.splits import fitting
 from bench.datasets.types import Dataset
 from bench.running.choose_budget import Work, fits
-from bench.running.preflight import check_device, check_results, check_same_images, describe
+from bench.running.comparison import CROP
+from bench.running.preflight import (
+    check_device,
+    check_results,
+    check_same_images,
+    check_weights,
+    describe,
+)
 from bench.running.sweep import missing_runs
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, plain_console, print_line
-from bench.weights import locate
+from bench.weights import PRETRAINED, locate
 
 LONGEST = 53  # characters of a folder's name, as the name of its data set has 60
 FEW_IMAGES = 100  # below which scores are coarse
@@ -37,10 +44,12 @@ def compare_losses(folder: Path, options: Options) -> bool:
     console = plain_console()
     root, name = as_dataset(folder, options.results)
     found = locate(options.backbone, options.weights)
-    if options.weights != "pretrained":  # a file, which the suite names from any folder
+    if options.weights != PRETRAINED:  # a file, which the suite names from any folder
         options = replace(options, weights=str(found.path.absolute()))
     check_results(options.results)
     check_device(options.device)
+    if options.weights != PRETRAINED:
+        check_weights(options.backbone, found.path, CROP)
     dataset = load(name, root, fitting(read_images(root / name.removeprefix(PREFIX))))
     lines = describe(dataset, root)
     for line in [*lines, *parts(dataset)]:

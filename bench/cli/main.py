@@ -158,7 +158,8 @@ def plan(
     """Say what the missing runs of SUITE cost here: measures a few steps, starts none of them."""
     from bench.cli.plan import Plan, Priced, price, print_plan, suite_to_price, trials_to_price
     from bench.cli.progress import show_work
-    from bench.running.preflight import check_device
+    from bench.running.preflight import check_device, check_networks
+    from bench.weights import PRETRAINED
 
     errors = plain_console(stderr=True)
     chosen, note = suite_to_price(suite, results)
@@ -166,6 +167,8 @@ def plan(
     if trials:
         runs = trials_to_price(chosen, suite, results, SEARCH_SEED, trials)
     check_device(device)
+    if not note:  # whose weights are here
+        check_networks(spec for spec in runs.specs if spec.weights not in (None, PRETRAINED))
     try:
         with show_work(errors) as report:
             costs = price(runs, data_root, device, report)

@@ -47,7 +47,7 @@ def suite_to_price(name: str, results: Path) -> tuple[Suite, str]:
     except SuiteError as error:
         suite = suite_to_read(name, results)
         reasons = {line.partition(": ")[2] for line in str(error).splitlines()[1:]}
-        return suite, f"nothing can run without the {'; '.join(sorted(reasons))}"
+        return suite, f"nothing can run without the weights: {'; '.join(sorted(reasons))}"
 
 
 def size_of(spec: RunSpec, root: Path | None) -> tuple[Size, int, int]:

@@ -11,11 +11,12 @@ from bench.reporting.stats import Interval, mean_interval
 from bench.reporting.verdicts import RULE, Rule, leaders
 from bench.spec import NETWORK, NO_LOSS
 from bench.store.runs import Run
+from bench.suites.model import UNTRAINED_HEAD
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNTRAINED, UNTRAINED_HEAD = "Untrained network", "Untrained head"  # the latter of given weights
+UNTRAINED = "Untrained network"  # without weights
 REQUIRED = "Retrieval"  # family whose scores all seeds of a method must have
 PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds, which may pass 0 and "
@@ -98,7 +99,9 @@ def summarise(runs: Sequence[Run], rule: Rule = RULE) -> list[Row]:
             leading = frozenset(key for key in row.scores if method in best.get(key, ()))
             rows.append(replace(row, leading=leading))
         for method, same in features.groupby("method", sort=False):
-            rows.append(make_row(same, str(method), None, keys))
+            is_start = same["embedding_dim"].iloc[0] and same["head_init"].iloc[0] != "pca"
+            reference = reference_of(same, scores) if is_start else None
+            rows.append(make_row(same, str(method), None, keys, reference))
         rows += untrained_rows(trained(members), keys, scores)
     return rows
 

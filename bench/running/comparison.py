@@ -15,6 +15,7 @@ from bench.suggest import unknown
 from bench.suites.arguments import declared_losses
 
 BATCH_SIZES = (32, 16, 8)
+CROP = 128  # pixels
 CHOSEN_FOR = "# chosen for "
 PATIENCE = 3  # validations
 DIMENSIONS = 64
@@ -111,7 +112,7 @@ backbone = {quoted(conditions.backbone)}
 weights = {quoted(conditions.weights)}
 frozen = "norm"  # batch normalisation keeps the statistics of pretraining
 resize = 144  # pixels of the shorter side
-crop = 128
+crop = {CROP}
 augmentation = "crop"  # anywhere in the picture, every second one mirrored
 embedding_dim = {DIMENSIONS}
 head_init = "pca"  # {head_comment(len(dataset.split.train))}

@@ -70,7 +70,8 @@ def check_data(
     report: Report,
     tuning: Tuning | None = None,
 ) -> list[str]:
-    """Load every data set of the runs once and decode its photographs.
+    """Load every data set of the runs once and decode its photographs, after a look at the networks
+    that see them, whose weights are read sooner.
 
     tuning: the search that their hyper-parameters come from.
     Returns: what each data set uses and leaves out, and what is doubtful about its classes.
@@ -78,6 +79,8 @@ def check_data(
     the number of training classes, for losses that have nothing to compare, for checkpoints that
     cannot be resumed, and for other images than those of the stored runs or of the search.
     """
+    specs = list(specs)
+    check_networks(specs)
     by_data: dict[tuple[str, str, int | None, int | None, str], list[RunSpec]] = {}
     for spec in specs:
         key = spec.dataset, spec.split, spec.resize, spec.crop, spec.interpolation
@@ -94,7 +97,8 @@ def check_data(
             check_hyper_parameters(spec, dataset.training_classes)
         check_comparisons(trained, dataset)
         dataset = dataset.prepare(resize, crop, report, interpolation)
-        check_networks(methods, dataset)
+        if not find(name).photographs:
+            check_networks(methods, dataset)
         check_same_images(dataset, results)
         check_checkpoints(runs, dataset, results, device)
     return list(dict.fromkeys(described))  # a data set may be used at several sizes
@@ -123,23 +127,35 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
         raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
 
 
-def check_networks(specs: Iterable[RunSpec], dataset: Dataset) -> None:
-    """Build each network once.
+def check_networks(specs: Iterable[RunSpec], dataset: Dataset | None = None) -> None:
+    """Build each network once: those that see the small images of a data set or, without one, those
+    that see photographs, which are as large as their specifications say.
 
     Raises: ValueError naming the data set if the backbone is unknown, its weights do not fit, or it
     refuses the size of the images.
     """
-    from bench.training.network import make_network
+    from bench.training.network import network_for
 
     seen = set()
     for spec in specs:
+        side, _, channels = dataset.images.shape if dataset else (spec.crop, 0, 3)
         network = spec.backbone, spec.weights_sha256, spec.pooling, spec.embedding_dim, spec.frozen
-        if network not in seen:
-            seen.add(network)
+        if side and (*network, side) not in seen:
+            seen.add((*network, side))
             try:
-                make_network(spec, dataset)
+                network_for(spec, side, channels)
             except (ValueError, OSError) as error:
                 raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
+
+
+def check_weights(backbone: str, weights: Path, side: int) -> None:
+    """Raises: ValueError if a file does not hold the weights of a backbone for square images of a
+    side."""
+    from proxy_core.models.embedding_model import EmbeddingModel
+    from proxy_core.models.weights import load_weights
+
+    model = EmbeddingModel(backbone, channels=3, embedding_dim=0, image_side=side)
+    load_weights(model.backbone, backbone, weights)
 
 
 def check_comparisons(specs: Iterable[RunSpec], dataset: Dataset) -> None:

@@ -1,10 +1,12 @@
 """The process in which a run is measured part by part: `python -m bench.running.probe`.
 
 Its standard input brings a `Job` in one line, then one line for each thing to measure, perhaps with
-a batch size; it answers each with a line of JSON, `value` or `error`.
+a batch size; it answers each with a line of JSON, `value` or `error`. The end of the pipe means
+that the parent has ended, and ends this process in the midst of a measurement.
 """
 
 import json
+import os
 import resource
 import statistics
 import sys
@@ -12,6 +14,8 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -184,17 +188,27 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def pass_on(lines: "SimpleQueue[bytes]") -> None:
+    """Pass on what the parent sends, and end with it."""
+    parent = open(0, "rb", buffering=0)  # noqa: SIM115, it stays open until the process ends
+    for line in parent:
+        lines.put(line)
+    os._exit(0)
+
+
 def main() -> None:
     """Answer each line of standard input."""
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=pass_on, args=(lines,), daemon=True).start()
+    job = Job.model_validate_json(lines.get())
     from bench.training.loop import deterministic
 
-    job = Job.model_validate_json(sys.stdin.readline())
     with deterministic():
         try:
             measures = ProbedRun(job).measures()
             print(json.dumps({"value": 0.0}), flush=True)
-            for line in sys.stdin:
-                what, *batch = line.split()
+            while True:
+                what, *batch = lines.get().decode().split()
                 print(json.dumps({"value": measures[what](*map(int, batch))}), flush=True)
         except (ValueError, OSError, FloatingPointError) as error:
             print(json.dumps({"error": str(error)}), flush=True)

@@ -1,4 +1,4 @@
-"""Losses and backbones as the source of proxy_core declares them, and the arguments of a loss.
+"""Losses and backbones as the source of proxy_core and timm declares them, and arguments of a loss.
 
 Everything is read from the source and not imported, because importing a loss loads torch: suites
 can be checked, and losses listed, without it.
@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
 from bench.suggest import brief, unknown
 from proxy_core import hyper_parameters
+
+REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)  # in timm's source
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,16 @@ def declared_losses() -> dict[str, Declaration]:
 def backbones() -> list[str]:
     """Names of `proxy_core.models.backbones.BACKBONES`."""
     return list(table(parse("proxy_core.models.backbones"), "BACKBONES"))
+
+
+@cache
+def timm_networks() -> list[str]:
+    """Names of the networks of timm; empty if it is not installed."""
+    found = find_spec("timm")
+    if found is None or found.origin is None:
+        return []
+    sources = sorted(Path(found.origin).parent.joinpath("models").glob("*.py"))
+    return [name for path in sources for name in REGISTERED.findall(path.read_text("utf-8"))]
 
 
 def parse(module: str) -> ast.Module:

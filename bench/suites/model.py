@@ -6,24 +6,29 @@ hyper-parameters, learning rates, and the composition of its batches; these may 
 A budget is named after its data set, or gives it as `dataset`, so that one suite can hold a data
 set under several splits.
 
-A budget with weights adds rows that need no training, against which every loss is measured.
+A budget with weights adds rows that need no training, against which every loss is measured. The
+start of a random head is one of them: that of the methods, or without methods runs of its own.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    StrictBool,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bench.datasets import find
 from bench.datasets.splits import BY_CLASS
@@ -42,10 +47,11 @@ from bench.spec import (
     joined,
     no_switch,
 )
-from bench.suggest import unknown
-from bench.suites.arguments import backbones, declared_losses, resolve_arguments
+from bench.suggest import did_you_mean, unknown
+from bench.suites.arguments import backbones, declared_losses, resolve_arguments, timm_networks
+from bench.suites.rules import broken
 from bench.suites.tuned import Tuning, edited, tuning_problems
-from bench.weights import locate
+from bench.weights import check_spelling, locate
 
 
 def known_dataset(name: str) -> str:
@@ -76,11 +82,30 @@ StoredDigests = Mapping[tuple[str, str], Collection[str]]
 
 # The rows of a table that need no training, of budgets with weights.
 FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to {}"
+UNTRAINED_HEAD = "Untrained head"
+
+
+# Values of the fields that a budget must give, while those that it gives are wrong.
+EXAMPLE = {
+    "dataset": "digits",
+    "embedding_dim": 1,
+    "batch_size": 2,
+    "steps": 1,
+    "evaluate_every": 1,
+    "learning_rate": 1.0,
+    "weight_decay": 0.0,
+}
 
 
 def known_backbone(name: str) -> str:
-    """The name; ValueError if there is no such backbone."""
-    if not name.startswith(TIMM) and name not in backbones():
+    """The name; ValueError if there is no such backbone; of timm's, the weights are not checked."""
+    network = name.removeprefix(TIMM).partition(".")[0]
+    if name.startswith(TIMM):
+        known = timm_networks()
+        if known and network not in known:
+            near = did_you_mean(name, [TIMM + other for other in known])
+            raise ValueError(f"unknown backbone {name!r}: timm has no such network{near}")
+    elif name not in backbones():
         raise ValueError(
             f"{unknown('backbone', name, backbones())}; those of timm begin with {TIMM}"
         )
@@ -97,46 +122,100 @@ class SuiteBudget(Budget):
     `StoredDigests` weights that are not here have the digest of the stored runs, if there are any.
     """
 
-    dataset: DatasetName
-    backbone: Annotated[Name, AfterValidator(known_backbone)] = "conv4"
+    dataset: DatasetName = Field(
+        description="The data set, which the name of the budget gives unless this does."
+    )
+    backbone: Annotated[Name, AfterValidator(known_backbone)] = Field(
+        default="conv4", description=Budget.model_fields["backbone"].description
+    )
+    weights: Annotated[Line, AfterValidator(check_spelling)] | None = Field(
+        default=None, description=Budget.model_fields["weights"].description
+    )
 
-    @model_validator(mode="after")
-    def find_weights(self, info: ValidationInfo) -> Self:
-        if self.weights is None:
-            if self.weights_sha256:
-                raise ValueError("weights_sha256 is given without weights")
-            return self
-        if info.context == WITHOUT_WEIGHTS:
-            return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def check_all(
+        cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        """Raises: ValidationError with the mistakes of fields by themselves, and those of the
+        others together."""
+        errors: list[InitErrorDetails] = []
         try:
-            found = locate(self.backbone, self.weights).sha256
+            budget = handler(given)
+        except ValidationError as error:
+            if not isinstance(given, dict):
+                raise
+            errors = [as_it_is(item) for item in error.errors()]
+            wrong = {item["loc"][0] for item in errors}
+            right = {name: value for name, value in given.items() if name not in wrong}
+            budget = handler(EXAMPLE | right)
+        else:
+            wrong = set()
+        fields = {name: value for name, value in budget if name not in wrong}
+        errors += [mistake_of((field,), text) for field, text in broken(fields)]
+        try:
+            digest = digest_of(fields, info.context)
         except (OSError, ValueError) as error:
-            if info.context is None:
-                raise ValueError(str(error)) from error
-            return self.with_stored_digest(info.context, error)
-        if self.weights_sha256 not in (None, found):
-            raise ValueError(
-                f"weights: {self.weights} has the SHA-256 {found[:12]}..., and weights_sha256 is "
-                f"{self.weights_sha256[:12]}...; these are other weights"
-            )
-        return self.model_copy(update={"weights_sha256": found})
+            errors.append(mistake_of(("weights",), str(error).removeprefix("weights: ")))
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return budget.model_copy(update={"weights_sha256": digest})
 
-    def with_stored_digest(self, stored: StoredDigests, missing: Exception) -> Self:
-        """With the digest of stored runs in place of that of missing weights.
 
-        Raises: ValueError if the stored runs have several, or none and the weights cannot exist.
-        """
-        given = [self.weights_sha256] if self.weights_sha256 else []
-        found = given or sorted(stored.get((self.backbone, str(self.weights)), ()))
-        if len(found) > 1:
-            listed = ", ".join(f"{digest[:12]}..." for digest in found)
-            raise ValueError(
-                f"{missing}; stored runs have several weights of this name ({listed}): say in the "
-                "suite which with weights_sha256"
-            )
-        if not found and not isinstance(missing, OSError):
-            raise ValueError(str(missing)) from missing
-        return self.model_copy(update={"weights_sha256": next(iter(found), None)})
+def as_it_is(item: Any) -> InitErrorDetails:
+    """One of pydantic's errors, to be raised again."""
+    kind = PydanticCustomError(item["type"], "{message}", {"message": item["msg"]})
+    return InitErrorDetails(type=kind, loc=item["loc"], input=item["input"])
+
+
+def mistake_of(location: tuple[str, ...], text: str) -> InitErrorDetails:
+    """A mistake as one of pydantic's errors."""
+    kind = PydanticCustomError("value_error", "{message}", {"message": text})
+    return InitErrorDetails(type=kind, loc=location, input=None)
+
+
+def digest_of(
+    fields: Mapping[str, Any], context: StoredDigests | Literal["without weights"] | None
+) -> str | None:
+    """Digest of the weights of a budget, of which the right fields are given.
+
+    Raises: OSError or ValueError if they are not here, or are not those of the given digest.
+    """
+    if not fields.keys() >= {"backbone", "weights", "weights_sha256"}:
+        return None
+    backbone, weights = fields["backbone"], fields["weights"]
+    given: str | None = fields["weights_sha256"]
+    if weights is None or context == WITHOUT_WEIGHTS:
+        return given
+    try:
+        found = locate(backbone, weights).sha256
+    except (OSError, ValueError) as error:
+        if not isinstance(context, Mapping):
+            raise
+        return given or stored_digest(context.get((backbone, weights), ()), error)
+    if given and given != found:
+        raise ValueError(
+            f"{weights} has the SHA-256 {found[:12]}..., and weights_sha256 is {given[:12]}...; "
+            "these are other weights"
+        )
+    return found
+
+
+def stored_digest(found: Collection[str], missing: OSError | ValueError) -> str | None:
+    """The digest of the weights of stored runs, in place of that of missing weights.
+
+    Raises: ValueError if the stored runs have several; `missing` if they have none and the weights
+    cannot exist.
+    """
+    if len(found) > 1:
+        listed = ", ".join(f"{digest[:12]}..." for digest in sorted(found))
+        raise ValueError(
+            f"{missing}; stored runs have several weights of this name ({listed}): say in the "
+            "suite which with weights_sha256"
+        )
+    if not found and not isinstance(missing, OSError):
+        raise missing
+    return next(iter(found), None)
 
 
 class Change(BaseModel):
@@ -147,11 +226,21 @@ class Change(BaseModel):
 
     model_config = STRICT
 
-    args: dict[str, LossArgument] = {}
-    learning_rate: float | None = Field(default=None, gt=0)
-    head_learning_rate: float | None = Field(default=None, ge=0)
-    loss_learning_rate: float | None = Field(default=None, ge=0)
-    samples_per_class: Samples | None = None
+    args: dict[str, LossArgument] = Field(
+        default={}, description="Hyper-parameters of the loss in place of those of the method."
+    )
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="Learning rate of the network."
+    )
+    head_learning_rate: float | None = Field(
+        default=None, ge=0, description="Learning rate of the head."
+    )
+    loss_learning_rate: float | None = Field(
+        default=None, ge=0, description="Learning rate of the loss's own parameters."
+    )
+    samples_per_class: Samples | None = Field(
+        default=None, description='Images of a class in a batch, or `"random"`.'
+    )
 
     no_switches = field_validator("*", mode="before")(no_switch)
 
@@ -161,13 +250,31 @@ class Method(BaseModel):
 
     model_config = STRICT
 
-    loss: Annotated[Name, one_of("loss", declared_losses)]
-    args: dict[str, LossArgument] = Field(default={}, validate_default=True)
-    learning_rate: float | None = Field(default=None, gt=0)  # those of the budget, if not given
-    head_learning_rate: float | None = Field(default=None, ge=0)
-    loss_learning_rate: float = Field(default=0.0, ge=0)
-    samples_per_class: Samples = 4
-    on: dict[Name, Change] = {}  # by the names of budgets
+    loss: Annotated[Name, one_of("loss", declared_losses)] = Field(description="Name of the loss.")
+    args: dict[str, LossArgument] = Field(
+        default={},
+        validate_default=True,
+        description="Hyper-parameters of the loss; the others keep their defaults.",
+    )
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="Learning rate of the network in place of the budget's."
+    )
+    head_learning_rate: float | None = Field(
+        default=None, ge=0, description="Learning rate of the head in place of the budget's."
+    )
+    loss_learning_rate: float = Field(
+        default=0.0,
+        ge=0,
+        description="Learning rate of the loss's own parameters, such as proxies and centers.",
+    )
+    samples_per_class: Samples = Field(
+        default=4,
+        description="Images of a class in a batch, which divide the batch of each budget; "
+        '`"random"` draws any images.',
+    )
+    on: dict[Name, Change] = Field(
+        default={}, description="What differs under a budget, by the budget's name."
+    )
 
     no_switches = field_validator("*", mode="before")(no_switch)
 
@@ -203,14 +310,29 @@ class Suite(BaseModel):
 
     model_config = STRICT
 
-    title: Line = Field(min_length=1, max_length=120)
-    seeds: list[Seed] = Field(min_length=1)
-    budgets: dict[Name, SuiteBudget] = Field(min_length=1)
-    methods: dict[Name, Method] = {}
-    keep_model: bool = True  # whether a run stores its network
-    # A study of variance: beside runs in which all of these vary, runs in which one of them does.
-    vary: list[Source] = []
-    tuning: Tuning | None = None  # the search that its values come from
+    title: Line = Field(min_length=1, max_length=120, description="Title of the report.")
+    seeds: list[Seed] = Field(
+        min_length=1, description="Every method runs on every budget with each of them."
+    )
+    budgets: dict[Name, SuiteBudget] = Field(
+        min_length=1, description="What a data set and split fix for all methods, by a name."
+    )
+    methods: dict[Name, Method] = Field(
+        default={},
+        description="Rows of the table by their names; without any, the pretrained networks are "
+        "scored as they start.",
+    )
+    keep_model: StrictBool = Field(
+        default=True, description="Whether a run stores its network, for `embed` and `export`."
+    )
+    vary: list[Source] = Field(
+        default=[],
+        description="A study of variance: beside runs in which all of these vary, runs in which "
+        "one of them does.",
+    )
+    tuning: Tuning | None = Field(
+        default=None, description="The search that the values come from; written by `tune`."
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -243,27 +365,18 @@ class Suite(BaseModel):
     @field_validator("budgets")
     @classmethod
     def check_budgets(cls, budgets: dict[str, SuiteBudget]) -> dict[str, SuiteBudget]:
-        problems = [
-            f"{name}.{problem}"
-            for name, budget in budgets.items()
-            for problem in budget_problems(budget)
-        ]
-        problems += same_test(budgets)
-        if problems:
+        if problems := same_test(budgets):
             raise ValueError("\n".join(problems))
         return budgets
 
     @model_validator(mode="after")
     def check_together(self) -> Self:
-        problems = [
-            f"methods.{name}.{problem}"
-            for name, method in self.methods.items()
-            for problem in method_problems(method, self.budgets)
-        ]
+        problems = misfits(self.methods, self.budgets, self.budgets)
         if not self.methods and not any(budget.weights for budget in self.budgets.values()):
             problems.append("methods: give one, since no budget has weights to score untrained")
         problems += study_problems(self.vary, self.seeds, self.budgets)
-        runs = len(self.seeds) * len(self.budgets) * len(self.methods) * (len(self.vary) + 1)
+        rows = max(1, len(self.methods)) * (len(self.vary) + 1)
+        runs = len(self.seeds) * len(self.budgets) * rows
         if runs > MOST_RUNS:
             problems.append(f"{runs:,} runs are more than the {MOST_RUNS:,} of a suite")
         if self.tuning:
@@ -274,10 +387,35 @@ class Suite(BaseModel):
             raise ValueError("\n".join(problems))
         return self
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def check_all(
+        cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        """Raises: ValidationError with the mistakes of parts by themselves, and of the other
+        methods and budgets together."""
+        try:
+            return handler(given)
+        except ValidationError as error:
+            errors = [as_it_is(item) for item in error.errors()]
+        wrong = {item["loc"][:2] for item in errors}
+        if () not in wrong:  # else every part is right by itself
+            right = right_parts(given, "budgets", wrong)
+            budgets = {
+                name: SuiteBudget.model_validate({"dataset": name, **part}, context=info.context)
+                for name, part in right.items()
+            }
+            parts = right_parts(given, "methods", wrong).items()
+            methods = {name: Method.model_validate(part) for name, part in parts}
+            names = right_parts(given, "budgets", ())
+            if found := misfits(methods, budgets, names) if names else []:
+                errors.append(mistake_of((), "\n".join(found)))
+        raise ValidationError.from_exception_data(cls.__name__, errors)
+
     @cached_property
     def specs(self) -> tuple[RunSpec, ...]:
-        """Every run: those without training, which need one seed, then the grid; in a study of
-        variance with each source by itself, seed by seed too."""
+        """Every run: those without training, then the grid; in a study of variance with each
+        source by itself, seed by seed too."""
         if not self.vary:
             return self.untrained + self.grid(self.seeds)
         kinds = [joined(self.vary), *self.vary]
@@ -310,12 +448,13 @@ class Suite(BaseModel):
     @property
     def untrained(self) -> tuple[RunSpec, ...]:
         """The pretrained features of each budget with weights: as they are, and their principal
-        components to as many dimensions as the losses have."""
+        components to as many dimensions as the losses have. Without methods, whose runs score where
+        they start, also the random head of each seed."""
         return tuple(
             spec
             for budget in self.budgets.values()
             if budget.weights
-            for spec in untrained_specs(budget, self.seeds[0])
+            for spec in untrained_specs(budget, self.seeds, heads=not self.methods)
         )
 
     def grid(self, seeds: Sequence[int]) -> tuple[RunSpec, ...]:
@@ -331,15 +470,17 @@ class Suite(BaseModel):
         )
 
 
-def untrained_specs(budget: SuiteBudget, seed: int) -> list[RunSpec]:
-    """The runs without training of one budget; how the losses are trained does not matter."""
+def untrained_specs(budget: SuiteBudget, seeds: Sequence[int], *, heads: bool) -> list[RunSpec]:
+    """The runs without training of one budget; how the losses are trained does not matter.
+
+    heads: whether a random head is one of them, with each seed; the others need one seed.
+    """
     network = {"dataset", "split", "backbone", "weights", "weights_sha256", "pooling", "layer_norm"}
     norm = {"frozen": "norm"} if budget.frozen == "norm" else {}  # folded, which rounds otherwise
     fields = (
         budget.model_dump(include=network | {"resize", "crop", "interpolation"})
         | norm
         | {
-            "seed": seed,
             "loss": NO_LOSS,
             "loss_args": {},
             "loss_learning_rate": 0.0,
@@ -352,10 +493,15 @@ def untrained_specs(budget: SuiteBudget, seed: int) -> list[RunSpec]:
             "augmentation": "none",
         }
     )
-    heads: list[dict[str, Any]] = [{"method": FEATURES, "embedding_dim": 0}]
-    if size := budget.embedding_dim:
-        heads += [{"method": PCA.format(size), "embedding_dim": size, "head_init": "pca"}]
-    return [RunSpec(**fields, **head) for head in heads]
+    size, start = budget.embedding_dim, budget.head_init
+    found: list[dict[str, Any]] = [{"method": FEATURES, "embedding_dim": 0, "seed": seeds[0]}]
+    if size:
+        pca = {"method": PCA.format(size), "head_init": "pca"}
+        found += [pca | {"embedding_dim": size, "seed": seeds[0]}]
+    if size and heads and start != "pca":
+        head = {"method": UNTRAINED_HEAD, "head_init": start, "embedding_dim": size}
+        found += [head | {"seed": seed} for seed in seeds]
+    return [RunSpec(**fields, **each) for each in found]
 
 
 def same_directory(specs: Sequence[RunSpec]) -> list[str]:
@@ -386,18 +532,14 @@ def same_test(budgets: Mapping[str, SuiteBudget]) -> list[str]:
     return problems
 
 
-def budget_problems(budget: SuiteBudget) -> list[str]:
-    """Fields of a budget that do not fit its data set, `field: problem`."""
-    problems = photograph_problems(budget)
-    protocols = find(budget.dataset).protocols
-    if budget.split not in protocols:
-        problems.append(f"split: {unknown('split', budget.split, protocols)}")
-    problems += [f"{field}: {problem}" for field, problem in training_problems(budget)]
-    if budget.evaluate_every > budget.steps:
-        problems.append(
-            f"evaluate_every: {budget.evaluate_every} is more than the {budget.steps} steps"
-        )
-    return problems
+def right_parts(
+    given: Any, table: str, wrong: Collection[tuple[Any, ...]]
+) -> dict[str, dict[str, Any]]:
+    """The budgets or methods of a suite that have no mistake by themselves."""
+    parts = given.get(table) if isinstance(given, dict) and (table,) not in wrong else None
+    if not isinstance(parts, dict):
+        return {}
+    return {name: part for name, part in parts.items() if (table, name) not in wrong}
 
 
 def study_problems(
@@ -421,61 +563,26 @@ def study_problems(
             )
 
 
-def training_problems(budget: Budget) -> Iterator[tuple[str, str]]:
-    """Fields of the network and its training that have no meaning together."""
-    if budget.frozen != "none" and not budget.weights:
-        yield "frozen", "a backbone of random weights would never learn; give weights"
-    if budget.embedding_dim == 0 and budget.head_init != "random":
-        yield "head_init", "embedding_dim = 0 has no head"
-    if budget.embedding_dim == 0 and budget.head_only_steps:
-        yield "head_only_steps", "embedding_dim = 0 has no head"
-    if budget.head_only_steps >= budget.steps:
-        yield "head_only_steps", f"{budget.head_only_steps} leaves none of the {budget.steps} steps"
-    if budget.embedding_dim == 0 and budget.head_learning_rate is not None:
-        yield "head_learning_rate", "embedding_dim = 0 has no head"
-    if budget.embedding_dim == 0 and budget.frozen == "backbone":
-        yield "embedding_dim", "a frozen backbone without a head has nothing to train"
-    if budget.frozen == "backbone" and budget.augmentation != "none":
-        yield "augmentation", "features of a frozen backbone are computed once: choose none"
-    if budget.momentum and budget.optimizer not in ("sgd", "rmsprop"):
-        yield "momentum", f"{budget.optimizer} has none; it is for sgd and rmsprop"
-    if (budget.decay_every is None) == (budget.schedule == "step"):
-        yield "decay_every", 'belongs to schedule = "step", which needs it'
-    if budget.warmup_steps > budget.steps:
-        yield "warmup_steps", f"{budget.warmup_steps} is more than the {budget.steps} steps"
+def misfits(
+    methods: Mapping[str, Method], budgets: Mapping[str, Budget], names: Collection[str]
+) -> list[str]:
+    """What of methods does not fit the budgets, `field: problem`.
 
-
-def photograph_problems(budget: SuiteBudget) -> list[str]:
-    """Photographs need the sizes for decoding and cropping; small images take none."""
-    dataset = budget.dataset
-    sizes = {"resize": budget.resize, "crop": budget.crop}
-    if not find(dataset).photographs:
-        given = [name for name, size in sizes.items() if size]
-        problems = [f"{name}: {dataset} has small images, which are not resized" for name in given]
-        if budget.interpolation != "bilinear":
-            problems.append(f"interpolation: {dataset} has small images, which are not resized")
-        if budget.augmentation in ("crop", "resized-crop"):
-            problems.append("augmentation: small images take none or affine")
-        return problems
-    meaning = {"resize": "the shorter side after decoding", "crop": "the side of the square crop"}
-    problems = [
-        f"{name}: {dataset} has photographs, so give {meaning[name]} in pixels"
-        for name, size in sizes.items()
-        if size is None
+    names: of all budgets, of which `budgets` may be a part.
+    """
+    return [
+        f"methods.{name}.{problem}"
+        for name, method in methods.items()
+        for problem in method_problems(method, budgets, names)
     ]
-    if budget.augmentation == "affine":
-        problems.append("augmentation: photographs take none, crop or resized-crop")
-    if budget.resize and budget.crop and budget.crop > budget.resize:
-        problems.append(f"crop: {budget.crop} is more than the shorter side of {budget.resize}")
-    return problems
 
 
-def method_problems(method: Method, budgets: Mapping[str, Budget]) -> list[str]:
+def method_problems(
+    method: Method, budgets: Mapping[str, Budget], names: Collection[str]
+) -> list[str]:
     """Fields of a method that do not fit the budgets, `field: problem`."""
     problems = [
-        f"on.{name}: {unknown('budget', name, budgets)}"
-        for name in method.on
-        if name not in budgets
+        f"on.{name}: {unknown('budget', name, names)}" for name in method.on if name not in names
     ]
     for name, budget in budgets.items():
         samples = method.settings(name)["samples_per_class"]

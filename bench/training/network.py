@@ -52,12 +52,17 @@ def start_at_data(spec: RunSpec, model: EmbeddingModel, loss: nn.Module, dataset
 
 
 def make_network(spec: RunSpec, dataset: Dataset) -> EmbeddingModel:
-    """The network with its weights and a random or orthogonal head.
+    """The network for the images of a data set, as `network_for` makes it."""
+    side, _, channels = dataset.images.shape
+    return network_for(spec, side, channels)
+
+
+def network_for(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:
+    """The network with its weights and a random or orthogonal head, for images of side x side.
 
     Raises: ValueError or OSError as `EmbeddingModel`, `locate` and `load_weights`; ValueError for
     weights that have changed since the specification was made.
     """
-    side, _, channels = dataset.images.shape
     torch.manual_seed(int(derive(spec.seed_of("weights"), "network").integers(2**63)))
     model = random_network(spec, side, channels)
     if spec.head_init == "orthogonal":

@@ -14,7 +14,13 @@ from bench.store.thumbnails import encode
 from demo.library import Library, open_library
 from demo.render import Picture, render, render_curves, render_scores
 from demo.retrieved import Neighbor
-from tests.support.fabricated import METHODS, write_pretrained, write_results
+from tests.support.fabricated import (
+    METHODS,
+    make_features,
+    write_pretrained,
+    write_results,
+    write_run,
+)
 
 EVIL = "<b>\"x\"</b> & `y` ${z} 'q' </button><script>alert(1)</script>"
 RIGHT = Neighbor(1, 7, EVIL, 0.91234, True, True)
@@ -153,7 +159,8 @@ def test_curves_name_every_method_and_follow_the_page_colours(library: Library) 
 
 
 def test_runs_without_training_come_last_without_seed_bold_or_curve(tmp_path: Path) -> None:
-    (shelf,) = open_library(write_pretrained(tmp_path)).shelves
+    results = write_pretrained(tmp_path)
+    (shelf,) = open_library(results).shelves
     labels = list(shelf.run_labels.values())
     assert labels[-2:] == ["Pretrained features", "Pretrained features, PCA to 16"]
     assert labels[-3] == "Triplet, semi-hard, seed 1"
@@ -166,3 +173,8 @@ def test_runs_without_training_come_last_without_seed_bold_or_curve(tmp_path: Pa
     curves = render_curves(shelf)
     assert "Convergence of 3 methods" in curves
     assert "problem" not in curves
+    head = make_features("digits", 16, method="Untrained head", head_init="random")
+    for seed in (0, 1):
+        write_run(results, head.model_copy(update={"seed": seed}), gain=0.1)
+    labels = list(open_library(results).shelves[0].run_labels.values())
+    assert labels[-2:] == ["Untrained head, seed 0", "Untrained head, seed 1"]

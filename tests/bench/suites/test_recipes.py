@@ -237,9 +237,11 @@ def test_vision_transformers(kind: str, dimensions: int) -> None:
 @pytest.mark.parametrize("name", FROZEN)
 def test_networks_as_they_are_have_no_methods(name: str) -> None:
     suite = load_suite(name, need_weights=False)
-    assert [(spec.dataset, spec.embedding_dim, spec.steps, spec.crop) for spec in suite.specs] == [
-        (dataset, size, 0, 224) for dataset in ("cub200", "cars196", "sop") for size in (0, 128)
-    ]
+    rows = [("Pretrained features", 0, 0), ("Pretrained features, PCA to 128", 128, 0)]
+    rows += [("Untrained head", 128, seed) for seed in (0, 1, 2)]
+    found = [(one.dataset, one.method, one.embedding_dim, one.seed) for one in suite.specs]
+    assert found == [(name, *row) for name in ("cub200", "cars196", "sop") for row in rows]
+    assert {(spec.loss, spec.steps, spec.crop) for spec in suite.specs} == {("none", 0, 224)}
     assert len(suite.budgets) == 3
 
 

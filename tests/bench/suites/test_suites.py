@@ -101,6 +101,86 @@ def test_all_mistakes_are_reported_at_once_each_with_its_field(tmp_path: Path) -
     assert "seeds.1: Input should be greater than or equal to 0, found -3" in found
 
 
+WRONG = """
+title = "All kinds of mistakes"
+seeds = [0]
+[budgets.grocery_store]
+split = "class-disjiont"
+backbone = "timm:resnet5O"
+weights = "pretraned"
+layer_norm = "yes"
+embedding_dim = 64
+resize = 60
+crop = 65
+augmentation = "crop"
+batch_size = 12
+steps = 2
+warmup_steps = 10
+evaluate_every = 1
+learning_rate = 1e-3
+weight_decay = -1
+[budgets.digits]
+embedding_dim = 8
+batch_size = 13
+steps = 2
+evaluate_every = 3
+learning_rate = 1e-3
+weight_decay = 0
+[methods.A]
+loss = "triplet"
+samples_per_class = "sometimes"
+args = { margin = [1] }
+[methods.B]
+loss = "triplet"
+samples_per_class = 0
+[methods.C]
+loss = "triplet"
+on.digitz = { samples_per_class = 2 }
+"""
+
+
+def test_fields_together_and_files_are_checked_beside_wrong_fields(tmp_path: Path) -> None:
+    pytest.importorskip("timm", reason="timm is not installed")
+    header, *lines = message(tmp_path, WRONG).splitlines()
+    assert header.endswith("mine.toml has 12 mistakes:")
+    budget, methods = "  budgets.grocery_store", "  methods"
+    starts = [
+        f"{budget}.backbone: unknown backbone 'timm:resnet5O': timm has no such network; did you "
+        "mean 'timm:resnet50'?",
+        f"{budget}.weights: 'pretraned' is no file; did you mean 'pretrained'?",
+        f"{budget}.layer_norm: Input should be a valid boolean, found 'yes'",
+        f"{budget}.weight_decay: Input should be greater than or equal to 0, found -1",
+        f"{budget}.split: unknown split 'class-disjiont'; did you mean 'class-disjoint'?",
+        f"{budget}.crop: 65 is more than the shorter side of 60",
+        f"{budget}.warmup_steps: 10 is more than the 2 steps",
+        "  budgets.digits.evaluate_every: 3 is more than the 2 steps",
+        f"{methods}.A.args.margin: Input should be a valid boolean or a valid integer or a valid "
+        "number or a valid string, found [1]",
+        f"{methods}.A.samples_per_class: Input should be a valid integer or 'random', found "
+        "'sometimes'",
+        f"{methods}.B.samples_per_class: Input should be greater than or equal to 1 or 'random', "
+        "found 0",
+        "  suite: methods.C.on.digitz: unknown budget 'digitz'; did you mean 'digits'?",
+    ]
+    for line, start in zip(lines, starts, strict=True):
+        assert line.startswith(start)
+
+
+def test_what_depends_on_a_wrong_field_is_no_second_mistake(tmp_path: Path) -> None:
+    text = GOOD.replace("steps = 10", 'steps = "ten"').replace("batch_size = 12", "batch_size = 1")
+    assert "has 2 mistakes" in message(tmp_path, text)
+    assert "has 1 mistake:" in message(tmp_path, GOOD.replace("steps = 10\n", ""))
+    unknown = GOOD.replace("[budgets.digits]", "[budgets.digitz]").replace("on.digits", "on.digitz")
+    assert "has 1 mistake:" in message(tmp_path, unknown)
+
+
+def test_methods_that_fit_no_right_budget_are_reported_beside_a_wrong_one(tmp_path: Path) -> None:
+    text = GOOD.replace("batch_size = 12", "batch_size = 13") + OFFICIAL.replace("steps = 20", "")
+    found = message(tmp_path, text)
+    assert "budgets.digits official.steps: Field required" in found
+    assert "methods.Triplet.samples_per_class: 4 does not divide the batch of 13" in found
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -279,9 +359,35 @@ def test_a_budget_with_weights_adds_the_runs_without_training() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "seeds"),
+    [
+        ({}, [0, 1, 2]),
+        ({"head_init": "orthogonal"}, [0, 1, 2]),
+        ({"head_init": "pca"}, []),  # that is the row of principal components
+        ({"embedding_dim": 0}, []),
+        ({"weights": None, "weights_sha256": None}, []),
+    ],
+)
+def test_without_methods_a_random_head_is_scored_with_each_seed(
+    fields: dict[str, object], seeds: list[int]
+) -> None:
+    with_methods = load_suite("grocery")
+    budget = with_methods.budgets["grocery_store"].model_copy(update={"head_init": "random"})
+    update = {"budgets": {"grocery_store": budget.model_copy(update=fields)}}
+    suite = with_methods.model_copy(update={**update, "methods": {}})
+    others = with_methods.model_copy(update=update).untrained  # whose runs score where they start
+    assert suite.untrained[: len(others)] == others
+    heads = suite.untrained[len(others) :]
+    assert [(spec.method, spec.seed) for spec in heads] == [("Untrained head", s) for s in seeds]
+    for spec in heads:
+        assert (spec.loss, spec.steps, spec.embedding_dim) == ("none", 0, 64)
+        assert spec.head_init == fields.get("head_init", "random")
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"weights": None}, "weights_sha256 is given without weights"),
+        ({"weights": None}, "is given without weights"),
         ({"weights_sha256": "0" * 64}, "these are other weights"),
         ({"weights": "missing.pth"}, "the file missing.pth does not exist"),
         ({"backbone": "conv4"}, "conv4 has none"),
