@@ -1,9 +1,7 @@
-"""`python -m bench.reporting.trim RESULTS [RUN ...]`: keep what the report and the browser need of
-results that are committed or sent: no networks, ten neighbors of each query of one seed, and
-embeddings of the runs whose names begin with RUN alone, which `verify` can score again."""
+"""`python -m bench.reporting.trim RESULTS`: keep what the report and the browser need of results
+that are committed or sent: no networks, no embeddings, ten neighbors of each query of one seed."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.store.contents import PER_NEIGHBOR
@@ -23,10 +21,9 @@ from bench.tuning.search import search_folders
 NEIGHBORS = 10  # of each query
 
 
-def trim(results: Path, whole: Sequence[str] = ()) -> None:
+def trim(results: Path) -> None:
     """Leave these files out of every run and trial, and out of its `run.json`.
 
-    whole: beginnings of the names of runs that keep their embeddings, and all neighbors.
     Raises: StoredRunError if a run or a trial is damaged.
     """
     runs, problems = scan(results)
@@ -35,7 +32,7 @@ def trim(results: Path, whole: Sequence[str] = ()) -> None:
     if problems or damaged:
         raise (problems + damaged)[0]
     for run in runs:
-        leave_out(run, whole=run.name.startswith(tuple(whole)))
+        leave_out(run)
     for trial in trials:
         scores = read_test(trial)
         leave_out(trial)
@@ -43,15 +40,15 @@ def trim(results: Path, whole: Sequence[str] = ()) -> None:
             write_test(load_run(trial.files, "trial"), scores)
 
 
-def leave_out(run: Run, *, whole: bool = False) -> None:
+def leave_out(run: Run) -> None:
     """First in `run.json`, so that a kill leaves a run that can be read, but for the moment between
     its neighbors and `run.json`."""
     files = run.files
-    unneeded = {files.model.name}
-    if not whole:
-        unneeded |= {files.embeddings.name} | ({files.queries.name} if run.spec["seed"] else set())
+    unneeded = {files.embeddings.name, files.model.name} | (
+        {files.queries.name} if run.spec["seed"] else set()
+    )
     kept = {name: digest for name, digest in run.digests.items() if name not in unneeded}
-    if files.queries.name in kept and not whole:
+    if files.queries.name in kept:
         shorten(run)
         kept[files.queries.name] = digest_of(files.queries)
     write_record(files, {**run.record, "files": kept})
@@ -70,4 +67,4 @@ def shorten(run: Run) -> None:
 
 
 if __name__ == "__main__":
-    trim(Path(sys.argv[1]), sys.argv[2:])
+    trim(Path(sys.argv[1]))

@@ -11,7 +11,7 @@ from bench.reporting.readme import results_block, with_block
 from bench.store.runs import Run, scan
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.suites import load_suite
-from bench.tuning.outcomes import tested
+from bench.tuning import outcomes
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -39,7 +39,7 @@ def test_the_default_suite_has_the_values_that_a_stored_search_chose(runs: list[
     assert chosen.edited == []
     assert tuned
     assert {len(outcome.trials) for outcome in tuned.outcomes} == {16}
-    assert tested(tuned.outcomes)
+    assert outcomes.tested(tuned.outcomes)
     searched = {spec.method: spec for spec in load_suite("untuned").grid([1000])}
     assert {outcome.searched.method for outcome in tuned.outcomes} == {*searched}
 

@@ -35,15 +35,6 @@ def test_trimmed_results_are_whole_and_keep_the_neighbors_of_one_seed(tmp_path: 
     assert len(open_library(tmp_path).shelves[0].browsable) == 3
 
 
-def test_a_named_run_is_kept_whole_but_for_its_network(tmp_path: Path) -> None:
-    write_results(tmp_path, ("digits",))
-    [before] = [run for run in scan(tmp_path)[0] if "-proxy-nca-s1-" in run.name]
-    trim(tmp_path, ["digits-proxy-nca-s1"])
-    assert len(list(tmp_path.glob("runs/*/embeddings.safetensors"))) == 1
-    [after] = [run for run in scan(tmp_path)[0] if run.name == before.name]
-    assert {*after.digests} == {*before.digests} - {"model.safetensors"}
-
-
 def test_damaged_results_are_not_trimmed(tmp_path: Path) -> None:
     write_results(tmp_path, ("digits",))
     next(tmp_path.glob("runs/*-s2-*/curve.jsonl")).unlink()
