@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
+ACCURACIES = "Classification"
 FAMILIES = (
     "Re-identification",
     "Retrieval",
     "Clustering",
     "Further retrieval scores",
-    "Classification",
+    ACCURACIES,
     "Super-classes",
     "Verification",
     "Few-shot episodes",
@@ -108,9 +109,9 @@ METRICS = {
         lower_is_better=True,
         percent=False,
     ),
-    "accuracy_neighbor": Metric("Nearest neighbor", "Classification", ACCURACY),
-    "accuracy_mean": Metric("Class mean", "Classification", ACCURACY),
-    "accuracy_proxy": Metric("Proxy or center", "Classification", ACCURACY),
+    "accuracy_neighbor": Metric("Nearest neighbor", ACCURACIES, ACCURACY),
+    "accuracy_mean": Metric("Class mean", ACCURACIES, ACCURACY),
+    "accuracy_proxy": Metric("Proxy or center", ACCURACIES, ACCURACY),
     "coarse_recall@1": Metric(
         "R@1, super-class",
         "Super-classes",

@@ -27,7 +27,7 @@ from pydantic import (
 from bench.suggest import STEERING
 
 # What the stored numbers mean; raised whenever a change makes old numbers incomparable.
-PROTOCOL: Literal[1] = 1
+PROTOCOL: Literal[2] = 2
 
 
 def on_one_line(text: str) -> str:
@@ -248,7 +248,7 @@ class RunSpec(Budget):
     the loss "none" has no steps: it scores the network as it starts.
     """
 
-    protocol: Literal[1] = PROTOCOL
+    protocol: Literal[2] = PROTOCOL
     purpose: Purpose = "result"  # a trial of a search never sees the test split
     method: Name
     dataset: Name

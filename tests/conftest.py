@@ -57,3 +57,21 @@ def data_root() -> Path:
     if not root:
         pytest.skip("PROXY_BENCH_DATA names no folder of genuine data sets")
     return Path(root)
+
+
+@pytest.fixture(scope="module")
+def without_figures() -> Iterator[None]:
+    """Reports without figures, which take most of their time, for tests of everything else."""
+
+    def save(
+        figure: object, stem: Path, title: str, explanation: str
+    ) -> tuple[tuple[Path, Path], str, str]:
+        paths = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("<svg/>")
+        return paths, "<svg></svg>", f"{title} {explanation}"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.reporting.page.save", save)
+        yield

@@ -23,6 +23,7 @@ from bench.running.until_decided import lost_runs, with_further
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
+from bench.tuning.search import FOLDER
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def make(
         print_problems(problems)
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
-    tuned, found = tuned_of(suite, chosen, runs)
+    tuned, found = tuned_of(suite, chosen, runs, results)
     problems += found
     whole, study = separate(runs, chosen.vary)
     if not whole:
@@ -166,6 +167,7 @@ def browse(results: Path, run: str = "") -> str:
 
 
 def report_name(suite: str, chosen: Suite) -> str:
-    """The folder of a report; a suite and its tuned form have the same file name."""
-    name = Path(suite.removesuffix(".toml")).name
-    return f"{name}-tuned" if chosen.tuning else name
+    """The folder of a report; a suite and the file that `tune` wrote of it have the same name."""
+    path = Path(suite.removesuffix(".toml"))
+    written = chosen.tuning and path.parent.name == FOLDER
+    return f"{path.name}-tuned" if written else path.name

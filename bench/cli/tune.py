@@ -36,6 +36,7 @@ from bench.tuning.search import (
     declare,
     default_specs,
     read_search,
+    search_folder,
     write_search,
 )
 
@@ -88,11 +89,6 @@ def tune(name: str, options: Options) -> bool:
         return False
     finish(suite, search, outcomes, folder, options)
     return True
-
-
-def search_folder(results: Path, name: str) -> Path:
-    """The folder of a suite's search."""
-    return results / "tuning" / Path(name.removesuffix(".toml")).name
 
 
 def check_suite(suite: Suite, name: str, seed: int) -> None:
@@ -247,9 +243,9 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             lines.append(
                 f"worst   {who}: trial {numbers} diverged and counts as 0: {failed[0].diverged}"
             )
-        if outcome.default.score > outcome.best.score:
+        if outcome.best is outcome.default:
             lines.append(
-                f"note    {who}: the suite's own values score higher than the best of "
-                f"{len(outcome.trials)} trials; more trials may find better ones"
+                f"note    {who}: the suite's own values score higher than all "
+                f"{len(outcome.trials)} trials and are kept; more trials may find better ones"
             )
     return lines

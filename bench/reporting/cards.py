@@ -46,7 +46,8 @@ def cards(
     by the names of the runs.
     """
     score, *_ = SHOWN
-    drawn = {str(name): points[score] for name, points in curves.groupby("run")}
+    by_run = curves.groupby("run") if len(curves) else ()  # no curve without a trained run
+    drawn = {str(name): points[score] for name, points in by_run}
     every = [value for values in drawn.values() for value in values]
     span = (min(every, default=0.0), max(every, default=1.0))
     found = []

@@ -339,21 +339,24 @@ def band_note(methods: int) -> str:
     )
 
 
-def save_figure(figure: "Figure", stem: Path) -> tuple[Path, Path]:
-    """Write `<stem>.svg` (transparent, follows a dark page) and `<stem>.png` (on white)."""
+def save_figure(figure: "Figure", stem: Path) -> tuple[tuple[Path, Path], str]:
+    """Write `<stem>.svg` (transparent, follows a dark page) and `<stem>.png` (on white); returns
+    both paths and the <svg> element."""
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-    write_text(svg, themed(svg_text(figure)))
+    element = svg_text(figure)
+    write_text(svg, themed(element))
     with atomic(png) as temporary:
         figure.savefig(
             temporary, format="png", dpi=DPI, facecolor="white", metadata={"Software": None}
         )
-    return svg, png
+    return (svg, png), element
 
 
 def svg_text(figure: "Figure") -> str:
     """The figure as an <svg> element without header or size, its ink as currentColor."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
+    figure.set_layout_engine("none")  # it is laid out, which takes as long as drawing it
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     return re.sub(r"<svg[^>]*>", lambda tag: re.sub(r' (width|height)="[^"]*"', "", tag[0]), svg)

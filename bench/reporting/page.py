@@ -17,7 +17,7 @@ from bench.reporting.cards import cards
 from bench.reporting.choices import MOST_PAIRS, choices
 from bench.reporting.convergence import AXES, mean_finals, read_curves
 from bench.reporting.cost_to_target import Convergence, converged, cost_cell
-from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure, svg_text
+from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure
 from bench.reporting.findings import (
     COMPARED,
     compare,
@@ -344,8 +344,8 @@ def save(
 ) -> tuple[tuple[Path, Path], str, str]:
     """The figure's files, its element of the page and its caption."""
     description = f"{title} The numbers are in the tables of this section."
-    element = inlined(svg_text(figure), stem.name, description)
-    return save_figure(figure, stem), element, f"{title} {explanation}"
+    paths, element = save_figure(figure, stem)
+    return paths, inlined(element, stem.name, description), f"{title} {explanation}"
 
 
 def render(

@@ -3,8 +3,8 @@
 *One training*: the average cost to reach a target, of `bench.reporting.cost_to_target`. *With
 tuning*: that and the whole cost of all trials of the search, from which the values were chosen; a
 trial that diverged counts up to its last validation. *Own values*: the cost of trial 0, which has
-the values that the suite had before its search and could not be chosen. It is one run with the seed
-of the search, so its price has no interval.
+the values that the suite had before its search. It is one run with the seed of the search, so its
+price has no interval.
 
     from bench.reporting.cost_to_target import converged
     from bench.reporting.prices import frame
@@ -36,9 +36,9 @@ UNKNOWN = "No search is stored with these runs, so their prices with tuning are 
 CAPTION = (
     "Prices: cost to reach {heading} {target:.1f} %, the middle one of {count} targets. One "
     "training: average cost over the runs, misses counted. With tuning: one training and all "
-    "trials of the search ({trials}), each trained to its end; seconds are those of the machines "
-    "that trained them. Own values: a training with the values that the suite had before its "
-    "search (trial 0), a single run with the seed of the search."
+    "trials of the search ({trials} and the suite's own values), each trained to its end; seconds "
+    "are those of the machines that trained them. Own values: a training with the values that the "
+    "suite had before its search (trial 0), a single run with the seed of the search."
 )
 HEADINGS = (
     *("Method", "Steps, one training", "Steps, with tuning", "Steps, own values"),
@@ -70,7 +70,7 @@ def prices(found: Convergence, outcomes: Sequence[Outcome]) -> dict[str, dict[st
 
 def price(found: Convergence, outcome: Outcome, axis: str) -> Price:
     """The price of one method on one axis."""
-    spent = [float(trial.run.curve[-1][axis]) for trial in outcome.trials]
+    spent = [float(trial.run.curve[-1][axis]) for trial in (outcome.default, *outcome.trials)]
     return Price(sum(spent), cost_of_trial(found, outcome.default, axis))
 
 

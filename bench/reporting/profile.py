@@ -179,7 +179,10 @@ def profile_figure(made: Sequence[Profile], strokes: Mapping[str, Stroke]) -> "F
         heading = describe(item.metric).heading
         label(panel, "Factor of the cheapest method's steps", f"Targets of {heading} (percent)")
     add_legend(figure, shown[0].methods)
-    note(figure, "Validation. Share of targets reached within a factor; band: 95 % bootstrap.")
+    note(
+        figure,
+        "Validation. Share of targets reached within a factor; band: 95 %, bootstrap over seeds.",
+    )
     return figure
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.metrics import METRICS, describe, ordered
+from bench.metrics import ACCURACIES, METRICS, describe, ordered
 from bench.reporting.rows import GAIN, NOTE, Row, ScoreTable, score_tables
 from bench.suggest import printable
 
@@ -44,10 +44,12 @@ def escaped(text: str) -> str:
 
 def markdown(rows: Sequence[Row], *, every: bool = True) -> str:
     """Tables of each data set in GitHub's Markdown, the methods that may be best in bold; only the
-    first of each data set unless `every`."""
+    first of each data set and the accuracies, where there are some, unless `every`."""
     tables = score_tables(rows)
     first = first_tables(tables)
-    shown = tables if every else list(first.values())
+    shown = [
+        table for table in tables if every or table in first.values() or table.title == ACCURACIES
+    ]
     return templates().get_template("tables.md").render(tables=shown, first=first, note=note(shown))
 
 

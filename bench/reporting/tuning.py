@@ -22,8 +22,8 @@ HEADINGS = (
 )
 CAPTION = (
     "{criterion}, in percent. All values of all trials were drawn at random before the first one "
-    "started, and every trial had seed {seed}. The suite's own values are one further trial, which "
-    "could not be chosen. The defaults of a loss are its paper's values where docs/losses.md names "
+    "started, and every trial had seed {seed}. The suite's own values are trial 0, which may be "
+    "chosen too. The defaults of a loss are its paper's values where docs/losses.md names "
     "no difference."
 )
 BUDGET_CAPTION = (

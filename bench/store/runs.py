@@ -37,7 +37,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
-from bench.spec import Purpose, RunSpec
+from bench.spec import PROTOCOL, Purpose, RunSpec
 from bench.store.contents import (
     check_curve,
     check_embeddings,
@@ -379,6 +379,12 @@ def load_run(files: RunDir, purpose: Purpose = "result") -> Run:
             "nothing was changed. Read it with the version that wrote it, "
             "or choose another folder with --results"
         )
+    if (protocol := protocol_of(record)) < PROTOCOL:
+        raise StoredRunError(
+            f"{path} was made under version {protocol} of the protocol, whose scores are not "
+            f"comparable with those of version {PROTOCOL}; nothing was changed. Run its suite "
+            "again in another folder (--results), or read it with the version that wrote it"
+        )
     with naming(path):
         name = check_record(record)
     if directory.name != name:
@@ -389,6 +395,13 @@ def load_run(files: RunDir, purpose: Purpose = "result") -> Run:
             "folder, and results in `runs`; move it there or delete it"
         )
     return Run(directory, record)
+
+
+def protocol_of(record: Mapping[str, Any]) -> int:
+    """The protocol version of a record; the present one where that cannot be read."""
+    spec = record.get("spec")
+    found = spec.get("protocol") if isinstance(spec, dict) else None
+    return found if isinstance(found, int) else PROTOCOL
 
 
 def read_runs(

@@ -15,15 +15,16 @@ class Chosen(BaseModel):
     """What a search chose for one method.
 
     Attributes: trials, without that of the suite's own values; diverged, how many of these; trial,
-    the number of the best one; run, the id of its run; score, on the validation images, and
-    default, that of the suite's own values; edges, the values near an end of their range.
+    the number of the best one, 0 for the suite's own values; run, the id of its run; score, on the
+    validation images, and default, that of the suite's own values; edges, the values near an end of
+    their range.
     """
 
     model_config = STRICT
 
     trials: int = Field(ge=1)
     diverged: int = Field(ge=0)
-    trial: int = Field(ge=1)
+    trial: int = Field(ge=0)
     run: Annotated[str, StringConstraints(pattern="^[0-9a-f]{12}$")]
     score: float = Field(ge=0, le=1)
     default: float = Field(ge=0, le=1)

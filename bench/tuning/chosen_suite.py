@@ -13,8 +13,8 @@ from bench.tuning.search import Search
 TITLE = 120  # characters of a title
 OPENING = """\
 # Written by `proxy-bench tune` from the trials beside this file: the hyper-parameters and learning
-# rates with the best validation score of each method. Edit it as you like: a report says which
-# values are not those of the search.
+# rates with the best validation score of each method; trial 0 has those of the suite. Edit it as
+# you like: a report says which values are not those of the search.
 """
 
 

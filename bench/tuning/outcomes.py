@@ -75,8 +75,9 @@ class Outcome:
 
     @property
     def best(self) -> Trial:
-        """The trial with the highest validation score; of equal ones the earliest."""
-        return max(self.trials, key=lambda trial: trial.score)
+        """The trial with the highest validation score, among them the suite's own values; of equal
+        ones the earliest."""
+        return max((self.default, *self.trials), key=lambda trial: trial.score)
 
     @property
     def diverged(self) -> list[Trial]:

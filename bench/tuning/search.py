@@ -15,6 +15,7 @@ from bench.tuning.draw import draw
 from bench.tuning.space import FROZEN, Dimension, Value, space_of, values_of, with_values
 
 CRITERION = "final MAP@R on the validation images, the mean of the last three validations"
+FOLDER = "tuning"  # of the searches in a folder of results, and of the suites that they chose
 
 
 class Data(BaseModel):
@@ -109,6 +110,16 @@ def declare(
 def default_specs(suite: Suite, seed: int) -> list[RunSpec]:
     """Trial 0 of every method on every budget: the suite's own values."""
     return [spec.model_copy(update={"purpose": "trial"}) for spec in suite.grid([seed])]
+
+
+def search_folder(results: Path, name: str) -> Path:
+    """The folder of a suite's search, by the name or path of the suite."""
+    return results / FOLDER / Path(name.removesuffix(".toml")).name
+
+
+def search_folders(results: Path) -> list[Path]:
+    """The folders of all searches in a folder of results."""
+    return [path.parent for path in sorted((results / FOLDER).glob("*/search.json"))]
 
 
 def search_path(folder: Path) -> Path:

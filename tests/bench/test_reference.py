@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.datasets import load
+from bench.cli.tuned import tuned_of
+from bench.datasets import find
 from bench.reporting.readme import results_block, with_block
 from bench.store.runs import Run, scan
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.suites import load_suite
+from bench.tuning import outcomes
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -22,10 +24,24 @@ def runs() -> list[Run]:
     return runs
 
 
-def test_they_are_the_default_suite_as_it_stands(runs: list[Run]) -> None:
-    suite = load_suite("default")
-    expected = {spec.run_name for spec in suite.specs}
-    assert {run.name for run in runs} == expected, "make them anew: tox -e reference"
+def test_they_are_the_present_default_suite_with_ten_seeds(runs: list[Run]) -> None:
+    bundled, own = load_suite("default"), load_suite(str(REFERENCE / "default.toml"))
+    assert own.seeds == [*range(10)]
+    assert own.model_copy(update={"seeds": bundled.seeds}) == bundled
+    expected = {spec.run_name for spec in own.specs}
+    assert {run.name for run in runs} == expected, "make them again: tox -e reference"
+
+
+def test_the_default_suite_has_the_values_that_a_stored_search_chose(runs: list[Run]) -> None:
+    chosen = load_suite("default")
+    tuned, problems = tuned_of("default", chosen, runs, REFERENCE)
+    assert problems == []
+    assert chosen.edited == []
+    assert tuned
+    assert {len(outcome.trials) for outcome in tuned.outcomes} == {16}
+    assert outcomes.tested(tuned.outcomes)
+    searched = {spec.method: spec for spec in load_suite("untuned").grid([1000])}
+    assert {outcome.searched.method for outcome in tuned.outcomes} == {*searched}
 
 
 def test_they_were_made_from_a_commit_without_changes(runs: list[Run]) -> None:
@@ -36,7 +52,7 @@ def test_they_were_made_from_a_commit_without_changes(runs: list[Run]) -> None:
 
 def test_scores_follow_from_the_stored_neighbors_of_one_seed(runs: list[Run]) -> None:
     stored = [run for run in runs if run.files.queries.exists()]
-    assert {run.spec["seed"] for run in runs if run not in stored} <= {1, 2}
+    assert {run.spec["seed"] for run in runs if run not in stored} <= {*range(1, 10)}
     for run in stored:
         fingerprint = run.record["split"]["fingerprint"]
         pictures = load_thumbnails(thumbnails_path(REFERENCE, run.spec["dataset"], fingerprint))
@@ -50,10 +66,14 @@ def test_scores_follow_from_the_stored_neighbors_of_one_seed(runs: list[Run]) ->
 
 
 def test_their_splits_are_the_pinned_ones(runs: list[Run]) -> None:
-    for name in {run.spec["dataset"] for run in runs}:
-        fingerprint = load(name, None, "class-disjoint").fingerprint
-        stored = {r.record["split"]["fingerprint"] for r in runs if r.spec["dataset"] == name}
-        assert stored == {fingerprint}
+    for run in runs:
+        pinned = find(run.spec["dataset"]).fingerprints[run.spec["split"]]
+        assert run.record["split"]["fingerprint"] == pinned
+
+
+def test_they_are_small() -> None:
+    files = [path for path in REFERENCE.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 10e6
 
 
 def test_their_report_has_at_most_five_megabytes() -> None:
@@ -64,7 +84,7 @@ def test_their_report_has_at_most_five_megabytes() -> None:
 
 def test_the_readme_shows_them(runs: list[Run]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_block(text, results_block(runs)) == text, "make it anew: tox -e reference"
+    assert with_block(text, results_block(runs)) == text, "make it again: tox -e reference"
 
 
 def test_a_readme_without_marks_is_refused() -> None:

@@ -2,15 +2,19 @@
 
 Every share, difference and mean ± half-width that is written by hand is listed below with what it
 comes from: a definition, the committed report, which must print it, or a published row, given as
-"data set, method", which must have it. docs/losses.md is made from docstrings, and the README's
+"data set, method", which must have it. Those of docs/findings.md are means and paired differences
+of the runs in docs/findings/. docs/losses.md is made from docstrings, and the README's
 block of results from stored runs: other tests compare those.
 """
 
 import re
 from html import unescape
+from itertools import combinations
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from scipy import stats
 
 from bench.published import published
 from bench.reporting.readme import BEGIN, END
@@ -25,9 +29,12 @@ NUMBER = re.compile(
 )
 DEFINITION, REPORTED = "definition", "committed report"
 SOURCES = {
-    ("README.md", "1.3 ± 2.3"): REPORTED,
-    ("README.md", "0.2 ± 5.3"): REPORTED,
-    ("README.md", "0.40"): REPORTED,
+    ("README.md", "0.6 ± 1.0"): REPORTED,
+    ("README.md", "12.1 ± 1.6"): REPORTED,
+    ("README.md", "0.56"): REPORTED,
+    ("README.md", "0.41"): REPORTED,
+    ("README.md", "21.5"): REPORTED,
+    ("README.md", "47.6"): REPORTED,
     ("README.md", "95 %"): DEFINITION,  # of the intervals
     ("README.md", "0.5"): DEFINITION,  # points of the margin of "same"
     ("README.md", "5 %"): DEFINITION,  # level of the verdicts
@@ -55,7 +62,7 @@ def test_every_number_is_listed_with_its_source() -> None:
     found = {
         (str(page.relative_to(ROOT)), number)
         for page in pages
-        if page.name != "losses.md"
+        if page.name not in ("losses.md", "findings.md")
         for number in numbers(by_hand(page))
     }
     assert found == SOURCES.keys(), "list a number with its source here, or remove it from the list"
@@ -97,3 +104,29 @@ def test_a_number_that_its_source_lacks_is_found() -> None:
 )
 def test_numbers_that_need_a_source(text: str, expected: set[str]) -> None:
     assert numbers(text) == expected
+
+
+def printed(scores: pd.Series) -> str:
+    """Mean ± half-width of the 95 % interval in percent, as the page prints it; of one run its
+    score."""
+    if len(scores) == 1:
+        return f"{100 * scores.iloc[0]:.1f}"
+    half = stats.t.ppf(0.975, len(scores) - 1) * scores.std() / len(scores) ** 0.5
+    return f"{abs(100 * scores.mean()):.1f} ± {100 * half:.1f}"
+
+
+def test_the_findings_follow_from_their_runs() -> None:
+    runs = pd.read_csv(ROOT / "docs/findings/grocery_store.csv").fillna({"head_init": "random"})
+    case = ["split", "head_init", "class_vectors_init"]
+    scores = ["recall@1", "map@r", "nmi", "accuracy_neighbor", "accuracy_mean", "accuracy_proxy"]
+    made = {"95 %"}
+    for score in scores:
+        groups = runs.groupby([*case, "method"])[score]
+        made |= {printed(group) for _, group in groups}
+        for within, across in ((case, ["method"]), (["split", "method"], case[1:])):
+            for _, group in runs[runs["steps"] > 0].groupby(within):
+                table = group.pivot(index="seed", columns=across, values=score)
+                made |= {printed(table[a] - table[b]) for a, b in combinations(table, 2)}
+    found = numbers(by_hand(ROOT / "docs/findings.md"))
+    assert len(found) > 40
+    assert found <= made

@@ -24,6 +24,8 @@ from bench.spec import RunSpec
 from bench.suites import load_suite
 from bench.suites.model import Suite
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 Command = Callable[..., str]
 SUITE = """
 title = "Losses"

@@ -12,6 +12,8 @@ from demo.library import open_library
 from demo.render import render_curves, render_scores
 from tests.support.fabricated import write_pictures, write_run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 SUITE = """
 title = "A study"
 seeds = [1, 2, 3]

@@ -18,6 +18,8 @@ from bench.reporting.years import published_figure
 from bench.store.runs import Run, scan
 from tests.support.fabricated import make_features, make_record, make_spec, write_results
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 if TYPE_CHECKING:
     import pandas as pd
 

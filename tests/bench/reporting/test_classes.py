@@ -15,6 +15,8 @@ from bench.reporting.rows import summarise
 from bench.store.runs import Run, scan
 from tests.support.fabricated import CLASSES, METHODS, write_results
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 @pytest.fixture
 def runs(tmp_path: Path) -> list[Run]:

@@ -17,6 +17,8 @@ from tests.support.fabricated import FINGERPRINT, make_spec, write_pictures, wri
 from tests.support.made_curves import make_curves
 from tests.support.searches import write_stored_search
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 RISES = {"A": [[0.1, 0.5, 0.6, 0.7]], "B": [[0.3, 0.4, 0.4, 0.4]]}
 
 

@@ -16,6 +16,8 @@ from bench.tuning.search import write_search
 from tests.support.fabricated import make_spec, seal, write_pictures, write_run
 from tests.support.searches import make_search, write_stored_search
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
@@ -32,7 +34,7 @@ def runs(tmp_path: Path) -> list[Run]:
 
 
 def page_of(suite: Path, runs: list[Run], folder: Path) -> tuple[str, list[str]]:
-    tuned, problems = tuned_of(str(suite), load_suite(str(suite)), runs)
+    tuned, problems = tuned_of(str(suite), load_suite(str(suite)), runs, folder)
     report = write_report(runs, folder, title="Tuned", problems=problems, tuned=tuned)
     return " ".join(report.html.read_text().split()), problems
 
@@ -97,10 +99,11 @@ def test_a_choice_that_is_not_the_best_trial_and_edits_are_said(
 
 
 def test_results_on_other_images_than_the_search_are_refused(suite: Path, runs: list[Run]) -> None:
+    results = runs[0].directory.parents[1]
     for run in runs:
         seal(run.directory, data_checksum="d" * 64)
     with pytest.raises(ValueError, match="digits: the hyper-parameters were tuned on images"):
-        tuned_of(str(suite), load_suite(str(suite)), scan(runs[0].directory.parents[1])[0])
+        tuned_of(str(suite), load_suite(str(suite)), scan(results)[0], results)
 
 
 def test_a_suite_and_its_tuned_form_have_two_reports(suite: Path) -> None:

@@ -31,6 +31,8 @@ from bench.tuning.search import read_search
 from tests.support.fabricated import make_record, make_spec, seal, write_pictures, write_run
 from tests.support.searches import write_stored_search
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 SOURCES: tuple[Source, ...] = ("weights", "batches", "split")
 METHOD = "Proxy-NCA"
 CLEAR = {  # R@1 by seed

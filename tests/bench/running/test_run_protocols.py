@@ -25,6 +25,8 @@ from demo.routes import find_picture, picture_address
 from proxy_core.metrics import JUNK
 from tests.support.short_runs import execute, numbers, spec_for, stopping_every
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 CLASSES, PER_CLASS = 8, 6
 LABELS = np.repeat(np.arange(CLASSES), PER_CLASS)
 PHOTOGRAPHS: dict[str, Any] = {"augmentation": "resized-crop", "resize": 20, "crop": 16}
