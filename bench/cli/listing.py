@@ -230,7 +230,7 @@ def losses_listing(entries: Entries) -> Group:
         for loss in family:
             address = Text(" " * (width + 4) + loss["paper"], no_wrap=True, overflow="ignore")
             lines += [beside(loss["name"], width, Text(loss["summary"])), address]
-            lines += [beside("", width, Text("\n".join(loss["hyper_parameters"])))]
+            lines += [beside("", width, Text("\n".join(loss["declared"])))]
     return Group(*lines)
 
 

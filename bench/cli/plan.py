@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cli.listing import suite_to_read
-from bench.cli.tune import learns_parameters, search_folder
+from bench.cli.tune import learns_parameters
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
@@ -32,7 +32,7 @@ from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
 from bench.terminal import print_line
-from bench.tuning.search import declare, default_specs
+from bench.tuning.search import declare, default_specs, search_folder
 
 GIGA = 1e9
 EXTRAPOLATED = (

@@ -145,7 +145,7 @@ def test_no_field_may_be_left_out(field: str, tmp_path: Path) -> None:
         ("| 60  ", "| 49.9", r"R@2 is 49.9, below R@1, which is 50.5"),
         ("| 60  ", "| 601", "scores.recall@2.value: .*less than or equal to 100"),
         ("50.5±0.25", "50,5", "recall@1: expected a score such as 68.13 or 68.13±0.31"),
-        ("recall@2", "recall@3x ", "there is no score 'recall@3x'"),
+        ("recall@2", "recollect@2 ", "there is no score 'recollect@2'"),
         ("| triplet ", "| tripplet", "loss: unknown loss 'tripplet'; did you mean 'triplet'"),
         ('"cub200"', '"cub"', "dataset: unknown data set 'cub'"),
         ('"fixed"', '"best"', "selection: Input should be"),

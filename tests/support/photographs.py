@@ -55,9 +55,10 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         position: int,
         side: int,
         interpolation: str = "bilinear",
+        digest: bytes | None = None,
     ) -> np.ndarray:
         positions.append(position)
-        return plain(self, place, position, side, interpolation)
+        return plain(self, place, position, side, interpolation, digest)
 
     monkeypatch.setattr(Photographs, "pixels", counted)
     return positions

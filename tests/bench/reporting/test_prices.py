@@ -47,8 +47,8 @@ def test_tuning_costs_all_trials_and_own_values_are_those_of_trial_0(
 ) -> None:
     known = prices(found, outcomes)
     assert found.targets.scores[found.targets.middle] == pytest.approx(MIDDLE)
-    assert [known[m]["step"].trials for m in ("Proxy-NCA", "Triplet")] == [5 * 12, 4 * 12]
-    assert known["Proxy-NCA"]["images"].trials == 5 * 12 * 24
+    assert [known[m]["step"].trials for m in ("Proxy-NCA", "Triplet")] == [6 * 12, 5 * 12]
+    assert known["Proxy-NCA"]["images"].trials == 6 * 12 * 24
     own = known["Proxy-NCA"]["step"].own  # from 0.1 at the start to 0.35 at step 4
     assert own[found.targets.middle] == pytest.approx(4 * (MIDDLE - 0.1) / 0.25)
     assert np.isinf(own[-1])
@@ -62,7 +62,7 @@ def test_the_table_has_the_middle_target_in_steps_and_seconds(
     assert "all trials of the search (5 and the suite" in caption
     assert len(headings) == len(lines[0])
     steps = found.costs["Proxy-NCA"]["step"].average[found.targets.middle]
-    assert lines[0][:4] == ("Proxy-NCA", f"{steps:.1f}", f"{60 + steps:.1f}", "3.04")
+    assert lines[0][:4] == ("Proxy-NCA", f"{steps:.1f}", f"{72 + steps:.1f}", "3.04")
     assert price_table(found, outcomes[1:])[2][0][2:4] == ("unknown", "unknown")
 
 

@@ -115,10 +115,11 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
         position: int,
         side: int,
         interpolation: str = "bilinear",
+        digest: bytes | None = None,
     ) -> np.ndarray:
         worked.append(position)
         time.sleep(0.1)
-        return genuine(self, place, position, side, interpolation)
+        return genuine(self, place, position, side, interpolation, digest)
 
     def interrupt(what: str, done: int, total: int | None) -> None:
         if what == "decoding" and done:
