@@ -87,6 +87,7 @@ def photographs(folder: Path, classes: int, images: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_from_pictures_to_a_verdict(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from bench.spec import RunSpec
 from tests.support.short_runs import spec_for
 
 
+@pytest.mark.slow
 def test_everything_takes_time() -> None:
     said: list[str] = []
     job = Job(spec=spec_for(), device="cpu")
