@@ -23,7 +23,7 @@ from bench.reporting.groups import comparable_frame
 from bench.spec import PROTOCOL, id_of
 from bench.store.runs import Run, scan
 from bench.tuning.outcomes import read_outcomes
-from bench.tuning.search import read_search
+from bench.tuning.search import read_search, search_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,12 +167,12 @@ def chosen_trials(results: Path) -> dict[str, tuple[int, int]]:
     Raises: ValueError if a search or one of its trials is missing or damaged.
     """
     chosen = {}
-    for path in sorted(results.glob("tuning/*/search.json")):
-        search = read_search(path.parent)
+    for folder in search_folders(results):
+        search = read_search(folder)
         assert search
-        outcomes, problems = read_outcomes(path.parent, search)
+        outcomes, problems = read_outcomes(folder, search)
         if problems:
-            raise ValueError(f"{path.parent}: {problems[0]}")
+            raise ValueError(f"{folder}: {problems[0]}")
         for outcome in outcomes:
             chosen[outcome.best.run.spec_id] = search.seed, search.trials
     return chosen

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,12 +54,10 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         self: Photographs,
         place: OpenPlace,
         position: int,
-        side: int,
-        interpolation: str = "bilinear",
-        digest: bytes | None = None,
+        *rest: Any,
     ) -> np.ndarray:
         positions.append(position)
-        return plain(self, place, position, side, interpolation, digest)
+        return plain(self, place, position, *rest)
 
     monkeypatch.setattr(Photographs, "pixels", counted)
     return positions

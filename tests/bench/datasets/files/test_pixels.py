@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,13 +114,11 @@ def test_ctrl_c_ends_the_threads_within_a_photograph(
         self: Photographs,
         place: OpenPlace,
         position: int,
-        side: int,
-        interpolation: str = "bilinear",
-        digest: bytes | None = None,
+        *rest: Any,
     ) -> np.ndarray:
         worked.append(position)
         time.sleep(0.1)
-        return genuine(self, place, position, side, interpolation, digest)
+        return genuine(self, place, position, *rest)
 
     def interrupt(what: str, done: int, total: int | None) -> None:
         if what == "decoding" and done:
