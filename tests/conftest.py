@@ -23,10 +23,15 @@ def _reproducible() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_works() -> None:
-    """Started in the background, a shell lets Ctrl-C be ignored here and in every child process."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_work() -> None:
+    """Started in the background, or by `nohup`, a shell lets Ctrl-C and a closed terminal be
+    ignored here and in every child process."""
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(autouse=True)
