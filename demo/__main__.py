@@ -73,7 +73,8 @@ def serve(library: Library, host: str, port: int, first: str, open_browser: bool
         print(printable(f"demo: problem: {problem}"), file=sys.stderr)
     end_like_ctrl_c()
     with gradio_environment(), bind(host, port) as listening:
-        from demo.app import application, build, notice
+        from demo.app import application, build
+        from demo.page import notice
 
         print(printable(notice(library) or f"Results in {library.results}"))
         with running(application(build(library), library, host), listening):

@@ -29,6 +29,11 @@ class Shelf:
         """Its name in addresses, e.g. `digits-0f3a5c7e9b1d`."""
         return f"{file_name(self.dataset)}-{self.fingerprint[:12]}"
 
+    @cached_property
+    def number(self) -> int:
+        """Its number in addresses of pictures, of 28 bits."""
+        return int(hashlib.sha256(self.key.encode()).hexdigest()[:7], 16)
+
     @property
     def title(self) -> str:
         return printable(f"{self.dataset} ({self.runs[0].spec['split']})")
@@ -92,6 +97,10 @@ class Library:
     def shelf(self, key: str) -> Shelf:
         """The shelf of that key, or the first if there is none."""
         return next((shelf for shelf in self.shelves if shelf.key == key), self.shelves[0])
+
+    def numbered(self, number: int | None) -> Shelf | None:
+        """The shelf with that number."""
+        return next((shelf for shelf in self.shelves if shelf.number == number), None)
 
     @cached_property
     def titles(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ Plain functions over stored arrays: no Gradio, no HTML, no torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from bench.store.thumbnails import Thumbnails
 from bench.suggest import printable
 from demo.library import Shelf
 
-STEPS = {"previous": "Previous", "next": "Next", "random": "Random", "failure": "Random failure"}
+OPEN = 8  # runs whose arrays stay in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +61,15 @@ class Neighbor:
     is_query: bool
 
 
+@lru_cache(maxsize=OPEN)
 def open_run(shelf: Shelf, name: str) -> Retrieved:
     """Open a run of a shelf (the first if the name is unknown) with the shelf's pictures.
 
     Raises: StoredRunError naming both if pictures and neighbors are not of the same images, or
     the file that is missing or damaged.
     """
-    run, pictures = shelf.run(name), shelf.pictures
+    stored, pictures = shelf.run(name), shelf.pictures
+    run = Run(stored.directory, stored.record)  # so that its arrays leave memory with the cache
     neighbors, first_hit = run.queries["neighbors"], run.queries["first_hit"]
     count = len(pictures.labels)
     number = int(run.record["split"]["test_images"])
@@ -141,15 +144,3 @@ def outcome(retrieved: Retrieved, query: int) -> dict[str, Any]:
         "searched": retrieved.searched,
         **{name: retrieved.queries[name][query].item() for name in scores},
     }
-
-
-def step_to(
-    retrieved: Retrieved, query: int, step: str, generator: np.random.Generator
-) -> int | None:
-    """The query after a step of `STEPS`; a random one is another one, None if there is none."""
-    count = len(retrieved.hits)
-    if step in ("previous", "next"):
-        return (query + (1 if step == "next" else -1)) % count
-    candidates = retrieved.failures if step == "failure" else np.arange(count)
-    others = candidates[candidates != query]
-    return int(generator.choice(others)) if len(others) else None

@@ -1,29 +1,56 @@
 """The state of the page, as its address holds it: links, reload and "back" all use it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl, urlencode
 
 from bench.suggest import unknown
 from demo.library import Library
-from demo.retrieved import Retrieved
 
-TABS = ("browse", "results", "curves")
+TABS = {  # key in addresses -> title, in order
+    "start": "Start",
+    "explore": "Explore",
+    "results": "Results",
+}
+RENAMED = {"browse": "explore", "curves": "results"}  # tabs of earlier addresses
+KEYS = {"shelf": "ds", "query": "q", "neighbors": "k"}  # other fields have their own name
+# Values of the fields that choose one of a few; the first is the default.
+CHOICES = {
+    "show": ("all", "right", "wrong"),
+    "only": ("all", "both", "a", "b", "none"),
+    "sort": ("confident", "deep", "low"),
+}
 NEIGHBORS = 20  # shown unless the address has another number
+LONGEST = 100  # characters of a search
 
 
 @dataclass(frozen=True)
 class View:
-    """One state of the page: shelf and run exist; `fit` moves query and neighbors into range.
+    """One state of the page: shelf and runs exist, choices are known, numbers may be too large.
 
-    query is a position from 0, neighbors a number of images from 1.
+    Attributes: tab; shelf and run; query, a position from 0; neighbors, how many from 1; other, the
+    run that is compared; show, only and sort, see `CHOICES`; search, for classes; label, of the
+    class that a list is of, and rival, of the one that it is confused with, -1 for any; page, of a
+    list, from 1.
     """
 
+    tab: str
     shelf: str
     run: str
-    query: int
-    neighbors: int
-    tab: str
+    query: int = 0
+    neighbors: int = NEIGHBORS
+    other: str = ""
+    show: str = "all"
+    only: str = "all"
+    sort: str = "confident"
+    search: str = ""
+    label: int = -1
+    rival: int = -1
+    page: int = 1
+
+
+LEAST = {"query": 0, "neighbors": 1, "label": -1, "rival": -1, "page": 1}  # the whole numbers
+ALWAYS = ("tab", "shelf", "run", "query", "neighbors")  # in every address
 
 
 def read_view(library: Library, parameters: Mapping[str, object]) -> View:
@@ -31,23 +58,37 @@ def read_view(library: Library, parameters: Mapping[str, object]) -> View:
 
     `parameters` may be forged, so nothing is assumed of their types.
     """
-    shelf = library.shelf(str(parameters.get("ds")))
-    query, neighbors = to_int(parameters.get("q")), to_int(parameters.get("k"))
+    found = {name: parameters.get(KEYS.get(name, name)) for name in names()}
+    shelf = library.shelf(str(found["shelf"]))
+    view = View(read_tab(parameters), shelf.key, shelf.run(str(found["run"])).name)
+    known = {name: str(found[name]) for name in CHOICES if str(found[name]) in CHOICES[name]}
+    numbers = {name: to_int(found[name]) for name in LEAST}
+    whole = {name: max(LEAST[name], n) for name, n in numbers.items() if n is not None}
+    search = found["search"] if isinstance(found["search"], str) else ""
+    other = str(found["other"])
+    texts = {
+        "search": search[:LONGEST],
+        "other": other if any(run.name == other for run in shelf.browsable) else "",
+    }
+    return replace(view, **known, **whole, **texts)  # type: ignore[arg-type]
+
+
+def read_tab(parameters: Mapping[str, object]) -> str:
+    """The tab of an address: one that names a run or query but no tab is of Explore."""
     tab = str(parameters.get("tab"))
-    return View(
-        shelf.key,
-        shelf.run(str(parameters.get("run"))).name,
-        0 if query is None else query,
-        NEIGHBORS if neighbors is None else neighbors,
-        tab if tab in TABS else TABS[0],
-    )
+    first = "explore" if {"run", "q"} & parameters.keys() else "start"
+    return RENAMED.get(tab, tab if tab in TABS else first)
 
 
-def fit(view: View, retrieved: Retrieved) -> View:
-    """The view with query and neighbors moved into the run's range."""
-    queries, kept = retrieved.hits.shape
-    query = min(max(view.query, 0), queries - 1)
-    return replace(view, query=query, neighbors=min(max(view.neighbors, 1), kept))
+def names() -> list[str]:
+    """The fields of a view."""
+    return [field.name for field in fields(View)]
+
+
+def fit(view: View, queries: int, kept: int) -> View:
+    """The view with query and neighbors moved into the range of a run."""
+    query = min(view.query, max(queries - 1, 0))
+    return replace(view, query=query, neighbors=min(view.neighbors, max(kept, 1)))
 
 
 def read_address(address: object) -> dict[str, object]:
@@ -55,10 +96,19 @@ def read_address(address: object) -> dict[str, object]:
     return dict(parse_qsl(str(address).removeprefix("?")[:2000]))
 
 
-def write_address(view: View) -> str:
-    """The query part of the view's address, from which `read_view` gives the same view."""
-    values = view.shelf, view.run, view.query, view.neighbors, view.tab
-    return "?" + urlencode(dict(zip(("ds", "run", "q", "k", "tab"), values, strict=True)))
+def parts(view: View) -> dict[str, str]:
+    """The parts of the view's address, without those that have their default."""
+    default = View("", "", "")
+    return {
+        KEYS.get(name, name): str(getattr(view, name))
+        for name in names()
+        if name in ALWAYS or getattr(view, name) != getattr(default, name)
+    }
+
+
+def write_address(view: View, **changes: object) -> str:
+    """The query part of the view's address after changes, from which `read_view` gives it back."""
+    return "?" + urlencode(parts(replace(view, **changes)))  # type: ignore[arg-type]
 
 
 def address_of(library: Library, run: str) -> str:
@@ -71,8 +121,8 @@ def address_of(library: Library, run: str) -> str:
     for shelf in library.shelves:
         if run in shelf.run_labels:
             return "?" + urlencode({"ds": shelf.key, "run": run})
-    names = [name for shelf in library.shelves for name in shelf.run_labels]
-    raise ValueError(unknown("run", run, names))
+    known = [name for shelf in library.shelves for name in shelf.run_labels]
+    raise ValueError(unknown("run", run, known))
 
 
 def to_int(value: object) -> int | None:

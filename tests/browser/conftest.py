@@ -138,11 +138,11 @@ def outside(url: str, address: str) -> str:
 
 @pytest.fixture
 def visit(page: Page, served: Served) -> Callable[[str], Page]:
-    """Open an address of the demo and wait for its neighbors."""
+    """Open an address of the demo and wait for what it shows."""
 
     def go(query: str) -> Page:
         page.goto(served.address + query)
-        page.wait_for_selector("#grid .hit", state="attached")
+        page.wait_for_selector("main[data-address]", state="attached")
         return page
 
     return go

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.page import show
+from demo.page import draw
 from tests.browser.conftest import Served, free_port, serve
 from tests.support.fabricated import write_results
 
@@ -97,7 +97,7 @@ def post(served: Served, body: str) -> int:
 
 def picture(served: Served) -> str:
     """Path of a picture."""
-    paths: list[str] = re.findall(r'src="([^"]+)"', show(served.library, {}).neighbors)
+    paths: list[str] = re.findall(r'src="([^"]+)"', draw(served.library, {"tab": "explore"}))
     return f"/{paths[0]}"
 
 
@@ -213,10 +213,10 @@ def test_an_event_of_the_page_is_answered_whatever_its_values(
 ) -> None:
     _, page = send(served, "GET / HTTP/1.1\nHost: 127.0.0.1:{port}\nConnection: close\n\n")
     config, _ = json.JSONDecoder().raw_decode(page.split("window.gradio_config = ")[1])
-    (button,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "next"]
-    (handler,) = [d["id"] for d in config["dependencies"] if d["targets"] == [[button, "click"]]]
-    body = {"data": [address], "fn_index": handler, "session_hash": "test"}
-    assert post(served, json.dumps(body)) == 200
+    (handler,) = [d["id"] for d in config["dependencies"] if d["targets"][0][1] == "nav"]
+    for data in ({"address": address}, address, [address]):
+        body = {"data": [], "event_data": data, "fn_index": handler, "session_hash": "test"}
+        assert post(served, json.dumps(body)) == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

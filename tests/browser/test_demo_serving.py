@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from demo.page import show
+from demo.page import draw
 from tests.browser.conftest import Served, free_port, serve
 from tests.support.fabricated import write_results
 
@@ -26,13 +26,13 @@ def test_only_this_machine_was_looked_up(visit: Visit, served: Served) -> None:
 
 
 def test_pictures_are_cached_and_other_paths_refused(served: Served) -> None:
-    page = show(served.library, {})
-    path = re.findall(r'src="([^"]+)"', page.neighbors)[0]
+    path = re.findall(r'src="([^"]+)"', draw(served.library, {"tab": "explore"}))[0]
     with urllib.request.urlopen(served.address + path) as answer:
         assert answer.headers["Content-Type"] == "image/png"
         assert "immutable" in answer.headers["Cache-Control"]
-    number = path.split("/")[2]
-    for bad in (f"0/{number}/48", f"0/{number}/-1", f"9/{number}/0", "0/1/0", "0/x/..%2f", "a"):
+    _, shelf, digest, _ = path.split("/")
+    ours = f"{shelf}/{digest}"
+    for bad in (f"{ours}/48", f"{ours}/-1", f"9/{digest}/0", f"{shelf}/1/0", "0/x/..%2f", "a"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"{served.address}picture/{bad}")
 

@@ -7,9 +7,22 @@ import pytest
 from safetensors.numpy import load_file
 
 from demo.library import Library, open_library
-from demo.page import move, show
-from demo.retrieved import Retrieved, neighbors_of, open_run, outcome, step_to
-from demo.view import View, fit, read_address, read_view, to_int, write_address
+from demo.page import draw
+from demo.retrieved import Retrieved, neighbors_of, open_run, outcome
+from demo.tabs.explore import step_to, steps
+from demo.view import (
+    CHOICES,
+    KEYS,
+    LEAST,
+    TABS,
+    View,
+    fit,
+    names,
+    read_address,
+    read_view,
+    to_int,
+    write_address,
+)
 from tests.support.fabricated import NEIGHBORS, PER_CLASS, write_results
 
 FORGED: list[object] = ["", "abc", "-1", "1e9", "9" * 5000, "٣", None, [], {}, 1.5, float("nan")]
@@ -63,13 +76,11 @@ def test_random_steps_reach_all_others_and_never_stay(retrieved: Retrieved) -> N
         assert draws[0] == draws[1]  # the generator decides
 
 
-def test_no_failure_left_is_said_and_the_query_stays(retrieved: Retrieved) -> None:
+def test_without_another_failure_its_way_leads_nowhere(retrieved: Retrieved) -> None:
     first = np.ones_like(retrieved.queries["first_hit"])
     perfect = replace(retrieved, queries={**retrieved.queries, "first_hit": first})
-    view = View("digits", "run", 3, 20, "browse")
-    moved, note = move(view, perfect, "failure")
-    assert moved == view
-    assert "every other query is right at rank 1" in note
+    found = steps(perfect, View("explore", "digits", "run"), np.random.default_rng(0))
+    assert [bool(address) for *_, address in found] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -81,22 +92,23 @@ def test_previous_and_next_wrap_around(
     assert step_to(retrieved, query, step, np.random.default_rng(0)) == after
 
 
-@pytest.mark.parametrize("name", ["ds", "run", "q", "k", "tab"])
+@pytest.mark.parametrize("name", [KEYS.get(name, name) for name in names()])
 def test_forged_parameters_fall_back(library: Library, name: str) -> None:
+    default = read_view(library, {})
     for forged in FORGED:
-        page = show(library, {name: forged})
-        assert page.view.shelf == library.shelves[0].key
-        assert page.view.run == library.shelves[0].runs[0].name
-        assert 0 <= page.view.query < page.queries
-        assert 1 <= page.view.neighbors <= page.kept
-        assert page.view.tab == "browse"
+        view = read_view(library, {name: forged})
+        assert (view.shelf, view.run) == (default.shelf, library.shelves[0].runs[0].name)
+        assert view.tab in TABS
+        assert all(getattr(view, field) in allowed for field, allowed in CHOICES.items())
+        assert all(getattr(view, field) >= least for field, least in LEAST.items())
+        assert read_view(library, read_address(write_address(view))) == view
+        assert 'class="problem"' not in draw(library, {"tab": "explore", name: forged})
 
 
-def test_numbers_out_of_range_are_moved_into_it(retrieved: Retrieved) -> None:
-    view = View("digits", "run", 999, 999, "browse")
-    assert fit(view, retrieved) == replace(view, query=len(retrieved.hits) - 1, neighbors=NEIGHBORS)
-    assert fit(replace(view, query=-5, neighbors=0), retrieved).query == 0
-    assert fit(replace(view, query=-5, neighbors=0), retrieved).neighbors == 1
+def test_numbers_out_of_range_are_moved_into_it() -> None:
+    view = View("explore", "digits", "run", 999, 999)
+    assert fit(view, 48, NEIGHBORS) == replace(view, query=47, neighbors=NEIGHBORS)
+    assert fit(view, 0, 0) == replace(view, query=0, neighbors=1)
 
 
 def test_whole_numbers_are_read_and_nothing_else() -> None:
@@ -106,12 +118,24 @@ def test_whole_numbers_are_read_and_nothing_else() -> None:
 
 def test_an_address_gives_back_its_view(library: Library) -> None:
     shelf = library.shelves[1]
-    view = View(shelf.key, shelf.runs[4].name, 7, 5, "curves")
+    view = View("results", shelf.key, shelf.runs[4].name, 7, 5, shelf.runs[2].name, "wrong", "b")
+    view = replace(view, search="é & <b>", label=3, rival=2, page=4)
     assert read_view(library, read_address(write_address(view))) == view
 
 
-def test_a_step_moves_the_query_and_the_address(library: Library) -> None:
-    page = show(library, {"q": "4"}, "next")
-    assert page.view.query == 5
-    assert "q=5&" in page.address
-    assert 'data-q="5"' in page.neighbors
+@pytest.mark.parametrize(
+    ("address", "tab"),
+    [
+        ("", "start"),
+        ("?ds=x", "start"),
+        ("?run=x", "explore"),
+        ("?tab=browse", "explore"),
+        ("?tab=curves", "results"),
+        ("?tab=x&q=3", "explore"),
+    ],
+)
+def test_addresses_without_a_tab_and_earlier_ones_open_one(
+    library: Library, address: str, tab: str
+) -> None:
+    assert read_view(library, read_address(address)).tab == tab
+    assert f'<section id="{tab}"' in draw(library, read_address(address))

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.store.runs import Run, StoredRunError, save_run
+from bench.store.runs import Run, StoredRunError, load_run, save_arrays, save_run
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import Library, Shelf, open_library
-from demo.page import show
+from demo.page import draw
+from demo.pictures import picture_address
 from demo.retrieved import neighbors_of, open_run
-from demo.routes import find_picture, picture_address
-from demo.view import address_of, read_address
+from demo.routes import find_picture
+from demo.view import address_of, read_address, read_view
 from tests.support.fabricated import (
     FINGERPRINT,
     METHODS,
     make_pictures,
     make_spec,
+    owner,
+    seal,
     write_results,
     write_run,
 )
@@ -53,7 +56,7 @@ def test_runs_of_one_method_with_two_specs_are_told_apart(tmp_path: Path) -> Non
 
 def test_the_address_of_a_run_shows_it_first(library: Library) -> None:
     run = library.shelves[1].runs[4]
-    view = show(library, read_address(address_of(library, run.name))).view
+    view = read_view(library, read_address(address_of(library, run.name)))
     assert (view.shelf, view.run) == (library.shelves[1].key, run.name)
     assert address_of(library, "") == ""
     with pytest.raises(ValueError, match=f"unknown run '{run.name}x'; did you mean '{run.name}'"):
@@ -64,24 +67,11 @@ def test_a_missing_pictures_file_is_named_and_the_tables_still_open(
     shelf: Shelf, tmp_path: Path
 ) -> None:
     thumbnails_path(tmp_path, "digits", FINGERPRINT).unlink()
-    page = show(open_library(tmp_path), {"tab": "results"})
-    assert "digits-ffffffffffff.npz is missing" in page.query
-    assert "run the suite again" in page.query
-    assert page.neighbors == ""
-    assert "Proxy-NCA" in str(page.results)
-
-
-def test_a_run_that_cannot_be_shown_leaves_a_page_that_gradio_takes(
-    shelf: Shelf, tmp_path: Path
-) -> None:
-    gr = pytest.importorskip("gradio", reason="gradio is not installed")
-    from demo.app import updates
-
-    thumbnails_path(tmp_path, "digits", FINGERPRINT).unlink()
-    changes = updates(open_library(tmp_path), {})
-    (slider,) = [change for change in changes if isinstance(change, dict) and "maximum" in change]
-    gr.Slider(1, maximum=slider["maximum"], value=slider["value"])
-    assert any("is missing" in str(change) for change in changes)
+    page = draw(open_library(tmp_path), {"tab": "explore"})
+    assert "digits-ffffffffffff.npz is missing" in page
+    assert "run the suite again" in page
+    assert 'class="hit' not in page
+    assert "Proxy-NCA" in draw(open_library(tmp_path), {"tab": "results"})
 
 
 @pytest.mark.parametrize("change", ["fewer", "shuffled"])
@@ -117,8 +107,8 @@ def test_edited_names_beside_pictures_are_refused(
     refused = r"not those it retrieved from \((names or classes of images were changed|they were)"
     with pytest.raises(StoredRunError, match=refused):
         open_run(shelf, "")
-    page = show(open_library(tmp_path), {"ds": shelf.key})
-    assert "delete the pictures file and the run" in page.query
+    page = draw(open_library(tmp_path), {"ds": shelf.key, "tab": "explore"})
+    assert "delete the pictures file and the run" in page
 
 
 def test_runs_stored_before_names_had_a_digest_can_be_read(tmp_path: Path) -> None:
@@ -131,11 +121,13 @@ def test_runs_stored_before_names_had_a_digest_can_be_read(tmp_path: Path) -> No
 
 
 def test_positions_beyond_a_small_gallery_are_no_hits_and_not_shown(shelf: Shelf) -> None:
-    name = shelf.runs[0].name
-    stored = shelf.run(name).queries
+    run = shelf.runs[0]
+    stored = dict(run.queries)
     stored["neighbors"][:, 5:] = -1
     stored["first_hit"][stored["first_hit"] > 5] = 0
-    opened = open_run(shelf, name)
+    save_arrays(run.files.queries, stored, owner(run.directory))
+    seal(run.directory)
+    opened = open_run(replace(shelf, runs=(load_run(run.files),)), run.name)
     assert not opened.hits[:, 5:].any()
     assert [neighbor.rank for neighbor in neighbors_of(opened, 3, 20)] == [1, 2, 3, 4, 5]
 
@@ -154,8 +146,8 @@ def test_runs_without_their_neighbors_are_counted_but_not_browsed(shelf: Shelf) 
     assert [run.name for run in opened.browsable] == [run.name for run in others]
     assert open_run(opened, first.name).run.name == others[0].name
     assert len(opened.run_labels) == len(opened.runs) == 9
-    page = show(library, {"ds": shelf.key, "run": first.name})
-    assert f"{shelf.run_labels[first.name]} did not keep its neighbors" in page.query
+    page = draw(library, {"ds": shelf.key, "run": first.name})
+    assert f"{shelf.run_labels[first.name]} did not keep its neighbors" in page
 
 
 def test_no_neighbors_at_all_name_the_missing_file(shelf: Shelf) -> None:
@@ -187,7 +179,7 @@ def test_an_unreadable_run_is_left_out_and_named(shelf: Shelf, tmp_path: Path) -
 
 def test_pictures_are_found_by_their_numbers_alone(library: Library) -> None:
     shelf = library.shelves[1]
-    address = picture_address(1, shelf, 7)
+    address = picture_address(shelf, 7)
     _, number, digest, position = address.split("/")
     right = {"shelf": number, "digest": digest, "position": position}
     assert find_picture(library, right) == shelf.pictures.encoded(7)

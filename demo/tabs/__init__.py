@@ -1,0 +1,13 @@
+"""What each tab shows: from a library and a view to HTML, without Gradio."""
+
+from collections.abc import Callable
+
+from demo.library import Library
+from demo.tabs import explore, results, start
+from demo.view import View
+
+SHOW: dict[str, Callable[[Library, View], str]] = {  # keys as in `demo.view.TABS`
+    "start": start.show,
+    "explore": explore.show,
+    "results": results.show,
+}

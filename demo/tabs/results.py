@@ -1,0 +1,116 @@
+"""Results: scores of methods and runs, and how they converge."""
+
+from collections.abc import Sequence
+from html import escape
+
+from bench.metrics import describe, families, printed
+from bench.reporting.groups import comparable_frame, of_one_source, trained
+from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
+from bench.reporting.seed_rule import judged_together
+from bench.reporting.tables import templates
+from bench.reporting.verdicts import Rule
+from bench.store.runs import Run
+from bench.store.seed_plan import read_plans
+from demo.library import Library, Shelf, is_untrained
+from demo.render import message
+from demo.view import View
+
+STUDY = (
+    "{} runs of a study of variance, in which one source of chance varies alone, are in no mean; "
+    "the report of their suite has them."
+)
+
+
+def show(library: Library, view: View) -> str:
+    """Tables and curves of the data set."""
+    shelf = library.shelf(view.shelf)
+    return render_scores(shelf) + render_curves(shelf)
+
+
+def render_scores(shelf: Shelf) -> str:
+    """Means over seeds by method, and every run as a link to its neighbors."""
+    try:
+        means = "".join(
+            render_means(*table) for table in judged_together(shelf.runs, read_plans(shelf.results))
+        )
+    except ValueError as error:
+        means = message(f"No means over seeds: {error}", "problem")
+    if count := sum(map(of_one_source, shelf.runs)):
+        means += message(STUDY.format(count), "notice")
+    return means + render_table(run_table(shelf), "runs")
+
+
+def render_means(plan: str, runs: Sequence[Run], rule: Rule) -> str:
+    """The tables of runs that are judged together; of a plan with what it says."""
+    tables = "".join(render_table(table, "means") for table in score_tables(summarise(runs, rule)))
+    if not rule.looks:
+        return tables
+    note = (
+        f"Seeds were added to the methods of {plan} until their pairs were decided. They were "
+        f"tested after each seed from {rule.looks.first} to {rule.looks.last} with alpha spending; "
+        f"scores within {100 * rule.margin:g} points count as the same."
+    )
+    return message(note, "notice") + tables
+
+
+def render_table(table: ScoreTable, kind: str) -> str:
+    """One table as the report shows it; `kind` is its class."""
+    module = templates().get_template("tables.html").module
+    return str(module.score_table(table, kind))  # type: ignore[attr-defined]
+
+
+def run_table(shelf: Shelf) -> ScoreTable:
+    """The first family of scores of every single run; its name opens the run."""
+    keys = next(iter(families(key for run in shelf.runs for key in run.scores).values()))
+    return ScoreTable(
+        shelf.dataset,
+        str(shelf.runs[0].spec["split"]),
+        "Every run",
+        "Percent.",
+        ("Run", *(describe(key).heading for key in keys)),
+        tuple(
+            Line(
+                shelf.run_labels[run.name],
+                tuple(
+                    (printed(key, run.scores[key]) if key in run.scores else "–", False)
+                    for key in keys
+                ),
+                trained=not is_untrained(run),
+                link=f"?ds={shelf.key}&run={run.name}" if run in shelf.browsable else "",
+            )
+            for run in shelf.runs
+        ),
+    )
+
+
+def render_curves(shelf: Shelf) -> str:
+    """The report's convergence figure of the shelf, in the colours of the page around it."""
+    from matplotlib import rc_context
+
+    from bench.reporting.convergence import read_curves
+    from bench.reporting.figures import assign, convergence_figure, inlined, rc_params, svg_text
+    from bench.reporting.page import convergence_caption
+
+    runs = [run for run in shelf.runs if not of_one_source(run)]
+    if not runs:
+        return message(STUDY.format(len(shelf.runs)), "notice")
+    try:
+        table = comparable_frame(runs)
+    except ValueError as error:
+        return message(f"No curves: {error}", "problem")
+    names = dict(zip(table["run"], table["method"], strict=True))
+    curves, problems = read_curves(runs, names)
+    messages = "".join(message(problem, "problem") for problem in problems)
+    if curves.empty:
+        return messages
+    with rc_context(rc_params()):
+        methods = trained(table)
+        strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
+        svg = svg_text(convergence_figure(curves, strokes))
+    svg = inlined(svg, "curves", f"Convergence of {len(strokes)} methods on {shelf.title}")
+    return (
+        f'{messages}<figure class="curves"><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="Convergence figure">{svg}</div>'
+        f"<figcaption>Scores on the validation images of {escape(shelf.title)} during training. "
+        f"{convergence_caption(curves)}</figcaption></figure>"
+    )
