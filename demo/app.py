@@ -34,7 +34,7 @@ def build(library: Library) -> gr.Blocks:
                 handler,
                 None,
                 page,
-                trigger_mode="always_last",
+                trigger_mode="multiple",
                 show_progress="hidden",
                 api_visibility="private",
                 queue=False,

@@ -1,8 +1,24 @@
 // Every link and form of the page leads to an address. The event "nav" requests its page, which
 // carries the address that it has in the end.
+//
+// One request is on its way at a time, and of those that wait only the last is sent: answers could
+// overtake each other. (Gradio's "always_last" forgets what a waiting event holds.)
+const PATIENCE = 10000;  // milliseconds after which a request counts as lost
+let sent = 0;
+let waiting = null;
+
+const request = (address) => {
+  waiting = address;
+  if (Date.now() - sent > PATIENCE) send();
+};
+const send = () => {
+  sent = Date.now();
+  trigger('nav', {address: waiting});
+  waiting = null;
+};
 const go = (address) => {
   if (address !== location.search) history.pushState(null, '', address);
-  trigger('nav', {address});
+  request(address);
 };
 
 element.addEventListener('click', (event) => {
@@ -16,10 +32,12 @@ element.addEventListener('submit', (event) => {
   go('?' + new URLSearchParams(new FormData(event.target)));
 });
 element.addEventListener('change', (event) => event.target.form?.requestSubmit());
-window.addEventListener('popstate', () => trigger('nav', {address: location.search}));
+window.addEventListener('popstate', () => request(location.search));
 
 // What was typed or chosen gives way to what is shown: browsers keep it otherwise.
 watch('value', () => {
+  sent = 0;
+  if (waiting !== null) return send();
   const page = element.querySelector('[data-address]');
   if (page) history.replaceState(null, '', page.dataset.address);
   for (const option of element.querySelectorAll('option')) option.selected = option.defaultSelected;
