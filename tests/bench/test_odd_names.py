@@ -24,7 +24,8 @@ from bench.store.runs import Run, scan
 from bench.suggest import printable
 from bench.terminal import plain_console, print_line
 from demo.library import open_library
-from demo.page import show
+from demo.page import draw
+from demo.view import TABS
 from tests.support.fabricated import make_spec, write_pictures, write_run
 from tests.support.short_runs import spec_for
 
@@ -162,16 +163,16 @@ def test_the_browser_shows_odd_names_and_classes(results: Path) -> None:
     pictures = library.shelves[0].pictures
     object.__setattr__(pictures, "class_names", ("\udcff \x1b[31m",) * len(pictures.class_names))
     object.__setattr__(pictures, "items", ("x\u202e\x00",) * len(pictures.items))
-    refused = show(library, {"tab": "browse"}).query
+    refused = draw(library, {"tab": "explore"})
     assert "names or classes of images were changed" in refused
     assert "\x1b" not in refused  # nor the one in the name of the folder
     for run in library.shelves[0].runs:
         object.__setattr__(run, "record", {**run.record, "picture_names": pictures.names_digest})
-    for tab in ("browse", "results", "curves"):
-        page = show(library, {"tab": tab})
-        for part in (page.query, page.neighbors, page.results, page.curves):
-            (part or "").encode()
-            assert not set(part or "") & {"\x1b", "\x00", "\u202e"}
+    for tab in TABS:
+        page = draw(library, {"tab": tab})
+        page.encode()
+        assert not set(page) & {"\x1b", "\x00", "\u202e"}
+        assert 'class="problem"' not in page
 
 
 @pytest.mark.parametrize(

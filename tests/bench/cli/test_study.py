@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from bench.cli.main import app
 from bench.suites import load_suite
 from demo.library import open_library
-from demo.render import render_curves, render_scores
+from demo.tabs.results import render_curves, render_scores
 from tests.support.fabricated import write_pictures, write_run
 
 pytestmark = pytest.mark.usefixtures("without_figures")

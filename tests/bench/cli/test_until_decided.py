@@ -17,7 +17,7 @@ from bench.running.sweep import Sweep
 from bench.spec import RunSpec
 from bench.store.runs import RunDir
 from demo.library import open_library
-from demo.render import render_scores, render_table
+from demo.tabs.results import render_scores, render_table
 from tests.support.fabricated import FINGERPRINT, seal, write_run
 
 SUITE = """

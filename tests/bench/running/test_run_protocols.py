@@ -20,8 +20,9 @@ from bench.running.run import InterruptedRunError
 from bench.store.runs import Run, scan
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import open_library
-from demo.page import show
-from demo.routes import find_picture, picture_address
+from demo.page import draw
+from demo.pictures import picture_address
+from demo.routes import find_picture
 from proxy_core.metrics import JUNK
 from tests.support.short_runs import execute, numbers, spec_for, stopping_every
 
@@ -94,9 +95,8 @@ def test_photographs_are_trained_and_shown(photographs: tuple[Dataset, Run]) -> 
     assert thumbnails.size == (16, 16)
     library = open_library(results)
     shelf = library.shelves[0]
-    page = show(library, {"q": "3"})
-    assert 'class="hit' in page.neighbors
-    _, number, digest, position = picture_address(0, shelf, 17).split("/")
+    assert 'class="hit' in draw(library, {"q": "3"})
+    _, number, digest, position = picture_address(shelf, 17).split("/")
     found = find_picture(library, {"shelf": number, "digest": digest, "position": position})
     assert found is not None
     assert found[1] == "image/jpeg"
@@ -186,12 +186,12 @@ def test_identities_are_searched_in_a_separate_gallery(
     assert (split["test_images"], split["gallery_images"], split["gallery_classes"]) == (6, 12, 3)
     assert 0 < stored.scores["map_trapezoidal"] <= stored.scores["map"] <= 1
     library = open_library(tmp_path / "results")
-    page = show(library, {"q": "99"})
-    assert page.view.query == 5
-    assert "<button" not in page.neighbors
-    assert page.neighbors.count('role="group"') > 5
-    assert "gallery images by other cameras of its class" in page.query
-    assert "mAP trapezoidal" in str(show(library, {"tab": "results"}).results)
+    page = draw(library, {"q": "99"})
+    assert 'data-q="5"' in page
+    assert "Make it the query" not in page
+    assert page.count('role="group"') > 5
+    assert "gallery images by other cameras of its class" in page
+    assert "mAP trapezoidal" in draw(library, {"tab": "results"})
 
 
 def test_official_lists_are_classified_in_the_report(
