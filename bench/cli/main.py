@@ -163,7 +163,7 @@ def plan(
 
     errors = plain_console(stderr=True)
     chosen, note = suite_to_price(suite, results)
-    runs = Priced(chosen.specs, results, chosen.keep_model)
+    runs = Priced(chosen.specs, results, chosen.keep_model, chosen.keep_embeddings)
     if trials:
         runs = trials_to_price(chosen, suite, results, SEARCH_SEED, trials)
     check_device(device)

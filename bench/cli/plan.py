@@ -16,6 +16,7 @@ from bench.cli.tune import learns_parameters
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
+from bench.evaluation.history import planned_steps
 from bench.running.measure import measure_budget
 from bench.running.price import (
     SIZES,
@@ -73,11 +74,13 @@ def size_of(spec: RunSpec, root: Path | None) -> tuple[Size, int, int]:
 
 
 class Priced(NamedTuple):
-    """Runs, the results folder that may hold them, and whether they keep their networks."""
+    """Runs, the results folder that may hold them, whether they keep their networks, and at how
+    many validations embeddings."""
 
     specs: Sequence[RunSpec]
     results: Path
     keep_model: bool
+    keep_embeddings: int | None
 
 
 class Cost(NamedTuple):
@@ -99,7 +102,7 @@ def trials_to_price(suite: Suite, name: str, results: Path, seed: int, trials: i
     """
     learns = {spec.loss: learns_parameters(spec.loss) for spec in default_specs(suite, seed)}
     _, specs = declare(suite, seed=seed, trials=trials, learns=learns, data={})
-    return Priced(specs, search_folder(results, name), keep_model=True)
+    return Priced(specs, search_folder(results, name), keep_model=True, keep_embeddings=0)
 
 
 def price(
@@ -113,7 +116,7 @@ def price(
     for done, (name, specs) in enumerate(by_data.items()):
         report("measuring", done, len(by_data))
         waiting = [spec for spec in specs if spec in missing]
-        costs[name] = cost_of(specs, waiting, root, device, keep_model=runs.keep_model)
+        costs[name] = cost_of(specs, waiting, root, device, runs)
     report("measuring", len(by_data), len(by_data))
     return costs
 
@@ -127,14 +130,15 @@ def cost_of(
     waiting: list[RunSpec],
     root: Path | None,
     device: str,
-    *,
-    keep_model: bool,
+    keeping: Priced,
 ) -> Cost:
-    """The cost of the runs of one data set and split, measured."""
+    """The cost of the runs of one data set and split, measured; keeping: what these keep."""
     size, side, channels = size_of(specs[0], root)
     trained = next((spec for spec in specs if spec.loss != NO_LOSS), specs[-1])
     speed, footprint = measure_budget(trained, Pictures(side, channels, size.classes), device)
-    stored = len(waiting) * stored_bytes(size, footprint, keep_model=keep_model)
+    kept = len(planned_steps(trained, keeping.keep_embeddings))
+    each_stores = stored_bytes(size, footprint, keep_model=keeping.keep_model, kept=kept)
+    stored = len(waiting) * each_stores
     each = [seconds(spec, size, speed) for spec in waiting]
     if waiting:  # the first run computes the features for all
         each[0] += kept_images(trained, size) * speed.embed

@@ -86,6 +86,7 @@ def execute(
             data_root=data_root,
             device=device,
             keep_model=suite.keep_model,
+            keep_embeddings=suite.keep_embeddings,
             jobs=processes,
             show=show,
             expected=expected,

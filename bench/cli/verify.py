@@ -23,6 +23,7 @@ from bench.terminal import plain_console, print_line, show_late
 from bench.verification.outcome import Outcome
 
 CHUNK = 4  # runs for which a data set is loaded once
+EVERY = 1000  # validations: those that a run kept are among all of them
 SHOWN = 5  # differences of a run on the terminal; --json has all
 
 
@@ -116,6 +117,7 @@ def train_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
             data_root=options.data_root,
             device=options.device,
             keep_model=False,
+            keep_embeddings=EVERY if any(run.history for run in runs) else 0,
             jobs=options.processes,
             show=show,
         )

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
+from bench.evaluation.history import validation_cameras
 from bench.evaluation.protocols import accuracies, coarse_recall, few_shot, one_shot, verify
 from bench.training.inputs import embed
 from proxy_core.metrics import JUNK
@@ -38,11 +40,19 @@ class TestResult:
     roc: Mapping[str, np.ndarray]
 
 
-def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
+class Validation(NamedTuple):
+    """Scores of the validation images by name, and what a history keeps of each image: embeddings
+    (V, D), first_hit (V,) and average_precision (V,), on the CPU."""
+
+    scores: dict[str, float]
+    images: dict[str, Tensor]
+
+
+def validate(model: nn.Module, dataset: Dataset) -> Validation:
     """Recall@1, MAP@R and R-Precision of the validation images among themselves.
 
-    Under the camera rule of re-identification, which also excludes the query itself, if all cameras
-    are known and some class has two: images by the query's camera are found too easily.
+    Under the camera rule of re-identification, which also excludes the query itself, where
+    `validation_cameras` has it: images by the query's camera are found too easily.
     Raises: FloatingPointError if the network gives embeddings that are not finite.
     """
     positions = dataset.split.validation
@@ -51,14 +61,21 @@ def validate(model: nn.Module, dataset: Dataset) -> dict[str, float]:
         raise FloatingPointError(
             "embeddings of validation images are not finite; lower the learning rates"
         )
-    scores = {}
-    if dataset.cameras is not None and (dataset.cameras[positions] >= 0).all():
-        cameras = torch.from_numpy(dataset.cameras[positions])
+    ranking: Ranking | ReidRanking
+    if (ruled := validation_cameras(dataset)) is not None:
+        cameras = torch.from_numpy(ruled)
         ranking = rank_reid(*side, cameras, *side, cameras)
-        if (ranking.relevant > 0).any():
-            scores = reid_summary(ranking, ks=(1,))
-    scores = scores or summary(rank(*side), ks=(1,))
-    return {name: scores[name] for name in ("recall@1", "map@r", "r_precision")}
+        scores = reid_summary(ranking, ks=(1,))
+    else:
+        ranking = rank(*side)
+        scores = summary(ranking, ks=(1,))
+    images = {
+        "embeddings": side[0],
+        "first_hit": ranking.first_hit.to(torch.int32),
+        "average_precision": ranking.average_precision.float(),
+    }
+    kept = ("recall@1", "map@r", "r_precision")
+    return Validation({name: scores[name] for name in kept}, images)
 
 
 def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> TestResult:

@@ -1,5 +1,6 @@
 """`python -m bench.reporting.trim RESULTS`: keep what the report and the browser need of results
-that are committed or sent: no networks, no embeddings, ten neighbors of each query of one seed."""
+that are committed or sent: no networks, embeddings and histories, ten neighbors of each query of
+one seed."""
 
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def leave_out(run: Run) -> None:
     """First in `run.json`, so that a kill leaves a run that can be read, but for the moment between
     its neighbors and `run.json`."""
     files = run.files
-    unneeded = {files.embeddings.name, files.model.name} | (
+    unneeded = {files.embeddings.name, files.history.name, files.model.name} | (
         {files.queries.name} if run.spec["seed"] else set()
     )
     kept = {name: digest for name, digest in run.digests.items() if name not in unneeded}

@@ -78,10 +78,12 @@ def cache_bytes(spec: RunSpec, size: Size) -> float:
     return size.photographs * 3 * ASPECT * spec.resize**2 if spec.resize else 0.0
 
 
-def stored_bytes(size: Size, network: Footprint, *, keep_model: bool) -> float:
-    """What a run stores: embeddings of the test images, and its network if that is kept."""
+def stored_bytes(size: Size, network: Footprint, *, keep_model: bool, kept: int = 0) -> float:
+    """What a run stores: embeddings of the test images, of the validation images as often as they
+    are kept, and its network if that is kept."""
     parameters = network.parameters if keep_model else 0
-    return FLOAT * (size.test * network.dimensions + parameters)
+    images = size.test + kept * size.validation
+    return FLOAT * (images * network.dimensions + parameters)
 
 
 def extrapolated(measured: Sequence[tuple[int, float]], batch: int) -> float:

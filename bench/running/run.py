@@ -10,6 +10,7 @@ from torch import nn
 from bench.datasets import load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
+from bench.evaluation.history import keep, planned_steps
 from bench.evaluation.score_test import score_test, validate
 from bench.running.save_result import store_result, store_trial
 from bench.spec import RunSpec
@@ -37,6 +38,7 @@ def run(
     data_root: Path | None,
     device: str,
     keep_model: bool,
+    keep_embeddings: int | None = None,
     report: Report,
     stop: Callable[[], bool],
 ) -> RunDir:
@@ -47,9 +49,10 @@ def run(
 
     Arguments: results, the results folder; data_root, the folder of data sets that are not
     embedded; device, a torch device name, which changes numbers only by its arithmetic; keep_model,
-    whether the trained network is stored; report, a function of the number of finished steps and of
-    what is done next; stop, called after every step, true to interrupt. From "scoring" on, the
-    checkpoint holds the whole training.
+    whether the trained network is stored; keep_embeddings, at how many validations embeddings are
+    kept, None for the default of `planned_steps`; report, a function of the number of finished
+    steps and of what is done next; stop, called after every step, true to interrupt. From "scoring"
+    on, the checkpoint holds the whole training.
     Returns: the run's directory.
     Raises: InterruptedRunError after `stop` returned true; ValueError and OSError from the parts,
     after which the run does not count as finished.
@@ -63,7 +66,8 @@ def run(
     model, loss, start = build(spec, loaded, where)
     dataset = start if spec.frozen == "backbone" or not spec.steps else loaded
     try:
-        progress = train_and_validate(spec, dataset, model, loss, files, report, stop)
+        planned = planned_steps(spec, keep_embeddings)
+        progress = train_and_validate(spec, dataset, model, loss, files, planned, report, stop)
     except FloatingPointError as error:
         if spec.purpose != "trial":
             raise
@@ -90,11 +94,12 @@ def train_and_validate(
     model: EmbeddingModel,
     loss: nn.Module,
     files: RunDir,
+    planned: frozenset[int],
     report: Report,
     stop: Callable[[], bool],
 ) -> Progress:
     """Train to the last step, or as long as validation improves, with a point of the curve every
-    `evaluate_every` steps."""
+    `evaluate_every` steps; planned, the steps of the history."""
     device = next(model.parameters()).device
     optimizer = make_optimizer(spec, model, loss)
     batches = Batches(spec, dataset, loss)
@@ -102,14 +107,14 @@ def train_and_validate(
     progress = load_checkpoint(files.checkpoint, origin, model, loss, optimizer, batches)
     files.write_curve(progress.curve)  # a killed process, or damage, may have left something else
     if not progress.curve:
-        add_point(files, spec, dataset, model, progress)
+        add_point(files, spec, dataset, model, progress, planned)
     if stopped_improving(spec, progress):
         return progress
     for _ in train(batches, model, loss, optimizer, progress):
         validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
         report(progress.step, "validating" if validated else "training")
         if validated:
-            add_point(files, spec, dataset, model, progress)
+            add_point(files, spec, dataset, model, progress, planned)
         ended = progress.step == spec.steps or (validated and stopped_improving(spec, progress))
         stopping = stop() and not ended
         if validated or stopping:
@@ -130,9 +135,15 @@ def stopped_improving(spec: RunSpec, progress: Progress) -> bool:
 
 
 def add_point(
-    files: RunDir, spec: RunSpec, dataset: Dataset, model: nn.Module, progress: Progress
+    files: RunDir,
+    spec: RunSpec,
+    dataset: Dataset,
+    model: nn.Module,
+    progress: Progress,
+    planned: frozenset[int],
 ) -> None:
-    """Validate and add one line to the curve."""
+    """Validate, and add one line to the curve and, if it is planned, its embeddings to the
+    history."""
     images = progress.step * spec.batch_size
     point = {
         "step": progress.step,
@@ -141,6 +152,8 @@ def add_point(
         "seconds": progress.seconds,
         "loss": progress.loss_sum / progress.loss_count if progress.loss_count else None,
     }
-    progress.curve += json.dumps(point | validate(model, dataset), allow_nan=False) + "\n"
+    found = validate(model, dataset)
+    keep(progress.kept, progress.step, found.images, planned)
+    progress.curve += json.dumps(point | found.scores, allow_nan=False) + "\n"
     files.write_curve(progress.curve)
     progress.loss_sum, progress.loss_count = 0.0, 0

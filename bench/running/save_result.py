@@ -1,4 +1,4 @@
-"""Store the result of a run: embeddings, neighbors, thumbnails and `run.json` with the scores."""
+"""Store the result of a run: embeddings, neighbors, history, thumbnails and `run.json`."""
 
 import hashlib
 import json
@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from bench.datasets.types import Dataset
+from bench.evaluation.history import history_arrays
 from bench.evaluation.score_test import TestResult, shown_positions
 from bench.spec import RunSpec
 from bench.store.environment import describe
 from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import (
+    Part,
     Thumbnails,
     as_jpegs,
     is_stored,
@@ -49,9 +51,15 @@ def store_result(
     save_arrays(files.queries, test.queries, metadata)
     if test.roc:
         save_arrays(files.roc, test.roc, metadata)
-    names_digest = store_thumbnails(results, dataset)
+    files.history.unlink(missing_ok=True)  # of an attempt that kept another number
+    names = {"picture_names": store_thumbnails(results, dataset, shown_positions(dataset))}
+    if progress.kept:
+        save_arrays(files.history, history_arrays(dataset, progress.kept), metadata)
+        names["validation_names"] = store_thumbnails(
+            results, dataset, dataset.split.validation, part="validation"
+        )
     record = common_fields(spec, dataset, model, loss) | {
-        "picture_names": names_digest,
+        **names,
         "scores": test.scores,
         "untrained": untrained.scores,
         "cost": {"train_seconds": progress.seconds, "images": progress.step * spec.batch_size},
@@ -101,13 +109,19 @@ def common_fields(
     }
 
 
-def store_thumbnails(results: Path, dataset: Dataset) -> str:
-    """Store the thumbnails of the test images, unless they are stored already.
+def store_thumbnails(
+    results: Path, dataset: Dataset, positions: np.ndarray, part: Part = "test"
+) -> str:
+    """Store the thumbnails of the images at `positions` (N,), those of a part of the split, unless
+    they are stored already.
 
     Returns: the digest of their names.
     """
-    path = thumbnails_path(results, dataset.name, dataset.fingerprint)
-    images, positions = dataset.images, shown_positions(dataset)
+    fingerprint = dataset.fingerprint
+    if part == "validation":
+        fingerprint = dataset.drawn_fingerprint or fingerprint
+    path = thumbnails_path(results, dataset.name, fingerprint, part)
+    images = dataset.images
     height, _, channels = images.shape
     source = dataset.checksum if channels == 1 else f"{dataset.checksum} {height}"
     items = tuple(dataset.items[position] for position in positions)

@@ -90,6 +90,7 @@ def sweep(
     data_root: Path | None,
     device: str,
     keep_model: bool,
+    keep_embeddings: int | None = None,
     jobs: int,
     show: Callable[[Sweep], None],
     expected: float | None = None,
@@ -108,8 +109,15 @@ def sweep(
     try:
         while state.waiting or state.active or state.elsewhere:
             while state.waiting and len(state.active) < jobs:
-                spec = state.waiting.pop(0)
-                state.active.append(start(spec, results, data_root, device, keep_model))
+                job = Job(
+                    spec=state.waiting.pop(0),
+                    results=results.resolve(),
+                    data_root=data_root and data_root.resolve(),
+                    device=device,
+                    keep_model=keep_model,
+                    keep_embeddings=keep_embeddings,
+                )
+                state.active.append(start(job))
             time.sleep(POLL_SECONDS)
             for active in list(state.active):
                 update(state, active)
@@ -124,23 +132,13 @@ def sweep(
     return state
 
 
-def start(
-    spec: RunSpec, results: Path, data_root: Path | None, device: str, keep_model: bool
-) -> ActiveRun:
+def start(job: Job) -> ActiveRun:
     """Start the process of one run.
 
     It does not belong to this terminal's session, so that Ctrl-C reaches it only through the sweep.
     It ends when the pipe to it is closed, at the latest by the system when this process ends.
     """
-    data_root = data_root and data_root.resolve()
-    job = Job(
-        spec=spec,
-        results=results.resolve(),
-        data_root=data_root,
-        device=device,
-        keep_model=keep_model,
-    )
-    files = RunDir.of(job.results, spec)
+    files = RunDir.of(job.results, job.spec)
     files.path.mkdir(parents=True, exist_ok=True)
     with files.log.open("ab") as log:
         process = subprocess.Popen(
@@ -155,7 +153,7 @@ def start(
     assert process.stdin is not None
     with suppress(BrokenPipeError):  # it has ended already, and its exit code says why
         process.stdin.write(job.model_dump_json().encode() + b"\n")
-    return ActiveRun(spec, files, process)
+    return ActiveRun(job.spec, files, process)
 
 
 def update(state: Sweep, active: ActiveRun) -> None:

@@ -39,6 +39,7 @@ class Job(BaseModel):
     data_root: Path | None
     device: str
     keep_model: bool
+    keep_embeddings: int | None = None
 
 
 @dataclass
@@ -112,6 +113,7 @@ def execute(job: Job, files: RunDir) -> int:
             data_root=job.data_root,
             device=job.device,
             keep_model=job.keep_model,
+            keep_embeddings=job.keep_embeddings,
             report=progress_writer(files, stop),
             stop=lambda: stop.received,
         )

@@ -183,6 +183,52 @@ def check_embeddings(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]
         raise ValueError("has embeddings that are no finite numbers")
 
 
+def check_history(
+    arrays: Mapping[str, np.ndarray], record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+) -> None:
+    """Arrays that fit each other, at steps of the curve; Recall@1 and MAP@R that follow from them
+    are those of the curve."""
+    steps, count = arrays["steps"], record["split"]["validation_images"]
+    shape = arrays["embeddings"].shape
+    expected = {
+        "steps": ("i", steps.shape[:1]),
+        "embeddings": ("f", (len(steps), count, shape[-1])),
+        "first_hit": ("i", (len(steps), count)),
+        "average_precision": ("f", (len(steps), count)),
+        "labels": ("i", (count,)),
+        "images": ("i", (count,)),
+        "cameras": ("i", (count,)),
+    }
+    if lost := expected.keys() - arrays.keys() - {"cameras"}:
+        raise ValueError(f"lacks {min(lost)}")
+    for name, array in arrays.items():
+        if name not in expected or (array.dtype.kind, array.shape) != expected[name]:
+            raise ValueError(f"has {name} of {array.dtype} {array.shape} for {count} images")
+    if shape[-1] != (record["spec"]["embedding_dim"] or shape[-1]):
+        raise ValueError(f"has embeddings of {shape[-1]} dimensions")
+    if not np.isfinite(arrays["embeddings"]).all():
+        raise ValueError("has embeddings that are no finite numbers")
+    check_range("first_hit", arrays["first_hit"], 0, count)
+    check_range("average_precision", arrays["average_precision"], 0, 1)
+    curve = {point["step"]: point for point in points}
+    if not len(steps) or (np.diff(steps) <= 0).any() or not set(steps.tolist()) <= curve.keys():
+        raise ValueError(f"has steps {steps.tolist()} that are not validations of the curve")
+    for step, first, precision in zip(
+        steps.tolist(), arrays["first_hit"], arrays["average_precision"], strict=True
+    ):
+        known = first > 0
+        found = {
+            "recall@1": (first[known] == 1).mean(),
+            "map@r": precision[known].mean(dtype=np.float64),
+        }
+        for name, value in found.items():
+            if not abs(value - curve[step][name]) <= ROUNDING:
+                raise ValueError(
+                    f"gives {name} = {value:.6f} at step {step}, but curve.jsonl has "
+                    f"{curve[step][name]:.6f}"
+                )
+
+
 def check_model(header: Mapping[str, str], record: Mapping[str, Any]) -> None:
     """The network names the run that it was stored for, and its data."""
     owner = id_of(json.loads(header["spec"]))

@@ -18,6 +18,7 @@ Count = Annotated[int, Field(ge=0)]
 StoredFile = Literal[
     "curve.jsonl",
     "embeddings.safetensors",
+    "history.safetensors",
     "queries.safetensors",
     "roc.safetensors",
     "model.safetensors",
@@ -77,11 +78,11 @@ class Environment(Part):
 class Record(Part):
     """All fields of `run.json`.
 
-    spec_id and spec, those of `RunSpec`; picture_names, a digest of the names and classes of the
-    images that the browser shows; scores and untrained, on the test images after and before
-    training, by the names of `METRICS`, which a trial lacks; diverged, the error with which the
-    training of a trial ended early; files, the digests of the files that the run keeps; digest,
-    that of all other fields.
+    spec_id and spec, those of `RunSpec`; picture_names and validation_names, digests of the names
+    and classes of the test and validation images that the browser shows; scores and untrained, on
+    the test images after and before training, by the names of `METRICS`, which a trial lacks;
+    diverged, the error with which the training of a trial ended early; files, the digests of the
+    files that the run keeps; digest, that of all other fields.
     """
 
     schema_: Literal[3] = Field(alias="schema")
@@ -90,6 +91,7 @@ class Record(Part):
     split: Split
     data_checksum: Sha256
     picture_names: Sha256 | None = None  # which earlier runs lack
+    validation_names: Sha256 | None = None  # of runs with a history
     scores: dict[str, float]
     untrained: dict[str, float]
     cost: Cost

@@ -10,6 +10,8 @@
                             R-Precision
     roc.safetensors         FAR and TAR over all pairs of queries, if verification was scored
     model.safetensors       the trained network, unless the suite has keep_model = false
+    history.safetensors     at some validations of the training, embeddings of the validation images
+                            with first hit and AP@R, if the suite has keep_embeddings
     checkpoint.pt           parameters, optimizer, counters, curve and origin; deleted when the run
                             is finished
     progress.json           finished steps and what is done, while a process works on the run
@@ -17,7 +19,8 @@
     log.txt                 output of the processes
     lock                    locked by the process that works on the run
 <results>/pictures/<data set>-<fingerprint>.npz
-                            the test images of a split, for the browser
+                            the test images of a split, for the browser; with `-validation` before
+                            the suffix the validation images of runs with a history
 """
 
 import errno
@@ -41,6 +44,7 @@ from bench.spec import PROTOCOL, Purpose, RunSpec
 from bench.store.contents import (
     check_curve,
     check_embeddings,
+    check_history,
     check_model,
     check_queries,
     check_roc,
@@ -51,7 +55,12 @@ State = Literal["finished", "running", "failed", "interrupted", "waiting"]
 Doing = Literal["preparing", "training", "validating", "scoring"]
 Progress = Callable[[int, int], None]  # (done, total)
 
-ARRAYS = ("embeddings.safetensors", "queries.safetensors", "roc.safetensors")
+ARRAYS = (
+    "embeddings.safetensors",
+    "history.safetensors",
+    "queries.safetensors",
+    "roc.safetensors",
+)
 UNREADABLE = (  # errors of reading and parsing
     *(OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError),
     *(SafetensorError, KeyError, TypeError),
@@ -73,6 +82,7 @@ class RunDir:
         self.queries = path / "queries.safetensors"
         self.roc = path / "roc.safetensors"
         self.model = path / "model.safetensors"
+        self.history = path / "history.safetensors"
         self.checkpoint = path / "checkpoint.pt"
         self.log = path / "log.txt"
         self._progress = path / "progress.json"
@@ -202,7 +212,8 @@ class Run:
 
     Attributes: directory; record, the content of `run.json` with the keys `schema`,
     `spec_id`, `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts),
-    `data_checksum`, `picture_names` (a digest, see `Thumbnails`; earlier runs lack it), `scores`
+    `data_checksum`, `picture_names` and `validation_names` (digests, see `Thumbnails`;
+    earlier runs lack the first, runs without a history the second), `scores`
     and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds, images),
     `trained` (whether any step had a gradient other than 0), `parameters` (count, sha256),
     `environment`, `diverged` (why the training of a trial ended early), `files` (name -> digest of
@@ -273,6 +284,15 @@ class Run:
         path = self.files.roc
         return self._arrays(path) if path.name in self.digests else None
 
+    @property
+    def history(self) -> dict[str, np.ndarray] | None:
+        """At N validations: `steps` (N,), `embeddings` (N, V, D) float32, `first_hit` (N, V) rank
+        from 1 or 0 for none, and `average_precision` (N, V), AP@R, of the V validation images with
+        `labels` (V,), their positions in the data set `images` (V,), and `cameras` (V,) if their
+        rule held. None if the run kept none."""
+        path = self.files.history
+        return self._arrays(path) if path.name in self.digests else None
+
     def check_files(self) -> None:
         """Compare every file that the run keeps with its digest and with `run.json`.
 
@@ -282,6 +302,9 @@ class Run:
             "curve.jsonl": lambda path: check_curve(self.curve, self.record),
             "embeddings.safetensors": lambda path: check_embeddings(
                 self._arrays(path), self.record
+            ),
+            "history.safetensors": lambda path: check_history(
+                self._arrays(path), self.record, self.curve
             ),
             "model.safetensors": self._check_model,
             "queries.safetensors": lambda path: check_queries(

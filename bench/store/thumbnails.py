@@ -1,4 +1,7 @@
-"""Thumbnails of a split's test images, kept beside the results: the browser needs no data root."""
+"""Thumbnails of a split's images, kept beside the results: the browser needs no data root.
+
+Those of the test images are always stored, those of the validation images if a run kept a history.
+"""
 
 import hashlib
 import io
@@ -6,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -13,10 +17,12 @@ from PIL import Image
 from bench.spec import file_name, sha256
 from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
 
+Part = Literal["test", "validation"]
+
 
 @dataclass(frozen=True, eq=False)
 class Thumbnails:
-    """N thumbnails of test images in the order of the stored embeddings.
+    """N thumbnails of test or validation images in the order of the stored embeddings.
 
     files: the stored arrays, either pixels, "images" (N, H, W) or (N, H, W, 3) uint8, or JPEG files
     in a row: their bytes, "jpegs" (uint8), the byte at which each "ends" (N,), and their "side" in
@@ -79,9 +85,11 @@ def as_jpegs(images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     return {"jpegs": data, "ends": ends, "side": np.array(image.shape[:2])}
 
 
-def thumbnails_path(results: Path, dataset: str, fingerprint: str) -> Path:
-    """The thumbnails' file of a data set's split."""
-    return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}.npz"
+def thumbnails_path(results: Path, dataset: str, fingerprint: str, part: Part = "test") -> Path:
+    """The thumbnails' file of a part of a data set's split; of validation images that a seed drew,
+    the fingerprint is that of the drawn split."""
+    suffix = "" if part == "test" else f"-{part}"
+    return results / "pictures" / f"{file_name(dataset)}-{fingerprint[:12]}{suffix}.npz"
 
 
 def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:

@@ -325,6 +325,15 @@ class Suite(BaseModel):
     keep_model: StrictBool = Field(
         default=True, description="Whether a run stores its network, for `embed` and `export`."
     )
+    keep_embeddings: int | None = Field(
+        default=None,
+        strict=True,
+        ge=0,
+        le=1000,
+        description="At how many validations, spread over the training, a run stores the "
+        "embeddings of its validation images, for the Time tab of `demo`; 6 for `glyphs` and "
+        "`digits`, otherwise 0, if not given.",
+    )
     vary: list[Source] = Field(
         default=[],
         description="A study of variance: beside runs in which all of these vary, runs in which "

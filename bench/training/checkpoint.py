@@ -39,7 +39,8 @@ class Progress:
     Attributes: step, steps done; seconds, time spent training; loss_sum and loss_count, of the
     losses since the last validation; moved, whether any step gave the network a gradient other than
     0; curve, the lines of the curve file up to the last validation; losses, of the last steps,
-    which a GPU may still be computing.
+    which a GPU may still be computing; kept, what the history has of each validation image, by the
+    step of its validation.
     """
 
     step: int = 0
@@ -49,6 +50,7 @@ class Progress:
     moved: bool = False
     curve: str = ""
     losses: list[Tensor] = field(default_factory=list)
+    kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Wait for the losses of the last steps and count them.
@@ -208,6 +210,8 @@ def check_progress(progress: Progress, spec: RunSpec) -> None:
     found = [point.step for point in points]
     if not 0 < progress.step <= spec.steps or found != sorted(expected):
         raise ValueError(f"validations at {found}, after {progress.step} of {spec.steps} steps")
+    if not progress.kept.keys() <= set(found):
+        raise ValueError(f"embeddings of the steps {[*progress.kept]}, validations at {found}")
     if progress.losses or not (progress.seconds >= 0 and math.isfinite(progress.loss_sum)):
         raise ValueError("losses or seconds that no run has")
 

@@ -81,7 +81,9 @@ def suite_text(suite: Suite, search: Search, outcomes: Sequence[Outcome]) -> str
 
 def top(suite: Suite) -> dict[str, Any]:
     title = f"{suite.title}, tuned"
-    kept = {} if suite.keep_model else {"keep_model": False}
+    kept: dict[str, Any] = {} if suite.keep_model else {"keep_model": False}
+    if suite.keep_embeddings is not None:
+        kept["keep_embeddings"] = suite.keep_embeddings
     vary = {"vary": suite.vary} if suite.vary else {}
     return {"title": title[:TITLE], "seeds": suite.seeds, **vary, **kept}
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from bench.store.runs import Run
 from bench.verification.environment import changes
 from bench.verification.outcome import Difference, Outcome, moved
@@ -13,6 +15,8 @@ TIMES = ("seconds",)  # fields of a validation that no two runs share
 def compare_runs(stored: Run, again: Run) -> Outcome:
     """Compare a stored run with the same specification trained again."""
     differences = [*moved_data(stored, again), *moved_curve(stored, again)]
+    differences += moved_history(stored, again)
+    history = ["history"] if stored.history else []
     before, now = stored.record["parameters"]["sha256"], again.record["parameters"]["sha256"]
     if before != now:
         differences.append(Difference("parameters after the last step", before[:12], now[:12]))
@@ -21,7 +25,7 @@ def compare_runs(stored: Run, again: Run) -> Outcome:
     reasons = changes(stored.record["environment"], again.record["environment"])
     return Outcome(
         stored.name,
-        compared=["data", "curve", "parameters", *stored.scores, "untrained scores"],
+        compared=["data", "curve", *history, "parameters", *stored.scores, "untrained scores"],
         differences=differences,
         reasons=[*reasons] if differences else [],
     )
@@ -47,6 +51,31 @@ def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:
             return
     if len(stored.curve) != len(again.curve):
         yield Difference("validations", str(len(stored.curve)), str(len(again.curve)))
+
+
+def moved_history(stored: Run, again: Run) -> Iterator[Difference]:
+    """What was kept at the first validation at which it differs; the other run kept them all."""
+    before, now = stored.history, again.history
+    if before is None or now is None:
+        return
+    places = {step: place for place, step in enumerate(now["steps"].tolist())}
+    for place, step in enumerate(before["steps"].tolist()):
+        if step not in places:
+            yield Difference(f"history, step {step}", "kept", "not a validation")
+            return
+        for name in ("embeddings", "first_hit", "average_precision"):
+            kept, found = before[name][place], now[name][places[step]]
+            if not np.array_equal(kept, found):
+                yield Difference(f"history, step {step}, {name}", *different(kept, found))
+                return
+
+
+def different(before: np.ndarray, now: np.ndarray) -> tuple[str, str]:
+    """The first number of an array that differs, before and now; else both shapes."""
+    if before.shape != now.shape:
+        return f"shape {before.shape}", f"shape {now.shape}"
+    place = tuple(np.argwhere(before != now)[0])
+    return str(before[place]), str(now[place])
 
 
 def timeless(point: dict[str, Any]) -> dict[str, Any]:

@@ -69,4 +69,5 @@ def numbers(stored: Run) -> dict[str, Any]:
         "scores": stored.scores,
         "parameters": stored.record["parameters"],
         "queries": {name: array.tobytes() for name, array in stored.queries.items()},
+        "history": {name: array.tobytes() for name, array in (stored.history or {}).items()},
     }

@@ -229,11 +229,12 @@ def test_validation_with_cameras_follows_their_rule() -> None:
     known = torch.from_numpy(cameras[positions])
     side = embedded(ruled, positions), labels_of(ruled, positions), known
     expected = reid_summary(rank_reid(*side, *side), ks=(1,))
-    found = validate(Pixels(), ruled)
+    found = validate(Pixels(), ruled).scores
     assert found == {name: expected[name] for name in found}
-    assert found != validate(Pixels(), plain)
+    without = validate(Pixels(), plain).scores
+    assert found != without
     for unknown in (np.zeros_like(cameras), -np.ones_like(cameras)):
-        assert validate(Pixels(), zoo(cameras=unknown)) == validate(Pixels(), plain)
+        assert validate(Pixels(), zoo(cameras=unknown)).scores == without
 
 
 def test_pairs_that_would_not_fit_into_memory_are_not_verified() -> None:

@@ -247,7 +247,8 @@ def test_a_run_whose_parents_are_killed_and_started_again_at_once_has_the_same_b
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_worker_whose_pipe_is_closed_ends(tmp_path: Path) -> None:
-    active = start(endless(), tmp_path, None, "cpu", False)
+    job = Job(spec=endless(), results=tmp_path, data_root=None, device="cpu", keep_model=False)
+    active = start(job)
     wait_until(lambda: active.files.step)
     with active.process:
         assert active.process.stdin is not None
