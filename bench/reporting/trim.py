@@ -34,6 +34,8 @@ def trim(results: Path) -> None:
         raise (problems + damaged)[0]
     for run in runs:
         leave_out(run)
+    for pictures in results.glob("pictures/*-validation.npz"):  # of histories
+        pictures.unlink()
     for trial in trials:
         scores = read_test(trial)
         leave_out(trial)

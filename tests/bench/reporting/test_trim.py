@@ -11,12 +11,14 @@ from bench.store.runs import StoredRunError, digest_of, load_run, save_arrays, s
 from bench.tuning.outcomes import read_outcomes, write_test
 from bench.tuning.search import read_search
 from demo.library import open_library
-from tests.support.fabricated import write_results
+from tests.support.fabricated import make_spec, write_results
+from tests.support.histories import write_history
 from tests.support.searches import write_stored_search
 
 
 def test_trimmed_results_are_whole_and_keep_the_neighbors_of_one_seed(tmp_path: Path) -> None:
     write_results(tmp_path, ("digits",))
+    write_history(tmp_path, make_spec("digits", "Proxy-NCA", 0))
     before = scan(tmp_path)[0]
     queries = {run.name: run.queries for run in before}
     for _ in range(2):
@@ -25,6 +27,8 @@ def test_trimmed_results_are_whole_and_keep_the_neighbors_of_one_seed(tmp_path: 
         assert problems == []
         assert [run.scores for run in runs] == [run.scores for run in before]
         assert not list(tmp_path.glob("runs/*/embeddings.safetensors"))
+        assert not list(tmp_path.glob("runs/*/history.safetensors"))
+        assert len(list(tmp_path.glob("pictures/*"))) == 1
         assert len(list(tmp_path.glob("runs/*-s0-*/queries.safetensors"))) == 3
         assert len(list(tmp_path.glob("runs/*/queries.safetensors"))) == 3
         for run in runs:

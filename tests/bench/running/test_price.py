@@ -60,6 +60,7 @@ def test_disk() -> None:
     assert cache_bytes(spec_for(resize=100, crop=90), SIZE) == pytest.approx(1000 * 3 * 13333.33)
     assert stored_bytes(SIZE, NETWORK, keep_model=False) == 300 * 8 * 4
     assert stored_bytes(SIZE, NETWORK, keep_model=True) == 300 * 8 * 4 + 4_000_000
+    assert stored_bytes(SIZE, NETWORK, keep_model=False, kept=6) == (300 + 6 * 100) * 8 * 4
 
 
 def test_larger_batches_are_on_the_line_through_two_smaller_ones() -> None:

@@ -20,6 +20,7 @@ from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
 from bench.running.run import InterruptedRunError
 from bench.running.sweep import start
+from bench.running.worker import Job
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
@@ -89,6 +90,27 @@ def test_neighbors_are_indices_of_the_stored_thumbnails(whole: dict[str, Run]) -
     found = hits.any(axis=1)
     np.testing.assert_array_equal(hits.argmax(axis=1)[found] + 1, first[found])
     assert not (neighbors == np.arange(len(neighbors))[:, None]).any()
+
+
+def test_a_history_has_the_validation_images_in_the_order_of_their_pictures(
+    whole: dict[str, Run],
+) -> None:
+    stored, dataset = whole["triplet"], load("digits", None, "class-disjoint")
+    history, positions = stored.history, dataset.split.validation
+    assert history is not None
+    assert history["steps"].tolist() == [0, 4, 8, 12]
+    np.testing.assert_array_equal(history["images"], positions)
+    results = stored.directory.parents[1]
+    pictures = load_thumbnails(
+        thumbnails_path(results, "digits", dataset.fingerprint, "validation")
+    )
+    assert stored.record["validation_names"] == pictures.names_digest
+    assert pictures.items == tuple(dataset.items[position] for position in positions)
+    np.testing.assert_array_equal(pictures.labels, history["labels"])
+    model = load_model(stored.files.model).model
+    last = embed(model, dataset.images, positions).numpy()
+    np.testing.assert_array_equal(history["embeddings"][-1], last)
+    stored.check_files()
 
 
 @pytest.mark.parametrize("loss", ["proxy_nca", "magnet"])
@@ -295,7 +317,9 @@ def wait_for_points(curve: Path, points: int) -> None:
 def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path) -> None:
     spec = spec_for(steps=150, evaluate_every=15)
     expected = execute(spec, tmp_path / "whole")
-    killed = start(spec, tmp_path / "killed", None, "cpu", False)
+    folder = tmp_path / "killed"
+    job = Job(spec=spec, results=folder, data_root=None, device="cpu", keep_model=False)
+    killed = start(job)
     wait_for_points(killed.files.curve, 3)
     os.killpg(killed.process.pid, signal.SIGKILL)
     with killed.process:
@@ -303,7 +327,7 @@ def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path
     assert killed.files.state == "interrupted"
     with killed.files.curve.open("a") as file:  # a kill during a write leaves half a line
         file.write('{"step": 99')
-    again = start(spec, tmp_path / "killed", None, "cpu", False).process
+    again = start(job).process
     assert again.wait() == 0
     again.communicate()
     resumed = load_run(killed.files)

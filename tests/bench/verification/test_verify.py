@@ -158,7 +158,7 @@ def test_training_again_compares_every_bit_and_leaves_nothing(
     code, document = command("--train", 1, "--results", results, "--jobs", 1)
     assert code == 0
     [found] = document["runs"]
-    assert {"curve", "parameters", "untrained scores"} <= {*found["compared"]}
+    assert {"curve", "history", "parameters", "untrained scores"} <= {*found["compared"]}
     assert not (results / "verification").exists()
 
 
@@ -175,6 +175,16 @@ def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path:
         "parameters after the last step",
     ]
     assert np.isclose(float(outcome.differences[0].found), 2 * points[1]["map@r"])
+
+
+def test_a_history_of_another_training_is_named(run: Run, tmp_path: Path) -> None:
+    arrays = {name: array.copy() for name, array in (run.history or {}).items()}
+    arrays["embeddings"][2, 5, 1] += 1
+    save_arrays(run.files.history, arrays, owner(run.directory))
+    again = execute(spec_for("triplet"), tmp_path / "again")
+    [difference] = compare_runs(forged(run), again).differences
+    assert difference.quantity == "history, step 8, embeddings"
+    assert float(difference.stored) == pytest.approx(float(difference.found) + 1)
 
 
 def test_an_unknown_name_is_one_message(results: Path, command: Command) -> None:
