@@ -373,6 +373,23 @@ def export(
         print_line(console, line)
 
 
+@app.command("map")
+def map_(
+    runs: Annotated[list[str], typer.Argument(help="The start of a run's name or id; several.")],
+    results: Results = RESULTS,
+) -> None:
+    """Compute a map of the test images of each RUN for the browser: t-SNE, a minute or more."""
+    from bench.cli.listing import find_run
+    from bench.reporting.projection import tsne_map
+    from bench.store.maps import map_path, save_map
+
+    console = plain_console()
+    for stored in [find_run(name, results) for name in runs]:
+        found = tsne_map(stored.embeddings["embeddings"])
+        save_map(results, stored, found)
+        print_line(console, f"{map_path(results, stored)}: keeps {found.kept:.0%} of neighbors")
+
+
 @app.command()
 def score(
     embeddings: Annotated[

@@ -1,11 +1,13 @@
 """`python -m bench.reporting.trim RESULTS`: keep what the report and the browser need of results
-that are committed or sent: no networks, embeddings and histories, ten neighbors of each query of
-one seed."""
+that are committed or sent: no networks, embeddings and histories; of one seed ten neighbors of each
+query, and a map."""
 
 import sys
 from pathlib import Path
 
+from bench.reporting.projection import tsne_map
 from bench.store.contents import PER_NEIGHBOR
+from bench.store.maps import load_map, save_map
 from bench.store.runs import (
     Run,
     RunDir,
@@ -33,6 +35,8 @@ def trim(results: Path) -> None:
     if problems or damaged:
         raise (problems + damaged)[0]
     for run in runs:
+        if is_shown(run) and run.files.embeddings.name in run.digests:
+            save_map(results, run, load_map(results, run) or tsne_map(run.embeddings["embeddings"]))
         leave_out(run)
     for pictures in results.glob("pictures/*-validation.npz"):  # of histories
         pictures.unlink()
@@ -43,12 +47,17 @@ def trim(results: Path) -> None:
             write_test(load_run(trial.files, "trial"), scores)
 
 
+def is_shown(run: Run) -> bool:
+    """Whether the browser shows the neighbors of the run."""
+    return not run.spec["seed"]
+
+
 def leave_out(run: Run) -> None:
     """First in `run.json`, so that a kill leaves a run that can be read, but for the moment between
     its neighbors and `run.json`."""
     files = run.files
     unneeded = {files.embeddings.name, files.history.name, files.model.name} | (
-        {files.queries.name} if run.spec["seed"] else set()
+        set() if is_shown(run) else {files.queries.name}
     )
     kept = {name: digest for name, digest in run.digests.items() if name not in unneeded}
     if files.queries.name in kept:

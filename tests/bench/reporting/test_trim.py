@@ -29,6 +29,7 @@ def test_trimmed_results_are_whole_and_keep_the_neighbors_of_one_seed(tmp_path: 
         assert not list(tmp_path.glob("runs/*/embeddings.safetensors"))
         assert not list(tmp_path.glob("runs/*/history.safetensors"))
         assert len(list(tmp_path.glob("pictures/*"))) == 1
+        assert len(list(tmp_path.glob("maps/*-s0-*"))) == len(list(tmp_path.glob("maps/*"))) == 3
         assert len(list(tmp_path.glob("runs/*-s0-*/queries.safetensors"))) == 3
         assert len(list(tmp_path.glob("runs/*/queries.safetensors"))) == 3
         for run in runs:

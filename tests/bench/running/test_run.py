@@ -107,8 +107,8 @@ def test_a_history_has_the_validation_images_in_the_order_of_their_pictures(
     assert stored.record["validation_names"] == pictures.names_digest
     assert pictures.items == tuple(dataset.items[position] for position in positions)
     np.testing.assert_array_equal(pictures.labels, history["labels"])
-    model = load_model(stored.files.model).model
-    last = embed(model, dataset.images, positions).numpy()
+    network = load_model(stored.files.model).network
+    last = embed(network, dataset.images, positions).numpy()
     np.testing.assert_array_equal(history["embeddings"][-1], last)
     stored.check_files()
 

@@ -1,0 +1,63 @@
+"""Maps: the test images of a run as points of a plane, for the browser.
+
+They lie beside the results, in `<results>/maps/<run name>.safetensors`, because they follow from
+embeddings that trimmed results lack. They name the parameters of the network that they show.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from bench.store.runs import Run, StoredRunError, naming, save_arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """Points (N, 2) float32 of the test images, in the order of their embeddings.
+
+    method, how they were found; variance, the share of the embeddings' variance that both axes
+    have together, of a linear map; kept, the share of each image's 10 nearest images that are among
+    the 10 nearest points.
+    """
+
+    points: np.ndarray
+    method: str
+    kept: float
+    variance: float | None = None
+
+
+def map_path(results: Path, run: Run) -> Path:
+    """The file of a run's map."""
+    return results / "maps" / f"{run.name}.safetensors"
+
+
+def save_map(results: Path, run: Run, found: Map) -> None:
+    """Store the map of a run."""
+    header = {"method": found.method, "kept": str(found.kept), **owner_of(run)}
+    path = map_path(results, run)
+    path.parent.mkdir(exist_ok=True)
+    save_arrays(path, {"points": found.points}, header)
+
+
+def load_map(results: Path, run: Run) -> Map | None:
+    """The stored map of a run, None if there is none.
+
+    Raises: StoredRunError naming the file if it is damaged or shows another network.
+    """
+    path = map_path(results, run)
+    if not path.exists():
+        return None
+    with naming(path), safe_open(path, "numpy") as file:
+        header, points = file.metadata() or {}, file.get_tensor("points")
+        found = Map(points, header["method"], float(header["kept"]))
+    whole = points.ndim == 2 and points.shape[1] == 2 and np.isfinite(points).all()
+    if not whole or {name: header.get(name) for name in owner_of(run)} != owner_of(run):
+        raise StoredRunError(f"{path} is not a map of this run; delete it")
+    return found
+
+
+def owner_of(run: Run) -> dict[str, str]:
+    """What a map holds of the run that it shows, which trimming does not change."""
+    return {"spec_id": run.spec_id, "parameters": str(run.record["parameters"]["sha256"])}

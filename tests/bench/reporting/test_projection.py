@@ -1,0 +1,66 @@
+"""Maps: what they keep of the neighbors, by plain loops; that they come back; whose they are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.reporting.projection import directions, kept_share, nearest_points, pca, pca_map
+from bench.store.maps import load_map, map_path, save_map
+from bench.store.runs import RunDir, StoredRunError, load_run
+from tests.support.fabricated import make_spec, write_run
+
+
+def test_a_plane_keeps_itself_and_its_variance() -> None:
+    generator = np.random.default_rng(0)
+    angles = generator.uniform(0, 2 * np.pi, 60)
+    circle = np.stack([np.cos(angles), np.sin(angles), np.zeros(60)], axis=1).astype(np.float32)
+    found = pca_map(5 * circle)  # lengths do not count
+    assert found.variance == pytest.approx(1)
+    assert found.kept > 0.97  # rounding swaps equally near ones
+    spread = pca_map(generator.normal(size=(60, 40)).astype(np.float32))
+    assert spread.variance is not None
+    assert spread.variance < 0.3
+    assert spread.kept < 0.6
+
+
+def test_the_kept_share_is_that_of_plain_loops() -> None:
+    generator = np.random.default_rng(1)
+    unit = directions(generator.normal(size=(40, 6)))
+    points = generator.normal(size=(40, 2))
+    shares = []
+    for row in range(40):
+        others = [n for n in range(40) if n != row]
+        true = sorted(others, key=lambda n: -unit[n] @ unit[row])[:10]
+        near = sorted(others, key=lambda n: np.hypot(*(points[n] - points[row])))[:10]
+        shares.append(len(set(true) & set(near)) / 10)
+    assert kept_share(unit, points) == pytest.approx(np.mean(shares))
+    assert len(nearest_points(np.zeros((30, 2)), np.array([3]), 10)[0]) == 10
+
+
+def test_steps_share_their_axes() -> None:
+    generator = np.random.default_rng(2)
+    last = generator.normal(size=(50, 8))
+    points, variance = pca(np.stack([0.5 * last, last]))
+    np.testing.assert_allclose(
+        points[1] - points[1].mean(0), 2 * (points[0] - points[0].mean(0)), atol=1e-5
+    )
+    assert variance[0] == pytest.approx(variance[1])
+
+
+def test_a_map_comes_back_and_is_of_one_network(tmp_path: Path) -> None:
+    run, other = (
+        load_run(RunDir(write_run(tmp_path, make_spec("digits", "Proxy-NCA", seed), gain=0.1)))
+        for seed in (0, 1)
+    )
+    assert load_map(tmp_path, run) is None
+    stored = replace(pca_map(run.embeddings["embeddings"]), variance=None)
+    save_map(tmp_path, run, stored)
+    found = load_map(tmp_path, run)
+    assert found is not None
+    assert (found.method, found.kept) == (stored.method, stored.kept)
+    np.testing.assert_array_equal(found.points, stored.points)
+    map_path(tmp_path, run).rename(map_path(tmp_path, other))
+    with pytest.raises(StoredRunError, match="is not a map of this run"):
+        load_map(tmp_path, other)
