@@ -77,5 +77,5 @@ def kept_share(unit: np.ndarray, points: np.ndarray) -> float:
 
 def nearest_points(points: np.ndarray, rows: np.ndarray, count: int) -> list[np.ndarray]:
     """The nearest of the other points (N, 2) to each of some rows (M,), `count` of them."""
-    _, found = KDTree(points).query(points[rows], min(count + 1, len(points)))
+    found = np.asarray(KDTree(points).query(points[rows], min(count + 1, len(points)))[1])
     return [near[near != row][:count] for row, near in zip(rows, found, strict=True)]
