@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scipy.stats import binom
-
 from bench.reporting.groups import trained
 from bench.reporting.stats import ROUNDING, least_sign_flip_p
 
@@ -59,11 +57,6 @@ def across(table: "pd.DataFrame") -> tuple[list[Across], int]:
     return lines, len(scores)
 
 
-def sign_test_p(wins: int, count: int) -> float:
-    """Two-sided p of the sign test when one method is better on `wins` of `count` data sets."""
-    return float(min(1, 2 * binom.sf(max(wins, count - wins) - 1, count, 0.5)))
-
-
 def across_sentence(lines: Sequence[Across], count: int) -> str:
     """How little so many data sets can prove; empty without lines."""
     if not lines:
@@ -74,7 +67,7 @@ def across_sentence(lines: Sequence[Across], count: int) -> str:
     verb = "has" if len(best) == 1 else "share"
     sentence = (
         f"Across data sets, {' and '.join(best)} {verb} the lowest mean rank in R@1, {lowest:.1f} "
-        f"of {len(lines)} over {count} data sets."
+        f"of the {len(lines)} methods that all {count} data sets have."
     )
     least = (
         f"a sign test of two methods cannot fall below p = {least_sign_flip_p(count):.2g} with "
