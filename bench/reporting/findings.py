@@ -32,6 +32,7 @@ LEADS = {  # verdict on the method with the highest mean -> what is said of the 
     "better": "It is better than",
     "same": "Within {} points it is the same as",
     "undecided": "Undecided is its lead over",
+    "worse": "Over the seeds that both have it is worse than",
 }
 
 
@@ -105,11 +106,12 @@ def verdict_sentences(members: "pd.DataFrame", rule: Rule = RULE) -> list[str]:
         return ["Nothing was trained: these are the scores of networks as they start."]
     means = by_recall(members)
     best = list(means.index[means == means.max()])
-    caution = ["One seed does not show how much is due to chance."] if alone(members) else []
+    pairs = compare(members, rule)
+    caution = "One seed does not show how much is due to chance."
     return [
         best_sentence(members, best),
-        *lead_sentences(best, compare(members, rule)),
-        *caution,
+        *lead_sentences(best, pairs),
+        *([caution] if alone(members) else unpaired_sentences(best, list(means.index), pairs)),
     ]
 
 
@@ -172,6 +174,24 @@ def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str
             words = start.format(f"{100 * verdicts[0].margin:g}")
             found.append(f"{words} {listed(verdicts)}.")
     return found
+
+
+def unpaired_sentences(
+    best: Sequence[str], methods: Sequence[str], pairs: Sequence[Comparison]
+) -> list[str]:
+    """The methods that have no two seeds with the best one, so that there is no verdict."""
+    paired = {
+        method
+        for item in pairs
+        for method in (item.first, item.second)
+        if best[0] in (item.first, item.second) and len(item.verdict.differences) > 1
+    }
+    others = [method for method in methods if method not in {best[0], *paired}]
+    if not others:
+        return []
+    return [
+        f"{best[0]} has fewer than two seeds in common with {who(others, methods)}: no verdict."
+    ]
 
 
 def growth_sentence(members: "pd.DataFrame", pairs: Sequence[Comparison], looks: Looks) -> str:
@@ -250,7 +270,7 @@ def kind(gain: Interval) -> str:
     return "below" if gain.mean < 0 else "above"
 
 
-def who(some: Mapping[str, Interval], everyone: Mapping[str, Interval]) -> str:
+def who(some: Collection[str], everyone: Collection[str]) -> str:
     """The methods by name; their number if there are more than three."""
     if len(some) > 3:
         return f"{len(some)} of {len(everyone)} methods"

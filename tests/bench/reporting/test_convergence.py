@@ -111,6 +111,22 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
     assert "cannot fall below p = 0.25 with 3 seeds" in text
 
 
+def test_sentences_say_where_other_seeds_make_or_forbid_a_verdict() -> None:
+    few = {0: 0.55, 1: 0.56, 2: 0.571}
+    text = " ".join(
+        sentences(make_members({"A": {0: 0.5, 1: 0.51, 2: 0.52, 3: 0.9}, "B": few}), [])
+    )
+    assert "Over the seeds that both have it is worse than B (−5.0 ± 0.1 points)." in text
+    lone = {
+        "A": {0: 0.5, 1: 0.6},
+        "B": {1: 0.3, 2: 0.4},
+        "C": {2: 0.2, 3: 0.3},
+        "D": {0: 0.1, 1: 0.3},
+    }
+    text = " ".join(sentences(make_members(lone), []))
+    assert "A has fewer than two seeds in common with B and C: no verdict." in text
+
+
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:
     members = make_members({"A": {0: 0.800, 1: 0.801, 2: 0.802}, "B": {0: 0.8, 1: 0.801, 2: 0.801}})
     text = " ".join(sentences(members, [], Rule(margin=0.02)))
