@@ -67,8 +67,8 @@ def test_the_sentence_says_how_little_is_proved() -> None:
     assert across_sentence(lines, count) == (
         "Across data sets, x and y share the lowest mean rank in R@1, 1.5 of the 3 methods that "
         "all 3 data sets have. That proves nothing of other data sets: a sign test of two methods "
-        "cannot fall below p = 0.25 with 3 data sets, even if one wins on all of them; 6 are needed for p < 0.05, "
-        "and 9 if it loses on one."
+        "cannot fall below p = 0.25 with 3 data sets, even if one wins on all of them; 6 are "
+        "needed for p < 0.05, and 9 if it loses on one."
     )
     nine = across_sentence([replace(lines[0], mean_rank=1.0), *lines[1:]], 9)
     assert nine.startswith("Across data sets, x has the lowest mean rank in R@1, 1.0 of the 3")
