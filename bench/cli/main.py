@@ -412,39 +412,62 @@ def score(
     metric: Annotated[
         Literal["cosine", "euclidean"], typer.Option(help="How two embeddings are compared.")
     ] = "cosine",
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit", help="Check what may be wrong, and compare with other libraries' scores."
+        ),
+    ] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="With --audit, the known data set whose test part this should be."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score your own embeddings, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
+    from bench.cli.audit.counts import check_known
     from bench.cli.read_embeddings import read_sides
 
     console, errors = plain_console(), plain_console(stderr=True)  # progress stays out of a pipe
     if gallery_labels and not gallery:
         raise typer.BadParameter("--gallery-labels needs --gallery")
+    if dataset and not audit:
+        raise typer.BadParameter("--dataset needs --audit")
+    check_known(dataset)
     ks = read_ks(at)
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
+    from bench.cli.audit.report import Audit, audit_document, beside, make_audit, print_audit
     from bench.cli.progress import show_work
     from bench.cli.score import counts, heading, score_embeddings, score_table  # loads torch
 
     scores: dict[str, float] = {}
     notes: list[str] = []
+    audited: Audit | None = None
     stopped = False
     try:
         with show_work(errors) as report:
             for found, said in score_embeddings(queries, others, ks, metric, report):
                 scores |= found
                 notes += said
+            if audit:
+                audited = make_audit(queries, others, metric, ks, scores, dataset, report)
+                notes = beside(notes, audited)
     except KeyboardInterrupt:
         stopped = True
     if scores and as_json:
-        print_document({**counts(queries, others), "scores": scores, "notes": notes})
+        content = {**counts(queries, others), "scores": scores, "notes": notes}
+        print_document(content | ({"audit": audit_document(audited)} if audited else {}))
     elif scores:
         print_line(console, heading(counts(queries, others)))
         console.print(score_table(scores))
         for note in notes:
             print_line(console, note)
+        if audited:
+            print_audit(console, audited)
     if stopped:
-        errors.print(f"\nStopped: {'the last scores are' if scores else 'every score is'} missing.")
+        missing = "the last scores or the audit are" if scores else "every score is"
+        errors.print(f"\nStopped: {missing} missing.")
         raise typer.Exit(130)
 
 

@@ -45,21 +45,23 @@ def score_embeddings(
 
 
 def search(
-    queries: Side, gallery: Side | None, metric: Metric, progress: Progress
+    queries: Side, gallery: Side | None, metric: Metric, progress: Progress, *, neighbors: int = 1
 ) -> Ranking | ReidRanking:
-    """Rank the gallery, or the other queries, and list one neighbor; with cameras by their rule."""
+    """Rank the gallery, or the other queries, and list neighbors; with cameras by their rule."""
     if queries.cameras is not None:
-        return search_views(queries, gallery or queries, metric, progress)
-    rank_one = partial(rank, neighbors=1, metric=metric, progress=progress)
+        return search_views(queries, gallery or queries, metric, progress, neighbors)
+    rank_some = partial(rank, neighbors=neighbors, metric=metric, progress=progress)
     if gallery is None:
-        return rank_one(*tensors(queries))
+        return rank_some(*tensors(queries))
     sides = *tensors(queries), *tensors(gallery)
     if queries.ids is None or gallery.ids is None:
-        return rank_one(*sides)
-    return rank_one(*sides, query_ids=tensor(queries.ids), gallery_ids=tensor(gallery.ids))
+        return rank_some(*sides)
+    return rank_some(*sides, query_ids=tensor(queries.ids), gallery_ids=tensor(gallery.ids))
 
 
-def search_views(queries: Side, gallery: Side, metric: Metric, progress: Progress) -> ReidRanking:
+def search_views(
+    queries: Side, gallery: Side, metric: Metric, progress: Progress, neighbors: int
+) -> ReidRanking:
     """Rank the gallery by the camera rule of re-identification."""
     if metric != "cosine" or queries.cameras is None or gallery.cameras is None:
         raise ValueError(
@@ -67,7 +69,7 @@ def search_views(queries: Side, gallery: Side, metric: Metric, progress: Progres
         )
     cameras = tensor(queries.cameras), tensor(gallery.cameras)
     left, right = (*tensors(queries), cameras[0]), (*tensors(gallery), cameras[1])
-    return rank_reid(*left, *right, neighbors=1, progress=progress)
+    return rank_reid(*left, *right, neighbors=neighbors, progress=progress)
 
 
 def tensors(side: Side) -> tuple[Tensor, Tensor]:

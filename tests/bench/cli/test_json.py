@@ -178,7 +178,11 @@ def test_score_has_all_digits(tmp_path: Path) -> None:
     assert "30 embeddings of 6 dimensions, 6 classes" in printed
     assert (found["images"], found["dimensions"], found["classes"]) == (30, 6, 6)
     assert found["notes"][0] in " ".join(printed.split())
-    assert found.keys() == documented("score")
+    audited = document("score", *files, "--audit")
+    assert audited["scores"] == found["scores"]
+    checks, peers = audited["audit"]["checks"], audited["audit"]["peers"]
+    fields = found.keys() | {"audit"} | audited["audit"].keys() | checks[0].keys()
+    assert fields | peers[0].keys() == documented("score")
 
 
 def test_plan_has_the_numbers_of_its_table(
