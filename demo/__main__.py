@@ -15,7 +15,8 @@ from bench.terminal import (
     show_late,
 )
 from demo.guard import LOCAL
-from demo.library import Library, open_library
+from demo.library import open_library
+from demo.opened import Opened
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
 from demo.view import address_of
 
@@ -28,7 +29,8 @@ def main() -> int:
         with show_late(plain_console(stderr=True), "reading stored runs") as report:
             library = open_library(arguments.results, report)
         first = address_of(library, arguments.run)
-        serve(library, arguments.host, arguments.port, first, not arguments.no_open)
+        opened = Opened(arguments.results, library)
+        serve(opened, arguments.host, arguments.port, first, not arguments.no_open)
     except KeyboardInterrupt:
         print("\nStopped.")
     except (ValueError, OSError) as error:
@@ -66,18 +68,18 @@ def port(text: str) -> int:
     return int(text)
 
 
-def serve(library: Library, host: str, port: int, first: str, open_browser: bool) -> None:
+def serve(opened: Opened, host: str, port: int, first: str, open_browser: bool) -> None:
     """Print what is shown and where, and serve it until Ctrl-C or a request to end; first: the
     query part of the address that is opened."""
-    for problem in library.problems:
+    for problem in opened.library.problems:
         print(printable(f"demo: problem: {problem}"), file=sys.stderr)
     end_like_ctrl_c()
     with gradio_environment(), bind(host, port) as listening:
         from demo.app import application, build
         from demo.page import notice
 
-        print(printable(notice(library) or f"Results in {library.results}"))
-        with running(application(build(library), library, host), listening):
+        print(printable(notice(opened.library) or f"Results in {opened.results}"))
+        with running(application(build(opened), opened, host), listening):
             if note := sharing_note(host, port):
                 print(note)
             address = page_address(host, port) + first

@@ -7,25 +7,19 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from demo.guard import Guard, allowed_names
-from demo.library import Library
-from demo.page import draw
+from demo.opened import Opened
 from demo.routes import picture_route
 from demo.view import read_address
 
 
-def build(library: Library) -> gr.Blocks:
-    """The page over an opened library; its address is its only state.
+def build(opened: Opened) -> gr.Blocks:
+    """The page over an opened results folder; its address is its only state."""
 
-    The handlers are coroutines that never wait, so Gradio runs one at a time, in the order of the
-    actions. Its queue would do so too, but its page sometimes loses an event there: when one
-    answer closes the stream of answers while the next event joins, that one is never answered.
-    """
+    def load(request: gr.Request) -> str:
+        return opened.draw(dict(request.query_params), refresh=True)
 
-    async def load(request: gr.Request) -> str:
-        return draw(library, dict(request.query_params))
-
-    async def navigate(event: gr.EventData) -> str:
-        return draw(library, read_address(getattr(event, "address", "")))
+    def navigate(event: gr.EventData) -> str:
+        return opened.draw(read_address(requested(event)))
 
     with gr.Blocks(title="Retrieval browser", analytics_enabled=False, fill_width=True) as blocks:
         page = gr.HTML("", elem_id="page", apply_default_css=False, js_on_load=static("page.js"))
@@ -42,13 +36,21 @@ def build(library: Library) -> gr.Blocks:
     return blocks
 
 
-def application(blocks: gr.Blocks, library: Library, host: str) -> FastAPI:
+def requested(event: gr.EventData) -> object:
+    """The address that an event holds; it may hold anything else, or nothing."""
+    try:
+        return event.address
+    except (AttributeError, TypeError):
+        return ""
+
+
+def application(blocks: gr.Blocks, opened: Opened, host: str) -> FastAPI:
     """The server's routes: the pictures and the page, behind the guard of requests to `host`."""
     names, any_address = allowed_names(host)
     values = {key: len(event.inputs) for key, event in blocks.fns.items() if event.fn is not None}
     app = FastAPI(
         openapi_url=None,
-        routes=[picture_route(lambda: library)],
+        routes=[picture_route(lambda: opened.library)],
         middleware=[Middleware(Guard, names=names, any_address=any_address, values=values)],
     )
     served: FastAPI = gr.mount_gradio_app(

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +27,21 @@ PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/picture/")
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
 LARGEST = 64 * 1024  # bytes of an event; the page sends its address and one value
+
+
+# Gradio's page has scripts and styles of its own in it, and makes functions from texts. Whatever
+# runs there can load and send nothing elsewhere, and no other page can show it in a frame.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+SAFE = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ class Guard:
                 body = await Request(scope, receive).body()
                 found, receive = event_refusal(body, self.values), again(body, receive)
             answer = PlainTextResponse(found.message, found.status) if found else self.app
-            await answer(scope, receive, send)
+            await answer(scope, receive, safely(send))
 
     def refusal(self, headers: Headers, method: str, path: str) -> Refusal | None:
         """Why a request is refused, or None."""
@@ -144,6 +159,17 @@ def event_refusal(body: bytes, values: Mapping[int, int]) -> Refusal | None:
     if plain and known:
         return None
     return Refusal(400, "An event has a handler of this page and its list of numbers and texts.")
+
+
+def safely(send: Send) -> Send:
+    """`send`, with the headers of `SAFE` on every answer."""
+
+    async def send_safely(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(SAFE)
+        await send(message)
+
+    return send_safely
 
 
 def again(body: bytes, receive: Receive) -> Receive:

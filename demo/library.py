@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench.reporting.groups import method_names
+from bench.reporting.groups import group_id, method_names
 from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
@@ -111,6 +111,15 @@ class Library:
 def is_untrained(run: Run) -> bool:
     """Whether the run scores a network as it starts."""
     return bool(run.spec["loss"] == NO_LOSS)
+
+
+def one_of_each(shelf: Shelf) -> list[Run]:
+    """The first browsable run of each trained method, the one with the highest Recall@1 first."""
+    first: dict[str, Run] = {}
+    for run in shelf.browsable:
+        if not is_untrained(run):
+            first.setdefault(group_id(run), run)
+    return sorted(first.values(), key=lambda run: -run.scores["recall@1"])
 
 
 def distinct(labels: dict[str, str]) -> dict[str, str]:

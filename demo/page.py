@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 
 from bench.store.runs import StoredRunError
+from bench.suggest import printable
 from demo.library import Library, Shelf
 from demo.render import message, render
 from demo.retrieved import open_run
@@ -27,9 +28,9 @@ def draw(library: Library, parameters: Mapping[str, object]) -> str:
         view=view,
         address=write_address(view),
         drawn=secrets.token_hex(4),  # a new text even where nothing else changed
-        notice=notice(library),
+        notice=printable(notice(library)),
         note=other_run(shelf, view, parameters),
-        problems=library.problems,
+        problems=[printable(problem) for problem in library.problems],
         titles=library.titles,
         runs=[(run.name, shelf.run_labels[run.name]) for run in shelf.browsable],
         stored=len(shelf.runs),

@@ -37,12 +37,33 @@ class Retrieved:
         """What the gallery of a query holds; with cameras, no image by its own camera."""
         if "gallery_images" not in self.run.record["split"]:
             return "other test image"
-        return "gallery image by other cameras" if "map" in self.run.scores else "gallery image"
+        return "gallery image by other cameras" if self.by_cameras else "gallery image"
+
+    @property
+    def by_cameras(self) -> bool:
+        """Whether a query is not compared with images of its class by its own camera."""
+        return "map" in self.run.scores
+
+    @property
+    def keeps_embeddings(self) -> bool:
+        return self.run.files.embeddings.name in self.run.digests
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether each query (Q,) has any image to find; the others count in no score."""
+        known: np.ndarray = self.queries["relevant"] > 0
+        return known
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the nearest neighbor of each query (Q,) is of its class."""
+        right: np.ndarray = self.queries["first_hit"] == 1
+        return right
 
     @property
     def failures(self) -> np.ndarray:
         """Positions of the queries whose nearest neighbor is of another class."""
-        return np.flatnonzero((self.queries["first_hit"] != 1) & (self.queries["relevant"] > 0))
+        return np.flatnonzero(self.known & ~self.right)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,7 @@ from demo.library import Library
 from demo.view import to_int
 
 # The address holds a digest of the images, so a picture in a browser's cache is never wrong.
-HEADERS = {
-    "Cache-Control": "private, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-}
+HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
 def picture_route(current: Callable[[], Library]) -> Route:

@@ -10,6 +10,8 @@ from demo.library import Library
 TABS = {  # key in addresses -> title, in order
     "start": "Start",
     "explore": "Explore",
+    "compare": "Compare",
+    "failures": "Failures",
     "results": "Results",
 }
 RENAMED = {"browse": "explore", "curves": "results"}  # tabs of earlier addresses
@@ -18,7 +20,7 @@ KEYS = {"shelf": "ds", "query": "q", "neighbors": "k"}  # other fields have thei
 CHOICES = {
     "show": ("all", "right", "wrong"),
     "only": ("all", "both", "a", "b", "none"),
-    "sort": ("confident", "deep", "low"),
+    "sort": ("confident", "deep", "low", "same"),
 }
 NEIGHBORS = 20  # shown unless the address has another number
 LONGEST = 100  # characters of a search

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 from demo.library import Library
-from demo.tabs import explore, results, start
+from demo.tabs import compare, explore, failures, results, start
 from demo.view import View
 
 SHOW: dict[str, Callable[[Library, View], str]] = {  # keys as in `demo.view.TABS`
     "start": start.show,
     "explore": explore.show,
+    "compare": compare.show,
+    "failures": failures.show,
     "results": results.show,
 }

@@ -1,12 +1,20 @@
-"""Explore: a query and the images that a run retrieves for it."""
+"""Explore: a query, the images that a run retrieves for it, and those that it should have found."""
+
+import csv
+import io
+from collections.abc import Sequence
+from urllib.parse import quote
 
 import numpy as np
 
-from demo.library import Library
-from demo.pictures import Card, picture
+from bench.reporting.tables import as_text
+from bench.suggest import printable
+from demo.library import Library, Shelf
+from demo.missed import missed
+from demo.pictures import Tile, card, picture, tile
 from demo.render import render
-from demo.retrieved import Retrieved, neighbors_of, open_run, outcome
-from demo.view import View, write_address
+from demo.retrieved import Neighbor, Retrieved, neighbors_of, open_run, outcome
+from demo.view import CHOICES, View, parts, write_address
 
 STEPS = {  # step -> its words and its key
     "previous": ("Previous", "["),
@@ -14,27 +22,39 @@ STEPS = {  # step -> its words and its key
     "random": ("Random", "r"),
     "failure": ("Random failure", "f"),
 }
+MOST_MISSED, MOST_CLASSES = 12, 24  # shown
 
 
 def show(library: Library, view: View) -> str:
-    """The query, its neighbors and the ways to other queries."""
+    """The query, its neighbors, what it missed, and the ways to other queries."""
     shelf = library.shelf(view.shelf)
     retrieved = open_run(shelf, view.run)
-    cards = [
-        Card(
-            neighbor,
-            picture(shelf, neighbor.position),
-            write_address(view, query=neighbor.position) if neighbor.is_query else "",
-        )
-        for neighbor in neighbors_of(retrieved, view.query, view.neighbors)
-    ]
+    neighbors = neighbors_of(retrieved, view.query, view.neighbors)
+    lost = missed(retrieved, view.query, len(neighbors))
     return render(
         "explore.html",
+        view=view,
+        parts=parts(view),
         outcome=outcome(retrieved, view.query),
+        word="identity" if retrieved.by_cameras else "class",
         picture=picture(shelf, view.query),
-        cards=cards,
+        neighbors=neighbors,
+        cards=[card(shelf, view, item) for item in neighbors if fits(item, view.show)],
+        filters=[(name, write_address(view, show=name)) for name in CHOICES["show"]],
+        lost=[(tile(shelf, retrieved, view, item.position), item) for item in lost[:MOST_MISSED]],
+        more_lost=max(0, len(lost) - MOST_MISSED),
+        saved=retrieved.hits.shape[1],
+        exact=retrieved.keeps_embeddings,
         steps=steps(retrieved, view, np.random.default_rng()),
+        classes=classes(shelf, retrieved, view),
+        export=data_address(csv_text(retrieved, neighbors)),
+        file_name=f"{view.run}-query-{view.query}.csv",
     )
+
+
+def fits(neighbor: Neighbor, show: str) -> bool:
+    """Whether a filter of `CHOICES` shows a neighbor."""
+    return show == "all" or neighbor.hit == (show == "right")
 
 
 def steps(
@@ -59,3 +79,33 @@ def step_to(
     candidates = retrieved.failures if step == "failure" else np.arange(count)
     others = candidates[candidates != query]
     return int(generator.choice(others)) if len(others) else None
+
+
+def classes(shelf: Shelf, retrieved: Retrieved, view: View) -> tuple[list[Tile], int]:
+    """The first query of each class whose name contains the search, and how many more there are."""
+    text = view.search.casefold().strip()
+    if not text:
+        return [], 0
+    labels = retrieved.pictures.labels[: len(retrieved.hits)]
+    names = retrieved.pictures.class_names
+    first = zip(*np.unique(labels, return_index=True), strict=True)
+    found = [query for label, query in first if text in printable(names[label]).casefold()]
+    tiles = [tile(shelf, retrieved, view, int(query)) for query in found[:MOST_CLASSES]]
+    return tiles, max(0, len(found) - MOST_CLASSES)
+
+
+def csv_text(retrieved: Retrieved, neighbors: Sequence[Neighbor]) -> str:
+    """The list as a table; the first line is that of the columns."""
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(("rank", "position", "item", "class", "similarity", "same_class"))
+    for item in neighbors:
+        name = as_text(retrieved.pictures.items[item.position])
+        row = (item.rank, item.position, name, as_text(item.class_name))
+        table.writerow((*row, f"{item.similarity:.6f}", int(item.hit)))
+    return file.getvalue()
+
+
+def data_address(text: str) -> str:
+    """A file that the address itself holds."""
+    return f"data:text/csv;charset=utf-8,{quote(text)}"

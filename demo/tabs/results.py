@@ -1,9 +1,12 @@
 """Results: scores of methods and runs, and how they converge."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 
 from bench.metrics import describe, families, printed
+from bench.published import published
+from bench.reporting.beside import beside, difference, other_lines
 from bench.reporting.groups import comparable_frame, of_one_source, trained
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
 from bench.reporting.seed_rule import judged_together
@@ -15,6 +18,7 @@ from demo.library import Library, Shelf, is_untrained
 from demo.render import message
 from demo.view import View
 
+OPEN = 8  # data sets whose tables and curves stay in memory
 STUDY = (
     "{} runs of a study of variance, in which one source of chance varies alone, are in no mean; "
     "the report of their suite has them."
@@ -23,8 +27,13 @@ STUDY = (
 
 def show(library: Library, view: View) -> str:
     """Tables and curves of the data set."""
-    shelf = library.shelf(view.shelf)
-    return render_scores(shelf) + render_curves(shelf)
+    return render_results(library.shelf(view.shelf))
+
+
+@lru_cache(maxsize=OPEN)
+def render_results(shelf: Shelf) -> str:
+    """All of it; drawn once, as it takes seconds."""
+    return render_scores(shelf) + render_published(shelf) + render_curves(shelf)
 
 
 def render_scores(shelf: Shelf) -> str:
@@ -38,6 +47,31 @@ def render_scores(shelf: Shelf) -> str:
     if count := sum(map(of_one_source, shelf.runs)):
         means += message(STUDY.format(count), "notice")
     return means + render_table(run_table(shelf), "runs")
+
+
+def render_published(shelf: Shelf) -> str:
+    """What papers print for this data set and split, folded: a layer of its own beside ours."""
+    try:
+        members = comparable_frame([run for run in shelf.runs if not of_one_source(run)])
+        rows = summarise([run for run in shelf.runs if not of_one_source(run)])
+    except ValueError:  # `render_scores` says so
+        return ""
+    found = beside(published(), rows, members)
+    if not found:
+        return ""
+    section = {"published": found, "name": shelf.title}
+    table = (
+        templates()
+        .get_template("published.html")
+        .render(
+            section=section,
+            heading=lambda key: describe(key).heading,
+            difference=difference,
+            other_lines=other_lines,
+        )
+    )
+    summary = f"<summary>Published numbers ({len(found)})</summary>"
+    return f'<details class="published">{summary}{table}</details>'
 
 
 def render_means(plan: str, runs: Sequence[Run], rule: Rule) -> str:

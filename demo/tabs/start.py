@@ -1,10 +1,96 @@
-"""Start: which results are open."""
+"""Start: which results are open, what they say of each data set, and queries worth a look."""
 
-from demo.library import Library
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bench.reporting.findings import verdict_sentences
+from bench.reporting.groups import comparable_frame, group_id, trained
+from bench.reporting.seed_rule import judged_together
+from bench.store.runs import Run, StoredRunError
+from bench.store.seed_plan import read_plans
+from bench.suggest import printable
+from demo.library import Library, Shelf, one_of_each
+from demo.outcomes import telling
+from demo.pictures import Tile, tile
 from demo.render import render
-from demo.view import View
+from demo.retrieved import open_run
+from demo.view import View, write_address
+
+WORDS = {  # of `telling` -> what is said of the query
+    "every": "Every loss gets it",
+    "first": "Only {first} gets it",
+    "second": "Only {second} gets it",
+    "none": "No loss gets it",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A data set: its address, the methods and runs that are open, what is known of them, and
+    queries with their words; `compared` says of which runs these are."""
+
+    title: str
+    address: str
+    methods: int
+    runs: int
+    verdict: str
+    queries: list[tuple[str, Tile]]
+    compared: str
 
 
 def show(library: Library, view: View) -> str:
-    """The data sets, with a way to each."""
-    return render("start.html", library=library)
+    """All data sets."""
+    sections = [section(library, shelf, view) for shelf in library.shelves]
+    return render("start.html", results=printable(str(library.results)), sections=sections)
+
+
+def section(library: Library, shelf: Shelf, view: View) -> Section:
+    """One data set; without queries where its pictures or neighbors cannot be shown."""
+    own = View("explore", shelf.key, shelf.browsable[0].name, neighbors=view.neighbors)
+    runs = one_of_each(shelf)
+    try:
+        queries = worth_a_look(shelf, own, runs)
+    except StoredRunError as error:
+        queries, problem = [], printable(str(error))
+    else:
+        problem = ""
+    names = " · ".join(shelf.run_labels[run.name] for run in runs)
+    return Section(
+        library.titles[shelf.key],
+        write_address(own),
+        len({group_id(run) for run in shelf.runs}),
+        len(shelf.runs),
+        verdict(shelf),
+        queries,
+        problem or f"Right or wrong at rank 1, for {names}." * bool(queries),
+    )
+
+
+@lru_cache(maxsize=32)
+def verdict(shelf: Shelf) -> str:
+    """Which method has the highest score and how certain that is, as the report says it."""
+    try:
+        found = judged_together(shelf.runs, read_plans(shelf.results))
+        return " ".join(
+            sentence
+            for _, runs, rule in found
+            for sentence in verdict_sentences(trained(comparable_frame(runs)), rule)
+        )
+    except ValueError as error:
+        return printable(f"No verdict: {error}")
+
+
+def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, Tile]]:
+    """Queries that tell runs from each other, each with its words; they lead to Compare."""
+    if len(runs) < 2:
+        return []
+    opened = [open_run(shelf, run.name) for run in runs]
+    names = {
+        kind: shelf.run_labels[run.name].removesuffix(f", seed {run.spec['seed']}")
+        for kind, run in zip(("first", "second"), runs, strict=False)
+    }
+    view = View("compare", view.shelf, runs[0].name, 0, view.neighbors, runs[1].name)
+    return [
+        (WORDS[kind].format(**names), tile(shelf, opened[0], view, query))
+        for kind, query in telling(opened).items()
+    ]

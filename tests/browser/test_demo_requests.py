@@ -197,7 +197,6 @@ def test_a_forged_event_names_no_file_and_no_address(
         {"data": [], "fn_index": "0"},
         {"data": [], "fn_index": False},
         {"data": ["", ""], "fn_index": 0},
-        {"data": [], "fn_index": 1},  # runs in the browser only
     ],
 )
 def test_an_event_of_no_handler_is_refused_without_a_traceback(

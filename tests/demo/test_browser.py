@@ -138,4 +138,3 @@ def test_addresses_without_a_tab_and_earlier_ones_open_one(
     library: Library, address: str, tab: str
 ) -> None:
     assert read_view(library, read_address(address)).tab == tab
-    assert f'<section id="{tab}"' in draw(library, read_address(address))

@@ -146,8 +146,7 @@ def _near(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of positions of nearly equal pictures (N, 32, 32)."""
     from scipy.spatial import KDTree
 
-    halves = grey.reshape(len(grey), SIDE // 2, 2, SIDE // 2, 2)
-    cells = halves.mean(axis=(2, 4)).reshape(len(grey), -1)
+    cells = cells_of(grey)
     rich = np.flatnonzero(np.ptp(cells, axis=1) >= CONTRAST)
     if not rich.size:
         return rich, rich
@@ -159,3 +158,22 @@ def _near(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left, right = rich[rows], rich[others[rows, columns]]
     gaps = np.abs(grey[left].astype(np.int16) - grey[right]).max(axis=(1, 2))
     return left[gaps <= NEAR_FINE], right[gaps <= NEAR_FINE]
+
+
+def nearly_equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Whether pictures are nearly equal, as `same_picture` has it, pair by pair.
+
+    left and right (N, 32, 32): grey, as in `LOOK`.
+    """
+    cells, others = cells_of(left), cells_of(right)
+    rich = np.minimum(np.ptp(cells, axis=1), np.ptp(others, axis=1)) >= CONTRAST
+    near = np.abs(cells - others).max(axis=1) <= NEAR
+    fine = np.abs(left.astype(np.int16) - right).max(axis=(1, 2)) <= NEAR_FINE
+    return np.asarray(rich & near & fine)
+
+
+def cells_of(grey: np.ndarray) -> np.ndarray:
+    """Means (N, 256) of the cells of grey pictures (N, 32, 32)."""
+    halves = grey.reshape(len(grey), SIDE // 2, 2, SIDE // 2, 2)
+    cells: np.ndarray = halves.mean(axis=(2, 4)).reshape(len(grey), -1)
+    return cells

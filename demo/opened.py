@@ -1,0 +1,52 @@
+"""The results folder that is open: its library, which is read again when runs came or went."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from bench.store.runs import RunDir, directories
+from demo.library import Library, Shelf, open_library
+from demo.page import draw
+
+
+class Opened:
+    """A results folder, given with its library.
+
+    One page is drawn at a time, as the settings of matplotlib are those of the whole process;
+    pictures are served meanwhile.
+    """
+
+    def __init__(self, results: Path, library: Library) -> None:
+        self.results, self.library = results, library
+        self._finished, self._lock = finished(results), Lock()
+
+    def draw(self, parameters: Mapping[str, object], *, refresh: bool = False) -> str:
+        """The page of an address, over the runs that are there now if `refresh`."""
+        with self._lock:
+            if refresh and (found := finished(self.results)) != self._finished:
+                self.library = reopened(self.results, self.library)
+                self._finished = found
+            return draw(self.library, parameters)
+
+
+def finished(results: Path) -> dict[Path, int]:
+    """When each run of a results folder, or of the reference in it, was finished."""
+    places: list[RunDir] = [*directories(results), *directories(results / "reference")]
+    return {files.record: files.record.stat().st_mtime_ns for files in places if files.finished}
+
+
+def reopened(results: Path, before: Library) -> Library:
+    """The library as it is now, with the data sets of before where they are the same; that of
+    before if no run is left."""
+    try:
+        library = open_library(results)
+    except FileNotFoundError:
+        return before
+    kept = [next((old for old in before.shelves if same(old, new)), new) for new in library.shelves]
+    return replace(library, shelves=tuple(kept))
+
+
+def same(old: Shelf, new: Shelf) -> bool:
+    """Whether two shelves hold the same runs."""
+    return (old.results, old.key, old.runs) == (new.results, new.key, new.runs)
