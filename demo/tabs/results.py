@@ -16,6 +16,7 @@ from bench.store.runs import Run
 from bench.store.seed_plan import read_plans
 from demo.library import Library, Shelf, is_untrained
 from demo.render import message
+from demo.tabs.start import verdict
 from demo.view import View
 
 OPEN = 8  # data sets whose tables and curves stay in memory
@@ -33,7 +34,10 @@ def show(library: Library, view: View) -> str:
 @lru_cache(maxsize=OPEN)
 def render_results(shelf: Shelf) -> str:
     """All of it; drawn once, as it takes seconds."""
-    return render_scores(shelf) + render_published(shelf) + render_curves(shelf)
+    found = verdict(shelf)
+    return f"<p>{escape(found)}</p>{render_scores(shelf)}{render_published(shelf)}" + folded(
+        "Convergence", render_curves(shelf), is_open=True
+    )
 
 
 def render_scores(shelf: Shelf) -> str:
@@ -46,37 +50,41 @@ def render_scores(shelf: Shelf) -> str:
         means = message(f"No means over seeds: {error}", "problem")
     if count := sum(map(of_one_source, shelf.runs)):
         means += message(STUDY.format(count), "notice")
-    return means + render_table(run_table(shelf), "runs")
+    return means + folded("Every run", render_table(run_table(shelf), "runs"), is_open=True)
 
 
 def render_published(shelf: Shelf) -> str:
     """What papers print for this data set and split, folded: a layer of its own beside ours."""
+    runs = [run for run in shelf.runs if not of_one_source(run)]
     try:
-        members = comparable_frame([run for run in shelf.runs if not of_one_source(run)])
-        rows = summarise([run for run in shelf.runs if not of_one_source(run)])
+        found = beside(published(), summarise(runs), comparable_frame(runs)) if runs else []
     except ValueError:  # `render_scores` says so
-        return ""
-    found = beside(published(), rows, members)
+        found = []
     if not found:
         return ""
-    section = {"published": found, "name": shelf.title}
-    table = (
-        templates()
-        .get_template("published.html")
-        .render(
-            section=section,
-            heading=lambda key: describe(key).heading,
-            difference=difference,
-            other_lines=other_lines,
-        )
+    table = templates().get_template("published.html")
+    shown = table.render(
+        section={"published": found, "name": shelf.title},
+        heading=lambda key: describe(key).heading,
+        difference=difference,
+        other_lines=other_lines,
     )
-    summary = f"<summary>Published numbers ({len(found)})</summary>"
-    return f'<details class="published">{summary}{table}</details>'
+    return folded(f"Published numbers ({len(found)})", shown)
+
+
+def folded(title: str, shown: str, *, is_open: bool = False) -> str:
+    """HTML under a title that folds it."""
+    summary = f"<summary>{escape(title)}</summary>"
+    return f"<details{' open' * is_open}>{summary}{shown}</details>"
 
 
 def render_means(plan: str, runs: Sequence[Run], rule: Rule) -> str:
     """The tables of runs that are judged together; of a plan with what it says."""
-    tables = "".join(render_table(table, "means") for table in score_tables(summarise(runs, rule)))
+    first, *others = score_tables(summarise(runs, rule))
+    tables = render_table(first, "means")
+    if others:
+        shown = "".join(render_table(table, "means", first.note) for table in others)
+        tables += folded("Further scores", shown)
     if not rule.looks:
         return tables
     note = (
@@ -87,10 +95,11 @@ def render_means(plan: str, runs: Sequence[Run], rule: Rule) -> str:
     return message(note, "notice") + tables
 
 
-def render_table(table: ScoreTable, kind: str) -> str:
-    """One table as the report shows it; `kind` is its class."""
+def render_table(table: ScoreTable, kind: str, known: str = "") -> str:
+    """One table as the report shows it; `kind` is its class, `known` a note that was shown."""
     module = templates().get_template("tables.html").module
-    return str(module.score_table(table, kind))  # type: ignore[attr-defined]
+    note = "Percent, marked as above." if table.note == known else table.note
+    return str(module.score_table(table, kind, note))  # type: ignore[attr-defined]
 
 
 def run_table(shelf: Shelf) -> ScoreTable:

@@ -168,3 +168,47 @@ def test_no_old_picture_under_a_new_frame(visit: Visit) -> None:
     for route in held:
         route.continue_()
     page.unroute("**/picture/**")
+
+
+def test_keys_do_what_their_list_says(visit: Visit) -> None:
+    page = visit("?q=5")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_contain_text("previous and next query")
+    page.keyboard.press("]")  # not while a dialog is open
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).not_to_be_visible()
+    hits = page.locator("#grid a.hit")
+    hits.first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(hits.nth(1)).to_be_focused()
+    page.keyboard.press("z")
+    expect(page.locator("#zoom img")).to_be_visible()
+    expect(page.locator("#zoom p")).to_contain_text("Rank 2, ")
+    page.get_by_role("button", name="Close").click()
+    target = int(str(hits.nth(1).get_attribute("data-id")))
+    hits.nth(1).focus()
+    page.keyboard.press("Enter")
+    wait_for_query(page, target)
+    page.locator("#page input[type=search]").fill("]r")  # typed, not pressed
+    expect(page).to_have_url(re.compile(f"q={target}&"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#found")).to_contain_text("No class with “]r” in its name")
+
+
+def test_compare_and_failures_lead_to_queries_that_are_what_they_say(
+    visit: Visit, served: Served
+) -> None:
+    page = visit("?tab=compare")
+    page.locator('[data-set="a"]').click()
+    page.locator("#compare .tiles a").first.click()
+    expect(page.locator('[data-side="A"]')).to_contain_text("rank 1: yes")
+    expect(page.locator('[data-side="B"]')).to_contain_text("rank 1: no")
+    page.locator('[data-tab="failures"]').click()
+    pair = page.locator(".pairs tbody tr").first
+    count = int(pair.locator("td").first.inner_text())
+    pair.locator("td").last.click()  # the whole row is a link
+    expect(page.locator("#failures h3")).to_contain_text(" and class <b>")
+    expect(page.locator("#failures .tile")).to_have_count(count)
+    page.locator("#failures .tile").first.click()
+    expect(page.locator("#card")).to_contain_text("Right at rank 1: no")

@@ -20,7 +20,7 @@ Visit = Callable[[str], Page]
 
 
 def test_only_this_machine_was_looked_up(visit: Visit, served: Served) -> None:
-    visit("?tab=curves")
+    visit("?tab=results")
     hosts = set(re.findall(r"looked up (\S+)", served.log.read_text()))
     assert hosts <= {"127.0.0.1", "localhost", "None"}
 
@@ -30,6 +30,8 @@ def test_pictures_are_cached_and_other_paths_refused(served: Served) -> None:
     with urllib.request.urlopen(served.address + path) as answer:
         assert answer.headers["Content-Type"] == "image/png"
         assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
     _, shelf, digest, _ = path.split("/")
     ours = f"{shelf}/{digest}"
     for bad in (f"{ours}/48", f"{ours}/-1", f"9/{digest}/0", f"{shelf}/1/0", "0/x/..%2f", "a"):
