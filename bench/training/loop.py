@@ -33,16 +33,17 @@ def deterministic() -> Iterator[None]:
     """
     cudnn = torch.backends.cudnn
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # whatever the shell sets
-    before = torch.are_deterministic_algorithms_enabled(), cudnn.benchmark, cudnn.allow_tf32
+    before = torch.get_deterministic_debug_mode(), cudnn.benchmark, cudnn.allow_tf32
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)
+    # `use_deterministic_algorithms` also loads the compiler, which takes seconds and is not used
+    torch.set_deterministic_debug_mode("error")
     memory.fill_uninitialized_memory = False  # takes time, changes no result
     cudnn.benchmark = cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        torch.set_deterministic_debug_mode(before[0])
         memory.fill_uninitialized_memory = filled
         cudnn.benchmark, cudnn.allow_tf32 = before[1:]
 
