@@ -51,7 +51,8 @@ def beside(
 
 def fits(row: Published, members: "pd.DataFrame") -> bool:
     """Whether a published row is of the data set and split of our runs."""
-    return (row.dataset, row.protocol) == tuple(members.iloc[0][["dataset", "split"]])
+    ours = members["dataset"].iloc[0], members["split"].iloc[0]
+    return (row.dataset, row.protocol) == ours
 
 
 def match(row: Published, rows: Sequence[Row], members: "pd.DataFrame") -> Beside:
