@@ -103,8 +103,10 @@ def test_a_run_that_another_process_works_on_is_waited_for(tmp_path: Path, outco
 
 
 def test_a_run_that_another_sweep_has_finished_is_not_touched(tmp_path: Path) -> None:
-    run_all([quick()], tmp_path)
+    execute(quick(), tmp_path)
     files = RunDir.of(tmp_path, quick())
+    with files.lock():  # a worker leaves its file
+        pass
     before = {path.name: path.read_bytes() for path in files.path.iterdir()}
     job = Job(spec=quick(), results=tmp_path, data_root=None, device="cpu", keep_model=False)
     assert work(job) == FINISHED
@@ -126,11 +128,11 @@ def test_an_error_of_the_display_ends_processes_with_a_checkpoint(tmp_path: Path
     assert RunDir.of(tmp_path, spec).state == "interrupted"
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ValueError("closed")])
 def test_an_error_of_the_display_while_processes_end_leaves_them_their_checkpoints(
-    tmp_path: Path, error: Exception
+    tmp_path: Path,
 ) -> None:
     """As when the terminal is closed: nothing can be shown any more."""
+    error = OSError(errno.EIO, "Input/output error")
     processes: list[subprocess.Popen[bytes]] = []
 
     def show(state: Sweep) -> None:
@@ -140,7 +142,7 @@ def test_an_error_of_the_display_while_processes_end_leaves_them_their_checkpoin
             processes.append(state.active[0].process)
             raise KeyboardInterrupt
 
-    with pytest.raises(type(error), match=str(error.args[-1])):
+    with pytest.raises(OSError, match="Input/output error"):
         sweep(
             [endless()], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=1, show=show
         )
@@ -214,8 +216,7 @@ def read_worker(parent: "subprocess.Popen[str]", after: int) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("after", [-1, 5])
-@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize(("after", "group"), [(-1, False), (5, True)])
 def test_a_worker_ends_soon_after_its_killed_parent(
     tmp_path: Path, after: int, group: bool
 ) -> None:
@@ -326,7 +327,7 @@ def test_scoring_ends_at_once_but_training_after_a_checkpoint(tmp_path: Path) ->
 
 def test_a_run_stopped_while_it_scores_is_scored_by_the_next_command(tmp_path: Path) -> None:
     spec = quick()
-    run_all([spec], tmp_path / "whole")
+    whole = execute(spec, tmp_path / "whole")
     raised: list[str] = []
 
     def show(state: Sweep) -> None:
@@ -339,5 +340,4 @@ def test_a_run_stopped_while_it_scores_is_scored_by_the_next_command(tmp_path: P
         sweep([spec], tmp_path, data_root=None, device="cpu", keep_model=False, jobs=1, show=show)
     assert files.state == "interrupted"
     run_all([spec], tmp_path)
-    whole = load_run(RunDir.of(tmp_path / "whole", spec))
     assert numbers(load_run(files)) == numbers(whole)
