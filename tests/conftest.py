@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from proxy_core.metrics import retrieval
+from tests.support import quick_reports
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -65,18 +66,14 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope="module")
+def few_draws() -> Iterator[None]:
+    """Quick intervals of costs in the reports of a module."""
+    with quick_reports.few_draws():
+        yield
+
+
+@pytest.fixture(scope="module")
 def without_figures() -> Iterator[None]:
-    """Reports without figures, which take most of their time, for tests of everything else."""
-
-    def save(
-        figure: object, stem: Path, title: str, explanation: str
-    ) -> tuple[tuple[Path, Path], str, str]:
-        paths = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("<svg/>")
-        return paths, "<svg></svg>", f"{title} {explanation}"
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.reporting.page.save", save)
+    """Quick reports without figures in a module."""
+    with quick_reports.without_figures():
         yield

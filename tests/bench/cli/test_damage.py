@@ -7,7 +7,9 @@ import random
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ import pytest
 from safetensors.numpy import load_file
 
 from bench.cli import main as command_line
-from bench.reporting import page
 from bench.spec import sha256
 from bench.store.runs import RunDir, StoredRunError, read_runs, save_arrays, save_run, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails
 from bench.suites import load_suite
 from demo.library import open_library
 from tests.support.fabricated import owner, seal, write_pictures, write_run
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 SUITE = """
 title = "Six stored runs"
@@ -50,8 +53,12 @@ Command = Callable[..., tuple[int, str]]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    (folder / "six.toml").write_text(SUITE)
+    return make(tmp_path_factory.mktemp("made"), seeds=3)
+
+
+def make(folder: Path, seeds: int) -> Path:
+    """The suite and its results."""
+    (folder / "six.toml").write_text(SUITE.replace("[0, 1, 2]", str([*range(seeds)])))
     write_pictures(folder / "results", "digits")
     for spec in load_suite(str(folder / "six.toml")).specs:
         path = write_run(folder / "results", spec, gain=0.1)
@@ -63,29 +70,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of suite and results; reports have no figures, which would take a second each."""
-    monkeypatch.setattr(page, "draw", lambda *arguments: [])
-    monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setenv("NO_COLOR", "1")
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of suite and results."""
     return Path(shutil.copytree(made, tmp_path / "copy"))
 
 
 @pytest.fixture
-def command(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Command:
+def command(folder: Path) -> Command:
     """A command on the results: exit code and output; tracebacks are errors of the test."""
+    return lambda *arguments: run_command(folder / "results", *arguments)
 
-    def run(*arguments: str) -> tuple[int, str]:
-        argv = ["proxy-bench", *arguments, "--results", str(folder / "results")]
-        monkeypatch.setattr(sys, "argv", argv)
+
+def run_command(results: Path, *arguments: str) -> tuple[int, str]:
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        patch.setenv("COLUMNS", "300")
+        patch.setenv("NO_COLOR", "1")
+        patch.setattr(sys, "argv", ["proxy-bench", *arguments, "--results", str(results)])
         with pytest.raises(SystemExit) as ended:
             command_line.main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out + captured.err
-
-    return run
+    return int(ended.value.code or 0), printed.getvalue()
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -124,7 +128,7 @@ def become_folder(path: Path) -> None:
 
 def swap(path: Path) -> None:
     """The same file of another run, as after a mistaken copy."""
-    other = next(p for p in path.parent.parent.iterdir() if p.name != path.parent.name)
+    other = next(path.parent.parent.glob("digits-triplet-s0-*"))
     shutil.copy(other / path.name, path)
 
 
@@ -392,41 +396,69 @@ NUMBERS: dict[str, tuple[Damage, str]] = {
         "has tar of float64 (9,)",
     ),
 }
-OF_FILES = [
-    pytest.param(file, damage, "", id=f"{file} {name}")
+DAMAGES: dict[str, tuple[str, Damage, str]] = {
+    f"{file} {name}": (file, damage, "")
     for file in FILES
     for name, damage in BYTES.items()
     if (file, name) != ("run.json", "missing")  # then the run is not finished
-]
-OF_NUMBERS = [pytest.param("", damage, words, id=name) for name, (damage, words) in NUMBERS.items()]
+} | {name: ("", damage, words) for name, (damage, words) in NUMBERS.items()}
 
 
-@pytest.mark.parametrize(("file", "damage", "words"), [*OF_FILES, *OF_NUMBERS])
-def test_a_damaged_run_is_named_left_out_and_counted(
-    folder: Path, command: Command, file: str, damage: Damage, words: str
-) -> None:
+@dataclass(frozen=True)
+class Damaged:
+    """Six whole runs beside one damaged run for each of `DAMAGES`, in its order, and what each
+    command printed."""
+
+    results: Path
+    broken: list[Path]
+    printed: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def damaged(without_figures: None, tmp_path_factory: pytest.TempPathFactory) -> Damaged:
+    folder = make(tmp_path_factory.mktemp("damaged"), seeds=3 + -(-len(DAMAGES) // 2))
     results, suite = folder / "results", str(folder / "six.toml")
-    broken = next(results.glob("runs/digits-triplet-s1-*"))
-    damage(broken / file)
-    before = contents(results)
-    answers = {name: command(name, suite) for name in ("status", "report", "run")}
-    answers["show"] = command("show", "digits-triplet-s1")
-    for name, (code, output) in answers.items():
+    runs = [run for run in scan(results)[0] if run.spec["seed"] >= 3]
+    broken = [run.directory for run in runs]
+    for path, (file, damage, _) in zip(broken, DAMAGES.values(), strict=True):
+        damage(path / file)
+    before, printed = contents(results), {}
+    for name in ("status", "report", "run"):
+        code, printed[name] = run_command(results, name, suite)
         assert code == 1, name
-        assert words in output
-        assert str(broken) in output
-        assert "Traceback" not in output
-    assert answers["status"][1].count("finished, R@1 0.") == 5
-    for name in ("report", "run"):
-        assert answers[name][1].count("problem: ") == 1
-        assert "Proxy-NCA" in answers[name][1]
-    text = (results / "reports" / "six" / "report.html").read_text()
-    assert "Problems: 1" in text
-    library = open_library(results)
-    assert len(library.problems) == 1
-    assert str(broken) in library.problems[0]
-    assert len(library.shelves[0].runs) == 5
     assert contents(results) == before
+    return Damaged(results, broken, printed)
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_run_is_named_and_left_out(damaged: Damaged, name: str) -> None:
+    number, (_, _, words) = [*DAMAGES].index(name), DAMAGES[name]
+    broken = damaged.broken[number]
+    for command, output in damaged.printed.items():
+        [line] = [line for line in output.splitlines() if f"{broken}" in line]
+        assert line.startswith("problem: "), command
+        assert words in line
+    code, output = run_command(damaged.results, "show", broken.name)
+    assert code == 1
+    assert words in output
+    assert str(broken) in output
+    assert "Traceback" not in output
+
+
+def test_damaged_runs_are_counted_and_the_others_shown(damaged: Damaged) -> None:
+    for output in damaged.printed.values():
+        assert output.count("problem: ") == len(DAMAGES)
+        assert "Traceback" not in output
+    for name in ("report", "run"):
+        assert "Proxy-NCA" in damaged.printed[name]
+    assert damaged.printed["status"].count("finished, R@1 0.") == 6
+    text = (damaged.results / "reports" / "six" / "report.html").read_text()
+    assert f"Problems: {len(DAMAGES)}" in text
+    library = open_library(damaged.results)
+    assert len(library.problems) == len(DAMAGES)
+    for broken in damaged.broken:
+        assert sum(str(broken) in problem for problem in library.problems) == 1
+    assert len(library.shelves[0].runs) == 6
 
 
 def test_whole_runs_have_no_problems(folder: Path, command: Command) -> None:
