@@ -20,6 +20,7 @@ from bench.reporting.sequential import Looks
 from bench.reporting.verdicts import RULE, Rule, table_verdicts
 from bench.store.runs import Run, RunDir, load_run
 from tests.support.fabricated import make_spec, write_pictures, write_run
+from tests.support.quick_reports import few_draws, without_figures
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +72,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def html(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(runs, tmp_path_factory.mktemp("report"), title="Five methods").html
+    with few_draws():
+        return write_report(runs, tmp_path_factory.mktemp("report"), title="Five methods").html
 
 
 @pytest.fixture
@@ -142,11 +144,10 @@ def test_verdicts_of_added_seeds_stay_those_of_the_whole_table(
     runs: list[Run],
     opened: Callable[..., Page],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bench.reporting.page.draw", lambda *arguments: [])  # to save time
     rule, table = Rule(looks=Looks(3, 12)), comparable_frame(runs)
-    page = opened(write_report(runs, tmp_path, title="Looks", rule=rule).html)
+    with without_figures():
+        page = opened(write_report(runs, tmp_path, title="Looks", rule=rule).html)
     _, words = expected(table, rule)
     scores = table.pivot(index="seed", columns="method", values="recall@1")
     verdicts = table_verdicts(scores, rule)

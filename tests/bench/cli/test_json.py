@@ -21,6 +21,8 @@ from bench.weights import LITE0
 from tests.support.fabricated import seal, write_run
 from tests.support.own_vectors import saved
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 DOCS = Path(__file__).parents[3] / "docs" / "json.md"
 SUITE = """
 title = "Mine é"
@@ -50,12 +52,6 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     for spec in load_suite(str(suite)).specs[:-1]:
         write_run(folder / "results", spec, gain=len(spec.method) / 10)
     return str(suite), folder / "results"
-
-
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time of a report."""
-    monkeypatch.setattr("bench.reporting.page.draw", lambda *arguments: [])
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -101,7 +97,6 @@ def test_show_has_record_and_curve(stored: tuple[str, Path]) -> None:
     assert found.keys() <= documented("show")
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_report_has_the_numbers_of_its_files(stored: tuple[str, Path]) -> None:
     suite, results = stored
     found = document("report", suite, "--results", results)
@@ -132,7 +127,6 @@ def test_report_has_the_numbers_of_its_files(stored: tuple[str, Path]) -> None:
     assert found.keys() | found["scores"][0].keys() <= documented("report")
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_problems_are_in_the_document_and_on_standard_error(tmp_path: Path) -> None:
     suite = tmp_path / "mine.toml"
     suite.write_text(SUITE, encoding="utf-8")

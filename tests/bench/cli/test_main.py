@@ -19,6 +19,8 @@ from bench.suites.arguments import declared_losses
 from demo.library import open_library
 from tests.support.fabricated import write_results
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 PROXY = 'loss = "proxy_nca"'
 DIVERGING = 'loss = "lifted_structure"\nargs = { margin = 1e30 }'
 SUITE = """

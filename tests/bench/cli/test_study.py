@@ -47,10 +47,7 @@ def command(study: Path, name: str, *options: str) -> tuple[int, str]:
     return found.exit_code, text + str(found.exception or "")
 
 
-def test_the_report_says_where_the_spread_comes_from(
-    study: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bench.reporting.page.draw", lambda *arguments: [])
+def test_the_report_says_where_the_spread_comes_from(study: Path) -> None:
     code, output = command(study, "report")
     assert code == 0, output
     assert "variance of R@1 (points)" in output

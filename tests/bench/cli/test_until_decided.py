@@ -11,7 +11,6 @@ import pytest
 
 from bench.cli import main as command_line
 from bench.cli import run_suite
-from bench.reporting import page
 from bench.reporting.rows import score_tables, summarise
 from bench.running.sweep import Sweep
 from bench.spec import RunSpec
@@ -19,6 +18,8 @@ from bench.store.runs import RunDir
 from demo.library import open_library
 from demo.tabs.results import render_scores, render_table
 from tests.support.fabricated import FINGERPRINT, seal, write_run
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 SUITE = """
 title = "Three losses"
@@ -109,7 +110,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(run_suite, "sweep", machine.sweep)
     monkeypatch.setattr(run_suite, "check_data", lambda *_: [])
     monkeypatch.setattr(run_suite, "end_like_ctrl_c", lambda: None)
-    monkeypatch.setattr(page, "draw", lambda *_: [])  # figures take most of the time
     return machine
 
 

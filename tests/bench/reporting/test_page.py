@@ -14,6 +14,9 @@ from bench.metrics import METRICS
 from bench.reporting.page import Report, write_report
 from bench.store.runs import Run, scan
 from tests.support.fabricated import make_spec, write_results, write_run
+from tests.support.quick_reports import without_figures
+
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 TITLE = "A <script>alert(1)</script> & 'title'"
 PROBLEM = "glyphs-x: ValueError: <b>broken</b>"
@@ -185,7 +188,8 @@ def test_a_run_without_its_curve_is_a_problem_and_not_the_end(
     runs: list[Run], tmp_path: Path
 ) -> None:
     lost = Run(tmp_path / "lost", runs[0].record)
-    page = write_report([lost, *runs[1:]], tmp_path / "out", title="x").html.read_text()
+    with without_figures():
+        page = write_report([lost, *runs[1:]], tmp_path / "out", title="x").html.read_text()
     assert "lost is left out of the convergence numbers" in page
     assert "there is no interval over test classes" in page
 
@@ -213,7 +217,8 @@ def test_page_has_the_profile_of_methods_that_all_data_sets_have(page: str) -> N
 
 
 def test_one_run_alone_makes_a_report_without_comparison(runs: list[Run], tmp_path: Path) -> None:
-    page = write_report(runs[:1], tmp_path, title="x").html.read_text()
+    with without_figures():
+        page = write_report(runs[:1], tmp_path, title="x").html.read_text()
     assert "paired by seed</h3>" not in page
     assert "One seed does not show how much is due to chance." in page
 
