@@ -20,6 +20,7 @@ from bench.suites.arguments import declared_losses
 from bench.weights import LITE0
 from tests.support.fabricated import seal, write_run
 from tests.support.own_vectors import saved
+from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -61,8 +62,11 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 def document(*arguments: object, code: int = 0) -> Any:
-    """Standard output, which must be one document without NaN."""
-    return json.loads(run(*arguments, code=code).stdout, parse_constant=pytest.fail)
+    """Standard output, which must be one document without NaN, of the command's schema."""
+    found = json.loads(run(*arguments, code=code).stdout, parse_constant=pytest.fail)
+    group = arguments[0] in ("data", "weights")
+    check_schema("-".join(map(str, arguments[: 1 + group])), found)
+    return found
 
 
 def documented(command: str) -> set[str]:
