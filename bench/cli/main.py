@@ -300,6 +300,37 @@ def verify(
 
 
 @app.command()
+def diff(
+    one: Annotated[
+        str, typer.Argument(metavar="A", help="The start of a run's name or id, or its folder.")
+    ],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    train: Annotated[
+        bool, typer.Option("--train", help="Train both up to where they part, for the element.")
+    ] = False,
+    results: Results = RESULTS,
+    data_root: DataRoot = None,
+    jobs: Jobs = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Say at which step and in which tensor two stored runs part, and why that may be.
+
+    Exit status: 0 if all that was compared is equal, else 1.
+    """
+    from bench.cli.diff import Options, show
+    from bench.cli.diff import diff as compared
+
+    options = Options(results, data_root, processes(jobs, device), device, train)
+    found = compared((one, other), options)
+    if as_json:
+        print_document(found.document())
+    else:
+        show(found)
+    raise typer.Exit(0 if found.comparison.equal else 1)
+
+
+@app.command()
 def embed(
     run: RunName,
     images: Annotated[list[Path], typer.Argument(help="Images, or folders that hold images.")],

@@ -1,6 +1,6 @@
 """`python -m bench.reporting.trim RESULTS`: keep what the report and the browser need of results
 that are committed or sent: no networks, embeddings and histories; of one seed ten neighbors of each
-query, and a map."""
+query, the digests of the training, and a map."""
 
 import sys
 from pathlib import Path
@@ -57,7 +57,7 @@ def leave_out(run: Run) -> None:
     its neighbors and `run.json`."""
     files = run.files
     unneeded = {files.embeddings.name, files.history.name, files.model.name} | (
-        set() if is_shown(run) else {files.queries.name}
+        set() if is_shown(run) else {files.queries.name, files.chain.name}
     )
     kept = {name: digest for name, digest in run.digests.items() if name not in unneeded}
     if files.queries.name in kept:

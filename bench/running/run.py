@@ -59,12 +59,9 @@ def run(
     """
     files = RunDir.of(results, spec)
     files.path.mkdir(parents=True, exist_ok=True)
-    whole = with_split_of(spec, load(spec.dataset, data_root, spec.split))
-    loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
     where = torch.device(device)
     report(0, "preparing")
-    model, loss, start = build(spec, loaded, where)
-    dataset = start if spec.frozen == "backbone" or not spec.steps else loaded
+    model, loss, start, dataset = set_up(spec, data_root, where)
     try:
         planned = planned_steps(spec, keep_embeddings)
         progress = train_and_validate(spec, dataset, model, loss, files, planned, report, stop)
@@ -86,6 +83,17 @@ def run(
     store_result(spec, dataset, model, loss, test, before, progress, results)
     files.checkpoint.unlink(missing_ok=True)
     return files
+
+
+def set_up(
+    spec: RunSpec, data_root: Path | None, device: torch.device
+) -> tuple[EmbeddingModel, nn.Module, Dataset, Dataset]:
+    """Network and loss as they start, the data that they start with, and those that they train on:
+    with features in place of images if the network itself is not trained."""
+    whole = with_split_of(spec, load(spec.dataset, data_root, spec.split))
+    loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
+    model, loss, start = build(spec, loaded, device)
+    return model, loss, start, start if spec.frozen == "backbone" or not spec.steps else loaded
 
 
 def train_and_validate(

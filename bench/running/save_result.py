@@ -51,6 +51,8 @@ def store_result(
     save_arrays(files.queries, test.queries, metadata)
     if test.roc:
         save_arrays(files.roc, test.roc, metadata)
+    if progress.chain.steps:
+        save_arrays(files.chain, progress.chain.arrays(), metadata | progress.chain.header())
     files.history.unlink(missing_ok=True)  # of an attempt that kept another number
     names = {"picture_names": store_thumbnails(results, dataset, shown_positions(dataset))}
     if progress.kept:

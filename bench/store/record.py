@@ -21,6 +21,7 @@ StoredFile = Literal[
     "history.safetensors",
     "queries.safetensors",
     "roc.safetensors",
+    "chain.safetensors",
     "model.safetensors",
 ]
 

@@ -9,6 +9,8 @@
     queries.safetensors     per query: neighbors, similarities, relevant, first hit, AP@R,
                             R-Precision
     roc.safetensors         FAR and TAR over all pairs of queries, if verification was scored
+    chain.safetensors       digests of the training every few steps, see `bench.store.chain`;
+                            trials, runs without a step and earlier runs lack it
     model.safetensors       the trained network, unless the suite has keep_model = false
     history.safetensors     at some validations of the training, embeddings of the validation images
                             with first hit and AP@R, if the suite has keep_embeddings
@@ -41,6 +43,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from bench.spec import PROTOCOL, Purpose, RunSpec
+from bench.store.chain import StoredChain
 from bench.store.contents import (
     check_curve,
     check_embeddings,
@@ -60,6 +63,7 @@ ARRAYS = (
     "history.safetensors",
     "queries.safetensors",
     "roc.safetensors",
+    "chain.safetensors",
 )
 UNREADABLE = (  # errors of reading and parsing
     *(OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError),
@@ -81,6 +85,7 @@ class RunDir:
         self.embeddings = path / "embeddings.safetensors"
         self.queries = path / "queries.safetensors"
         self.roc = path / "roc.safetensors"
+        self.chain = path / "chain.safetensors"
         self.model = path / "model.safetensors"
         self.history = path / "history.safetensors"
         self.checkpoint = path / "checkpoint.pt"
@@ -293,6 +298,16 @@ class Run:
         path = self.files.history
         return self._arrays(path) if path.name in self.digests else None
 
+    @property
+    def chain(self) -> StoredChain | None:
+        """The digests of its training, or None if it kept none."""
+        path = self.files.chain
+        if path.name not in self.digests:
+            return None
+        arrays = self._arrays(path)
+        with naming(path), safe_open(path, "numpy") as stored:
+            return StoredChain.of(stored.metadata() or {}, arrays)
+
     def check_files(self) -> None:
         """Compare every file that the run keeps with its digest and with `run.json`.
 
@@ -300,6 +315,7 @@ class Run:
         """
         checks: dict[str, Callable[[Path], None]] = {
             "curve.jsonl": lambda path: check_curve(self.curve, self.record),
+            "chain.safetensors": lambda path: self._check_chain(),
             "embeddings.safetensors": lambda path: check_embeddings(
                 self._arrays(path), self.record
             ),
@@ -326,6 +342,11 @@ class Run:
         with naming(self.files.embeddings), safe_open(self.files.embeddings, "numpy") as arrays:
             labels: np.ndarray = arrays.get_tensor("labels")
         return labels
+
+    def _check_chain(self) -> None:
+        chain = self.chain
+        assert chain is not None
+        chain.check(self.record["cost"]["images"] // self.spec["batch_size"])
 
     def _check_model(self, path: Path) -> None:
         """The network, which is large, is not read into memory."""

@@ -1,6 +1,7 @@
 """The batches of a run, and their only state: the clusters of losses with clustered batches."""
 
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
+from bench.training.chain import digest_of
 from bench.training.inputs import draw_batch, embed, to_input
 from bench.training.magnet_batches import Clusters, find_clusters, neighborhood
 from bench.training.sampling import (
@@ -17,6 +19,16 @@ from bench.training.sampling import (
     random_positions,
 )
 from proxy_core.losses import ClusteredBatches
+
+
+class Drawn(NamedTuple):
+    """A batch: images (B, C, H, W), perhaps as bytes; the arguments of the loss after the
+    embeddings; digests of which images they are, and of their values."""
+
+    images: Tensor
+    targets: tuple[Tensor, ...]
+    ids: str
+    pixels: str
 
 
 class Batches:
@@ -74,11 +86,11 @@ class Batches:
     def load(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Images (B, C, H, W) of batch `step`, and the arguments of the loss after the embeddings:
         labels (B,) in 0..training classes-1 and, in a clustered batch, clusters (B,)."""
-        images, targets = self.draw(step)
-        return to_input(images), targets
+        drawn = self.draw(step)
+        return to_input(drawn.images), drawn.targets
 
-    def draw(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """What `load` gives, with bytes where the augmentation leaves them."""
+    def draw(self, step: int) -> Drawn:
+        """What `load` gives, with bytes where the augmentation leaves them, and digests."""
         positions, targets = self.compose(step)
         spec = self.spec
         images = draw_batch(
@@ -89,7 +101,8 @@ class Batches:
             step=step,
             interpolation=spec.interpolation,
         )
-        return images, targets
+        ids = sha256(b"".join(array.tobytes() for array in (positions, *map(np.asarray, targets))))
+        return Drawn(images, targets, ids.hexdigest(), digest_of(images))
 
     def compose(self, step: int) -> tuple[np.ndarray, tuple[Tensor, ...]]:
         """Positions (B,) of the images of batch `step`, and what `load` returns beside them."""

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from bench.datasets.types import Dataset
 from bench.spec import NAMES, RunSpec
+from bench.store.chain import Chain
 from bench.store.contents import read_points
 from bench.store.environment import PACKAGES, installed_version
 from bench.store.runs import atomic
@@ -40,7 +41,7 @@ class Progress:
     losses since the last validation; moved, whether any step gave the network a gradient other than
     0; curve, the lines of the curve file up to the last validation; losses, of the last steps,
     which a GPU may still be computing; kept, what the history has of each validation image, by the
-    step of its validation.
+    step of its validation; chain, the digests up to now.
     """
 
     step: int = 0
@@ -51,6 +52,7 @@ class Progress:
     curve: str = ""
     losses: list[Tensor] = field(default_factory=list)
     kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    chain: Chain = field(default_factory=Chain)
 
     def settle(self) -> None:
         """Wait for the losses of the last steps and count them.
@@ -64,6 +66,7 @@ class Progress:
                     f"the loss became {value} at step {step}; "
                     "lower the learning rates or the scale of the loss"
                 )
+            self.chain.note("losses", repr(value))
             self.loss_sum += value
             self.loss_count += 1
         self.losses.clear()
@@ -143,7 +146,8 @@ def load_checkpoint(
         loss.load_state_dict(content["loss"])
         restore_optimizer(optimizer, content["optimizer"])
         batches.load_state_dict(content["batches"])
-        progress = Progress(**content["progress"])
+        saved_progress = content["progress"]
+        progress = Progress(**{**saved_progress, "chain": Chain(**saved_progress["chain"])})
         check_progress(progress, batches.spec)
         check_state(optimizer, progress.step)
         torch.set_rng_state(content["rng"])
@@ -214,6 +218,9 @@ def check_progress(progress: Progress, spec: RunSpec) -> None:
         raise ValueError(f"embeddings of the steps {[*progress.kept]}, validations at {found}")
     if progress.losses or not (progress.seconds >= 0 and math.isfinite(progress.loss_sum)):
         raise ValueError("losses or seconds that no run has")
+    chain = progress.chain
+    if chain.every < 1 or chain.steps != chain.expected(progress.step, spec.steps):
+        raise ValueError(f"a chain with {len(chain.steps)} links, one every {chain.every} steps")
 
 
 def read_checkpoint(path: Path, origin: Origin) -> bytes | None:

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from bench.datasets.files.work import cores
 from bench.spec import RunSpec
-from bench.training.batches import Batches
-from bench.training.checkpoint import Progress
+from bench.training.batches import Batches, Drawn
+from bench.training.chain import begin, link
+from bench.training.checkpoint import Progress, averages_of
 from bench.training.inputs import to_input
 from proxy_core.models.embedding_model import EmbeddingModel
 
@@ -98,7 +99,7 @@ def train(
 
     Gradients are looked at until one is not 0: a loss may have nothing to compare in its batches.
     A CPU's losses are checked at each step, those of a GPU now and then, because it would have to
-    wait for them.
+    wait for them. The chain of digests is no part of the seconds.
 
     Raises: FloatingPointError naming the step if the loss is not finite, because the next step
     would make every parameter NaN.
@@ -107,10 +108,15 @@ def train(
     device, steps = next(model.parameters()).device, spec.steps
     backbone = [parameter for parameter in model.backbone.parameters() if parameter.requires_grad]
     loaded = loaded_ahead(batches, progress.step, device)
+    chain = progress.chain
     while progress.step < steps:
         started = time.perf_counter()
         batches.refresh(model, progress.step)  # a cost of the method, so it is timed too
-        images, targets = next(loaded)
+        drawn = next(loaded)
+        progress.seconds += time.perf_counter() - started
+        if not chain.names:
+            begin(chain, spec, model, loss, optimizer, averages_of(optimizer), drawn.images)
+        started = time.perf_counter()
         if progress.step <= spec.head_only_steps:
             for parameter in backbone:
                 parameter.requires_grad_(progress.step == spec.head_only_steps)
@@ -120,8 +126,8 @@ def train(
             model,
             loss,
             optimizer,
-            images,
-            targets,
+            drawn.images,
+            drawn.targets,
             precision=spec.precision,
             clip_norm=spec.clip_norm,
         )
@@ -129,30 +135,32 @@ def train(
         progress.step += 1
         progress.losses.append(value)
         validating = progress.step % spec.evaluate_every == 0 or progress.step == steps
-        if device.type == "cpu" or validating or len(progress.losses) >= UNCHECKED:
+        due = chain.due(progress.step, steps)
+        if device.type == "cpu" or validating or due or len(progress.losses) >= UNCHECKED:
             progress.settle()
         progress.seconds += time.perf_counter() - started
+        chain.note("batch ids", drawn.ids)
+        chain.note("images", drawn.pixels)
+        chain.note("learning rates", repr([group["lr"] for group in optimizer.param_groups]))
+        if due:
+            link(chain, progress.step, model, loss, optimizer)
         yield
 
 
-def loaded_ahead(
-    batches: Batches, first: int, device: torch.device
-) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Images and targets of the steps from `first` on, on the device.
+def loaded_ahead(batches: Batches, first: int, device: torch.device) -> Iterator[Drawn]:
+    """The batches of the steps from `first` on, on the device.
 
     For a GPU, processes make batches ahead of their steps, unless clusters change between these.
     """
     steps = range(first, batches.spec.steps)
-    made: Iterable[tuple[Tensor, tuple[Tensor, ...]]] = map(batches.draw, steps)
+    made: Iterable[Drawn] = map(batches.draw, steps)
     if device.type != "cpu" and batches.clustered is None:
         made = DataLoader(
             Steps(batches, steps), batch_size=None, num_workers=loaders(), pin_memory=True
         )
-    for images, targets in made:
-        yield (
-            to_input(images, device),
-            tuple(part.to(device, non_blocking=True) for part in targets),
-        )
+    for drawn in made:
+        targets = tuple(part.to(device, non_blocking=True) for part in drawn.targets)
+        yield drawn._replace(images=to_input(drawn.images, device), targets=targets)
 
 
 def loaders() -> int:
@@ -160,7 +168,7 @@ def loaders() -> int:
     return max(1, min(MOST_LOADERS, cores() - 1))
 
 
-class Steps(Dataset[tuple[Tensor, tuple[Tensor, ...]]]):
+class Steps(Dataset[Drawn]):
     """The batches of some steps, as `DataLoader` takes a data set."""
 
     def __init__(self, batches: Batches, steps: range) -> None:
@@ -169,7 +177,7 @@ class Steps(Dataset[tuple[Tensor, tuple[Tensor, ...]]]):
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def __getitem__(self, index: int) -> Drawn:
         return self.batches.draw(self.steps[index])
 
 

@@ -7,15 +7,18 @@ from typing import Any
 FIELDS = ("cpu", "device", "threads", "python", "platform")
 
 
-def changes(then: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+def changes(
+    then: Mapping[str, Any], here: Mapping[str, Any], words: tuple[str, str] = ("then", "here")
+) -> Iterator[str]:
     """The differences between the environment of a run and this one, in words.
 
-    Arguments: tables as `bench.store.environment.describe` makes them.
+    Arguments: tables as `bench.store.environment.describe` makes them; words, what they are of.
     """
+    before, now = words
     for name in FIELDS:
         if then[name] != here[name]:
-            yield f"{name} {then[name]} then, {here[name]} here"
+            yield f"{name} {then[name]} {before}, {here[name]} {now}"
     for name in sorted(then["packages"]):
-        before, now = then["packages"][name], here["packages"].get(name, "not installed")
-        if name != "proxy-bench" and before != now:
-            yield f"{name} {before} then, {now} here"
+        version, other = then["packages"][name], here["packages"].get(name, "not installed")
+        if name != "proxy-bench" and version != other:
+            yield f"{name} {version} {before}, {other} {now}"

@@ -8,27 +8,38 @@ import numpy as np
 from bench.store.runs import Run
 from bench.verification.environment import changes
 from bench.verification.outcome import Difference, Outcome, moved
+from bench.verification.parting import compare_chains
 
 TIMES = ("seconds",)  # fields of a validation that no two runs share
 
 
 def compare_runs(stored: Run, again: Run) -> Outcome:
     """Compare a stored run with the same specification trained again."""
-    differences = [*moved_data(stored, again), *moved_curve(stored, again)]
+    differences = [*moved_chain(stored, again), *moved_results(stored, again)]
     differences += moved_history(stored, again)
     history = ["history"] if stored.history else []
-    before, now = stored.record["parameters"]["sha256"], again.record["parameters"]["sha256"]
-    if before != now:
-        differences.append(Difference("parameters after the last step", before[:12], now[:12]))
-    differences += moved("", stored.scores, again.scores)
     differences += moved("untrained", stored.record["untrained"], again.record["untrained"])
+    chain = ["chain"] if stored.files.chain.name in stored.digests else []
     reasons = changes(stored.record["environment"], again.record["environment"])
     return Outcome(
         stored.name,
-        compared=["data", "curve", *history, "parameters", *stored.scores, "untrained scores"],
+        compared=[
+            *("data", *chain, "curve", *history, "parameters"),
+            *(*stored.scores, "untrained scores"),
+        ],
         differences=differences,
         reasons=[*reasons] if differences else [],
     )
+
+
+def moved_results(stored: Run, again: Run) -> Iterator[Difference]:
+    """What differs of images and split, curve, parameters and scores."""
+    yield from moved_data(stored, again)
+    yield from moved_curve(stored, again)
+    before, now = (run.record["parameters"]["sha256"][:12] for run in (stored, again))
+    if before != now:
+        yield Difference("parameters after the last step", before, now)
+    yield from moved("", stored.scores, again.scores)
 
 
 def moved_data(stored: Run, again: Run) -> Iterator[Difference]:
@@ -40,6 +51,18 @@ def moved_data(stored: Run, again: Run) -> Iterator[Difference]:
     }.items():
         if pair[0] != pair[1]:
             yield Difference(name, pair[0][:12], pair[1][:12])
+
+
+def moved_chain(stored: Run, again: Run) -> Iterator[Difference]:
+    """The first link of the chains that differs, if both runs keep one."""
+    before, now = stored.chain, again.chain
+    if before is None or now is None:
+        return
+    if found := compare_chains(before, now)[0]:
+        equal = "" if found.equal is None else f", equal up to step {found.equal}"
+        what = ", ".join([*found.kinds, *found.tensors[:1]])
+        quantity = f"chain by step {found.step}{equal}, first {what}"
+        yield Difference(quantity, before.link_at(found.step), now.link_at(found.step))
 
 
 def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:

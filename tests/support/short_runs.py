@@ -64,7 +64,10 @@ def numbers(stored: Run) -> dict[str, Any]:
     curve = [
         {key: value for key, value in point.items() if key != "seconds"} for point in stored.curve
     ]
+    chain = stored.chain
+    assert chain or not stored.spec["steps"]
     return {
+        "chain": chain and (chain.names, chain.links.tolist(), chain.digests.tobytes()),
         "curve": curve,
         "scores": stored.scores,
         "parameters": stored.record["parameters"],

@@ -15,6 +15,7 @@ import torch
 
 from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
+from bench.store.chain import Chain
 from bench.training.batches import Batches
 from bench.training.checkpoint import (
     CheckpointError,
@@ -41,7 +42,8 @@ CURVE = "".join(
     + "\n"
     for step in (0, 4)
 )
-PROGRESS = Progress(7, 1.5, 3.25, 2, True, CURVE)
+CHAIN = Chain(5, ["losses"], [0, 5], ["00000000", "00000001"], ["0" * 16, "1" * 16])
+PROGRESS = Progress(7, 1.5, 3.25, 2, True, CURVE, chain=CHAIN)
 
 
 def parts(dim: int = 8, seed: int = 0) -> tuple[Any, Any, Any, Any]:
