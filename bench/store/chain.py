@@ -16,6 +16,16 @@ ABSENT = "0" * DIGITS  # of the average of a parameter that had no gradient yet
 ARRAYS = {"steps": "int32", "digests": "uint32", "links": "uint64"}
 
 
+def has_link(step: int, every: int, steps: int) -> bool:
+    """Whether a step has a link: every few, and the last of all steps of a specification."""
+    return step % every == 0 or step == steps
+
+
+def linked(done: int, every: int, steps: int) -> list[int]:
+    """The steps that have links once some of all steps are done."""
+    return [step for step in range(done + 1) if has_link(step, every, steps)]
+
+
 @dataclass
 class Chain:
     """The links up to now, as a checkpoint keeps them.
@@ -45,14 +55,6 @@ class Chain:
         self.steps.append(step)
         self.rows.append("".join(digest[:DIGITS] for digest in row))
         self.links.append(sha256((before + "".join(row)).encode()).hexdigest()[:LINK_DIGITS])
-
-    def due(self, step: int, last: int) -> bool:
-        """Whether a step has a link: every few, and the last one."""
-        return step % self.every == 0 or step == last
-
-    def expected(self, step: int, last: int) -> list[int]:
-        """The steps that have links once a step is done."""
-        return [done for done in range(step + 1) if self.due(done, last)]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As they are stored: `steps` (L,), `digests` (L, T) and `links` (L,)."""
@@ -92,18 +94,18 @@ class StoredChain:
         """The link of a step that has one, in hexadecimal digits."""
         return f"{int(self.links[self.steps == step][0]):0{LINK_DIGITS}x}"
 
-    def check(self, last: int) -> None:
-        """Raise ValueError unless there is a link for every step that has one up to the last."""
+    def check(self, done: int, steps: int) -> None:
+        """Raise ValueError unless each step that has a link has one, of those that were done of all
+        steps of the specification."""
         lengths = {len(self.steps), len(self.digests), len(self.links)}
         if len(lengths) > 1 or self.digests.shape[1:] != (len(self.names),):
             raise ValueError(
                 f"has {len(self.steps)} steps, digests {self.digests.shape}, {len(self.links)} "
                 f"links and {len(self.names)} names"
             )
-        expected = [*range(0, last, max(self.every, 1)), last]
-        if self.every < 1 or self.steps.tolist() != expected:
+        if self.every < 1 or self.steps.tolist() != linked(done, self.every, steps):
             raise ValueError(
-                f"has {len(self.steps)} links, expected one every {self.every} steps up to {last}"
+                f"has {len(self.steps)} links, expected one every {self.every} steps up to {done}"
             )
         if (*self.names[: len(RUNNING)],) != RUNNING or len({*self.names}) < len(self.names):
             raise ValueError("has digests of other things than a chain has")

@@ -346,7 +346,8 @@ class Run:
     def _check_chain(self) -> None:
         chain = self.chain
         assert chain is not None
-        chain.check(self.record["cost"]["images"] // self.spec["batch_size"])
+        done = self.record["cost"]["images"] // self.spec["batch_size"]
+        chain.check(done, self.spec["steps"])
 
     def _check_model(self, path: Path) -> None:
         """The network, which is large, is not read into memory."""

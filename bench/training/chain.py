@@ -11,10 +11,10 @@ from torch.optim import Optimizer
 from bench.spec import RunSpec
 from bench.store.chain import DIGITS, RUNNING, Chain
 
-# A link is worth less than a hundredth of the time of the steps from the one before it. These are
-# the bytes that are hashed for each step and for each number of a batch of images: conv4 takes 90
-# ms for a batch of 100,000 numbers, and a processor hashes more than 500 MB in a second.
-BYTES, BYTES_PER_NUMBER = 2**19, 5
+# Bytes of the state that are hashed for each step: so many for each number of a batch of images,
+# as long steps have large batches, within limits. conv4 takes 100 ms for 100,000 numbers, and
+# 500 kB are hashed in less than half a millisecond.
+BYTES_PER_NUMBER, FEWEST_BYTES, MOST_BYTES = 5, 2**16, 2**19
 GPU_STEPS = 100  # between two links, each of which waits for the GPU
 LARGEST = 80_000  # bytes of the stored digests
 
@@ -49,7 +49,8 @@ def begin(
 def steps_between(spec: RunSpec, state: list[Tensor], images: Tensor) -> int:
     """Steps from one link to the next: a function of specification, network and kind of device."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in state)
-    in_time = math.ceil(size / min(BYTES, BYTES_PER_NUMBER * images.numel()))
+    budget = min(max(BYTES_PER_NUMBER * images.numel(), FEWEST_BYTES), MOST_BYTES)
+    in_time = math.ceil(size / budget)
     row = (len(RUNNING) + len(state)) * DIGITS // 2
     in_size = math.ceil(spec.steps * row / LARGEST)
     return max(in_time, in_size, GPU_STEPS if images.is_cuda else 1)

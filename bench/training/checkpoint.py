@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from bench.datasets.types import Dataset
 from bench.spec import NAMES, RunSpec
-from bench.store.chain import Chain
+from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
 from bench.store.environment import PACKAGES, installed_version
 from bench.store.runs import atomic
@@ -219,7 +219,7 @@ def check_progress(progress: Progress, spec: RunSpec) -> None:
     if progress.losses or not (progress.seconds >= 0 and math.isfinite(progress.loss_sum)):
         raise ValueError("losses or seconds that no run has")
     chain = progress.chain
-    if chain.every < 1 or chain.steps != chain.expected(progress.step, spec.steps):
+    if chain.every < 1 or chain.steps != linked(progress.step, chain.every, spec.steps):
         raise ValueError(f"a chain with {len(chain.steps)} links, one every {chain.every} steps")
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from bench.datasets.files.work import cores
 from bench.spec import RunSpec
+from bench.store.chain import has_link
 from bench.training.batches import Batches, Drawn
 from bench.training.chain import begin, link
 from bench.training.checkpoint import Progress, averages_of
@@ -135,7 +136,7 @@ def train(
         progress.step += 1
         progress.losses.append(value)
         validating = progress.step % spec.evaluate_every == 0 or progress.step == steps
-        due = chain.due(progress.step, steps)
+        due = has_link(progress.step, chain.every, steps)
         if device.type == "cpu" or validating or due or len(progress.losses) >= UNCHECKED:
             progress.settle()
         progress.seconds += time.perf_counter() - started

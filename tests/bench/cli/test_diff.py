@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.cli import main as command_line
-from bench.store.chain import Chain
+from bench.store.chain import Chain, has_link
 from bench.store.runs import Run, RunDir, StoredRunError, load_run, read_runs, save_arrays
 from bench.verification.elements import first_element
 from tests.support.fabricated import make_spec, owner, seal, write_run
@@ -26,7 +26,7 @@ def made_chain(steps: int, every: int, part: int | None = None, name: str = "") 
         later = part is not None and step >= part
         chain.note("batch ids", f"{step}")
         chain.note("losses", f"{step}" + ("x" if later and step > (part or 0) else ""))
-        if chain.due(step, steps):
+        if has_link(step, every, steps):
             chain.names = [*chain.running, *TENSORS]
             found = {tensor: f"{step:064x}" for tensor in TENSORS}
             chain.add(step, found | ({name: "f" * 64} if later else {}))
