@@ -91,4 +91,4 @@ def digest_of(tensor: Tensor) -> str:
     array = tensor.detach().cpu().numpy()
     if array.ndim == 4 and not array.flags.c_contiguous:  # channels-last
         array = array.transpose(0, 2, 3, 1)
-    return sha256(np.ascontiguousarray(array)).hexdigest()
+    return sha256(np.ascontiguousarray(array).data).hexdigest()

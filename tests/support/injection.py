@@ -10,9 +10,12 @@ from torch import Tensor
 
 from bench.datasets import load
 from bench.store.chain import StoredChain
-from bench.training import batches, chain, loop
+from bench.training import chain, loop
+from bench.training.batches import Batches
 from bench.training.checkpoint import Progress
+from bench.training.inputs import draw_batch
 from bench.training.network import build
+from bench.training.sampling import batch_positions
 from tests.support.short_runs import spec_for
 
 STEPS = 8
@@ -91,13 +94,15 @@ def chain_with(
         if kind in ("parameters", "class vectors", "optimizer"):
             patch.setattr(loop, "train_step", at_step(loop.train_step, alter_state))
         elif kind == "images":
-            patch.setattr(batches, "draw_batch", at_step(batches.draw_batch, alter_images))
+            patch.setattr("bench.training.batches.draw_batch", at_step(draw_batch, alter_images))
         elif kind == "batch ids":
-            patch.setattr(batches, "batch_positions", at_step(batches.batch_positions, alter_ids))
+            patch.setattr(
+                "bench.training.batches.batch_positions", at_step(batch_positions, alter_ids)
+            )
         elif kind == "learning rates":
             upwards = at_step(loop.rate_factor, lambda factor: float(np.nextafter(factor, 2)))
             patch.setattr(loop, "rate_factor", upwards)
-        drawn = batches.Batches(SPEC, DIGITS, loss)
+        drawn = Batches(SPEC, DIGITS, loss)
         for _ in loop.train(drawn, model, loss, optimizer, progress):
             pass
     kept = progress.chain

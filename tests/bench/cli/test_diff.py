@@ -133,13 +133,14 @@ def test_a_chain_that_cannot_be_is_named(
 
 
 def test_the_first_element_is_found_by_its_bits() -> None:
-    one = {"head.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
-    other = {"head.weight": one["head.weight"].copy(), "more": np.zeros(2)}
+    one: dict[str, np.ndarray] = {"head.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    moved = one["head.weight"].copy()
+    other: dict[str, np.ndarray] = {"head.weight": moved, "more": np.zeros(2)}
     assert first_element(one, other) is None
-    other["head.weight"][1, 2] = np.nextafter(np.float32(5), np.float32(6))
+    moved[1, 2] = np.nextafter(np.float32(5), np.float32(6))
     found = first_element(one, other)
     assert found is not None
     assert found.quantity == "head.weight[1, 2] (1 of 6 differ)"
     assert (found.stored, found.found) == ("5.0 (0x40a00000)", "5.0000005 (0x40a00001)")
-    signs = {"bias": np.zeros(2, np.float32)}, {"bias": -np.zeros(2, np.float32)}
-    assert "0x80000000" in str(first_element(*signs))
+    plus, minus = {"bias": np.zeros(2, np.float32)}, {"bias": -np.zeros(2, np.float32)}
+    assert "0x80000000" in str(first_element(plus, minus))
