@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 
 from demo.guard import Guard, allowed_names
 from demo.opened import Opened
-from demo.routes import picture_route
+from demo.routes import picture_route, points_route
 from demo.view import read_address
 
 
@@ -22,7 +22,12 @@ def build(opened: Opened) -> gr.Blocks:
         return opened.draw(read_address(requested(event)))
 
     with gr.Blocks(title="Retrieval browser", analytics_enabled=False, fill_width=True) as blocks:
-        page = gr.HTML("", elem_id="page", apply_default_css=False, js_on_load=static("page.js"))
+        page = gr.HTML(
+            "",
+            elem_id="page",
+            apply_default_css=False,
+            js_on_load=static("page.js") + static("map.js"),
+        )
         for listen, handler in ((blocks.load, load), (page.nav, navigate)):
             listen(
                 handler,
@@ -50,7 +55,10 @@ def application(blocks: gr.Blocks, opened: Opened, host: str) -> FastAPI:
     values = {key: len(event.inputs) for key, event in blocks.fns.items() if event.fn is not None}
     app = FastAPI(
         openapi_url=None,
-        routes=[picture_route(lambda: opened.library)],
+        routes=[
+            picture_route(lambda: opened.library),
+            points_route(lambda: opened.library),
+        ],
         middleware=[Middleware(Guard, names=names, any_address=any_address, values=values)],
     )
     served: FastAPI = gr.mount_gradio_app(

@@ -24,7 +24,7 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 EVENT = "/gradio_api/run/predict"  # where the page sends every event
 # What the page loads, and nothing else that Gradio offers: no upload, file, stream or other call.
 PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt")
-FOLDERS = ("/assets/", "/static/", "/picture/")
+FOLDERS = ("/assets/", "/static/", "/picture/", "/points/")
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
 LARGEST = 64 * 1024  # bytes of an event; the page sends its address and one value
 

@@ -68,8 +68,7 @@ class Shelf:
     @cached_property
     def picture_digest(self) -> int:
         """A number of 48 bits that changes with the test images; raises as `pictures` does."""
-        digest = hashlib.sha256(self.pictures.content).digest()
-        return int.from_bytes(digest[:6])
+        return number_of(self.pictures)
 
     @cached_property
     def browsable(self) -> tuple[Run, ...]:
@@ -106,6 +105,11 @@ class Library:
     def titles(self) -> dict[str, str]:
         """Shelf key -> unique title: `digits (class-disjoint)`."""
         return distinct({shelf.key: shelf.title for shelf in self.shelves})
+
+
+def number_of(pictures: Thumbnails) -> int:
+    """A number of 48 bits that changes with the pictures."""
+    return int.from_bytes(hashlib.sha256(pictures.content).digest()[:6])
 
 
 def is_untrained(run: Run) -> bool:

@@ -1,5 +1,6 @@
 """The state of the page, as its address holds it: links, reload and "back" all use it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl, urlencode
@@ -12,10 +13,13 @@ TABS = {  # key in addresses -> title, in order
     "explore": "Explore",
     "compare": "Compare",
     "failures": "Failures",
+    "map": "Map",
+    "time": "Time",
     "results": "Results",
 }
 RENAMED = {"browse": "explore", "curves": "results"}  # tabs of earlier addresses
-KEYS = {"shelf": "ds", "query": "q", "neighbors": "k"}  # other fields have their own name
+# Others have the name of their field.
+KEYS = {"shelf": "ds", "query": "q", "neighbors": "k", "seen": "vq"}
 # Values of the fields that choose one of a few; the first is the default.
 CHOICES = {
     "show": ("all", "right", "wrong"),
@@ -24,6 +28,8 @@ CHOICES = {
 }
 NEIGHBORS = 20  # shown unless the address has another number
 LONGEST = 100  # characters of a search
+# A part of the map by 3 to 60 corners, x.y-x.y-x.y in 0..999.
+AREA = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(-[0-9]{1,3}\.[0-9]{1,3}){2,59}")
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ class View:
     Attributes: tab; shelf and run; query, a position from 0; neighbors, how many from 1; other, the
     run that is compared; show, only and sort, see `CHOICES`; search, for classes; label, of the
     class that a list is of, and rival, of the one that it is confused with, -1 for any; page, of a
-    list, from 1.
+    list, from 1; area, a part of the map, see `AREA`; zoom, how
+    many times larger it is, around the query; seen, a position among the validation images,
+    and at, among the kept steps, -1 for the last.
     """
 
     tab: str
@@ -49,9 +57,23 @@ class View:
     label: int = -1
     rival: int = -1
     page: int = 1
+    area: str = ""
+    zoom: int = 1
+    seen: int = 0
+    at: int = -1
 
 
-LEAST = {"query": 0, "neighbors": 1, "label": -1, "rival": -1, "page": 1}  # the whole numbers
+# The whole numbers.
+LEAST = {
+    "query": 0,
+    "neighbors": 1,
+    "label": -1,
+    "rival": -1,
+    "page": 1,
+    "zoom": 1,
+    "seen": 0,
+    "at": -1,
+}
 ALWAYS = ("tab", "shelf", "run", "query", "neighbors")  # in every address
 
 
@@ -70,6 +92,7 @@ def read_view(library: Library, parameters: Mapping[str, object]) -> View:
     other = str(found["other"])
     texts = {
         "search": search[:LONGEST],
+        "area": area if AREA.fullmatch(area := str(found["area"])) else "",
         "other": other if any(run.name == other for run in shelf.browsable) else "",
     }
     return replace(view, **known, **whole, **texts)  # type: ignore[arg-type]

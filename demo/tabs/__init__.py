@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from demo.library import Library
-from demo.tabs import compare, explore, failures, results, start
+from demo.tabs import compare, explore, failures, map, results, start, time
 from demo.view import View
 
 SHOW: dict[str, Callable[[Library, View], str]] = {  # keys as in `demo.view.TABS`
@@ -11,5 +11,7 @@ SHOW: dict[str, Callable[[Library, View], str]] = {  # keys as in `demo.view.TAB
     "explore": explore.show,
     "compare": compare.show,
     "failures": failures.show,
+    "map": map.show,
+    "time": time.show,
     "results": results.show,
 }

@@ -1,0 +1,164 @@
+"""What a run kept of its training: neighbors of a validation image at any kept step, and when an
+image and a class were learnt. Plain functions over stored arrays: no Gradio, no HTML, no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from bench.store.runs import Run, StoredRunError
+from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
+from bench.suggest import printable
+from demo.library import Shelf, number_of
+from demo.retrieved import Neighbor, disagreement
+
+OPEN = 3  # runs whose histories stay in memory
+TIE = 1e-12  # cosines that differ by at most this are equal, see proxy_core.metrics.retrieval
+NEVER = np.iinfo(np.int64).max  # the step of what was not learnt
+MISSING = (
+    "{} kept nothing of its training. Its suite needs `keep_embeddings = 6` at its top, and the "
+    "run must be made again: delete its folder, and run the suite."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """A run with its kept steps and the pictures of its V validation images.
+
+    Attributes: run; pictures; arrays, those of `Run.history`; learnt (V,), the first kept step from
+    which an image's nearest one has its class and keeps it, `NEVER` for none.
+    """
+
+    run: Run
+    pictures: Thumbnails
+    arrays: Mapping[str, np.ndarray]
+    learnt: np.ndarray
+
+    @property
+    def steps(self) -> list[int]:
+        kept: list[int] = self.arrays["steps"].tolist()
+        return kept
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.arrays["labels"]
+
+    @cached_property
+    def picture_digest(self) -> int:
+        """A number of 48 bits that changes with the pictures."""
+        return number_of(self.pictures)
+
+    def class_name(self, label: int) -> str:
+        return printable(self.pictures.class_names[label])
+
+
+def has_history(run: Run) -> bool:
+    """Whether a run kept steps of its training."""
+    return run.files.history.name in run.digests
+
+
+def validation_split(run: Run) -> str:
+    """The fingerprint of the split that a run validated with, which its seed may have drawn."""
+    split = run.record["split"]
+    return str(split.get("drawn") or split["fingerprint"])
+
+
+@lru_cache(maxsize=OPEN)
+def read_pictures(shelf: Shelf, fingerprint: str) -> Thumbnails:
+    """The pictures of the validation images of a split.
+
+    Raises: StoredRunError if they are missing or damaged.
+    """
+    return load_thumbnails(thumbnails_path(shelf.results, shelf.dataset, fingerprint, "validation"))
+
+
+@lru_cache(maxsize=OPEN)
+def open_history(shelf: Shelf, name: str) -> History:
+    """Open the history of a run of a shelf.
+
+    Raises: StoredRunError if the run kept none, or if its pictures are not of the same images.
+    """
+    run = next(run for run in shelf.runs if run.name == name)
+    arrays = Run(run.directory, run.record).history
+    if arrays is None:
+        raise StoredRunError(MISSING.format(shelf.run_labels[name]))
+    pictures = read_pictures(shelf, validation_split(run))
+    if pictures.source.split(" ")[0] != run.record["data_checksum"]:
+        raise disagreement(run, "they were made from other data")
+    same = np.array_equal(pictures.labels, arrays["labels"])
+    if not same or run.record.get("validation_names") != pictures.names_digest:
+        raise disagreement(run, "its validation images have other names or classes")
+    return History(run, pictures, arrays, learnt_at(arrays["first_hit"], arrays["steps"]))
+
+
+def learnt_at(first_hit: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The first step (V,) from which first hits (S, V) are at rank 1 and stay there."""
+    right = np.logical_and.accumulate(first_hit[::-1] == 1)[::-1]
+    return np.where(right.any(axis=0), steps[right.argmax(axis=0)], NEVER)
+
+
+def neighbors_at(history: History, place: int, query: int, count: int) -> list[Neighbor]:
+    """The nearest validation images of one at a kept step, best first: the order of the scores.
+
+    Arguments: place of the step; query, position of the image; count, how many.
+    """
+    arrays, labels = history.arrays, history.labels
+    vectors = arrays["embeddings"][place].astype(np.float64)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
+    cosines = vectors @ vectors[query]
+    hits = labels == labels[query]
+    left_out = np.arange(len(labels)) == query
+    if (cameras := arrays.get("cameras")) is not None:
+        left_out |= hits & (cameras == cameras[query])
+    # A miss precedes a hit that is at most `TIE` more similar.
+    order = np.lexsort((hits, -(cosines + TIE * ~hits)))
+    found = order[~left_out[order]][:count]
+    return [
+        Neighbor(
+            rank,
+            position,
+            history.class_name(int(labels[position])),
+            float(cosines[position]),
+            bool(hits[position]),
+            True,
+        )
+        for rank, position in enumerate(found.tolist(), 1)
+    ]
+
+
+@dataclass(frozen=True)
+class ClassHistory:
+    """When a class was learnt.
+
+    learnt, the first kept step from which half of its images or more are right at rank 1 and stay
+    so, `NEVER` for none; right, the share of them at each kept step; slowest, the position of an
+    image that was learnt last.
+    """
+
+    label: int
+    name: str
+    images: int
+    learnt: int
+    right: list[float]
+    slowest: int
+
+
+def class_histories(history: History) -> list[ClassHistory]:
+    """All validation classes, those that were learnt last first."""
+    found = []
+    right = history.arrays["first_hit"] == 1
+    for label in np.unique(history.labels).tolist():
+        members = np.flatnonzero(history.labels == label)
+        when = np.sort(history.learnt[members])
+        found.append(
+            ClassHistory(
+                label,
+                history.class_name(label),
+                len(members),
+                int(when[(len(members) - 1) // 2]),
+                right[:, members].mean(axis=1).tolist(),
+                int(members[history.learnt[members].argmax()]),
+            )
+        )
+    return sorted(found, key=lambda one: (-one.learnt, one.right[-1], one.name))
