@@ -1,5 +1,6 @@
 """Map: all test images of a run as points, with a query and its true neighbors."""
 
+from dataclasses import replace
 from typing import Any
 
 from bench.reporting.projection import NEAREST
@@ -17,7 +18,7 @@ LISTED = 120  # images of a chosen part of the map
 
 def show(library: Library, view: View) -> str:
     """The map, the query's neighbors and how many of them it keeps, and a chosen part of it."""
-    shelf = library.shelf(view.shelf)
+    shelf, view = library.shelf(view.shelf), replace(view, zoom=min(view.zoom, NEAREST_ZOOM))
     retrieved, shown = open_run(shelf, view.run), open_map(shelf, view.run)
     neighbors = neighbors_of(retrieved, view.query, min(view.neighbors, NEAREST))
     near = near_on_map(shown, view.query)

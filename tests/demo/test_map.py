@@ -1,0 +1,88 @@
+"""The tab Map: what it says of a query's neighbors, a chosen part of it, and its bytes."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.reporting.trim import trim
+from bench.store.maps import Map, save_map
+from demo.library import Library, open_library
+from demo.maps import SIDE, as_points, open_map, within
+from demo.page import draw
+from demo.routes import find_points
+from demo.view import read_view
+from tests.support.fabricated import write_results
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return open_library(write_results(tmp_path_factory.mktemp("results"), ("digits",)))
+
+
+def test_the_kept_neighbors_are_those_of_plain_loops(library: Library) -> None:
+    shelf = library.shelves[0]
+    run = shelf.runs[4]
+    points = open_map(shelf, run.name).map.points
+    for query in (0, 13, 47):
+        others = [n for n in range(48) if n != query]
+        near = sorted(others, key=lambda n: np.hypot(*(points[n] - points[query])))[:10]
+        kept = len(set(near) & set(run.queries["neighbors"][query, :10].tolist()))
+        html = draw(library, {"tab": "map", "run": run.name, "q": str(query)})
+        assert f"The map keeps <b>{kept} of 10</b>" in " ".join(html.split())
+        rings = re.findall(r'data-rings="([^"]*)"', html)[0].split()
+        assert [int(ring.split(":")[0]) for ring in rings] == run.queries["neighbors"][
+            query, :10
+        ].tolist()
+
+
+def test_a_stored_map_is_shown_with_its_method(tmp_path: Path) -> None:
+    results = write_results(tmp_path, ("digits",))
+    run = open_library(results).shelves[0].runs[0]
+    points = np.random.default_rng(0).normal(size=(48, 2)).astype(np.float32)
+    save_map(results, run, Map(points, "t-SNE", 0.71))
+    trim(results)
+    html = " ".join(draw(open_library(results), {"tab": "map", "run": run.name}).split())
+    assert "t-SNE. Over all images, 71 % of the 10 nearest images" in html
+    assert "Distances on the map are not retrieval distances" in html
+    next(results.glob(f"maps/{run.name}*")).unlink()
+    html = draw(open_library(results), {"tab": "map", "run": run.name})
+    assert "There is no map of" in html
+    assert "proxy-bench map" in html
+
+
+def test_a_part_of_the_map_lists_what_lies_within(library: Library) -> None:
+    places = np.array([[[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.5]]])
+    points = as_points(places, np.arange(5))
+    assert points.places[0].tolist()[:3] == [[0, 0], [SIDE, 0], [SIDE, SIDE]]
+    assert within(points, "300.300-700.300-700.700-300.700").tolist() == [4]
+    run = library.shelves[0].runs[0].name
+    html = draw(library, {"tab": "map", "run": run, "area": "0.0-999.0-999.999-0.999"})
+    assert re.search(r"<h3>4\d images of 6 classes within the line", html)  # some are on the line
+    assert "class &lt;b&gt;" in html
+
+
+@pytest.mark.parametrize(
+    "forged", ["0.0-1.1", "0.0-1.1-2.x", "1-2-3", "0.0" + "-1.1" * 60, "9999.0-1.1-2.2"]
+)
+def test_other_parts_are_none(library: Library, forged: str) -> None:
+    assert read_view(library, {"area": forged}).area == ""
+    assert read_view(library, {"area": "0.0-1.1-2.2"}).area == "0.0-1.1-2.2"
+
+
+def test_the_bytes_are_places_and_labels(library: Library) -> None:
+    shelf, run = library.shelves[0], library.shelves[0].runs[0]
+    points = open_map(shelf, run.name).points
+    x = np.frombuffer(points.content, "<u2", 48)
+    labels = np.frombuffer(points.content, "<u4", 48, 4 * 48)
+    assert x.tolist() == points.places[0, :, 0].tolist()
+    assert labels.tolist() == shelf.pictures.labels.tolist()
+    html = draw(library, {"tab": "map", "run": run.name, "zoom": "99"})
+    kind, number, name, digest = html.split('data-source="points/')[1].split('"')[0].split("/")
+    assert 'data-zoom="16"' in html
+    address = {"kind": kind, "shelf": number, "run": name, "digest": digest}
+    assert find_points(library, address) is points
+    for part in address:
+        for wrong in ("7", "../x", "", "-1"):
+            assert find_points(library, {**address, part: wrong}) is None

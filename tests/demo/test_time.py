@@ -1,0 +1,136 @@
+"""The tab Time: neighbors at every kept step as the scores have them, and when what was learnt."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demo.history import NEVER, class_histories, learnt_at, neighbors_at, open_history
+from demo.library import Library, open_library
+from demo.page import draw
+from demo.routes import find_picture, find_points
+from tests.support.fabricated import make_spec, write_pictures, write_run
+from tests.support.histories import CLASSES, PER_CLASS, STEPS, write_history
+
+IMAGES = CLASSES * PER_CLASS
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Two runs with histories, and a third without."""
+    results = tmp_path_factory.mktemp("results")
+    write_pictures(results, "digits")
+    for seed in range(3):
+        spec = make_spec("digits", "Proxy-NCA", seed)
+        write_run(results, spec, gain=0.1)
+        if seed < 2:
+            write_history(results, spec)
+    return open_library(results)
+
+
+def test_neighbors_have_the_stored_first_hit_at_every_step(library: Library) -> None:
+    shelf = library.shelves[0]
+    for run in shelf.runs[:2]:
+        history = open_history(shelf, run.name)
+        for place in range(len(STEPS)):
+            for query in range(0, IMAGES, 7):
+                found = neighbors_at(history, place, query, IMAGES)
+                assert sorted(one.position for one in found) == [
+                    position for position in range(IMAGES) if position != query
+                ]
+                first = next(one.rank for one in found if one.hit)
+                assert first == history.arrays["first_hit"][place, query]
+                assert [one.similarity for one in found] == sorted(
+                    (one.similarity for one in found), reverse=True
+                )
+
+
+def test_ties_are_pessimistic_and_cameras_leave_out(library: Library) -> None:
+    shelf = library.shelves[0]
+    history = open_history(shelf, shelf.runs[0].name)
+    collapsed = dict(history.arrays)
+    collapsed["embeddings"] = np.ones_like(collapsed["embeddings"])
+    found = neighbors_at(
+        type(history)(history.run, history.pictures, collapsed, history.learnt), 0, 0, IMAGES
+    )
+    assert [one.hit for one in found] == [False] * (IMAGES - PER_CLASS) + [True] * (PER_CLASS - 1)
+    seen = {**collapsed, "cameras": np.arange(IMAGES) % 2}
+    found = neighbors_at(
+        type(history)(history.run, history.pictures, seen, history.learnt), 0, 0, IMAGES
+    )
+    assert [one.position for one in found if one.hit] == [1, 3, 5, 7, 9]
+
+
+def test_an_image_is_learnt_where_it_is_right_and_stays_right() -> None:
+    first_hit = np.array([[1, 2, 1, 0, 1], [1, 1, 3, 0, 1], [1, 1, 1, 0, 2]])
+    found = learnt_at(first_hit, np.array([0, 40, 100]))
+    assert found.tolist() == [0, 40, 100, NEVER, NEVER]
+
+
+def test_classes_are_sorted_by_the_step_from_which_half_of_them_is_right(library: Library) -> None:
+    history = open_history(library.shelves[0], library.shelves[0].runs[0].name)
+    rows = class_histories(history)
+    assert sorted(row.label for row in rows) == [*range(CLASSES)]
+    assert [row.learnt for row in rows] == sorted((row.learnt for row in rows), reverse=True)
+    assert len({row.learnt for row in rows}) > 2
+    for row in rows:
+        members = [n for n in range(IMAGES) if history.labels[n] == row.label]
+        by = [
+            step
+            for step in STEPS
+            if sum(history.learnt[n] <= step for n in members) >= PER_CLASS / 2
+        ]
+        assert row.learnt == (by[0] if by else NEVER)
+        assert history.learnt[row.slowest] == max(history.learnt[n] for n in members)
+        assert row.right[-1] == np.mean([history.arrays["first_hit"][-1][n] == 1 for n in members])
+
+
+def test_two_runs_are_shown_at_one_step(library: Library) -> None:
+    first, second, _ = library.shelves[0].runs
+    html = draw(library, {"tab": "time", "vq": "33", "at": "1", "other": second.name})
+    assert html.count('<section class="side"') == html.count('data-step="40" data-first') == 2
+    assert "validation &lt;i&gt;3&lt;/i&gt; ${1}" in html
+    assert "<i>3" not in html
+    for run in (first, second):
+        history = open_history(library.shelves[0], run.name)
+        assert f'data-first="{history.arrays["first_hit"][1, 33]}"' in html
+        assert f"at rank <b>{history.arrays['first_hit'][1, 33]}</b>" in html
+
+
+@pytest.mark.parametrize("forged", ["", "-7", "999999999", "abc", "9" * 50])
+def test_forged_steps_and_images_are_moved_into_their_range(library: Library, forged: str) -> None:
+    assert "validation images" in draw(library, {"tab": "time", "vq": forged, "at": forged})
+
+
+def test_a_run_without_a_history_says_how_to_keep_one(library: Library) -> None:
+    html = draw(library, {"tab": "time", "run": library.shelves[0].runs[2].name})
+    assert "seed 2 kept nothing of its training" in html
+    assert "keep_embeddings = 6" in html
+    assert html.count("vq=") == 0
+    assert library.shelves[0].runs[1].name in html
+
+
+def test_pictures_and_points_are_those_of_the_validation_images(library: Library) -> None:
+    shelf = library.shelves[0]
+    history = open_history(shelf, shelf.runs[0].name)
+    numbers = {"shelf": str(shelf.number), "digest": str(history.picture_digest)}
+    found = find_picture(library, {**numbers, "position": "100"})
+    assert found == history.pictures.encoded(100)
+    assert find_picture(library, {**numbers, "position": "200"}) is None
+    source = draw(library, {"tab": "time"}).split('data-source="points/')[1].split('"')[0]
+    kind, number, run, digest = source.split("/")
+    address = {"kind": kind, "shelf": number, "run": run, "digest": digest}
+    points = find_points(library, address)
+    assert points is not None
+    assert len(points.content) == len(STEPS) * IMAGES * 4 + IMAGES * 4
+    for name in address:
+        assert find_points(library, {**address, name: "7"}) is None
+
+
+def test_a_history_whose_pictures_are_of_other_images_is_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "digits")
+    write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    directory = write_history(tmp_path, make_spec("digits", "Proxy-NCA", 0))
+    path = next(directory.parents[1].glob("pictures/*-validation.npz"))
+    path.unlink()
+    assert "-validation.npz cannot be read" in draw(open_library(tmp_path), {"tab": "time"})
