@@ -29,7 +29,7 @@ async function drawMap(box) {
   const [x, y] = at(step), rings = new Map(box.dataset.rings.split(' ').filter(Boolean)
     .map((ring) => ring.split(':').map(Number)));
   const map = {box, x, y, labels: found.labels, query, rings, side: box.clientWidth,
-    zoom: +(box.dataset.zoom || 1)};
+    zoom: +(box.dataset.scale || 1)};
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   if (slot && before && before.source === source && before.step !== step && !still) {
     const [oldX, oldY] = at(before.step), start = performance.now();

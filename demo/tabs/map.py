@@ -7,7 +7,7 @@ from bench.reporting.projection import NEAREST
 from bench.suggest import printable
 from demo.library import Library, Shelf
 from demo.maps import Shown, near_on_map, open_map, run_number, within
-from demo.pictures import Card, picture
+from demo.pictures import Card, card, picture, tile
 from demo.render import render
 from demo.retrieved import Retrieved, neighbors_of, open_run, outcome
 from demo.view import View, write_address
@@ -22,14 +22,7 @@ def show(library: Library, view: View) -> str:
     retrieved, shown = open_run(shelf, view.run), open_map(shelf, view.run)
     neighbors = neighbors_of(retrieved, view.query, min(view.neighbors, NEAREST))
     near = near_on_map(shown, view.query)
-    cards = [
-        Card(
-            neighbor,
-            picture(shelf, neighbor.position),
-            write_address(view, query=neighbor.position) if neighbor.is_query else "",
-        )
-        for neighbor in neighbors
-    ]
+    cards = [card(shelf, view, neighbor) for neighbor in neighbors]
     return render(
         "map.html",
         canvas=canvas(shelf, view, retrieved, shown, cards),
@@ -38,6 +31,7 @@ def show(library: Library, view: View) -> str:
         images=len(retrieved.pictures),
         outcome=outcome(retrieved, view.query),
         picture=picture(shelf, view.query),
+        neighbors=neighbors,
         cards=cards,
         near=near,
         nearest=NEAREST,
@@ -62,7 +56,7 @@ def canvas(
         "query": view.query,
         "rings": " ".join(f"{card.neighbor.position}:{int(card.neighbor.hit)}" for card in cards),
         "area": view.area,
-        "zoom": view.zoom,
+        "scale": view.zoom,
     }
 
 
@@ -82,18 +76,9 @@ def chosen(shelf: Shelf, view: View, retrieved: Retrieved, shown: Shown) -> dict
     names = retrieved.pictures.class_names
     counts = {int(label): int((labels == label).sum()) for label in set(labels.tolist())}
     common = sorted(counts.items(), key=lambda item: (-item[1], names[item[0]]))
-    items = [
-        (
-            position,
-            printable(names[int(retrieved.pictures.labels[position])]),
-            picture(shelf, position),
-            write_address(view, query=position) if position < len(retrieved.hits) else "",
-        )
-        for position in found[:LISTED]
-    ]
     return {
         "count": len(found),
         "classes": len(counts),
         "common": [(printable(names[label]), count) for label, count in common[:5]],
-        "listed": items,
+        "listed": [tile(shelf, retrieved, view, position) for position in found[:LISTED]],
     }

@@ -19,12 +19,12 @@ from demo.history import (
 )
 from demo.library import Library, Shelf
 from demo.maps import open_moving, run_number
+from demo.pages import paged
 from demo.pictures import Card, Picture
 from demo.render import message, render
 from demo.view import View, parts, write_address
 
 SHOWN = 10  # neighbors at most, of each run
-CLASSES = 30  # on a page of the table
 WIDTH, HEIGHT = 320, 90  # of a curve, in units of its own
 
 
@@ -42,7 +42,7 @@ def show(library: Library, view: View) -> str:
     if any(run.name == view.other != view.run for run in kept):
         sides.append(side(shelf, view, view.other))
     rows = class_histories(history)
-    page = min(view.page, max(1, -(-len(rows) // CLASSES)))
+    pages = paged(len(rows), view)
     return render(
         "time.html",
         view=view,
@@ -56,12 +56,9 @@ def show(library: Library, view: View) -> str:
         summary=summary(rows, history),
         rows=[
             (row, word(row.learnt), write_address(view, seen=row.slowest))
-            for row in rows[(page - 1) * CLASSES : page * CLASSES]
+            for row in rows[pages.first : pages.end]
         ],
-        pages=[
-            (number, "" if number == page else write_address(view, page=number))
-            for number in range(1, -(-len(rows) // CLASSES) + 1)
-        ],
+        pages=pages,
     )
 
 

@@ -80,7 +80,7 @@ def test_the_bytes_are_places_and_labels(library: Library) -> None:
     assert labels.tolist() == shelf.pictures.labels.tolist()
     html = draw(library, {"tab": "map", "run": run.name, "zoom": "99"})
     kind, number, name, digest = html.split('data-source="points/')[1].split('"')[0].split("/")
-    assert 'data-zoom="16"' in html
+    assert 'data-scale="16"' in html
     address = {"kind": kind, "shelf": number, "run": name, "digest": digest}
     assert find_points(library, address) is points
     for part in address:
