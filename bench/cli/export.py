@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.cli.export_scores import SCORE_FORMATS, add_scores
+from bench.cli.new_folder import new_folder
 from bench.datasets import find, load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
@@ -36,11 +36,16 @@ ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
 def export_run(
-    run: Run, folder: Path, formats: Sequence[str], data_root: Path | None
+    run: Run,
+    folder: Path,
+    formats: Sequence[str],
+    data_root: Path | None,
+    scores: dict[str, str],
 ) -> Iterator[str]:
     """Write a new folder with the network, `config.json`, a model card and other formats.
 
     data_root: where the images of the run are, on which formats are scored if they are here.
+    scores: files of its scores, by their path in the folder.
     Yields: lines for the console. Raises: ValueError for a folder that is not empty, an unknown
     format or one whose packages are missing, and for a format that does not give the embeddings of
     the network, or another R@1 than the run has; nothing is then left behind.
@@ -62,37 +67,21 @@ def export_run(
             yield f"{name}: the embeddings differ by at most {worst:.1g} from the network's"
             yield f"{name}: {check_recall(name, run, model, written, test)}"
         (made / "README.md").write_text(model_card(run, config, formats), encoding="utf-8")
-        names = sorted(path.name for path in made.iterdir())
-    for name in names:
-        yield f"written {folder / name}"
+        add_scores(made, scores)
+        files = sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
+    for file in files:
+        yield f"written {folder / file}"
 
 
 def check_format(name: str) -> None:
     """Raise ValueError for a format that cannot be written here."""
     if name not in FORMATS:
-        raise ValueError(unknown("format", name, FORMATS))
+        raise ValueError(unknown("format", name, [*FORMATS, *SCORE_FORMATS]))
     missing = [package for package in ONNX_PACKAGES if find_spec(package) is None]
     if name == "onnx" and missing:
         raise ValueError(
             f"--format onnx needs {', '.join(missing)}; pip install 'proxy-bench[onnx]'"
         )
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` when the block ends without error."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is not empty; name a new folder")
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".export-", dir=folder.absolute().parent))
-    try:
-        yield made
-        if folder.exists():
-            folder.rmdir()
-        made.chmod(0o755)  # a temporary folder is private
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def describe_model(model: StoredModel) -> dict[str, Any]:

@@ -388,19 +388,39 @@ def export(
     results: Results = RESULTS,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="Also as torch-export or onnx; may be repeated."),
+        typer.Option(
+            "--format",
+            help="Also as torch-export or onnx; or the scores as eval-results or every-eval-ever, "
+            "then without the network unless a format of it is given too. May be repeated.",
+        ),
     ] = None,
     data_root: DataRoot = None,
+    organization: Annotated[
+        str | None, typer.Option(help="Who publishes, for every-eval-ever.")
+    ] = None,
+    hub_dataset: Annotated[
+        str | None, typer.Option(help="OWNER/NAME of a benchmark on the Hub, for eval-results.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Its task, for eval-results.")] = None,
+    score: Annotated[str, typer.Option(help="The score of eval-results.")] = "recall@1",
 ) -> None:
-    """Write the network that RUN stored, with what it needs to be used elsewhere."""
+    """Write the network that RUN stored, or its scores, to be used elsewhere."""
+    from bench.cli.export_scores import SCORE_FORMATS, Destination, score_files, write_scores
     from bench.cli.listing import find_run, model_path
 
-    stored = find_run(run, results)
+    console, stored = plain_console(), find_run(run, results)
+    named = formats or []
+    to = Destination(organization, hub_dataset, task, score)
+    scores = score_files(stored, [name for name in named if name in SCORE_FORMATS], to)
+    networks = [name for name in named if name not in SCORE_FORMATS]
+    if scores and not networks:
+        for path in write_scores(folder, scores):
+            print_line(console, f"written {path}")
+        return
     model_path(stored)
     from bench.cli.export import export_run  # loads torch
 
-    console = plain_console()
-    for line in export_run(stored, folder, formats or [], data_root):
+    for line in export_run(stored, folder, networks, data_root, scores):
         print_line(console, line)
 
 

@@ -53,6 +53,13 @@ def test_the_folder_holds_network_configuration_and_card(run: Run, tmp_path: Pat
     assert "Input: grey images of 8 x 8 pixels, as numbers in 0..1" in card
 
 
+def test_scores_are_beside_the_network(run: Run, tmp_path: Path) -> None:
+    scores = {".eval_results/digits.yaml": "[]"}
+    lines = list(export.export_run(run, tmp_path / "out", [], None, scores))
+    assert f"written {tmp_path / 'out' / '.eval_results' / 'digits.yaml'}" in lines
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
 def test_the_card_of_a_run_that_ended_early_names_its_steps(run: Run) -> None:
     short = Run(run.directory, run.record)
     short.curve[:] = [point for point in run.curve if point["step"] == 0]
@@ -136,7 +143,7 @@ def test_a_format_with_other_embeddings_leaves_nothing(
 def test_a_format_with_another_recall_leaves_nothing(run: Run, tmp_path: Path) -> None:
     better = Run(run.directory, {**run.record, "scores": {**run.scores, "recall@1": 0.99}})
     with pytest.raises(ValueError, match=r"--format torch-export: its R@1 is 0\.\d+ on the test"):
-        list(export.export_run(better, tmp_path / "out", ["torch-export"], None))
+        list(export.export_run(better, tmp_path / "out", ["torch-export"], None, {}))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -33,6 +33,9 @@ for arguments in (
     ["report", "default"],
 ):
     app([*arguments, "--results", results], standalone_mode=False)
+to = str(Path(results, "out"))
+scores = ["--format", "every-eval-ever", "--organization", "lab"]
+app(["export", run, to, *scores, "--results", results], standalone_mode=False)
 app(["list"], standalone_mode=False)
 app(["published"], standalone_mode=False)
 app(["data", "list"], standalone_mode=False)
