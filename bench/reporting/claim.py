@@ -72,7 +72,9 @@ def verdict(ratio: Ratio | None) -> str:
 def factor(ratio: Ratio | None) -> str:
     """The factor in words."""
     if ratio is None:
-        return "fewer than two runs of it or of the reference reach the target"
+        return (
+            "of their common seeds, fewer than two runs of it or of the reference reach the target"
+        )
     if not ratio.known:
         return "factor unknown"
     return f"factor {ratio.estimate:.2f}, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
@@ -80,9 +82,12 @@ def factor(ratio: Ratio | None) -> str:
 
 def named(reasons: Mapping[str, str]) -> str:
     """`A (...) and B (...)`; only their number if there are many."""
-    if len(reasons) > MOST_NAMED:
-        return f"{len(reasons)} proxy losses"
-    return " and ".join(f"{method} ({reason})" for method, reason in reasons.items())
+    return listed([f"{method} ({reason})" for method, reason in reasons.items()])
+
+
+def listed(methods: Sequence[str]) -> str:
+    """`A and B`; only their number if there are many."""
+    return f"{len(methods)} proxy losses" if len(methods) > MOST_NAMED else " and ".join(methods)
 
 
 def with_tuning(found: Convergence, methods: Sequence[str], outcomes: Sequence[Outcome]) -> str:
@@ -100,4 +105,6 @@ def with_tuning(found: Convergence, methods: Sequence[str], outcomes: Sequence[O
         return "with tuning it cannot be judged either"
     factors = sorted(total[found.reference] / total[method] for method in reached)
     says = " to ".join(dict.fromkeys(f"{factors[end]:.2f}" for end in (0, -1)))
-    return f"with all trials counted on both sides the factor in steps is {says}"
+    others = [method for method in methods if method not in reached]
+    without = f" (without {listed(others)}: no trials, or never reached)" if others else ""
+    return f"with all trials counted on both sides the factor in steps is {says}{without}"

@@ -2,9 +2,10 @@
 
 Definitions, which the report repeats. A target counts as *reached* when the median of three
 successive validations passes it, so that one lucky validation does not count; its cost is that of
-the middle one, interpolated linearly between medians. A run that ends without it *misses* it: its
-cost is censored at its end, never dropped. *Average cost*: all cost spent until the target or the
-end, over the number of runs that reached it (the average runtime of COCO, Hansen et al. 2016,
+the middle one, interpolated linearly between medians; of the untrained network the score itself
+counts. A run that ends without it *misses* it: its cost is censored at the middle of its last three
+validations, one before its end, never dropped. *Average cost*: all cost until the target or until
+there, over the number of runs that reached it (the average runtime of COCO, Hansen et al. 2016,
 arXiv:1605.03560). *Times as fast*: geometric mean of the reference's cost over the method's, paired
 by seed, with its 95 % interval (`bench.reporting.cost_ratio`). Validation itself is not charged.
 """
@@ -29,7 +30,7 @@ ROUNDING = 1e-12  # the median of three equal scores may differ from a target in
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs of a method, (targets, seeds): at the target or, where it is missed, at the end."""
+    """Costs of a method, (targets, seeds): at the target or, of a miss, at the last median."""
 
     seeds: tuple[int, ...]
     spent: np.ndarray

@@ -294,7 +294,7 @@ def draw(
             f"Cost to reach a target on the validation part of {origin}.",
             "Line: Kaplan-Meier estimate of the share of targets that are reached within a number "
             "of steps, over ten targets and all seeds; runs that miss a target count as censored "
-            "where they end.",
+            "at the last median of three validations.",
         ),
         (
             "published",

@@ -216,12 +216,21 @@ def caption(made: Sequence[Profile]) -> str:
     units = f"{data_sets} data sets, the units" if data_sets > 1 else "one data set"
     return (
         "Share of the targets that a run reaches at no more than a factor of the cost of the "
-        "cheapest method's run with the same seed; a run that misses a target never reaches it. "
+        "cheapest method's run with the same seed; a run that misses a target never reaches "
+        "it, and targets that a run had before training are left out. "
         f"In percent, mean over targets and seeds of {units}, for the methods that all with "
-        f"targets have ({tests_text(made)}). Band: 95 % bootstrap over seeds (at least "
-        f"{made[0].seeds} each, drawn within each data set and split, the same for all methods), "
-        "too narrow with few: it covers about 76 % with 3 seeds, 90 % with ten. "
-        f"{reach(data_sets)}"
+        f"targets have ({tests_text(made)}). {band_text(made[0].seeds)} {reach(data_sets)}"
+    )
+
+
+def band_text(seeds: int) -> str:
+    """What the band is; seeds, the fewest of a data set and split."""
+    if seeds == 1:
+        return "There is no band, as a data set and split has one seed in common to all methods."
+    return (
+        f"Band: 95 % bootstrap over seeds (at least {seeds} each, drawn within each data set and "
+        "split, the same for all methods), too narrow with few: it covers about 76 % with 3 seeds, "
+        "90 % with ten."
     )
 
 

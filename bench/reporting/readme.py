@@ -38,14 +38,19 @@ def with_block(text: str, block: str) -> str:
     Raises: ValueError if a mark is missing.
     """
     if BEGIN not in text or END not in text:
-        raise ValueError(f"the marks {BEGIN.strip()} and {END} must both stand in the text")
+        raise ValueError(f"the marks {BEGIN.strip()} and {END} must both be in the text")
     before, rest = text.split(BEGIN, 1)
     return f"{before}{BEGIN}{block}{END}{rest.split(END, 1)[1]}"
 
 
 def main(readme: Path, results: Path) -> None:
-    """Rewrite the README's block from what is stored."""
-    runs, _ = scan(results)
+    """Rewrite the README's block from what is stored.
+
+    Raises: StoredRunError if a run is damaged: the means would lack it.
+    """
+    runs, problems = scan(results)
+    if problems:
+        raise problems[0]
     text = with_block(readme.read_text(encoding="utf-8"), results_block(runs))
     write_text(readme, text)
 

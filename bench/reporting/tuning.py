@@ -28,7 +28,8 @@ CAPTION = (
 )
 BUDGET_CAPTION = (
     "MAP@R in percent of the best of n trials, chosen on validation: the mean over all subsets of "
-    "n trials, exactly. In brackets a 95 % bootstrap over trials; at the largest n it is too "
+    "n trials, exactly; the suite's own values (trial 0), which may be chosen too, are not among "
+    "them. In brackets a 95 % bootstrap over trials; at the largest n it is too "
     "narrow above, since no other trial is known to be better. It shows the chance of the draws "
     "alone, not that of training: all trials have one seed."
 )
@@ -181,7 +182,7 @@ def ranking_sentences(scores: Mapping[str, Mapping[str, BestOf]]) -> list[str]:
         sorted(methods, key=lambda method: (-methods[method].means[index], method))
         for index in range(len(sizes))
     ]
-    what = f"By expected {describe(TESTED).heading} on {part}"
+    what = f"By expected {describe(TESTED).heading} of the drawn trials on {part}"
     if all(order == orders[0] for order in orders):
         return [f"{what}, the ranking is the same at every tuning budget: {', '.join(orders[0])}."]
     spans = [

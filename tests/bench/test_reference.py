@@ -88,7 +88,7 @@ def test_the_readme_shows_them(runs: list[Run]) -> None:
 
 
 def test_a_readme_without_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="must both stand in the text"):
+    with pytest.raises(ValueError, match="must both be in the text"):
         with_block("nothing", "block")
     assert with_block("a\n<!-- results -->\nold<!-- /results -->\nb", "new\n") == (
         "a\n<!-- results -->\nnew\n<!-- /results -->\nb"

@@ -183,6 +183,16 @@ def test_a_heading_sorts_by_click_and_by_key(
     assert names.all_text_contents() == before
 
 
+def beside_sentences_and_figures(page: Page) -> set[str]:
+    """What the page writes before what a choice does not change."""
+    texts = page.evaluate(
+        """() => [...document.querySelectorAll(".finding, figure")].map(
+          element => getComputedStyle(element, "::before").content)"""
+    )
+    assert len(texts) > 2
+    return set(texts)
+
+
 def test_a_choice_is_made_by_hand_and_says_what_changed(
     html: Path, opened: Callable[..., Page]
 ) -> None:
@@ -191,7 +201,9 @@ def test_a_choice_is_made_by_hand_and_says_what_changed(
     assert "4 of 5 methods." in str(page.get_by_role("status").text_content())
     table = page.locator("table.means").first
     assert table.get_by_role("rowheader", name="C", exact=True).count() == 0
+    assert beside_sentences_and_figures(page) == {'"Of all methods, not of those chosen:"'}
     page.get_by_label("C", exact=True).check()
+    assert beside_sentences_and_figures(page) == {"none"}
     assert table.get_by_role("rowheader", name="C", exact=True).count() == 1
 
 

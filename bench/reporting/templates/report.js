@@ -168,6 +168,8 @@ function makeChoice(section, data) {
   box.addEventListener("change", () => {
     const shown = new Set(checks.flatMap((check, i) => (check.checked ? [i] : [])));
     const best = choose(section, data, shown);
+    const chosen = document.querySelector("fieldset input:not(:checked)") !== null;
+    document.querySelector("main").classList.toggle("chosen", chosen);  // see report.css
     note.textContent = shown.size === data.methods.length ? "" :
       `${shown.size} of ${data.methods.length} methods. ` +
       (data.fixed ? "Verdicts are those of the whole table, on which seeds were added. " :

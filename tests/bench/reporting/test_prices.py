@@ -1,6 +1,7 @@
 """Three prices of a method, from made-up trials, and whether it is three times as fast."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_the_sentence_counts_many_losses_and_admits_what_runs_cannot_say() -> No
     many = {name: stretched(8) for name in ("A", "B", "C", "D", "Triplet")}
     assert "in steps it fails for 4 proxy losses; in seconds" in sentence(many)
     alone = sentence({"A": [RISES], "Triplet": [RISES]})
-    assert "it cannot be judged for A (fewer than two runs of it or of the reference" in alone
+    assert "it cannot be judged for A (of their common seeds, fewer than two runs of" in alone
     falling = [0.5, 0.4, 0.4, 0.4]
     assert "cannot be judged: by MAP@R on the validation part no method ends above" in sentence(
         {"A": [falling], "Triplet": [falling]}
@@ -148,3 +149,7 @@ def test_with_trials_the_sentence_has_the_factor_with_tuning(
     assert text.endswith(
         f"with all trials counted on both sides the factor in steps is {total[0] / total[1]:.2f}."
     )
+    other = replace(found, costs={**found.costs, "P": found.costs["Proxy-NCA"]})
+    other = replace(other, faster={**found.faster, "P": found.faster["Proxy-NCA"]})
+    text = claim_sentence([other], ["Proxy-NCA", "P"], outcomes)
+    assert text.endswith(f"{total[0] / total[1]:.2f} (without P: no trials, or never reached).")

@@ -102,6 +102,7 @@ def test_the_band_shows_the_spread_over_seeds_and_is_missing_for_one() -> None:
     alone = profile({("tiny", "official"): [made(A=[[10.0]], B=[[20.0]])]}, "map@r", "step")
     assert alone
     assert np.isnan(alone.low).all()
+    assert "There is no band, as" in caption([alone])
     assert "One data set proves nothing of others" in caption([alone])
     assert table([alone])[1][1][3:] == ("0", "0", "100", "100", "100")
     assert profile({("tiny", "official"): [mixed]}, "recall@1", "step") is None

@@ -54,14 +54,14 @@ def test_space_trials_best_default_and_edges_are_shown(
     assert "every trial had seed 1000" in page
     for heading in ("n = 1", "n = 2", "n = 4", "n = 5"):
         assert heading in page
-    assert "By expected MAP@R on test, the ranking" in page
+    assert "By expected MAP@R of the drawn trials on test, the ranking" in page
     assert list((tmp_path / "report" / "figures").glob("*-tuning.svg"))
 
 
 def test_without_test_scores_validation_is_shown(runs: list[Run], tmp_path: Path) -> None:
     suite = write_stored_search(tmp_path / "other", tested=False)
     page, _ = page_of(suite, runs, tmp_path / "report")
-    assert "By expected MAP@R on validation, the ranking" in page
+    assert "By expected MAP@R of the drawn trials on validation, the ranking" in page
     assert '<td class="text">test</td>' not in page
 
 
