@@ -189,5 +189,5 @@ def check_same_data(path: Path, dataset: Dataset) -> None:
         listed = "; ".join(", ".join(each) for each in sorted(found))
         raise ValueError(
             f"{path} was edited to be on {listed}, not on {dataset.name}, "
-            f"{dataset.split.protocol}: run it by `proxy-bench run`, or rename it to compare anew"
+            f"{dataset.split.protocol}: run it by `proxy-bench run`, or rename it and compare again"
         )

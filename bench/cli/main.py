@@ -225,11 +225,10 @@ def status(
 ) -> None:
     """Show the state of every run of SUITE."""
     from bench.cli.listing import status_records, status_table, stored_runs, suite_to_read
-    from bench.running.until_decided import with_further
-    from bench.store.seed_plan import read_plan
+    from bench.running.until_decided import started_runs
 
     console, chosen = plain_console(), suite_to_read(suite, results)
-    specs = with_further(chosen, read_plan(results, suite, chosen.seeds), results)
+    specs = started_runs(suite, chosen, results)
     runs, problems = stored_runs(specs, results)
     states = status_records(specs, runs, results)
     if as_json:

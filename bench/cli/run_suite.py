@@ -58,9 +58,11 @@ def run_suite(
             print_line(console, line)
     with resumable(console):
         return execute(
-            suite,
+            console,
             specs,
             results,
+            keep_model=suite.keep_model,
+            keep_embeddings=suite.keep_embeddings,
             data_root=data_root,
             processes=processes,
             device=device,
@@ -69,24 +71,26 @@ def run_suite(
 
 
 def execute(
-    suite: Suite,
+    console: Console,
     specs: Sequence[RunSpec],
     results: Path,
     *,
+    keep_model: bool,
+    keep_embeddings: int | None,
     data_root: Path | None,
     processes: int,
     device: str,
     expected: float | None = None,
 ) -> Sweep:
-    """Execute those of some runs of a suite that are not stored yet, and show how far they are."""
-    with show_sweep(plain_console(), processes) as show:
+    """Execute those of some runs that are not stored yet, and show how far they are."""
+    with show_sweep(console, processes) as show:
         return sweep(
             specs,
             results,
             data_root=data_root,
             device=device,
-            keep_model=suite.keep_model,
-            keep_embeddings=suite.keep_embeddings,
+            keep_model=keep_model,
+            keep_embeddings=keep_embeddings,
             jobs=processes,
             show=show,
             expected=expected,

@@ -73,9 +73,11 @@ def tune(name: str, options: Options) -> bool:
     print_line(console, f"{len(specs)} runs, {len(stored)} stored already")
     with resumable(console):
         state = execute(
-            suite.model_copy(update={"keep_model": True}),  # its test scores come later
+            console,
             specs,
             folder,
+            keep_model=True,  # its test scores come later
+            keep_embeddings=0,
             data_root=options.data_root,
             processes=options.processes,
             device=options.device,

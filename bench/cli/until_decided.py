@@ -76,9 +76,11 @@ def add_seeds(
         clear_litter(specs, results)
         with resumable(console):
             state = execute(
-                suite,
+                console,
                 specs,
                 results,
+                keep_model=suite.keep_model,
+                keep_embeddings=suite.keep_embeddings,
                 data_root=data_root,
                 processes=processes,
                 device=device,

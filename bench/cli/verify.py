@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cli.listing import find_directory, suite_to_read
-from bench.cli.progress import show_sweep, show_work
-from bench.cli.run_suite import resumable
+from bench.cli.progress import show_work
+from bench.cli.run_suite import execute, resumable
 from bench.datasets.files.work import quiet
 from bench.running.preflight import check_data, check_device
 from bench.running.processes import chunked, in_processes
-from bench.running.sweep import sweep
-from bench.running.until_decided import with_further
+from bench.running.until_decided import started_runs
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs
-from bench.store.seed_plan import read_plan
 from bench.suites import names as suite_names
 from bench.terminal import plain_console, print_line, show_late
 from bench.verification.outcome import Outcome
@@ -73,8 +71,7 @@ def named(name: str, results: Path) -> list[RunDir]:
     if name not in suite_names() and not name.endswith(".toml"):
         return [find_directory(name, results)]
     suite = suite_to_read(name, results)
-    specs = with_further(suite, read_plan(results, name, suite.seeds), results)
-    return [RunDir.of(results, spec) for spec in specs]
+    return [RunDir.of(results, spec) for spec in started_runs(name, suite, results)]
 
 
 def score_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
@@ -110,16 +107,16 @@ def train_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
     check_device(options.device)
     check_data(specs, options.data_root, folder, options.device, quiet)
     console = plain_console(stderr=True)
-    with resumable(console), show_sweep(console, options.processes) as show:
-        state = sweep(
+    with resumable(console):
+        state = execute(
+            console,
             specs,
             folder,
-            data_root=options.data_root,
-            device=options.device,
             keep_model=False,
             keep_embeddings=EVERY if any(run.history for run in runs) else 0,
-            jobs=options.processes,
-            show=show,
+            data_root=options.data_root,
+            processes=options.processes,
+            device=options.device,
         )
     outcomes = [
         Outcome(run.name, error=f"training it again failed: {state.failed[run.name]}")

@@ -1,7 +1,7 @@
 """Methods across data sets: the data sets are the units, and there are mostly too few for a proof.
 
 Ranks and shares describe these data sets. To say more of others, a sign test of two methods has as
-many signs as there are data sets, however many seeds and images stand behind each.
+many signs as there are data sets, however many seeds and images each has.
 """
 
 from collections.abc import Sequence

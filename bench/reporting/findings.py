@@ -225,8 +225,8 @@ def certain(pairs: Sequence[Comparison], rule: Rule) -> str:
 
 
 def untrained_sentences(members: "pd.DataFrame") -> list[str]:
-    """Which methods end below the network as it was before training, and of which the seeds cannot
-    tell; by the interval of the difference, paired by seed."""
+    """Which methods end below the network as it was before training, and for which the seeds do not
+    show it; by the interval of the difference, paired by seed."""
     gains = gains_over_start(members)
     kinds: dict[str, dict[str, Interval]] = {}
     for method, gain in gains.items():

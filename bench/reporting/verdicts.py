@@ -51,7 +51,7 @@ RULE = Rule()
 @dataclass(frozen=True)
 class Judged:
     """word, on the first method of a pair; p_different and p_same, not corrected; level, that of
-    the pair; seeds, of which the p are: those that decided it, or all."""
+    the pair; seeds, by which it was decided and the p are computed, or all."""
 
     word: Word
     p_different: float

@@ -10,7 +10,8 @@ from pathlib import Path
 from bench.datasets.files.work import Report, quiet
 from bench.running.processes import chunked, in_processes
 from bench.store.runs import Run, RunDir, load_run
-from bench.tuning.outcomes import read_test, write_test
+from bench.tuning.outcomes import other_data, read_test, write_test
+from bench.tuning.search import Data
 
 CHUNK = 8  # trials for which a data set is loaded once
 
@@ -33,7 +34,10 @@ def score_trials(
 
 
 def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str) -> None:
-    """Score the networks of trials on one data set and split, and store the scores."""
+    """Score the networks of trials on one data set and split, and store the scores.
+
+    Raises: ValueError naming both sides if a trial was made on other images or another split.
+    """
     import torch
 
     from bench.datasets import load
@@ -47,9 +51,11 @@ def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str
     spec = load_model(runs[0].files.model).spec
     whole = load(spec.dataset, data_root, spec.split)
     loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
+    data = Data(fingerprint=loaded.fingerprint, checksum=loaded.checksum)
     positions = shown_positions(loaded)
     for run in runs:
-        check_same(run, loaded.fingerprint, loaded.checksum)
+        if text := other_data(run, data, "those here"):
+            raise ValueError(text)
         run.check_files()
         stored = load_model(run.files.model)
         network = stored.network.to(torch.device(device))
@@ -58,13 +64,3 @@ def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str
             dataset = with_features(stored.spec, loaded, network) if frozen else loaded
             embeddings = embed(network, dataset.images, positions)
             write_test(run, retrieval_scores(embeddings, dataset, positions)[0])
-
-
-def check_same(run: Run, fingerprint: str, checksum: str) -> None:
-    """Raises: ValueError if a trial was made on other images or another split."""
-    found = run.record["split"]["fingerprint"], run.record["data_checksum"]
-    if found != (fingerprint, checksum):
-        raise ValueError(
-            f"{run.name} was trained on the split {found[0][:12]} of images {found[1][:12]}, and "
-            f"here are {fingerprint[:12]} and {checksum[:12]}"
-        )

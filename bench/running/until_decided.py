@@ -7,7 +7,7 @@ from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.verdicts import Rule, table_verdicts
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir
-from bench.store.seed_plan import SeedPlan
+from bench.store.seed_plan import SeedPlan, read_plan
 from bench.suites.model import Suite
 
 SCORE = "recall@1"
@@ -17,6 +17,11 @@ def with_further(suite: Suite, plan: SeedPlan | None, results: Path) -> tuple[Ru
     """The runs of a suite, and those of further seeds that were started."""
     further = suite.grid(plan.further) if plan else ()
     return suite.specs + tuple(s for s in further if RunDir.of(results, s).path.exists())
+
+
+def started_runs(name: str, suite: Suite, results: Path) -> tuple[RunSpec, ...]:
+    """As `with_further`, by the stored plan of the suite of this name. Raises: as `read_plan`."""
+    return with_further(suite, read_plan(results, name, suite.seeds), results)
 
 
 def lost_runs(suite: Suite, plan: SeedPlan | None, results: Path) -> list[str]:

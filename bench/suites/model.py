@@ -177,7 +177,7 @@ def mistake_of(location: tuple[str, ...], text: str) -> InitErrorDetails:
 def digest_of(
     fields: Mapping[str, Any], context: StoredDigests | Literal["without weights"] | None
 ) -> str | None:
-    """Digest of the weights of a budget, of which the right fields are given.
+    """Digest of the weights of a budget; fields, those of the budget that are right.
 
     Raises: OSError or ValueError if they are not here, or are not those of the given digest.
     """
@@ -577,7 +577,7 @@ def misfits(
 ) -> list[str]:
     """What of methods does not fit the budgets, `field: problem`.
 
-    names: of all budgets, of which `budgets` may be a part.
+    names: those of all budgets; `budgets` may lack some.
     """
     return [
         f"methods.{name}.{problem}"

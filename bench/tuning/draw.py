@@ -21,8 +21,8 @@ def draw(space: Sequence[Dimension], key: Sequence[object], trials: int) -> list
     distributions = {dimension.name: distribution(dimension, optuna) for dimension in space}
     sampler = optuna.samplers.RandomSampler(seed=int(sha256(list(key))[:8], 16))
     study = optuna.create_study(sampler=sampler)
-    asked = [study.ask(distributions).params for _ in range(trials)]
-    return [{d.name: readable(d, params[d.name]) for d in space} for params in asked]
+    drawn = [study.ask(distributions).params for _ in range(trials)]
+    return [{d.name: readable(d, params[d.name]) for d in space} for params in drawn]
 
 
 def load_optuna() -> Any:

@@ -12,7 +12,7 @@ from bench.results import final_score
 from bench.spec import RunSpec, sha256
 from bench.store.record import Part, Sha256, check_scores, first_mistake
 from bench.store.runs import Run, RunDir, StoredRunError, read_runs, write_text
-from bench.tuning.search import MethodSearch, Search
+from bench.tuning.search import Data, MethodSearch, Search
 from bench.tuning.space import Value, values_of
 
 WORST = 0.0  # the score of a trial that diverged: the lowest that there is
@@ -137,21 +137,27 @@ def mismatch(
 ) -> str:
     """What is wrong with a trial that was made on other images or another split, or of another
     method or other values than the search says; empty if nothing is."""
-    data = search.data[method.budget]
-    found = run.record["split"]["fingerprint"], run.record["data_checksum"]
-    if found != (data.fingerprint, data.checksum):
-        return (
-            f"{run.name} was made on other images or another split than its search: checksum "
-            f"{found[1][:12]} and {data.checksum[:12]}, fingerprint {found[0][:12]} and "
-            f"{data.fingerprint[:12]}; delete its folder to run it again"
-        )
+    if text := other_data(run, search.data[method.budget], "those of its search"):
+        return f"{text}; delete its folder to run it again"
     spec = RunSpec.model_validate(run.spec)
     same_seed = spec.seed == search.seed
     if not same_seed or any(getattr(spec, key) != getattr(method, key) for key in SAME):
-        return f"{run.name} is no trial of {method.method} on {method.budget}; {AGAIN}"
+        return f"{run.name} is not a trial of {method.method} on {method.budget}; {AGAIN}"
     if values_of(spec, method.space) != drawn:
         return f"{run.name} has other values than search.json gives this trial; {AGAIN}"
     return ""
+
+
+def other_data(run: Run, data: Data, whose: str) -> str:
+    """Both sides if a trial was made on other images or another split; empty if it was not."""
+    fingerprint, checksum = run.record["split"]["fingerprint"], run.record["data_checksum"]
+    if Data(fingerprint=fingerprint, checksum=checksum) == data:
+        return ""
+    return (
+        f"{run.name} was made on other images or another split than {whose}: checksum "
+        f"{checksum[:12]} and {data.checksum[:12]}, fingerprint {fingerprint[:12]} and "
+        f"{data.fingerprint[:12]}"
+    )
 
 
 def scores_path(run: Run) -> Path:

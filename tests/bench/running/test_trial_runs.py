@@ -1,6 +1,7 @@
 """A trial of a search: trained and validated like a run, and never scored on the test split."""
 
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.running.run import InterruptedRunError, run
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, load_run
 from bench.tuning.outcomes import read_test
+from tests.support.fabricated import seal
 from tests.support.short_runs import execute, numbers, spec_for, stopping_every
 
 TRIAL = spec_for(purpose="trial")
@@ -129,6 +131,10 @@ def test_its_test_score_is_that_of_the_run(trial: Run, tmp_path: Path) -> None:
     assert scored == [0]  # nothing is left to do
 
 
-def test_its_network_is_not_scored_on_other_images(trial: Run) -> None:
-    with pytest.raises(ValueError, match=r"was trained on the split .* of images .*, and here are"):
-        score_trials.check_same(trial, "0" * 64, "1" * 64)
+def test_its_network_is_not_scored_on_other_images(trial: Run, tmp_path: Path) -> None:
+    other = tmp_path / trial.name
+    copytree(trial.directory, other, ignore=ignore_patterns("test.json"))
+    seal(other, data_checksum="1" * 64)
+    with pytest.raises(ValueError, match=r"other images or .* than those here: checksum 1{12} and"):
+        score_trials.score_chunk([other], None, "cpu")
+    assert not (other / "test.json").exists()

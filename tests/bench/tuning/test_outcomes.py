@@ -136,8 +136,8 @@ def other_seed(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (swap_methods, "is no trial of Proxy-NCA on digits"),
-        (other_seed, "is no trial of Triplet on digits"),
+        (swap_methods, "is not a trial of Proxy-NCA on digits"),
+        (other_seed, "is not a trial of Triplet on digits"),
         (swap_trials, "has other values than search.json gives this trial"),
         (other_value, "has other values than search.json gives this trial"),
     ],
