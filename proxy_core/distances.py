@@ -1,5 +1,9 @@
 """Similarities and distances between rows of two matrices, in at least single precision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -7,6 +11,21 @@ from torch import Tensor
 def full_precision(values: Tensor) -> Tensor:
     """The tensor in float32 if it has half precision, otherwise unchanged."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+@contextmanager
+def full_precision_products() -> Iterator[None]:
+    """Multiply float32 in full precision whatever PyTorch's settings allow; restore them."""
+    backends: list[Any] = [torch.backends.cuda, torch.backends.mkldnn]
+    kinds = [backend.matmul for backend in backends]
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
+        yield
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from bench.training.batches import Batches, Drawn
 from bench.training.chain import begin, link
 from bench.training.checkpoint import Progress, averages_of
 from bench.training.inputs import to_input
+from proxy_core.distances import full_precision_products
 from proxy_core.models.embedding_model import EmbeddingModel
 
 MOST_LOADERS = 12
@@ -29,9 +30,11 @@ UNCHECKED = 50  # losses of a GPU
 def deterministic() -> Iterator[None]:
     """Within it torch gives the same bits each time, on a GPU too.
 
-    Operations without a deterministic form raise RuntimeError. Convolutions of float32 keep its
-    precision, as matrix products do; PyTorch's default on a GPU would round their inputs to TF32.
-    Enter it before the first matrix product on a GPU: cuBLAS reads the environment only once.
+    Operations without a deterministic form raise RuntimeError. Convolutions and matrix products of
+    float32 keep its precision: on a GPU PyTorch rounds the inputs of the former to TF32 by default,
+    and those of the latter where the environment has TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1, as in
+    NVIDIA's containers. Enter it before the first matrix product on a GPU: cuBLAS reads the
+    environment only once.
     """
     cudnn = torch.backends.cudnn
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # whatever the shell sets
@@ -43,7 +46,8 @@ def deterministic() -> Iterator[None]:
     memory.fill_uninitialized_memory = False  # takes time, changes no result
     cudnn.benchmark = cudnn.allow_tf32 = False
     try:
-        yield
+        with full_precision_products():
+            yield
     finally:
         torch.set_deterministic_debug_mode(before[0])
         memory.fill_uninitialized_memory = filled

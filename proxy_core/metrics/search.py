@@ -27,7 +27,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -37,7 +36,7 @@ import torch.nn.functional as F
 from numba import njit
 from torch import Tensor
 
-from proxy_core.distances import directions
+from proxy_core.distances import directions, full_precision_products
 from proxy_core.metrics.ranking import (
     TIE,
     Progress,
@@ -181,21 +180,6 @@ def search(
         for column, values in zip(fields, exact, strict=True):
             column[left.cpu()] = values
     return fields
-
-
-@contextmanager
-def full_precision_products() -> Iterator[None]:
-    """Multiply float32 in full precision whatever PyTorch's settings allow; restore them."""
-    backends: list[Any] = [torch.backends.cuda, torch.backends.mkldnn]
-    kinds = [backend.matmul for backend in backends]
-    before = [kind.fp32_precision for kind in kinds]
-    try:
-        for kind in kinds:
-            kind.fp32_precision = "ieee"
-        yield
-    finally:
-        for kind, precision in zip(kinds, before, strict=True):
-            kind.fp32_precision = precision
 
 
 def parts(own: Tensor, neighbors: int) -> Iterator[slice]:

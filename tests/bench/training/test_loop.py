@@ -47,6 +47,16 @@ def test_torch_is_deterministic_within_and_as_before_afterwards(
         torch.use_deterministic_algorithms(False)
 
 
+@pytest.mark.parametrize("kind", [torch.backends.cuda, torch.backends.mkldnn])
+def test_matrix_products_keep_float32_whatever_the_environment_allows(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind.matmul, "fp32_precision", "tf32")  # as NVIDIA's containers set it
+    with deterministic():
+        assert kind.matmul.fp32_precision == "ieee"
+    assert kind.matmul.fp32_precision == "tf32"
+
+
 def test_a_run_is_deterministic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = []
 
