@@ -48,13 +48,15 @@ def test_torch_is_deterministic_within_and_as_before_afterwards(
 
 
 @pytest.mark.parametrize("kind", [torch.backends.cuda, torch.backends.mkldnn])
-def test_matrix_products_keep_float32_whatever_the_environment_allows(
-    kind: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kind.matmul, "fp32_precision", "tf32")  # as NVIDIA's containers set it
-    with deterministic():
-        assert kind.matmul.fp32_precision == "ieee"
-    assert kind.matmul.fp32_precision == "tf32"
+def test_matrix_products_keep_float32_whatever_the_environment_allows(kind: Any) -> None:
+    before = kind.matmul.fp32_precision
+    kind.matmul.fp32_precision = "tf32"  # as NVIDIA's containers set it
+    try:
+        with deterministic():
+            assert kind.matmul.fp32_precision == "ieee"
+        assert kind.matmul.fp32_precision == "tf32"
+    finally:
+        kind.matmul.fp32_precision = before
 
 
 def test_a_run_is_deterministic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
