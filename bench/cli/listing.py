@@ -1,6 +1,6 @@
 """Tables for the terminal: suites, losses and data sets; the state of runs; one run in detail."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
@@ -46,10 +46,16 @@ def stored_digests(results: Path) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def stored_runs(specs: Iterable[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
-    """Stored runs among `specs`, their problems and the errors of those that are damaged."""
+def stored_runs(specs: Collection[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
+    """Stored runs among `specs`, their problems and the errors of those that are damaged.
+
+    Their methods are called as `specs` has them: a suite may have changed a name since, such as
+    "Proxy-NCA" to "Proxy NCA", whose runs are in the same directories.
+    """
+    names = {spec.run_name: spec.method for spec in specs}
     with show_late(plain_console(stderr=True), "reading stored runs") as report:
-        runs, errors = read_runs([RunDir.of(results, spec) for spec in specs], report)
+        found, errors = read_runs([RunDir.of(results, spec) for spec in specs], report)
+    runs = [run.with_method(names[run.name]) for run in found]
     problems = [f"{run.name}: {run.problem}" for run in runs if run.problem]
     return runs, [*map(str, errors), *problems]
 

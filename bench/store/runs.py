@@ -245,6 +245,10 @@ class Run:
         spec: Mapping[str, Any] = self.record["spec"]
         return spec
 
+    def with_method(self, name: str) -> "Run":
+        """The run with another name of its method, which changes no number."""
+        return Run(self.directory, {**self.record, "spec": {**self.spec, "method": name}})
+
     @property
     def scores(self) -> Mapping[str, float]:
         scores: Mapping[str, float] = self.record["scores"]

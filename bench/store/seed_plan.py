@@ -97,6 +97,8 @@ def load_plan(path: Path) -> SeedPlan:
     """The plan in a file. Raises: ValueError if it cannot be read or was changed."""
     try:
         stored = StoredPlan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
     except ValidationError as error:
         raise ValueError(f"{path} cannot be read: {first_mistake(error)}; {AGAIN}") from error
     if stored.digest != stored.plan.sealed:

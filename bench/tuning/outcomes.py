@@ -13,7 +13,7 @@ from bench.spec import RunSpec, sha256
 from bench.store.record import Part, Sha256, check_scores, first_mistake
 from bench.store.runs import Run, RunDir, StoredRunError, read_runs, write_text
 from bench.tuning.search import Data, MethodSearch, Search
-from bench.tuning.space import Value, values_of
+from bench.tuning.space import Value, values_of, with_values
 
 WORST = 0.0  # the score of a trial that diverged: the lowest that there is
 TESTED = "map@r"  # the test score whose expectation is reported, that of the criterion
@@ -114,7 +114,12 @@ def read_outcomes(folder: Path, search: Search) -> tuple[list[Outcome], list[str
             )
             if name in stored
         ]
-        wrong = [text for _, drawn, run in found if (text := mismatch(run, method, drawn, search))]
+        default = RunSpec.model_validate(found[0][-1].spec) if found else None
+        wrong = [
+            text
+            for _, drawn, run in found
+            if default and (text := mismatch(run, method, drawn, search, default))
+        ]
         problems += wrong
         if missing := [name for name in method.runs if name not in stored]:
             problems.append(
@@ -133,10 +138,17 @@ def all_values(method: MethodSearch) -> list[Mapping[str, Value | str | None]]:
 
 
 def mismatch(
-    run: Run, method: MethodSearch, drawn: Mapping[str, Value | str | None], search: Search
+    run: Run,
+    method: MethodSearch,
+    drawn: Mapping[str, Value | str | None],
+    search: Search,
+    other: RunSpec,
 ) -> str:
     """What is wrong with a trial that was made on other images or another split, or of another
-    method or other values than the search says; empty if nothing is."""
+    method, other values or another budget than the search says; empty if nothing is.
+
+    other: another trial of the method, which has all but the values in common with it.
+    """
     if text := other_data(run, search.data[method.budget], "those of its search"):
         return f"{text}; delete its folder to run it again"
     spec = RunSpec.model_validate(run.spec)
@@ -145,6 +157,8 @@ def mismatch(
         return f"{run.name} is not a trial of {method.method} on {method.budget}; {AGAIN}"
     if values_of(spec, method.space) != drawn:
         return f"{run.name} has other values than search.json gives this trial; {AGAIN}"
+    if with_values(other, drawn).spec_id != run.spec_id:
+        return f"{run.name} differs from another trial in more than the drawn values; {AGAIN}"
     return ""
 
 

@@ -89,7 +89,7 @@ def samples(spec: RunSpec) -> Iterator[Dimension]:
         yield Dimension(name="samples_per_class", choices=tuple(fitting))
 
 
-def with_values(spec: RunSpec, values: Mapping[str, Value]) -> RunSpec:
+def with_values(spec: RunSpec, values: Mapping[str, Value | str | None]) -> RunSpec:
     """The specification with the values of a trial."""
     fields = {name: value for name, value in values.items() if name in RunSpec.model_fields}
     args = {name: value for name, value in values.items() if name not in fields}

@@ -241,8 +241,14 @@ def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Comm
     assert machine.done == done
     Path("three.toml").write_text(SUITE.replace("[0, 1, 2]", "[0, 1]"))
     assert "the suite has the seeds 0 1" in command("report", "three.toml", code=1)
-    Path("results/until-decided/three.json").write_text('{"seeds": []}')
+    path = Path("results/until-decided/three.json")
+    path.write_text('{"seeds": []}')
     assert "three.json cannot be read" in command("report", "three.toml", code=1)
+    path.unlink()
+    path.mkdir()
+    assert "three.json cannot be read (Is a directory); restore it" in command(
+        "report", "three.toml", code=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,3 +299,17 @@ def test_without_a_plan_a_report_has_the_suites_seeds(machine: Machine, command:
     output = command("run", "three.toml")
     assert {seed for _, seed in machine.done} == {0, 1, 2}
     assert "Seeds were added" not in output
+
+
+def test_a_method_whose_name_changed_in_spelling_only_gets_its_seeds(
+    machine: Machine, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs are in the same directories, under the name that it had."""
+    monkeypatch.setitem(BEST, "good!", BEST["Good"])
+    command("run", "three.toml")
+    Path("three.toml").write_text(SUITE.replace("methods.Good", 'methods."good!"'))
+    output = command(*RUN)
+    seeds = {seed for method, seed in machine.done if method == "good!"}
+    assert seeds == {seed for method, seed in machine.done if method == "Fair"} - {0, 1, 2}
+    assert f"good! {3 + len(seeds)}" in output
+    assert not re.search(r"\bGood\b", output)

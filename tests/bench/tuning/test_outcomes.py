@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench.spec import sha256
+from bench.spec import RunSpec, sha256
 from bench.store.runs import RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite
 from bench.tuning.outcomes import Outcome, read_outcomes, read_test
 from bench.tuning.search import read_search, search_path
 from tests.support.fabricated import seal
-from tests.support.searches import some_score, write_stored_search
+from tests.support.searches import some_score, write_stored_search, write_trial
 
 
 def outcomes_of(results: Path) -> tuple[list[Outcome], list[str]]:
@@ -149,6 +149,27 @@ def test_a_search_that_its_trials_contradict_is_a_problem(
     forge(tmp_path, change)
     _, problems = outcomes_of(tmp_path)
     assert any(problem in text for text in problems)
+
+
+def test_a_trial_of_another_budget_is_a_problem(tmp_path: Path) -> None:
+    """Twice the steps would be twice the budget of the other trials."""
+    write_stored_search(tmp_path)
+    folder = tmp_path / "tuning" / "mine"
+    name = json.loads(search_path(folder).read_text())["methods"][0]["runs"][2]
+    spec = RunSpec.model_validate(load_run(RunDir(folder / "runs" / name), "trial").spec)
+    longer = spec.model_copy(update={"steps": 2 * spec.steps})
+    write_trial(folder, longer, 0.9)
+    forge(tmp_path, lambda content: replace_trial(content, name, longer.run_name))
+    _, problems = outcomes_of(tmp_path)
+    assert [
+        f"{longer.run_name} differs from another trial in more than the drawn values" in text
+        for text in problems
+    ] == [True]
+
+
+def replace_trial(content: dict[str, Any], name: str, other: str) -> None:
+    runs = content["methods"][0]["runs"]
+    runs[runs.index(name)] = other
 
 
 def test_a_search_with_unequal_trials_is_refused(tmp_path: Path) -> None:
