@@ -18,7 +18,8 @@ Record = tuple[int, list[str]]  # line number from 1, and the fields
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:
-    """The words of the columns `label`, `id` and `camera`, by the names of arrays.
+    """The words of the columns `label`, `id` and `camera`, by the names of arrays; as `names` those
+    of a column that names the images, such as their paths.
 
     Without a heading there is one column, the labels.
     Raises: ValueError with the file and the lines.
@@ -38,6 +39,8 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
     words = {name: [fields[column] for _, fields in body] for name, column in found.items()}
     if not columns:
         check_no_heading(path, words["labels"])
+    elif named := naming_words(body, heading, columns):
+        words["names"] = named
     return {name: np.array(column) for name, column in words.items()}
 
 
@@ -55,6 +58,27 @@ def find_columns(path: Path, heading: Sequence[str]) -> dict[str, int]:
         if found:
             columns[array] = found[0]
     return columns if "labels" in columns else {}
+
+
+def naming_words(
+    lines: Sequence[Record], heading: Sequence[str], columns: Mapping[str, int]
+) -> list[str]:
+    """The first other column with a word of its own on each line; as such count numbers only
+    without a heading, where pandas writes its index. Empty if there is none."""
+    for column, name in enumerate(heading):
+        words = [fields[column] for _, fields in lines]
+        own = column not in columns.values() and len(set(words)) == len(words)
+        if own and not (name and any(map(is_number, words))):
+            return words
+    return []
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def text_mistakes(

@@ -1,5 +1,6 @@
 """Embeddings with their labels, ids and cameras for `score`, read and checked before scoring."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -15,7 +16,7 @@ from proxy_core.metrics import JUNK
 UNKNOWN = -1  # camera
 
 Files = tuple[Path, Path | None]  # of embeddings, and of labels if they are in another file
-Columns = dict[str, np.ndarray]  # by a name of `HEADINGS`, (N,) integers or words
+Columns = dict[str, np.ndarray]  # by a name of `HEADINGS`, (N,) integers or words; `names`
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,8 @@ class Side:
     int64, equal where labels are, on both sides, -1 for the label -1; ids (N,) int64 likewise, or
     None; cameras (N,) int64 likewise, -1 if unknown, or None; junk, number of images of label -1
     that are left out, which happens where cameras are known; unused, number of labels left out
-    because no embedding has their id; in_lines, whether labels with ids that do not ascend were
-    taken in the order of their lines, as the embeddings have no ids.
+    because no embedding has their id; in_lines, whether labels with ids or names that do not ascend
+    were taken in the order of their lines, as the embeddings have no ids.
     """
 
     embeddings: np.ndarray
@@ -123,14 +124,20 @@ def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Column
         matched = {name: column[rows] for name, column in others.items()}
         return own | matched, len(others["ids"]) - count, False
     check_lengths(labels, others, count)
-    return own | others, 0, "ids" in others and not ascending(others["ids"])
+    order = others.get("ids", others.get("names"))
+    return own | others, 0, order is not None and not ascending(order)
 
 
 def ascending(ids: np.ndarray) -> bool:
-    """Whether ids, as words or as numbers, are in ascending order."""
-    whole = all(str(name).isdecimal() for name in ids.tolist())
-    keys = [int(name) for name in ids.tolist()] if whole else ids.tolist()
-    return all(first <= second for first, second in pairwise(keys))
+    """Whether ids or names ascend as words, or with the numbers in them as numbers."""
+    words = [str(name) for name in ids.tolist()]
+    numbered = [
+        [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", word)]
+        for word in words
+    ]
+    return any(
+        all(first <= second for first, second in pairwise(keys)) for keys in (words, numbered)
+    )
 
 
 def file_columns(path: Path, *, required: bool) -> Columns:
@@ -145,7 +152,10 @@ def file_columns(path: Path, *, required: bool) -> Columns:
         if required and "labels" not in wanted:
             wanted.append("labels")  # the only array of a .npy file, or the error that names it
         found = {name: read_array(path, name) for name in wanted}
-    return {name: plain(path, name, column) for name, column in found.items()}
+    return {
+        name: plain(path, name, column) if name in HEADINGS else column
+        for name, column in found.items()
+    }
 
 
 def check_lengths(path: Path, columns: Mapping[str, np.ndarray], count: int) -> None:

@@ -210,8 +210,8 @@ def left_out_note(sides: Sequence[Side]) -> str:
     found = [
         f"{junk:,} images of label {JUNK} (junk) are left out." if junk else "",
         f"{unused:,} labels are left out: no embedding has their id." if unused else "",
-        "The embeddings have no ids, so labels are taken in the order of their lines, whose ids do "
-        "not ascend. Save ids beside the embeddings to match them."
+        "The embeddings have no ids, so labels are taken in the order of their lines, whose ids or "
+        "names do not ascend. Save ids beside the embeddings to match them."
         if any(side.in_lines for side in sides)
         else "",
     ]

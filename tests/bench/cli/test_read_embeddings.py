@@ -270,6 +270,28 @@ def test_a_first_line_may_name_the_separator(
     assert side.labels.tolist() == [str(label) for label in LABELS]
 
 
+@pytest.mark.parametrize(
+    ("heading", "words", "in_lines"),
+    [
+        ("path", ["a/1.jpg", "a/2.jpg", "a/10.jpg"], False),
+        ("path", ["a/1.jpg", "a/10.jpg", "a/2.jpg"], False),
+        ("path", ["a/2.jpg", "a/10.jpg", "a/1.jpg"], True),
+        ("", ["2", "0", "1"], True),  # the index of a table that pandas shuffled
+        ("width", ["2", "0.5", "1"], False),
+        ("species", ["b", "a", "b"], False),
+    ],
+)
+def test_labels_beside_shuffled_names_of_images_are_noticed(
+    heading: str, words: list[str], in_lines: bool, tmp_path: Path
+) -> None:
+    array, table = tmp_path / "x.npy", tmp_path / "labels.csv"
+    np.save(array, np.eye(3, dtype=np.float32))
+    lines = [f"{heading},label", *(f"{word},{n % 2}" for n, word in enumerate(words))]
+    table.write_text("\n".join(lines))
+    (side,) = read_sides((array, table), None)
+    assert side.in_lines == in_lines
+
+
 @pytest.mark.parametrize(("step", "in_lines"), [(1, False), (7, True)])
 def test_labels_with_ids_that_match_nothing_are_taken_in_their_order(
     step: int, in_lines: bool, tmp_path: Path, embeddings: Path
