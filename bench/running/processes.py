@@ -2,9 +2,10 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from bench.running.sweep import ENVIRONMENT
@@ -41,8 +42,18 @@ def chunked(runs: Sequence[Run], size: int) -> Iterator[list[Run]]:
 
 
 def prepare() -> None:
-    """One thread, as in training; Ctrl-C is for the parent, which ends this process."""
+    """One thread, as in training; Ctrl-C is for the parent, with which this process ends."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+
+def end_with_parent() -> None:
+    """End this process once its parent has ended: a killed one cannot say so, and the pool would
+    wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
