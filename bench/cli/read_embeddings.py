@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -130,8 +131,8 @@ def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Column
 
 def ascending(ids: np.ndarray) -> bool:
     """Whether ids or names ascend as words, or with the numbers in them as numbers."""
-    words = [str(name) for name in ids.tolist()]
-    numbered = [
+    words: list[Any] = [str(name) for name in ids.tolist()]
+    numbered: list[Any] = [
         [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", word)]
         for word in words
     ]
