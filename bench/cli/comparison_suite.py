@@ -33,7 +33,7 @@ from bench.running.comparison import (
 from bench.running.measure import Measured, measure
 from bench.running.preflight import check_data
 from bench.running.probe import Job
-from bench.store.runs import write_text
+from bench.store.runs import set_aside, write_text
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, end_like_ctrl_c, plain_console, print_line
@@ -164,10 +164,8 @@ def replace_file(path: Path, text: str) -> Path | None:
 
     Returns: that name.
     """
-    before = path.with_name(f"{path.stem}-before.toml") if path.exists() else None
-    if before:
-        path.replace(before)
-    path.write_text(text, encoding="utf-8")
+    before = set_aside(path, "-before") if path.exists() else None
+    write_text(path, text)
     return before
 
 

@@ -15,7 +15,7 @@ from bench.results import LAST
 from bench.running.preflight import check_data, check_device, check_results, clear_litter
 from bench.running.sweep import missing_runs
 from bench.spec import RunSpec, id_of
-from bench.store.runs import write_text
+from bench.store.runs import set_aside, write_text
 from bench.suggest import printable
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
@@ -185,9 +185,7 @@ def keep_former(path: Path, text: str) -> Path | None:
     """Rename a suite file that would be lost: one of fewer trials, or with edits."""
     if not path.exists() or path.read_bytes() == text.encode():
         return None
-    kept = path.with_name(f"{path.stem}.before.toml")
-    path.replace(kept)
-    return kept
+    return set_aside(path, ".before")
 
 
 def check_written(path: Path, outcomes: Sequence[Outcome]) -> None:

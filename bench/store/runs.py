@@ -565,6 +565,16 @@ def is_running(process: str) -> bool:
     return True
 
 
+def set_aside(path: Path, mark: str) -> Path:
+    """Rename a file that would be lost: the mark, and from the second one on a number, follow its
+    stem. Returns the new path."""
+    numbers = ("", *range(2, 10**6))
+    names = (path.with_stem(f"{path.stem}{mark}{number}") for number in numbers)
+    kept = next(name for name in names if not name.exists())
+    path.rename(kept)
+    return kept
+
+
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write a text in UTF-8 atomically, its line ends as they are; lone surrogates are escaped."""
     with atomic(path, flush=flush) as temporary:

@@ -175,9 +175,10 @@ def test_seeds_are_added_while_they_fit(
 def test_a_file_that_may_have_been_edited_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "compare-photos.toml"
     before = [comparison_suite.replace_file(path, text) for text in ("first", "second", "third")]
-    assert before == [None, *2 * [tmp_path / "compare-photos-before.toml"]]
+    kept = [tmp_path / f"compare-photos-before{number}.toml" for number in ("", "2")]
+    assert before == [None, *kept]
     assert path.read_text() == "third"
-    assert (tmp_path / "compare-photos-before.toml").read_text() == "second"
+    assert [path.read_text() for path in kept] == ["first", "second"]
 
 
 @pytest.mark.parametrize("written", ["photos", "photos/", "./photos", "{here}/photos", "."])

@@ -79,6 +79,9 @@ def test_a_suite_file_with_edits_is_kept_beside_the_new_one(tmp_path: Path) -> N
     path.write_text("edited")
     assert keep_former(path, "new") == tmp_path / "mine.before.toml"
     assert (tmp_path / "mine.before.toml").read_text() == "edited"
+    path.write_text("edited again")
+    assert keep_former(path, "new") == tmp_path / "mine.before2.toml"
+    assert (tmp_path / "mine.before.toml").read_text() == "edited"
 
 
 def test_edges_divergence_and_better_own_values_are_said(tmp_path: Path) -> None:
