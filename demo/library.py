@@ -13,6 +13,8 @@ from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
 
+MOST_METHODS = 6  # whose queries are compared at once
+
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
@@ -109,7 +111,7 @@ class Library:
 
 def number_of(pictures: Thumbnails) -> int:
     """A number of 48 bits that changes with the pictures."""
-    return int.from_bytes(hashlib.sha256(pictures.content).digest()[:6])
+    return int.from_bytes(pictures.digest[:6])
 
 
 def is_untrained(run: Run) -> bool:
@@ -118,12 +120,13 @@ def is_untrained(run: Run) -> bool:
 
 
 def one_of_each(shelf: Shelf) -> list[Run]:
-    """The first browsable run of each trained method, the one with the highest Recall@1 first."""
+    """The first browsable run of each trained method, those with the highest Recall@1 first; at
+    most `MOST_METHODS`, so that they fit into memory together."""
     first: dict[str, Run] = {}
     for run in shelf.browsable:
         if not is_untrained(run):
             first.setdefault(group_id(run), run)
-    return sorted(first.values(), key=lambda run: -run.scores["recall@1"])
+    return sorted(first.values(), key=lambda run: -run.scores["recall@1"])[:MOST_METHODS]
 
 
 def distinct(labels: dict[str, str]) -> dict[str, str]:

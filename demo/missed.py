@@ -14,7 +14,7 @@ from demo.retrieved import Retrieved
 
 CLOSE = 1e-5  # difference of cosines up to which single precision does not order them
 TIE = 1e-12  # up to which two cosines are equal, as in the store
-OPEN = 2  # runs whose embeddings stay in memory
+OPEN = 1  # runs whose embeddings stay in memory
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def test_compare_and_failures_lead_to_queries_that_are_what_they_say(
     page.locator('[data-tab="failures"]').click()
     pair = page.locator(".pairs tbody tr").first
     count = int(pair.locator("td").first.inner_text())
-    pair.locator("td").last.click()  # the whole row is a link
+    pair.locator("td").last.click(force=True)  # the whole row is a link
     expect(page.locator("#failures h3")).to_contain_text(" and class <b>")
     expect(page.locator("#failures .tile")).to_have_count(count)
     page.locator("#failures .tile").first.click()
