@@ -71,7 +71,7 @@ class Neighbor:
     """One retrieved image.
 
     rank counts from 1; similarity is a cosine; hit: it has the query's label; is_query: it can be
-    made the query, which an image of a separate gallery cannot.
+    made the query, which an image of a separate gallery cannot; item: its name in the data set.
     """
 
     rank: int
@@ -80,6 +80,7 @@ class Neighbor:
     similarity: float
     hit: bool
     is_query: bool
+    item: str = ""
 
 
 @lru_cache(maxsize=OPEN)
@@ -145,6 +146,7 @@ def neighbors_of(retrieved: Retrieved, query: int, k: int) -> list[Neighbor]:
                     float(retrieved.queries["similarities"][query, column]),
                     bool(retrieved.hits[query, column]),
                     position < len(retrieved.hits),
+                    printable(pictures.items[position]),
                 )
             )
     return found

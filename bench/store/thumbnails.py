@@ -52,7 +52,7 @@ class Thumbnails:
     def digest(self) -> bytes:
         """SHA-256 of all thumbnails, found without a copy of them."""
         pixels = self.files["jpegs" if "jpegs" in self.files else "images"]
-        return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1)).digest()
+        return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1).data).digest()
 
     @cached_property
     def names_digest(self) -> str:

@@ -29,9 +29,9 @@ from tests.support.fabricated import (
 
 EVIL = "<b>\"x\"</b> & `y` ${z} 'q' </button><script>alert(1)</script>"
 PICTURES = [Picture("picture/0/1", "0-1", 8, 8), Picture('p"a<b', "0-2", 224, 160)]
-RIGHT = Card(Neighbor(1, 7, EVIL, 0.91234, True, True), PICTURES[0], "?q=7")
+RIGHT = Card(Neighbor(1, 7, EVIL, 0.91234, True, True, EVIL), PICTURES[0], "?q=7")
 WRONG = Card(Neighbor(2, 9, "plain", -0.25, False, True), PICTURES[1], "?q=9")
-APART = Card(Neighbor(3, 50, EVIL, 0.5, False, False), PICTURES[1], "")
+APART = Card(Neighbor(3, 50, EVIL, 0.5, False, False, EVIL), PICTURES[1], "")
 OUTCOME = {"query": 4, "class_name": EVIL, "item": EVIL, "searched": "other test image"}
 OUTCOME |= {"relevant": 7, "first_hit": 1, "average_precision": 0.41234}
 
