@@ -223,6 +223,34 @@ class Verify(Document):
     runs: list[Verified]
 
 
+class Parting(Document):
+    """The first link of two chains that differs; `equal` is the step of the last one that does not,
+    `of` the number of all tensors."""
+
+    step: int
+    equal: int | None
+    kinds: list[str]
+    tensors: list[str]
+    of: int
+    cause: str
+
+
+class Diff(Document):
+    """What `diff --json` prints: `stored` is of the first run, `found` of the second."""
+
+    runs: list[str]
+    equal: bool
+    parting: Parting | None
+    links: int
+    without_chain: list[str]
+    specification: list[Moved]
+    results: list[Moved]
+    reasons: list[str]
+    element: Moved | None
+    looked_for: str
+    trained: list[str]
+
+
 class WeightsEntry(Document):
     """Pretrained weights; `problem` is why they are not here."""
 
@@ -251,6 +279,7 @@ SCHEMAS = {
     "plan": Numbered(1, Plan),
     "score": Numbered(1, Score),
     "verify": Numbered(1, Verify),
+    "diff": Numbered(1, Diff),
     "data-list": Numbered(1, list[DatasetEntry]),
     "weights-list": Numbered(1, list[WeightsEntry]),
 }

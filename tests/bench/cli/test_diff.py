@@ -14,6 +14,7 @@ from bench.store.chain import Chain, has_link
 from bench.store.runs import Run, RunDir, StoredRunError, load_run, read_runs, save_arrays
 from bench.verification.elements import first_element
 from tests.support.fabricated import make_spec, owner, seal, write_run
+from tests.support.schemas import check_schema
 
 TENSORS = ("parameters head.weight", "class vectors proxies", "exp_avg of head.weight")
 Command = Callable[..., tuple[int, str]]
@@ -73,6 +74,7 @@ def test_the_step_and_the_tensor_are_named_with_what_may_explain_them(
     assert "digests have no elements and a network was not stored; --train" in shown
     code, text = command(one.directory, other.directory, "--json")
     document: dict[str, Any] = json.loads(text)
+    check_schema("diff", document)
     assert code == 1
     assert document["parting"]["tensors"] == [TENSORS[0]]
     assert (document["parting"]["equal"], document["parting"]["step"]) == (40, 44)

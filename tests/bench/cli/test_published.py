@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.published import Published, published
+from tests.support.schemas import check_schema
 
 
 def run(*arguments: str, columns: int = 100) -> str:
@@ -47,6 +48,7 @@ def test_rows_are_filtered() -> None:
 
 def test_json_has_every_field_of_every_row() -> None:
     found = json.loads(run("--json"))
+    check_schema("published", found)
     assert len(found) == len(published())
     assert all(row.keys() == Published.model_fields.keys() for row in found)
     (row,) = json.loads(run("market1501", "--dim", "2048", "--json"))

@@ -2,6 +2,7 @@
 documents of commands."""
 
 import json
+import re
 import shutil
 import tomllib
 from importlib import resources
@@ -18,6 +19,7 @@ from tests.support.fabricated import make_spec, write_run
 from tests.support.schemas import FOLDER, check_schema
 
 OLD = Path(__file__).parents[1] / "store" / "old"
+JSON_PAGE = FOLDER.parent / "json.md"
 REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "runs"
 
 
@@ -26,6 +28,11 @@ def test_the_committed_schemas_are_up_to_date(tmp_path: Path) -> None:
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
     assert made == committed, "fields have changed; make the schemas again: tox -e docs"
+
+
+def test_every_documented_command_has_a_schema() -> None:
+    rows = re.findall("^[|] `([a-z -]+)` [|]", JSON_PAGE.read_text(encoding="utf-8"), re.M)
+    assert {name.replace(" ", "-") for name in rows} <= SCHEMAS.keys()
 
 
 def changed(content: dict[str, Any], *, without: str = "", **fields: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bench.suites import load_suite
 from demo.library import open_library
 from demo.tabs.results import render_curves, render_scores
 from tests.support.fabricated import write_pictures, write_run
+from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -55,6 +56,7 @@ def test_the_report_says_where_the_spread_comes_from(study: Path) -> None:
     assert "variance.csv" in output
     code, output = command(study, "report", "--json")
     document = json.loads(output)
+    check_schema("report", document)
     assert [row["source"] for row in document["variance"]] == ["all", "weights", "split"] * 2
     assert document["scores"][0]["seeds"] == [1, 2, 3]
 

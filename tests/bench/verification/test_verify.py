@@ -18,6 +18,7 @@ from bench.verification.outcome import Difference, Outcome
 from bench.verification.scores import verify_run
 from bench.verification.training import compare_runs
 from tests.support.fabricated import owner, seal
+from tests.support.schemas import check_schema
 from tests.support.short_runs import execute, spec_for
 
 Command = Callable[..., tuple[int, dict[str, Any]]]
@@ -49,6 +50,7 @@ def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(SystemExit) as ended:
             command_line.main()
         document: dict[str, Any] = json.loads(capfd.readouterr().out)
+        check_schema("verify", document)
         code = ended.value.code or 0
         assert isinstance(code, int)
         return code, document
