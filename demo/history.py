@@ -26,8 +26,8 @@ MISSING = (
 class History:
     """A run with its kept steps and the pictures of its V validation images.
 
-    Attributes: run; pictures; arrays, those of `Run.history`; learnt (V,), the first kept step from
-    which an image's nearest one has its class and keeps it, `NEVER` for none.
+    Attributes: run; pictures; arrays, those of `Run.outcomes`; learnt (V,), the first kept step
+    from which an image's nearest one has its class and keeps it, `NEVER` for none.
     """
 
     run: Run
@@ -80,7 +80,7 @@ def open_history(shelf: Shelf, name: str) -> History:
     Raises: StoredRunError if the run kept none, or if its pictures are not of the same images.
     """
     run = next(run for run in shelf.runs if run.name == name)
-    arrays = Run(run.directory, run.record).history
+    arrays = run.outcomes
     if arrays is None:
         raise StoredRunError(MISSING.format(shelf.run_labels[name]))
     pictures = read_pictures(shelf, validation_split(run))
@@ -104,9 +104,8 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
     Arguments: place of the step; query, position of the image; count, how many.
     """
     arrays, labels = history.arrays, history.labels
-    vectors = arrays["embeddings"][place].astype(np.float64)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
-    cosines = vectors @ vectors[query]
+    vectors = history.run.embeddings_at(place).astype(np.float64)
+    cosines = cosines_with(vectors, query)
     hits = labels == labels[query]
     left_out = np.arange(len(labels)) == query
     if (cameras := arrays.get("cameras")) is not None:
@@ -125,6 +124,13 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
         )
         for rank, position in enumerate(found.tolist(), 1)
     ]
+
+
+def cosines_with(vectors: np.ndarray, query: int) -> np.ndarray:
+    """Cosines (V,) of one of the vectors (V, D) with all of them; 0 to a zero vector."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    found: np.ndarray = vectors @ vectors[query] / np.maximum(lengths * lengths[query], 1e-300)
+    return found
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,11 @@ class Moving:
 def open_moving(shelf: Shelf, name: str) -> Moving:
     """The moving map of a run; raises as `open_history`."""
     history = open_history(shelf, name)
-    places, variance = pca(directions(history.arrays["embeddings"]))
+
+    def step(place: int) -> np.ndarray:
+        return directions(history.run.embeddings_at(place))
+
+    places, variance = pca(step, len(history.steps))
     return Moving(as_points(places, history.labels), variance)
 
 

@@ -179,20 +179,32 @@ def check_embeddings(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]
     dimension = record["spec"]["embedding_dim"] or embeddings.shape[1]
     if embeddings.shape[1] != dimension:
         raise ValueError(f"has embeddings of {embeddings.shape[1]} dimensions, not {dimension}")
+    check_finite(embeddings)
+
+
+def check_finite(embeddings: np.ndarray) -> None:
+    """Raise ValueError unless all numbers are finite."""
     if not np.isfinite(embeddings).all():
         raise ValueError("has embeddings that are no finite numbers")
 
 
 def check_history(
-    arrays: Mapping[str, np.ndarray], record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+    arrays: Mapping[str, np.ndarray],
+    kind: str,
+    shape: tuple[int, ...],
+    record: Mapping[str, Any],
+    points: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Arrays that fit each other, at steps of the curve; Recall@1 and MAP@R that follow from them
-    are those of the curve."""
+    """Arrays that fit each other and embeddings of a kind and shape, at steps of the curve;
+    Recall@1 and MAP@R that follow from them are those of the curve."""
     steps, count = arrays["steps"], record["split"]["validation_images"]
-    shape = arrays["embeddings"].shape
+    dimension = record["spec"]["embedding_dim"] or shape[-1]
+    if kind != "F32" or shape != (len(steps), count, dimension):
+        raise ValueError(
+            f"has embeddings of {kind} {shape}, expected F32 {(len(steps), count, dimension)}"
+        )
     expected = {
         "steps": ("i", steps.shape[:1]),
-        "embeddings": ("f", (len(steps), count, shape[-1])),
         "first_hit": ("i", (len(steps), count)),
         "average_precision": ("f", (len(steps), count)),
         "labels": ("i", (count,)),
@@ -204,10 +216,6 @@ def check_history(
     for name, array in arrays.items():
         if name not in expected or (array.dtype.kind, array.shape) != expected[name]:
             raise ValueError(f"has {name} of {array.dtype} {array.shape} for {count} images")
-    if shape[-1] != (record["spec"]["embedding_dim"] or shape[-1]):
-        raise ValueError(f"has embeddings of {shape[-1]} dimensions")
-    if not np.isfinite(arrays["embeddings"]).all():
-        raise ValueError("has embeddings that are no finite numbers")
     check_range("first_hit", arrays["first_hit"], 0, count)
     check_range("average_precision", arrays["average_precision"], 0, 1)
     curve = {point["step"]: point for point in points}

@@ -47,6 +47,7 @@ from bench.store.chain import StoredChain
 from bench.store.contents import (
     check_curve,
     check_embeddings,
+    check_finite,
     check_history,
     check_model,
     check_queries,
@@ -299,8 +300,30 @@ class Run:
         from 1 or 0 for none, and `average_precision` (N, V), AP@R, of the V validation images with
         `labels` (V,), their positions in the data set `images` (V,), and `cameras` (V,) if their
         rule held. None if the run kept none."""
+        if (found := self.outcomes) is None:
+            return None
+        steps = range(len(found["steps"]))
+        return {**found, "embeddings": np.stack([self.embeddings_at(place) for place in steps])}
+
+    @property
+    def outcomes(self) -> dict[str, np.ndarray] | None:
+        """`history` without its embeddings, which may be large. None if the run kept none."""
         path = self.files.history
-        return self._arrays(path) if path.name in self.digests else None
+        if path.name not in self.digests:
+            return None
+        with naming(path):
+            self._compare(path)
+            with safe_open(path, "numpy") as arrays:
+                names = [name for name in arrays.keys() if name != "embeddings"]  # noqa: SIM118
+                return {name: arrays.get_tensor(name) for name in names}
+
+    def embeddings_at(self, place: int) -> np.ndarray:
+        """Embeddings (V, D) of the validation images at one of the kept steps, read from a history
+        whose digest was compared before."""
+        path = self.files.history
+        with naming(path), safe_open(path, "numpy") as arrays:
+            found: np.ndarray = arrays.get_slice("embeddings")[place]
+        return found
 
     @property
     def chain(self) -> StoredChain | None:
@@ -323,9 +346,7 @@ class Run:
             "embeddings.safetensors": lambda path: check_embeddings(
                 self._arrays(path), self.record
             ),
-            "history.safetensors": lambda path: check_history(
-                self._arrays(path), self.record, self.curve
-            ),
+            "history.safetensors": self._check_history,
             "model.safetensors": self._check_model,
             "queries.safetensors": lambda path: check_queries(
                 self._arrays(path), self.record, self._labels()
@@ -352,6 +373,16 @@ class Run:
         assert chain is not None
         done = self.record["cost"]["images"] // self.spec["batch_size"]
         chain.check(done, self.spec["steps"])
+
+    def _check_history(self, path: Path) -> None:
+        """The embeddings, which are large, are read step by step."""
+        arrays = self.outcomes or {}
+        with safe_open(path, "numpy") as stored:
+            embeddings = stored.get_slice("embeddings")
+            kind, shape = embeddings.get_dtype(), tuple(embeddings.get_shape())
+        check_history(arrays, kind, shape, self.record, self.curve)
+        for place in range(len(arrays["steps"])):
+            check_finite(self.embeddings_at(place))
 
     def _check_model(self, path: Path) -> None:
         """The network, which is large, is not read into memory."""

@@ -1,10 +1,12 @@
 """The tab Time: neighbors at every kept step as the scores have them, and when what was learnt."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.store.runs import Run
 from demo.history import NEVER, class_histories, learnt_at, neighbors_at, open_history
 from demo.library import Library, open_library
 from demo.page import draw
@@ -45,19 +47,16 @@ def test_neighbors_have_the_stored_first_hit_at_every_step(library: Library) -> 
                 )
 
 
-def test_ties_are_pessimistic_and_cameras_leave_out(library: Library) -> None:
+def test_ties_are_pessimistic_and_cameras_leave_out(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf = library.shelves[0]
     history = open_history(shelf, shelf.runs[0].name)
-    collapsed = dict(history.arrays)
-    collapsed["embeddings"] = np.ones_like(collapsed["embeddings"])
-    found = neighbors_at(
-        type(history)(history.run, history.pictures, collapsed, history.learnt), 0, 0, IMAGES
-    )
+    monkeypatch.setattr(Run, "embeddings_at", lambda run, place: np.ones((IMAGES, 3)))
+    found = neighbors_at(history, 0, 0, IMAGES)
     assert [one.hit for one in found] == [False] * (IMAGES - PER_CLASS) + [True] * (PER_CLASS - 1)
-    seen = {**collapsed, "cameras": np.arange(IMAGES) % 2}
-    found = neighbors_at(
-        type(history)(history.run, history.pictures, seen, history.learnt), 0, 0, IMAGES
-    )
+    seen = replace(history, arrays={**history.arrays, "cameras": np.arange(IMAGES) % 2})
+    found = neighbors_at(seen, 0, 0, IMAGES)
     assert [one.position for one in found if one.hit] == [1, 3, 5, 7, 9]
 
 

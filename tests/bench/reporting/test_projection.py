@@ -42,7 +42,7 @@ def test_the_kept_share_is_that_of_plain_loops() -> None:
 def test_steps_share_their_axes() -> None:
     generator = np.random.default_rng(2)
     last = generator.normal(size=(50, 8))
-    points, variance = pca(np.stack([0.5 * last, last]))
+    points, variance = pca(lambda step: (step + 1) / 2 * last, 2)
     np.testing.assert_allclose(
         points[1] - points[1].mean(0), 2 * (points[0] - points[0].mean(0)), atol=1e-5
     )

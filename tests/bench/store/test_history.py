@@ -48,7 +48,7 @@ def change(name: str, arrays: dict[str, np.ndarray]) -> None:
     ("name", "message"),
     [
         ("steps", "that are not validations of the curve"),
-        ("embeddings", "has embeddings of 8 dimensions"),
+        ("embeddings", "has embeddings of F32 (4, 200, 8), expected F32 (4, 200, 16)"),
         ("labels", "has labels of int64 (199,) for 200 images"),
         ("images", "lacks images"),
         ("first_hit", "gives recall@1 = "),
