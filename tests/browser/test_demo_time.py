@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from bench.store.runs import Run
+from demo.history import has_history
 from demo.library import open_library
 from tests.browser.conftest import Served, console_error, free_port, outside, serve
 from tests.support.fabricated import make_spec, write_results
@@ -84,7 +86,7 @@ def test_a_dot_shows_its_picture_becomes_the_query_and_a_line_lists_dots(open_pa
 
 
 def test_steps_are_in_the_address_and_play_ends_at_the_last(open_page: Visit, kept: Served) -> None:
-    first, second = kept.library.shelves[0].runs[:2]
+    first, second = with_history(kept)
     page = open_page(f"?tab=time&run={first.name}&other={second.name}&vq=33&at=0")
     sides = page.locator("section.side")
     expect(sides).to_have_count(2)
@@ -108,9 +110,15 @@ def test_steps_are_in_the_address_and_play_ends_at_the_last(open_page: Visit, ke
     expect(page.locator("section.query")).not_to_have_attribute("data-vq", "33")
 
 
+def with_history(kept: Served) -> list[Run]:
+    return [run for run in kept.library.shelves[0].runs if has_history(run)]
+
+
 @pytest.mark.parametrize("tab", ["map", "time"])
-def test_nothing_lies_outside_a_phone(open_page: Visit, context: BrowserContext, tab: str) -> None:
-    page = open_page(f"?tab={tab}")
+def test_nothing_lies_outside_a_phone(
+    open_page: Visit, context: BrowserContext, kept: Served, tab: str
+) -> None:
+    page = open_page(f"?tab={tab}&run={with_history(kept)[0].name}")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_selector(f"#{tab} .map canvas")
     widest = page.eval_on_selector_all(
