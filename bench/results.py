@@ -7,7 +7,8 @@
     frame(runs)[["dataset", "method", "seed", "recall@1"]]
 
 A mean over rows is meant only where nothing but the seed differs;
-`bench.reporting.groups.comparable_frame` checks that.
+`bench.reporting.groups.comparable_frame` checks that. Accepted results from others are a layer of
+their own: `community(read_community(Path("results/community"))[0])`.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.spec import UNSET
+from bench.store.community import Community
 from bench.store.runs import Run
 
 if TYPE_CHECKING:
@@ -49,6 +51,16 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     for prefix in UNPREFIXED:
         table.columns = table.columns.str.removeprefix(prefix)
     table.insert(0, "run", [run.name for run in runs])
+    return table
+
+
+def community(found: Sequence[Community]) -> "pd.DataFrame":
+    """`frame` of the runs of accepted submissions, with the columns `submission`, the name of the
+    folder, and `trained_again`, whether the run was trained again when it was accepted."""
+    table = frame([run for item in found for run in item.runs])
+    names = [(item, run) for item in found for run in item.runs]
+    table.insert(0, "submission", [item.name for item, _ in names])
+    table["trained_again"] = [run.name in item.accepted.trained for item, run in names]
     return table
 
 

@@ -1,7 +1,6 @@
 """Tables for the terminal: suites, losses and data sets; the state of runs; one run in detail."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -14,36 +13,13 @@ from rich.text import Text
 from bench.datasets import DATASETS
 from bench.metrics import describe, ordered
 from bench.spec import RunSpec
-from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run, read_runs
+from bench.store.runs import Run, RunDir, directories, load_run, read_runs
 from bench.suggest import printable
-from bench.suites import SuiteError, load_suite, names
+from bench.suites import load_suite, names
 from bench.suites.arguments import declared_losses
-from bench.suites.model import Suite
 from bench.terminal import plain_console, show_late
 
 Entries = list[dict[str, Any]]
-
-
-def suite_to_read(name: str, results: Path) -> Suite:
-    """A suite whose stored runs are read, for which its weights need not be here.
-
-    Raises: SuiteError for other mistakes.
-    """
-    try:
-        return load_suite(name)
-    except SuiteError:
-        return load_suite(name, stored=stored_digests(results))
-
-
-def stored_digests(results: Path) -> dict[tuple[str, str], set[str]]:
-    """Digests of the weights of stored runs, by backbone and where the weights were found."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for files in directories(results):
-        with suppress(StoredRunError):  # which the report names
-            spec = load_run(files).spec
-            if digest := spec.get("weights_sha256"):
-                found.setdefault((spec["backbone"], spec["weights"]), set()).add(digest)
-    return found
 
 
 def stored_runs(specs: Collection[RunSpec], results: Path) -> tuple[list[Run], list[str]]:

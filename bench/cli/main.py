@@ -16,7 +16,13 @@ from bench.cli.weights import weights
 from bench.datasets.files.work import cores
 from bench.store.disk import full_disk, is_full
 from bench.suggest import printable
-from bench.terminal import accept_every_character, command, plain_console, print_line
+from bench.terminal import (
+    accept_every_character,
+    command,
+    default_results,
+    plain_console,
+    print_line,
+)
 
 app = typer.Typer(
     help="Train, score, compare and show losses of deep metric learning.",
@@ -190,8 +196,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the report of SUITE from its stored runs."""
-    from bench.cli.listing import suite_to_read
     from bench.cli.report import make, print_report, report_document
+    from bench.suites.stored import suite_to_read
 
     made = make(suite, suite_to_read(suite, results), results, {}, share(margin))
     if as_json:
@@ -224,8 +230,9 @@ def status(
     suite: SuiteName = "default", results: Results = RESULTS, as_json: AsJson = False
 ) -> None:
     """Show the state of every run of SUITE."""
-    from bench.cli.listing import status_records, status_table, stored_runs, suite_to_read
+    from bench.cli.listing import status_records, status_table, stored_runs
     from bench.running.until_decided import started_runs
+    from bench.suites.stored import suite_to_read
 
     console, chosen = plain_console(), suite_to_read(suite, results)
     specs = started_runs(suite, chosen, results)
@@ -327,6 +334,67 @@ def diff(
     else:
         show(found)
     raise typer.Exit(0 if found.comparison.equal else 1)
+
+
+@app.command()
+def pack(
+    suite: SuiteName,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    results: Results = RESULTS,
+    title: Annotated[str | None, typer.Option(help="Of the submission.")] = None,
+    author: Annotated[str | None, typer.Option(help="Whom to name; nobody if not given.")] = None,
+    models: Annotated[
+        bool, typer.Option("--models", help="Send the trained networks too.")
+    ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A word that may occur although it is a name of this machine."),
+    ] = None,
+) -> None:
+    """Pack the stored runs of SUITE to be sent, with nothing that names you or this machine."""
+    from bench.cli.pack import pack_suite
+    from bench.submissions.pack import Labels
+
+    labels = Labels(title, author, models, allow or [])
+    for line in pack_suite(suite, output, results, labels):
+        print_line(plain_console(), line)
+
+
+@app.command()
+def accept(
+    folder: Annotated[Path, typer.Argument(help="A folder that `pack` wrote.")],
+    into: Annotated[
+        Path | None, typer.Option(help="Folder of accepted ones; `community` in that of results.")
+    ] = None,
+    data_root: DataRoot = None,
+    train: Annotated[
+        int, typer.Option(min=0, help="Train so many runs of each data set again.")
+    ] = 1,
+    draw: Annotated[
+        int | None, typer.Option(min=0, help="Of the lot; from the system if not given.")
+    ] = None,
+    jobs: Jobs = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Verify results that somebody sends by computing them again, and keep them if they hold.
+
+    Exit status: 0 accepted, 1 refused, 2 accepted, with differences that another processor or
+    version explains.
+    """
+    from bench.cli.accept import Options, show_acceptance
+    from bench.cli.accept import accept as verified
+    from bench.store.community import COMMUNITY
+    from bench.submissions.acceptance import STATUS
+
+    into = into or default_results() / COMMUNITY
+    options = Options(into, data_root, processes(jobs, device), device, train, draw)
+    found = verified(folder, options)
+    if as_json:
+        print_document(found.document())
+    else:
+        show_acceptance(found, into)
+    raise typer.Exit(STATUS[found.verdict])
 
 
 @app.command()

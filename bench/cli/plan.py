@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench.cli.listing import suite_to_read
 from bench.cli.tune import learns_parameters
 from bench.datasets import load
 from bench.datasets.files.photographs import Photographs
@@ -32,6 +31,7 @@ from bench.running.sweep import missing_runs
 from bench.spec import NO_LOSS, RunSpec
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
+from bench.suites.stored import suite_to_read
 from bench.terminal import print_line
 from bench.tuning.search import declare, default_specs, search_folder
 

@@ -20,6 +20,7 @@ from bench.reporting.tables import console_summary
 from bench.reporting.variance import console as variance_tables
 from bench.reporting.variance import separate
 from bench.running.until_decided import lost_runs, with_further
+from bench.store.community import COMMUNITY, read_community
 from bench.store.seed_plan import read_plan
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
@@ -87,9 +88,18 @@ def make(
         raise ValueError(
             f"no run in which all sources vary is stored; `{command('run', suite)}` makes them"
         )
+    community, found = read_community(results / COMMUNITY)
+    problems += found
     folder = results / "reports" / report_name(suite, chosen)
     report = write_report(
-        whole, folder, title=chosen.title, problems=problems, rule=rule, tuned=tuned, study=study
+        whole,
+        folder,
+        title=chosen.title,
+        problems=problems,
+        rule=rule,
+        tuned=tuned,
+        study=study,
+        community=community,
     )
     return Made(chosen.title, results, report, problems)
 
@@ -101,6 +111,8 @@ def print_report(console: Console, made: Made, *, brief: bool = False) -> None:
         console.print(table)
     for table in [] if report.variance is None else variance_tables(report.variance):
         console.print(table)
+    if names := dict.fromkeys(row.submission for row in report.from_others):
+        print_line(console, f"results from others, in the report alone: {', '.join(names)}")
     for line in (*report.regimes, *(() if brief else report.findings)):
         print_line(console, line)
     for problem in [*made.problems, *report.problems]:
@@ -121,6 +133,7 @@ def report_document(made: Made) -> dict[str, Any]:
         "costs": records(report.costs),
         "profile": records(report.profile),
         "variance": None if report.variance is None else records(report.variance),
+        "others": [row.document() for row in report.from_others],
         "regimes": report.regimes,
         "findings": report.findings,
         "problems": [*made.problems, *report.problems],

@@ -3,11 +3,11 @@
 import random
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.cli.listing import find_directory, suite_to_read
+from bench.cli.listing import find_directory
 from bench.cli.progress import show_work
 from bench.cli.run_suite import execute, resumable
 from bench.datasets.files.work import quiet
@@ -17,6 +17,7 @@ from bench.running.until_decided import started_runs
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs
 from bench.suites import names as suite_names
+from bench.suites.stored import suite_to_read
 from bench.terminal import plain_console, print_line, show_late
 from bench.verification.outcome import Outcome
 
@@ -75,9 +76,20 @@ def named(name: str, results: Path) -> list[RunDir]:
 
 
 def score_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
-    """Compute the scores of the runs again, a few runs at a time in each process."""
+    """Compute the scores of the runs again from their embeddings."""
     from bench.verification.scores import verify_scores
 
+    return compute_again(verify_scores, "scoring stored embeddings", runs, options)
+
+
+def compute_again(
+    verify: Callable[[Sequence[Path], Path | None], list[Outcome]],
+    words: str,
+    runs: Sequence[Run],
+    options: Options,
+) -> list[Outcome]:
+    """What a function of run directories and data root finds, a few runs at a time in each
+    process; words: what it does."""
     chunks = [*chunked(runs, CHUNK)]
     tasks = [([run.directory for run in chunk], options.data_root) for chunk in chunks]
     found: list[Outcome] = []
@@ -85,10 +97,10 @@ def score_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
         resumable(plain_console(stderr=True), "Stopped"),
         show_work(plain_console(stderr=True)) as report,
     ):
-        report("scoring stored embeddings", 0, len(runs))
-        for _, outcomes in in_processes(verify_scores, tasks, options.processes):
+        report(words, 0, len(runs))
+        for _, outcomes in in_processes(verify, tasks, options.processes):
             found += outcomes
-            report("scoring stored embeddings", len(found), len(runs))
+            report(words, len(found), len(runs))
     return sorted(found, key=lambda outcome: outcome.run)
 
 

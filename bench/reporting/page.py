@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe, ordered
 from bench.published import published
-from bench.reporting import figures, prices, profile, provenance, uncertainty, variance
+from bench.reporting import figures, others, prices, profile, provenance, uncertainty, variance
 from bench.reporting.across import WITHIN, Across, across, across_sentence
 from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.cards import cards
@@ -44,6 +44,7 @@ from bench.reporting.tuning import BUDGET_CAPTION, Tuned, tuning_figure, tuning_
 from bench.reporting.verdicts import RULE, Rule
 from bench.reporting.years import published_figure
 from bench.spec import slug
+from bench.store.community import Community
 from bench.store.runs import Run, remove_left, write_text
 from bench.tuning.outcomes import Outcome
 
@@ -76,6 +77,7 @@ class Report:
     profile: "pd.DataFrame"
     variance: "pd.DataFrame | None" = None
     variance_csv: Path | None = None
+    from_others: tuple[others.Other, ...] = ()
 
 
 def write_report(
@@ -87,13 +89,14 @@ def write_report(
     rule: Rule = RULE,
     tuned: Tuned | None = None,
     study: variance.Study | None = None,
+    community: Sequence[Community] = (),
 ) -> Report:
     """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
     versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
     verdicts; `tuned` is the search behind the hyper-parameters; `study` holds the further runs of a
-    study of variance, which are in no mean.
+    study of variance, which are in no mean; `community`, accepted submissions, are in a table of their own.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
@@ -106,9 +109,11 @@ def write_report(
     sections, unread = make_sections(table, rows, runs, directory / "figures", rule, tuned)
     found = [*unspread, *unread]
     shares = variance.frame(runs, study, tuned.outcomes if tuned else ()) if study else None
+    shown = others.others(runs, community)
     for section in sections:
         add_uncertainty(section, spreads)
         add_variance(section, shares)
+        add_others(section, shown, community)
     by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
     profiles = profile.profiles(by_test)
     drawn = draw_profile(profiles, table, directory / "figures")
@@ -134,6 +139,7 @@ def write_report(
         profile.frame(profiles),
         shares,
         None if shares is None else directory / "variance.csv",
+        tuple(shown),
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     write_text(report.table_csv, csv(rows))
@@ -143,10 +149,10 @@ def write_report(
     if shares is not None and report.variance_csv:
         write_text(report.variance_csv, variance.csv(shares))
     write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{noted}")
-    shown = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
+    profiled = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
     write_text(
         report.html,
-        render(title, table, sections, [*problems, *found], rule, lines[0], summary, shown),
+        render(title, table, sections, [*problems, *found], rule, lines[0], summary, profiled),
     )
     return report
 
@@ -253,6 +259,16 @@ def add_variance(section: dict[str, Any], table: "pd.DataFrame | None") -> None:
     section["variance"] = own or None
     if own:
         section["sentences"] += own["sentences"]
+
+
+def add_others(
+    section: dict[str, Any], shown: Sequence[others.Other], community: Sequence[Community]
+) -> None:
+    """The lines of accepted submissions on the test of a section, and what was verified of each."""
+    here = (section["dataset"], section["protocol"])
+    own = [row for row in shown if (row.dataset, row.split) == here]
+    section["others"] = [row.cells for row in own]
+    section["verified"] = others.verified(community, own)
 
 
 def draw(
@@ -380,6 +396,8 @@ def render(
             within=WITHIN,
             profiled=profiled,
             no_prices=prices.UNKNOWN,
+            others_headings=others.HEADINGS,
+            others_note=others.NOTE,
             axes=AXES,
             shown_targets=SHOWN_TARGETS,
             plus_minus=PLUS_MINUS,

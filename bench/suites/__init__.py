@@ -44,7 +44,7 @@ def load_suite(
     there is none of these runs.
     Raises: SuiteError if there is none, or with all mistakes of the file at once.
     """
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    path = suite_path(name)
     if not path.is_file():
         if name.endswith(".toml"):
             raise SuiteError(f"there is no suite file {path}")
@@ -62,6 +62,11 @@ def load_suite(
         raise SuiteError(f"{path} has {len(lines)} {mistakes}:\n{text}") from error
     except (OSError, ValueError) as error:
         raise SuiteError(f"{path} is not a suite that can be read: {error}") from error
+
+
+def suite_path(name: str) -> Path:
+    """The file of a suite, by its name or path; it may not exist."""
+    return Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
 
 
 def explain(error: ValidationError, content: Mapping[str, Any]) -> list[str]:

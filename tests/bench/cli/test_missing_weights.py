@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.listing import suite_to_read
 from bench.cli.main import report, run, status
 from bench.spec import RunSpec
 from bench.suites import SuiteError, load_suite
+from bench.suites.stored import suite_to_read
 from tests.support.fabricated import write_pictures, write_run
 
 SUITE = """

@@ -1,0 +1,168 @@
+"""`proxy-bench accept`: what somebody sends, verified by computing it again."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.cli import verify
+from bench.datasets import load
+from bench.store.community import read_community
+from bench.store.runs import Run
+from bench.submissions.acceptance import (
+    Acceptance,
+    bounds_of_scores,
+    bounds_of_start,
+    bounds_of_training,
+    keep,
+)
+from bench.submissions.form import Finding, check_form
+from bench.submissions.plausibility import implausible
+from bench.terminal import plain_console, print_line
+
+FORM = "files, digests, suite, specifications, protocol, split fingerprints, curves, ranges"
+PLAUSIBLE = "costs, versions, seeds that differ, test against validation"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command; train: how many runs of each data set to train again; draw: of the
+    lot, from the system's randomness if not given."""
+
+    into: Path
+    data_root: Path | None
+    processes: int
+    device: str
+    train: int
+    draw: int | None
+
+
+def accept(folder: Path, options: Options) -> Acceptance:
+    """Verify a submission and, unless it is refused, keep a copy with what was verified."""
+    found = examine(folder, options)
+    found.findings += already_there(found.name, folder, options.into)
+    if found.verdict != "refused":
+        keep(folder, options.into, found, options.device)
+    return found
+
+
+def examine(folder: Path, options: Options) -> Acceptance:
+    """Verify a submission; what costs most comes last, and only if all before was in order."""
+    draw = secrets.randbits(32) if options.draw is None else options.draw
+    found = Acceptance(folder.resolve().name, draw)
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}; `proxy-bench pack` makes one")
+    runs, found.findings = check_form(folder.resolve())
+    found.runs = len(runs)
+    if not found.findings:
+        found.checked.append(FORM)
+        found.findings += implausible(runs)
+    if not found.findings:
+        found.checked.append(PLAUSIBLE)
+        compute_again(runs, found, replace(options, draw=draw))
+    else:
+        found.not_checked.append("scores, starts and trainings, because of what was found before")
+    return found
+
+
+def compute_again(runs: Sequence[Run], found: Acceptance, options: Options) -> None:
+    """Scores and starts of all runs, and the training of some, where their data is here."""
+    here = at_hand(runs, options.data_root, found)
+    if not here:
+        return
+    from bench.verification.start import verify_start
+
+    again = verify_options(options)
+    outcomes = verify.score_again(here, again)
+    found.add("scores", outcomes, {run.name: bounds_of_scores(run) for run in here})
+    found.checked.append(f"labels, and scores from embeddings, of {len(here)} of {len(runs)} runs")
+    by_seed = sorted(here, key=lambda run: int(run.spec["seed"]))  # which share their start
+    words = "scoring networks before training"
+    outcomes = verify.compute_again(verify_start, words, by_seed, again)
+    found.add("start", outcomes, {run.name: bounds_of_start(run) for run in here})
+    found.checked.append(f"images, and networks before training, of {len(here)} runs")
+    if found.findings:
+        found.not_checked.append("trainings, because of what was found before")
+        return
+    train_again(here, runs, found, options)
+
+
+def train_again(
+    here: Sequence[Run], runs: Sequence[Run], found: Acceptance, options: Options
+) -> None:
+    """Train some runs of each data set again, by a lot that the submitter cannot choose."""
+    again = verify_options(options)
+    by_data: dict[str, list[Run]] = {}
+    for run in here:
+        by_data.setdefault(run.spec["dataset"], []).append(run)
+    chosen = [run for members in by_data.values() for run in verify.by_lot(members, again)]
+    if chosen:
+        outcomes = verify.train_again(chosen, again)
+        found.add("training", outcomes, bounds_of_training(runs))
+        found.trained = [run.name for run in chosen]
+        found.checked.append(f"the whole training of {len(chosen)} of {len(runs)} runs")
+    if rest := len(runs) - len(chosen):
+        found.not_checked.append(
+            f"the training of the other {rest} runs: embeddings that another training made, and "
+            "were scored rightly, are found in none of them"
+        )
+
+
+def verify_options(options: Options) -> verify.Options:
+    """The options of `verify` for runs that are trained again beside the results."""
+    draw = options.draw or 0
+    return verify.Options(
+        options.into.parent, options.data_root, options.processes, options.device,
+        stored_only=False, train=options.train, draw=draw,
+    )  # fmt: skip
+
+
+def at_hand(runs: Sequence[Run], data_root: Path | None, found: Acceptance) -> list[Run]:
+    """The runs whose data can be loaded; the others are noted."""
+    known: dict[tuple[str, str], str] = {}
+    for run in runs:
+        key = run.spec["dataset"], run.spec["split"]
+        if key not in known:
+            known[key] = problem_of(*key, data_root)
+    for (dataset, split), problem in known.items():
+        if problem:
+            what = f"labels, scores, starts and trainings on {dataset}, {split}"
+            found.not_checked.append(f"{what}: {problem}")
+    return [run for run in runs if not known[run.spec["dataset"], run.spec["split"]]]
+
+
+def problem_of(dataset: str, split: str, data_root: Path | None) -> str:
+    """Why a data set is not at hand; empty if it is. Raises: ValueError if it is damaged."""
+    try:
+        load(dataset, data_root, split)
+    except FileNotFoundError as error:
+        return str(error)
+    return ""
+
+
+def already_there(name: str, folder: Path, into: Path) -> list[Finding]:
+    """What this submission would change of accepted ones, and those that changed since."""
+    target = into / name
+    taken = target.exists() and not target.samefile(folder)
+    findings = [Finding("community", name, f"{target} exists already")] if taken else []
+    others = [problem for problem in read_community(into)[1] if str(target) not in problem]
+    return findings + [Finding("community", into.name, problem) for problem in others]
+
+
+def show_acceptance(found: Acceptance, into: Path) -> None:
+    """Print what was found, what was and was not checked, and the verdict."""
+    console = plain_console()
+    for finding in found.findings:
+        print_line(console, f"{finding.check}: {finding}")
+    for difference in found.differences:
+        print_line(console, f"explained: {difference}")
+    for line in found.checked:
+        print_line(console, f"checked: {line}")
+    for line in found.not_checked:
+        print_line(console, f"not checked: {line}")
+    if found.trained:
+        print_line(
+            console, f"trained again, by the lot of --draw {found.draw}: {', '.join(found.trained)}"
+        )
+    kept = "" if found.verdict == "refused" else f"; kept in {into / found.name}"
+    print_line(console, f"{found.name}, {found.runs} runs: {found.verdict}{kept}")

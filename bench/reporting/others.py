@@ -1,0 +1,112 @@
+"""Results from others: accepted submissions on the same test, beside ours and in no ranking."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.metrics import describe
+from bench.reporting.groups import group_id, identity, method_names
+from bench.reporting.rows import mean_text
+from bench.reporting.stats import mean_interval
+from bench.store.community import Accepted, Community
+from bench.store.runs import Run
+
+SCORES = ("recall@1", "map@r")
+HEADINGS = ("Submission", "Method", "Seeds", *(describe(key).heading for key in SCORES), "Ours")
+NOTE = (
+    "Percent, mean ± half-width of the t-based 95 % interval over n seeds. Accepted submissions on "
+    "the same images, split and protocol; they are in no table, mean or verdict above. Ours: our "
+    "method of the same specification; runs of one seed may be equal to the last bit."
+)
+
+
+@dataclass(frozen=True)
+class Other:
+    """A method of a submission: seeds, scores by name in 0..1 over these, our method of the same
+    specification (or nothing), and how many of its runs have the parameters of ours."""
+
+    submission: str
+    dataset: str
+    split: str
+    method: str
+    seeds: tuple[int, ...]
+    scores: Mapping[str, tuple[float, ...]]
+    ours: str
+    equal: int
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Its line under `HEADINGS`."""
+        means = [mean_text(mean_interval(self.scores[key]), key) for key in SCORES]
+        same = f"{self.ours}, {self.equal} of {len(self.seeds)} runs equal" if self.ours else "–"
+        return self.submission, self.method, " ".join(map(str, self.seeds)), *means, same
+
+    def document(self) -> dict[str, Any]:
+        """All of it as data."""
+        scores = {key: list(values) for key, values in self.scores.items()}
+        return vars(self) | {"seeds": list(self.seeds), "scores": scores}
+
+
+def others(runs: Sequence[Run], communities: Sequence[Community]) -> list[Other]:
+    """The methods of accepted submissions that were scored on the test of one of our runs."""
+    tests = {test_of(run) for run in runs}
+    found = []
+    for community in communities:
+        same = [run for run in community.runs if test_of(run) in tests]
+        groups: dict[tuple[str, str, str], list[Run]] = {}
+        for run, method in zip(same, method_names(same), strict=True):
+            groups.setdefault((run.spec["dataset"], run.spec["split"], method), []).append(run)
+        found += [other(community.name, *key, members, runs) for key, members in groups.items()]
+    return found
+
+
+def test_of(run: Run) -> tuple[str, ...]:
+    """What must be equal before two runs may be shown together."""
+    return (run.spec["dataset"], run.spec["split"], *identity(run).values())
+
+
+def other(
+    submission: str, dataset: str, split: str, method: str, members: list[Run], runs: Sequence[Run]
+) -> Other:
+    """The line of one method; members, its runs."""
+    members.sort(key=lambda run: int(run.spec["seed"]))
+    same = [run for run in runs if group_id(run) == group_id(members[0])]
+    known = {run.record["parameters"]["sha256"] for run in same}
+    return Other(
+        submission,
+        dataset,
+        split,
+        method,
+        tuple(int(run.spec["seed"]) for run in members),
+        {key: tuple(run.scores[key] for run in members) for key in SCORES},
+        str(same[0].spec["method"]) if same else "",
+        sum(run.record["parameters"]["sha256"] in known for run in members),
+    )
+
+
+def verified(communities: Sequence[Community], shown: Sequence[Other]) -> dict[str, str]:
+    """By submission that is shown: who it is from, and what was verified, where and when."""
+    names = {row.submission for row in shown}
+    return {
+        found.name: f"{credit(found)}{words(found.accepted)}"
+        for found in communities
+        if found.name in names
+    }
+
+
+def credit(found: Community) -> str:
+    given = filter(None, (found.submission.title, found.submission.author))
+    return "".join(f"{text}. " for text in given)
+
+
+def words(accepted: Accepted) -> str:
+    """What was and was not verified, where and when, in one paragraph."""
+    where = accepted.environment
+    versions = where["packages"]
+    return (
+        f"{accepted.verdict.capitalize()} on {where['finished'][:10]} with proxy-bench "
+        f"{versions['proxy-bench']} and torch {versions['torch']} on {where['cpu']}. "
+        f"Verified: {'; '.join(accepted.checked)}. "
+        f"Not verified: {'; '.join(accepted.not_checked) or 'nothing was left out'}. "
+        f"Trained again by lot {accepted.draw}: {', '.join(accepted.trained) or 'no run'}."
+    )

@@ -1,0 +1,164 @@
+"""The verdict on a submission, and the copy that is kept of an accepted one."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.metrics import describe as describe_metric
+from bench.reporting.verdicts import MARGIN
+from bench.spec import RunSpec
+from bench.store.community import ACCEPTED, SUBMISSION, Accepted, changed, read_submission
+from bench.store.environment import describe
+from bench.store.record import REQUIRED
+from bench.store.runs import Run, atomic, digest_of, write_text
+from bench.submissions.form import Finding
+from bench.verification.outcome import Difference, Outcome
+
+Bounds = Mapping[str, float]
+Verdict = Literal["accepted", "accepted with explained differences", "refused"]
+STATUS: dict[Verdict, int] = {
+    "accepted": 0,
+    "refused": 1,
+    "accepted with explained differences": 2,
+}
+# By how much a score may move where another processor or version is a reason:
+EXACT = 1e-6  # from the same embeddings, since ranks are exact
+ROUNDED = 0.02  # from the same embeddings, where k-means or thresholds follow rounding
+FEW, MOST = 3, 0.05  # by another training, of a method with fewer seeds, which show no spread
+NEVER = ("checksum of the images", "fingerprint of the split")  # explained by an environment
+SPREADS = 4  # standard deviations over seeds, by another training
+SCHEMA = 1
+
+
+@dataclass
+class Acceptance:
+    """What `accept` found: findings are reasons to refuse, differences are explained ones."""
+
+    name: str
+    draw: int
+    runs: int = 0
+    trained: list[str] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.findings:
+            return "refused"
+        return "accepted with explained differences" if self.differences else "accepted"
+
+    def document(self) -> dict[str, Any]:
+        """All of it as data."""
+        findings = [vars(finding) for finding in self.findings]
+        return vars(self) | {"verdict": self.verdict, "findings": findings}
+
+    def add(self, check: str, outcomes: Sequence[Outcome], bounds: Mapping[str, Bounds]) -> None:
+        """Count what was computed again; bounds: of each run, by how much its scores may differ if
+        its environment explains it."""
+        for outcome in outcomes:
+            self.findings += [*unexplained(check, outcome, bounds[outcome.run])]
+            if outcome.verdict == "differs, explained":
+                reasons = "; ".join(outcome.reasons)
+                moved = "; ".join(map(str, outcome.differences))
+                self.differences.append(f"{check}: {outcome.run}: {moved} ({reasons})")
+
+
+def unexplained(check: str, outcome: Outcome, bounds: Bounds) -> Iterator[Finding]:
+    """What another processor or version does not explain: any difference in the same environment,
+    and scores that differ by more than their bound."""
+    if outcome.error:
+        yield Finding(check, outcome.run, outcome.error)
+    for difference in outcome.differences:
+        bound = bounds.get(difference.quantity)
+        if not outcome.reasons or difference.quantity in NEVER:
+            yield Finding(check, outcome.run, str(difference))
+        elif bound is not None and beyond(difference, bound):
+            what = f"{difference}, more than its environment explains ({bound:.2g})"
+            yield Finding(check, outcome.run, what)
+
+
+def beyond(difference: Difference, bound: float) -> bool:
+    """Whether a number moved by more than a bound, or is missing on one side."""
+    if "nothing" in (difference.stored, difference.found):
+        return True
+    return abs(float(difference.stored) - float(difference.found)) > bound
+
+
+def bounds_of_scores(run: Run) -> Bounds:
+    """From the same embeddings."""
+    return {name: EXACT if is_exact(name) else ROUNDED for name in run.scores}
+
+
+def is_exact(score: str) -> bool:
+    """Whether a score follows from ranks alone."""
+    return describe_metric(score).family == "Retrieval"
+
+
+def bounds_of_start(run: Run) -> Bounds:
+    """From the same network before training, whose embeddings are rounded otherwise."""
+    return {f"untrained {name}": ROUNDED for name in run.record["untrained"]}
+
+
+def bounds_of_training(runs: Sequence[Run]) -> dict[str, Bounds]:
+    """From another training: as much as other seeds of its method move a score."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(RunSpec(**run.spec).method_id, []).append(run)
+    return {
+        run.name: {name: bound_over_seeds(members, name) for name in REQUIRED}
+        for members in groups.values()
+        for run in members
+    }
+
+
+def bound_over_seeds(members: Sequence[Run], score: str) -> float:
+    """By how much a score of another training may differ, from the seeds of its method."""
+    if len(members) < FEW:
+        return MOST
+    return max(MARGIN, SPREADS * float(np.std([run.scores[score] for run in members], ddof=1)))
+
+
+def keep(folder: Path, into: Path, acceptance: Acceptance, device: str) -> Path:
+    """Copy an accepted submission, whole or not at all, with what was verified; one that is already
+    there only gets the latter. Returns: its folder.
+
+    Raises: ValueError if there is one of its name, or if its files changed since they were read.
+    """
+    target = into / acceptance.name
+    if target.exists() and target.samefile(folder):
+        write_accepted(target, acceptance, device)
+        return target
+    with atomic(target, flush=False) as temporary:
+        try:
+            shutil.copytree(folder, temporary, symlinks=True)
+            for problem in changed(temporary, read_submission(folder).files):
+                raise ValueError(problem)
+            write_accepted(temporary, acceptance, device)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    return target
+
+
+def write_accepted(folder: Path, acceptance: Acceptance, device: str) -> None:
+    """Write `accepted.json`: what was verified, how and where."""
+    document = {
+        "schema": SCHEMA,
+        "submission": digest_of(folder / SUBMISSION),
+        "verdict": acceptance.verdict,
+        "draw": acceptance.draw,
+        "trained": acceptance.trained,
+        "checked": acceptance.checked,
+        "not_checked": acceptance.not_checked,
+        "differences": acceptance.differences,
+        "environment": describe(device, 1),
+    }
+    Accepted.model_validate(document)
+    write_text(folder / ACCEPTED, json.dumps(document, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,127 @@
+"""A suite's stored runs as a folder to send: nothing of who made it, and nothing left out."""
+
+import json
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.datasets import find
+from bench.spec import PROTOCOL
+from bench.store.community import PLAN, SUBMISSION, SUITE, Submission
+from bench.store.environment import PACKAGES, installed_version
+from bench.store.record import first_mistake
+from bench.store.runs import Run, RunDir, atomic, digest_of, write_record, write_text
+from bench.submissions.personal import find_traces
+from bench.weights import PRETRAINED
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is packed: the suite's file, how its seeds grew (or None), and its runs."""
+
+    suite: Path
+    plan: Path | None
+    runs: Sequence[Run]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the submitter says: title and author of the submission, whether networks are sent, and
+    words that may occur although they are names of this machine."""
+
+    title: str | None = None
+    author: str | None = None
+    models: bool = False
+    allowed: Collection[str] = ()
+
+
+def pack(content: Content, folder: Path, labels: Labels, searched: dict[str, str]) -> int:
+    """Write a submission, which appears whole or not at all; returns its bytes.
+
+    searched: as of `find_traces`.
+    Raises: ValueError if the folder exists, if a run cannot be verified by others, or if a file has
+    a trace of its maker.
+    """
+    if folder.exists():
+        raise ValueError(f"{folder} exists already; choose a new folder")
+    if problems := [*unverifiable(content.runs)]:
+        raise ValueError("\n".join(problems))
+    with atomic(folder, flush=False) as temporary:
+        try:
+            fill(temporary, content, labels)
+            if found := [*find_traces(temporary, searched, labels.allowed)]:
+                raise ValueError(
+                    f"nothing was packed: {'; '.join(found)}. Change these, or allow a word that "
+                    "names nobody there with --allow"
+                )
+            write_submission(temporary, labels)
+            size = sum(path.stat().st_size for path in files_of(temporary))
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    return size
+
+
+def unverifiable(runs: Iterable[Run]) -> Iterator[str]:
+    """Runs that nobody else can verify, and why."""
+    for run in runs:
+        if run.files.embeddings.name not in run.digests:
+            yield f"{run.name}: its embeddings were not kept, so its scores cannot be verified"
+        if find(run.spec["dataset"]).fingerprints[run.spec["split"]] is None:
+            yield f"{run.name}: its images are your own, so nobody else can verify it"
+        if run.spec.get("weights") not in (None, PRETRAINED):
+            yield f"{run.name}: its weights are a file of yours, so nobody else can train it again"
+
+
+def fill(folder: Path, content: Content, labels: Labels) -> None:
+    """Write everything but `submission.json`."""
+    folder.mkdir()
+    shutil.copyfile(content.suite, folder / SUITE)
+    if content.plan:
+        (folder / PLAN).parent.mkdir()
+        shutil.copyfile(content.plan, folder / PLAN)
+    for run in content.runs:
+        copy_run(run, RunDir(folder / "runs" / run.name), models=labels.models)
+    write_submission(folder, Labels())  # whose versions are looked at too
+
+
+def copy_run(run: Run, files: RunDir, *, models: bool) -> None:
+    """Copy the files that a run keeps, without its network unless `models`."""
+    files.path.mkdir(parents=True)
+    kept = {
+        name: digest for name, digest in run.digests.items() if models or name != files.model.name
+    }
+    for name in kept:
+        shutil.copyfile(run.directory / name, files.path / name)
+    write_record(files, {**run.record, "files": kept})
+
+
+def write_submission(folder: Path, labels: Labels) -> None:
+    """Write `submission.json` with the digests of all other files."""
+    given = {"title": labels.title, "author": labels.author}
+    document = {
+        "schema": SCHEMA,
+        "protocol": PROTOCOL,
+        "versions": {name: installed_version(name) for name in PACKAGES},
+        **{name: text for name, text in given.items() if text},
+        "files": {
+            path.relative_to(folder).as_posix(): digest_of(path)
+            for path in files_of(folder)
+            if path.name != SUBMISSION
+        },
+    }
+    try:
+        Submission.model_validate(document)
+    except ValidationError as error:
+        raise ValueError(first_mistake(error)) from error
+    write_text(folder / SUBMISSION, json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def files_of(folder: Path) -> list[Path]:
+    """All files below a folder, by name."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
