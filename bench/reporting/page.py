@@ -96,8 +96,8 @@ def write_report(
     A function of the runs alone: written again, every file has the same bytes (with the same
     versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
     verdicts; `tuned` is the search behind the hyper-parameters; `study` holds the further runs of a
-    study of variance, which are in no mean; `community`, accepted submissions, have a table of their
-    own.
+    study of variance, which are in no mean; `community` are accepted submissions, which have a
+    table of their own.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """

@@ -1,0 +1,302 @@
+"""`proxy-bench accept`: what is refused by its form, what is kept, and what may be explained."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import accept as accepting
+from bench.cli.accept import Options, accept, examine
+from bench.cli.main import app
+from bench.results import community, frame
+from bench.store.community import read_community
+from bench.store.runs import RunDir, scan
+from bench.submissions import acceptance, form
+from bench.submissions.acceptance import Acceptance, bounds_of_scores, bounds_of_training
+from bench.submissions.form import check_form
+from bench.submissions.pack import Content, Labels, pack, write_submission
+from bench.suites import load_suite
+from bench.verification.outcome import Difference, Outcome
+from tests.bench.submissions.test_pack import SUITE
+from tests.support.fabricated import write_run
+from tests.support.submitted import Choice, Pool
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> Path:
+    """A submission of made-up runs, whose form is right but for the fingerprint of their split."""
+    suite = tmp_path / "mine.toml"
+    suite.write_text(SUITE)
+    for spec in load_suite(str(suite)).specs:
+        write_run(tmp_path / "results", spec, gain=0.1 * spec.seed)
+    pack(Content(suite, None, scan(tmp_path / "results")[0]), tmp_path / "sent", Labels(), {})
+    return tmp_path / "sent"
+
+
+@pytest.fixture
+def real(pool: Pool, tmp_path: Path) -> Path:
+    """A submission of one real run."""
+    pool.submission(tmp_path / "real", Choice(methods=["NCA"], seeds=[0]))
+    return tmp_path / "real"
+
+
+def options(tmp_path: Path, **fields: Any) -> Options:
+    given = {"into": tmp_path / "results" / "community", "data_root": None, "processes": 1}
+    return Options(**{**given, "device": "cpu", "train": 1, "draw": None, **fields})
+
+
+def first_run(folder: Path) -> Path:
+    return min((folder / "runs").iterdir())
+
+
+def edit(path: Path, **fields: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def link(folder: Path) -> None:
+    (folder / "runs" / "x").symlink_to(folder)
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(first_run(folder) / "roc.safetensors")
+
+
+def other_file(folder: Path) -> None:
+    (first_run(folder) / "checkpoint.pt").touch()
+    write_submission(folder, Labels())
+
+
+def odd_name(folder: Path) -> None:
+    (folder / "runs" / "a\x1b[31m").mkdir()
+    (folder / "runs" / "a\x1b[31m" / "run.json").touch()
+
+
+def unlisted(folder: Path) -> None:
+    shutil.copy(folder / "suite.toml", first_run(folder) / "roc.safetensors")
+
+
+def missing(folder: Path) -> None:
+    (first_run(folder) / "queries.safetensors").unlink()
+
+
+def changed(folder: Path) -> None:
+    (first_run(folder) / "curve.jsonl").open("a").write(" ")
+
+
+def later_schema(folder: Path) -> None:
+    edit(folder / "submission.json", schema=2)
+
+
+def unknown_field(folder: Path) -> None:
+    edit(folder / "submission.json", sender="me")
+
+
+def no_json(folder: Path) -> None:
+    (folder / "submission.json").write_text("[" * 100_000)
+
+
+def other_protocol(folder: Path) -> None:
+    edit(folder / "submission.json", protocol=1)
+
+
+def run_left_out(folder: Path) -> None:
+    shutil.rmtree(first_run(folder))
+    write_submission(folder, Labels())
+
+
+def suite_with_more(folder: Path) -> None:
+    (folder / "suite.toml").write_text(SUITE.replace("seeds = [0, 1]", "seeds = [0]"))
+    write_submission(folder, Labels())
+
+
+def no_suite(folder: Path) -> None:
+    (folder / "suite.toml").write_text("title = 1")
+    write_submission(folder, Labels())
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "words"),
+    [
+        (link, "files", "is a link or no file"),
+        (pipe, "files", "is a link or no file"),
+        (other_file, "files", "checkpoint.pt: is no file of a submission"),
+        (odd_name, "files", "is no file of a submission"),
+        (unlisted, "files", "is not listed in submission.json"),
+        (missing, "files", "queries.safetensors: is missing"),
+        (changed, "digests", "curve.jsonl has the digest"),
+        (later_schema, "submission.json", "has schema = 2: input should be 1"),
+        (unknown_field, "submission.json", "has sender"),
+        (no_json, "submission.json", "submission.json"),
+        (other_protocol, "protocol", "is of version 1 of the protocol"),
+        (run_left_out, "suite", "is a run of the suite, and is missing"),
+        (suite_with_more, "suite", "is no run of the suite"),
+        (no_suite, "suite", "is not a suite that can be read"),
+    ],
+)
+def test_a_wrong_form_is_named(
+    sent: Path, damage: Callable[[Path], None], check: str, words: str
+) -> None:
+    damage(sent)
+    finding = check_form(sent)[1][0]
+    assert finding.check == check
+    assert words in str(finding) or damage is no_suite
+
+
+def test_nothing_but_the_made_up_split_is_wrong_without_damage(sent: Path) -> None:
+    runs, findings = check_form(sent)
+    assert len(runs) == 2
+    assert {finding.check for finding in findings} == {"split"}
+
+
+def test_too_much_is_refused_before_it_is_read(sent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form, "LARGEST", dict.fromkeys(form.LARGEST, 100))
+    assert "more than 100" in str(check_form(sent)[1][0])
+    monkeypatch.setattr(form, "MOST_FILES", 2)
+    assert "has more than 2 files" in [*map(str, check_form(sent)[1])][-1]
+    odd = sent.rename(sent.parent / "Sent by me")
+    assert "its name must be like" in str(check_form(odd)[1][0])
+
+
+def test_an_accepted_one_is_kept_with_what_was_verified(real: Path, tmp_path: Path) -> None:
+    found = accept(real, options(tmp_path, draw=5))
+    assert (found.verdict, found.draw, found.trained) == ("accepted", 5, [first_run(real).name])
+    [kept], problems = read_community(tmp_path / "results" / "community")
+    assert problems == []
+    assert kept.accepted.checked == found.checked
+    assert kept.accepted.environment.keys() >= {"cpu", "packages", "finished"}
+    assert str(tmp_path) not in (tmp_path / "results/community/real/accepted.json").read_text()
+    table = community([kept])
+    assert table["submission"].tolist() == ["real"]
+    assert table["trained_again"].tolist() == [True]
+    own = [column for column in table if column not in ("submission", "trained_again")]
+    pd.testing.assert_frame_equal(table[own], frame(kept.runs))
+
+    again = accept(real, options(tmp_path, draw=5))
+    assert [str(finding) for finding in again.findings] == [
+        f"real: {tmp_path}/results/community/real exists already"
+    ]
+
+
+def test_what_is_there_already_gets_the_acceptance_alone(real: Path, tmp_path: Path) -> None:
+    there = tmp_path / "results" / "community" / "real"
+    shutil.copytree(real, there)
+    assert "was not accepted yet" in read_community(there.parent)[1][0]
+    before = {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
+    assert accept(there, options(tmp_path)).verdict == "accepted"
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(read_community(there.parent)[0]) == 1
+
+
+def test_a_copy_that_fails_leaves_nothing(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(acceptance, "write_accepted", fail)
+    with pytest.raises(OSError, match="no space"):
+        accept(real, options(tmp_path))
+    assert [*(tmp_path / "results" / "community").iterdir()] == []
+
+
+def test_changed_results_of_others_are_named_and_left_out(real: Path, tmp_path: Path) -> None:
+    given = options(tmp_path)
+    accept(real, given)
+    record = first_run(given.into / "real") / "run.json"
+    record.write_text(record.read_text() + " ")
+    assert "run.json has the digest" in read_community(given.into)[1][0]
+    other = real.rename(tmp_path / "other")
+    [finding] = accept(other, given).findings
+    assert (finding.check, "run.json has the digest" in finding.what) == ("community", True)
+    assert not (given.into / "other").exists()
+
+
+def test_without_data_it_says_what_was_not_checked(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(*arguments: object) -> None:
+        raise FileNotFoundError("digits needs a data root")
+
+    monkeypatch.setattr(accepting, "load", nowhere)
+    found = examine(real, options(tmp_path))
+    assert found.verdict == "accepted"
+    assert found.not_checked[0].endswith("on digits, official: digits needs a data root")
+    assert (found.trained, len(found.checked)) == ([], 2)
+
+
+def test_the_lot_is_the_system_s_unless_given(pool: Pool, tmp_path: Path) -> None:
+    pool.submission(tmp_path / "two", Choice(methods=["NCA"]))
+    draws = {examine(tmp_path / "two", options(tmp_path, train=0)).draw for _ in range(2)}
+    assert len(draws) == 2
+    by_draw = [examine(tmp_path / "two", options(tmp_path, draw=n)).trained for n in range(8)]
+    assert {len(trained) for trained in by_draw} == {1}
+    assert len({*map(tuple, by_draw)}) == 2
+
+
+def test_an_environment_explains_no_more_than_it_can(pool: Pool) -> None:
+    specs = [pool.honest(spec) for spec in pool_specs(pool)]
+    name = specs[0].name
+    bounds = {specs[0].name: bounds_of_scores(specs[0])}
+    for quantity, stored, verdict in (
+        ("nmi", "0.5", "refused"),
+        ("nmi", "0.51", "accepted with explained differences"),
+        ("recall@1", "0.521", "refused"),
+        ("recall@1", "nothing", "refused"),
+        ("neighbors 3, rank 6 (2 of 9 differ)", "4", "accepted with explained differences"),
+        ("fingerprint of the split", "a", "refused"),
+    ):
+        found = Acceptance("sent", 0)
+        moved = Difference(quantity, stored, "0.5225")
+        found.add("scores", [Outcome(name, differences=[moved], reasons=["cpu"])], bounds)
+        assert found.verdict == verdict, quantity
+        plain = Acceptance("sent", 0)
+        plain.add("scores", [Outcome(name, differences=[moved])], bounds)
+        assert plain.verdict == "refused"
+    assert {*bounds_of_training(specs)[name].values()} == {0.05}
+
+
+def pool_specs(pool: Pool) -> Any:
+    path = pool.folder / "bounds.toml"
+    path.write_text(Choice(methods=["NCA"]).suite)
+    return load_suite(str(path)).specs
+
+
+@pytest.mark.usefixtures("pool")
+def test_the_command_prints_the_verdict_and_exits_with_its_status(
+    real: Path, sent: Path, tmp_path: Path
+) -> None:
+    into = ["--into", str(tmp_path / "results" / "community"), "--train", "0"]
+    found = CliRunner().invoke(app, ["accept", str(real), *into])
+    assert found.exit_code == 0
+    assert "checked: labels, and scores from embeddings, of 1 of 1 runs" in found.stdout
+    assert "not checked: the training of the other 1 runs" in found.stdout
+    assert "real, 1 runs: accepted; kept in " in found.stdout
+    refused = CliRunner().invoke(app, ["accept", str(sent), *into, "--json"])
+    assert refused.exit_code == 1
+    document = json.loads(refused.stdout)
+    assert (document["verdict"], document["findings"][0]["check"]) == ("refused", "split")
+    assert not (tmp_path / "results" / "community" / "sent").exists()
+    with pytest.raises(ValueError, match="there is no folder nothing"):
+        CliRunner().invoke(app, ["accept", "nothing", *into], catch_exceptions=False)
+
+
+def test_shown_in_the_report_beside_ours(pool: Pool, real: Path, tmp_path: Path) -> None:
+    """Through the command, with and without a submission."""
+    results, suite = tmp_path / "results", tmp_path / "real.toml"
+    spec = load_suite(str(suite)).specs[0]
+    shutil.copytree(pool.honest(spec).directory, RunDir.of(results, spec).path)
+    accept(real, options(tmp_path))
+    given = ["report", str(suite), "--results", str(results), "--json"]
+    document = json.loads(CliRunner().invoke(app, given).stdout)
+    [row] = document["others"]
+    assert (row["submission"], row["ours"], row["equal"]) == ("real", "NCA", 1)
+    page = (results / "reports" / "real" / "report.html").read_text()
+    assert "Results from others (not ranked with ours)" in page
+    assert "Trained again by lot" in page
+    assert len(document["scores"]) == 2  # ours and the untrained network
