@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.metrics import describe as describe_metric
 from bench.reporting.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, changed, read_submission
@@ -98,7 +97,7 @@ def bounds_of_scores(run: Run) -> Bounds:
 
 def is_exact(score: str) -> bool:
     """Whether a score follows from ranks alone."""
-    return describe_metric(score).family == "Retrieval"
+    return score.startswith(("recall@", "coarse_recall@", "map", "r_precision"))
 
 
 def bounds_of_start(run: Run) -> Bounds:

@@ -20,6 +20,21 @@ from bench.suites import load_suite
 from bench.training.batches import Batches
 from tests.support.short_runs import execute
 
+# A suite of two runs that nobody trains.
+SUITE = """
+title = "Mine"
+seeds = [0, 1]
+[budgets.digits]
+embedding_dim = 16
+batch_size = 32
+steps = 100
+evaluate_every = 20
+learning_rate = 1e-3
+weight_decay = 1e-4
+[methods.NCA]
+loss = "proxy_nca"
+"""
+
 METHODS = {
     "NCA": 'loss = "proxy_nca"\nloss_learning_rate = 0.01',
     "Triplet": 'loss = "triplet"',

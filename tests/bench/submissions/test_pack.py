@@ -15,20 +15,7 @@ from bench.submissions.pack import Labels
 from bench.submissions.personal import NOBODY, find_traces, names
 from bench.suites import load_suite
 from tests.support.fabricated import owner, seal, write_run
-
-SUITE = """
-title = "Mine"
-seeds = [0, 1]
-[budgets.digits]
-embedding_dim = 16
-batch_size = 32
-steps = 100
-evaluate_every = 20
-learning_rate = 1e-3
-weight_decay = 1e-4
-[methods.NCA]
-loss = "proxy_nca"
-"""
+from tests.support.submitted import SUITE
 
 
 @pytest.fixture
