@@ -91,11 +91,11 @@ def fill(folder: Path, content: Content, labels: Labels) -> None:
 
 
 def copy_run(run: Run, files: RunDir, *, models: bool) -> None:
-    """Copy the files that a run keeps, without its network unless `models`."""
+    """Copy the files that a run keeps, without its history, which nothing is verified by, and
+    without its network unless `models`."""
     files.path.mkdir(parents=True)
-    kept = {
-        name: digest for name, digest in run.digests.items() if models or name != files.model.name
-    }
+    left = {files.history.name, *([] if models else [files.model.name])}
+    kept = {name: digest for name, digest in run.digests.items() if name not in left}
     for name in kept:
         shutil.copyfile(run.directory / name, files.path / name)
     write_record(files, {**run.record, "files": kept})

@@ -69,7 +69,7 @@ def scores_at_start(spec: RunSpec, dataset: Dataset) -> tuple[Scores, Scores]:
     loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
     model, loss, start = build(spec, loaded, torch.device("cpu"))
     seen = start if spec.frozen == "backbone" or not spec.steps else loaded
-    validation = validate(model, seen)
+    validation = validate(model, seen).scores
     trained = None if spec.steps else loss
     return validation, score_test(model, start, trained).scores
 
