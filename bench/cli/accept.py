@@ -19,6 +19,7 @@ from bench.submissions.acceptance import (
 from bench.submissions.form import Finding, check_form
 from bench.submissions.plausibility import implausible
 from bench.terminal import plain_console, print_line
+from bench.weights import locate
 
 FORM = "files, digests, suite, specifications, protocol, split fingerprints, curves, ranges"
 PLAUSIBLE = "costs, versions, seeds that differ, test against validation"
@@ -39,8 +40,11 @@ class Options:
 
 def accept(folder: Path, options: Options) -> Acceptance:
     """Verify a submission and, unless it is refused, keep a copy with what was verified."""
+    if findings := already_there(folder, options.into):
+        return Acceptance(
+            folder.resolve().name, options.draw or 0, findings=findings, not_checked=["all else"]
+        )
     found = examine(folder, options)
-    found.findings += already_there(found.name, folder, options.into)
     if found.verdict != "refused":
         keep(folder, options.into, found, options.device)
     return found
@@ -76,15 +80,16 @@ def compute_again(runs: Sequence[Run], found: Acceptance, options: Options) -> N
     outcomes = verify.score_again(here, again)
     found.add("scores", outcomes, {run.name: bounds_of_scores(run) for run in here})
     found.checked.append(f"labels, and scores from embeddings, of {len(here)} of {len(runs)} runs")
-    by_seed = sorted(here, key=lambda run: int(run.spec["seed"]))  # which share their start
+    whole = with_weights(here, found)
+    by_seed = sorted(whole, key=lambda run: int(run.spec["seed"]))  # which share their start
     words = "scoring networks before training"
-    outcomes = verify.compute_again(verify_start, words, by_seed, again)
-    found.add("start", outcomes, {run.name: bounds_of_start(run) for run in here})
-    found.checked.append(f"images, and networks before training, of {len(here)} runs")
+    outcomes = verify.compute_again(verify_start, words, by_seed, again) if whole else []
+    found.add("start", outcomes, {run.name: bounds_of_start(run) for run in whole})
+    found.checked.append(f"images, and networks before training, of {len(whole)} runs")
     if found.findings:
         found.not_checked.append("trainings, because of what was found before")
         return
-    train_again(here, runs, found, options)
+    train_again(whole, runs, found, options)
 
 
 def train_again(
@@ -103,9 +108,10 @@ def train_again(
         found.checked.append(f"the whole training of {len(chosen)} of {len(runs)} runs")
     if rest := len(runs) - len(chosen):
         found.not_checked.append(
-            f"the training of the other {rest} runs: embeddings that another training made, and "
-            "were scored rightly, are found in none of them"
+            f"the training of the other {rest} runs, and so their curves and accuracies: "
+            "embeddings that were made in another way and scored rightly are not found in these"
         )
+    found.not_checked.append("seconds of training, which nobody can compute again")
 
 
 def verify_options(options: Options) -> verify.Options:
@@ -131,6 +137,29 @@ def at_hand(runs: Sequence[Run], data_root: Path | None, found: Acceptance) -> l
     return [run for run in runs if not known[run.spec["dataset"], run.spec["split"]]]
 
 
+def with_weights(runs: Sequence[Run], found: Acceptance) -> list[Run]:
+    """The runs whose pretrained weights are here, if they have any; the others are noted."""
+    known: dict[tuple[str, str | None], str] = {}
+    for run in runs:
+        key = run.spec["backbone"], run.spec.get("weights")
+        if key not in known:
+            known[key] = missing_weights(*key)
+    found.not_checked += [
+        f"starts and trainings: {problem}" for problem in known.values() if problem
+    ]
+    return [run for run in runs if not known[run.spec["backbone"], run.spec.get("weights")]]
+
+
+def missing_weights(backbone: str, weights: str | None) -> str:
+    """Why the weights of a backbone are not here; empty if they are, or none are needed."""
+    try:
+        if weights is not None:
+            locate(backbone, weights)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
 def problem_of(dataset: str, split: str, data_root: Path | None) -> str:
     """Why a data set is not at hand; empty if it is. Raises: ValueError if it is damaged."""
     try:
@@ -140,8 +169,9 @@ def problem_of(dataset: str, split: str, data_root: Path | None) -> str:
     return ""
 
 
-def already_there(name: str, folder: Path, into: Path) -> list[Finding]:
+def already_there(folder: Path, into: Path) -> list[Finding]:
     """What this submission would change of accepted ones, and those that changed since."""
+    name = folder.resolve().name
     target = into / name
     taken = target.exists() and not target.samefile(folder)
     findings = [Finding("community", name, f"{target} exists already")] if taken else []

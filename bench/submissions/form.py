@@ -15,6 +15,7 @@ from bench.store.record import StoredFile
 from bench.store.runs import Run, directories, read_runs
 from bench.store.seed_plan import read_plan
 from bench.suites.stored import suite_to_read
+from bench.weights import PRETRAINED
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")  # of a submission
 RUN_FILE = re.compile(r"runs/[a-z0-9][A-Za-z0-9_.-]{0,200}/([a-z]+\.[a-z]+)")
@@ -114,17 +115,27 @@ def suite_wrong(folder: Path) -> Iterator[Finding]:
 
 
 def split_wrong(run: Run) -> Iterator[Finding]:
-    """Whether the split is not the pinned one, or the run keeps no embeddings to verify."""
-    dataset, split = run.spec["dataset"], run.spec["split"]
-    try:
-        pinned = find(dataset).fingerprints.get(split)
-    except ValueError as error:
-        yield Finding("split", run.name, str(error))
-        return
-    if pinned is None:
-        yield Finding("split", run.name, f"no split {split} of {dataset} is pinned")
-    elif (found := run.record["split"]["fingerprint"]) != pinned:
-        what = f"its split has the fingerprint {found[:12]}, that of {dataset} is {pinned[:12]}"
+    """Whether the split is not the pinned one, or nobody can verify the run."""
+    yield from (Finding("verifiable", run.name, what) for what in unverifiable(run))
+    pinned, found = pinned_split(run), run.record["split"]["fingerprint"]
+    if pinned and found != pinned:
+        what = f"its split has the fingerprint {found[:12]}, that of the data set is {pinned[:12]}"
         yield Finding("split", run.name, what)
+
+
+def pinned_split(run: Run) -> str | None:
+    """The pinned fingerprint of the split of a run; None for an unknown one, or own images."""
+    try:
+        return find(run.spec["dataset"]).fingerprints.get(run.spec["split"])
+    except ValueError:
+        return None
+
+
+def unverifiable(run: Run) -> Iterator[str]:
+    """Why nobody but its maker can verify a run."""
     if run.files.embeddings.name not in run.digests:
-        yield Finding("files", run.name, "its embeddings were not kept")
+        yield "its embeddings were not kept, so its scores cannot be verified"
+    if pinned_split(run) is None:
+        yield "its images are somebody's own, or its split is not known"
+    if run.spec.get("weights") not in (None, PRETRAINED):
+        yield "its weights are a file of somebody's own, so nobody else can train it again"

@@ -2,20 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.datasets import find
 from bench.spec import PROTOCOL
 from bench.store.community import PLAN, SUBMISSION, SUITE, Submission
 from bench.store.environment import PACKAGES, installed_version
 from bench.store.record import first_mistake
 from bench.store.runs import Run, RunDir, atomic, digest_of, write_record, write_text
+from bench.submissions.form import unverifiable
 from bench.submissions.personal import find_traces
-from bench.weights import PRETRAINED
 
 SCHEMA = 1
 
@@ -49,7 +48,8 @@ def pack(content: Content, folder: Path, labels: Labels, searched: dict[str, str
     """
     if folder.exists():
         raise ValueError(f"{folder} exists already; choose a new folder")
-    if problems := [*unverifiable(content.runs)]:
+    problems = [f"{run.name}: {what}" for run in content.runs for what in unverifiable(run)]
+    if problems:
         raise ValueError("\n".join(problems))
     with atomic(folder, flush=False) as temporary:
         try:
@@ -65,17 +65,6 @@ def pack(content: Content, folder: Path, labels: Labels, searched: dict[str, str
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     return size
-
-
-def unverifiable(runs: Iterable[Run]) -> Iterator[str]:
-    """Runs that nobody else can verify, and why."""
-    for run in runs:
-        if run.files.embeddings.name not in run.digests:
-            yield f"{run.name}: its embeddings were not kept, so its scores cannot be verified"
-        if find(run.spec["dataset"]).fingerprints[run.spec["split"]] is None:
-            yield f"{run.name}: its images are your own, so nobody else can verify it"
-        if run.spec.get("weights") not in (None, PRETRAINED):
-            yield f"{run.name}: its weights are a file of yours, so nobody else can train it again"
 
 
 def fill(folder: Path, content: Content, labels: Labels) -> None:

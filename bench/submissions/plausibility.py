@@ -62,7 +62,7 @@ def versions(run: Run) -> Iterator[str]:
     needed = needs() if found.get(PACKAGE) == installed_version(PACKAGE) else {}
     for name, text in found.items():
         try:
-            version = Version(text)
+            version = Version(text.removesuffix("+"))  # which builds of Python may end in
         except InvalidVersion:
             if text != "not installed" or name in needed:
                 yield f"has {name} {text!r}, which is no version"

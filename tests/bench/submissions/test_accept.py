@@ -217,12 +217,16 @@ def test_changed_results_of_others_are_named_and_left_out(real: Path, tmp_path: 
     assert not (given.into / "other").exists()
 
 
-def test_without_data_it_says_what_was_not_checked(
+def test_without_data_or_weights_it_says_what_was_not_checked(
     real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere(*arguments: object) -> None:
         raise FileNotFoundError("digits needs a data root")
 
+    monkeypatch.setattr(accepting, "missing_weights", lambda *arguments: "no weights of conv4")
+    found = examine(real, options(tmp_path))
+    assert "starts and trainings: no weights of conv4" in found.not_checked
+    assert (found.trained, found.checked[-1].endswith("of 0 runs")) == ([], True)
     monkeypatch.setattr(accepting, "load", nowhere)
     found = examine(real, options(tmp_path))
     assert found.verdict == "accepted"

@@ -142,7 +142,7 @@ def test_what_nobody_else_can_verify_is_refused(suite: str) -> None:
     seal(files.path)
     spec = json.loads(files.record.read_text())["spec"]
     seal(files.path, spec={**spec, "weights": "/images/own.safetensors"})
-    with pytest.raises(ValueError, match="its weights are a file of yours"):
+    with pytest.raises(ValueError, match="its weights are a file of somebody's own"):
         packed(suite)
     seal(files.path, spec=spec)
     files.record.unlink()
