@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from bench.spec import Line
 from bench.store.record import Count, Part, Sha256, first_mistake
-from bench.store.runs import Run, StoredRunError, digest_of, scan
+from bench.store.runs import Run, digest_of, scan
 
 COMMUNITY = "community"  # the folder in that of results
 SUBMISSION, ACCEPTED, SUITE = "submission.json", "accepted.json", "suite.toml"
@@ -111,9 +111,9 @@ def read_accepted(folder: Path) -> Community:
         raise ValueError(f"{folder / SUBMISSION} was changed after it was accepted")
     for problem in changed(folder, submission.files):
         raise ValueError(problem)
-    runs, problems = scan(folder)
-    for problem in problems:
-        raise StoredRunError(str(problem))
+    runs, errors = scan(folder)
+    for error in errors:
+        raise error
     return Community(folder.name, submission, accepted, runs)
 
 

@@ -46,7 +46,7 @@ def one_of(runs: list[Run], random: Random) -> Run:
     return runs[int(random.integers(len(runs)))]
 
 
-def write(run: Run, arrays: dict[str, np.ndarray] | None = None, **fields: object) -> str:
+def write(run: Run, arrays: dict[str, np.ndarray] | None = None, **fields: Any) -> str:
     """Write embeddings and fields of a run with digests that fit."""
     if arrays:
         save_arrays(run.files.embeddings, arrays, owner(run.directory))
@@ -82,12 +82,12 @@ def pulled(run: Run, share: float) -> np.ndarray:
     return (1 - share) * embeddings + share * means[np.searchsorted(np.unique(labels), labels)]
 
 
-def write_curve(run: Run, points: list[dict[str, Any]], **fields: object) -> str:
+def write_curve(run: Run, points: list[dict[str, Any]], **fields: Any) -> str:
     run.files.curve.write_text("".join(json.dumps(point) + "\n" for point in points))
     return write(run, **fields)
 
 
-def transplant(source: Run, target: Run, *, first: Run | None = None, **fields: object) -> str:
+def transplant(source: Run, target: Run, *, first: Run | None = None, **fields: Any) -> str:
     """Give a run the results of another; first: the run whose untrained scores and first
     validation it shows, the source if not given."""
     start = first or source

@@ -15,10 +15,15 @@ from bench.verification.training import compare_runs
 from tests.support.submitted import Pool, data_of, register_gallery
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    """Real runs."""
+    return Pool(tmp_path_factory.mktemp("pool"))
+
+
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def pool(made: Pool) -> Iterator[Pool]:
     """Real runs; what computes again does so in this process, and trains a specification once."""
-    made = Pool(tmp_path_factory.mktemp("pool"))
     known: dict[Any, Any] = {}
     scored: dict[tuple[str, ...], Outcome] = {}
 
