@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.cli.export_scores import SCORE_FORMATS, add_scores
-from bench.cli.new_folder import new_folder
+from bench.store.new_folder import new_folder
 from bench.datasets import find, load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset

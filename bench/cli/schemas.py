@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from bench.published import Published
+from bench.store.community import Accepted, Submission
 from bench.store.record import SCHEMA, Record
 from bench.suites.model import Suite
 
@@ -78,6 +79,20 @@ class ScoreRow(Document):
     not_worse: list[str]
 
 
+class OtherRow(Document):
+    """A method of accepted results from others, on the test of ours; scores are those of its seeds,
+    `ours` is our method of the same specification, `equal` its runs with our parameters."""
+
+    submission: str
+    dataset: str
+    split: str
+    method: str
+    seeds: list[int]
+    scores: dict[str, list[float]]
+    ours: str
+    equal: int
+
+
 class Report(Document):
     """What `report --json` prints; rows of the CSV files have their columns as fields."""
 
@@ -87,6 +102,7 @@ class Report(Document):
     costs: list[Cells]
     profile: list[Cells]
     variance: list[Cells] | None
+    others: list[OtherRow]
     regimes: list[str]
     findings: list[str]
     problems: list[str]
@@ -251,6 +267,28 @@ class Diff(Document):
     trained: list[str]
 
 
+class Found(Document):
+    """What a check found wrong, and where."""
+
+    check: str
+    where: str
+    what: str
+
+
+class Accept(Document):
+    """What `accept --json` prints; `draw` decided by lot which runs were trained again."""
+
+    name: str
+    verdict: Literal["accepted", "accepted with explained differences", "refused"]
+    draw: int
+    runs: int
+    trained: list[str]
+    checked: list[str]
+    not_checked: list[str]
+    findings: list[Found]
+    differences: list[str]
+
+
 class WeightsEntry(Document):
     """Pretrained weights; `problem` is why they are not here."""
 
@@ -271,6 +309,8 @@ class Numbered(NamedTuple):
 SCHEMAS = {
     "run": Numbered(SCHEMA, Record),
     "suite": Numbered(1, Suite),
+    "submission": Numbered(1, Submission),
+    "accepted": Numbered(1, Accepted),
     "status": Numbered(1, Status),
     "show": Numbered(1, Show),
     "report": Numbered(1, Report),
@@ -280,6 +320,7 @@ SCHEMAS = {
     "score": Numbered(1, Score),
     "verify": Numbered(1, Verify),
     "diff": Numbered(1, Diff),
+    "accept": Numbered(1, Accept),
     "data-list": Numbered(1, list[DatasetEntry]),
     "weights-list": Numbered(1, list[WeightsEntry]),
 }

@@ -13,10 +13,12 @@ from bench.reporting.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, changed, read_submission
 from bench.store.environment import describe
+from bench.store.new_folder import new_folder
 from bench.store.record import REQUIRED
-from bench.store.runs import Run, atomic, digest_of, write_text
+from bench.store.runs import Run, digest_of, write_text
 from bench.submissions.form import Finding
 from bench.verification.outcome import Difference, Outcome
+from bench.verification.training import PARAMETERS
 
 Bounds = Mapping[str, float]
 Verdict = Literal["accepted", "accepted with explained differences", "refused"]
@@ -62,7 +64,8 @@ class Acceptance:
         """Count what was computed again; bounds: of each run, by how much its scores may differ if
         its environment explains it."""
         for outcome in outcomes:
-            self.findings += [*unexplained(check, outcome, bounds[outcome.run])]
+            allowed = bounds_of_equal(outcome, bounds[outcome.run])
+            self.findings += [*unexplained(check, outcome, allowed)]
             if outcome.verdict == "differs, explained":
                 reasons = "; ".join(outcome.reasons)
                 moved = "; ".join(map(str, outcome.differences))
@@ -117,6 +120,12 @@ def bounds_of_training(runs: Sequence[Run]) -> dict[str, Bounds]:
     }
 
 
+def bounds_of_equal(outcome: Outcome, bounds: Bounds) -> Bounds:
+    """The bounds of a training: one that led to the same parameters explains no other score."""
+    moved = any(difference.quantity == PARAMETERS for difference in outcome.differences)
+    return bounds if moved else {name: min(bound, ROUNDED) for name, bound in bounds.items()}
+
+
 def bound_over_seeds(members: Sequence[Run], score: str) -> float:
     """By how much a score of another training may differ, from the seeds of its method."""
     if len(members) < FEW:
@@ -134,15 +143,11 @@ def keep(folder: Path, into: Path, acceptance: Acceptance, device: str) -> Path:
     if target.exists() and target.samefile(folder):
         write_accepted(target, acceptance, device)
         return target
-    with atomic(target, flush=False) as temporary:
-        try:
-            shutil.copytree(folder, temporary, symlinks=True)
-            for problem in changed(temporary, read_submission(folder).files):
-                raise ValueError(problem)
-            write_accepted(temporary, acceptance, device)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    with new_folder(target) as made:
+        shutil.copytree(folder, made, symlinks=True, dirs_exist_ok=True)
+        for problem in changed(made, read_submission(folder).files):
+            raise ValueError(problem)
+        write_accepted(made, acceptance, device)
     return target
 
 

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from bench.spec import PROTOCOL
 from bench.store.community import PLAN, SUBMISSION, SUITE, Submission
 from bench.store.environment import PACKAGES, installed_version
+from bench.store.new_folder import new_folder
 from bench.store.record import first_mistake
-from bench.store.runs import Run, RunDir, atomic, digest_of, write_record, write_text
+from bench.store.runs import Run, RunDir, digest_of, write_record, write_text
 from bench.submissions.form import unverifiable
 from bench.submissions.personal import find_traces
 
@@ -43,33 +44,26 @@ def pack(content: Content, folder: Path, labels: Labels, searched: dict[str, str
     """Write a submission, which appears whole or not at all; returns its bytes.
 
     searched: as of `find_traces`.
-    Raises: ValueError if the folder exists, if a run cannot be verified by others, or if a file has
+    Raises: ValueError if the folder holds something, if a run cannot be verified by others, or if a file has
     a trace of its maker.
     """
-    if folder.exists():
-        raise ValueError(f"{folder} exists already; choose a new folder")
     problems = [f"{run.name}: {what}" for run in content.runs for what in unverifiable(run)]
     if problems:
         raise ValueError("\n".join(problems))
-    with atomic(folder, flush=False) as temporary:
-        try:
-            fill(temporary, content, labels)
-            if found := [*find_traces(temporary, searched, labels.allowed)]:
-                raise ValueError(
-                    f"nothing was packed: {'; '.join(found)}. Change these, or allow a word that "
-                    "names nobody there with --allow"
-                )
-            write_submission(temporary, labels)
-            size = sum(path.stat().st_size for path in files_of(temporary))
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    with new_folder(folder) as made:
+        fill(made, content, labels)
+        if found := [*find_traces(made, searched, labels.allowed)]:
+            raise ValueError(
+                f"nothing was packed: {'; '.join(found)}. Change these, or allow a word that "
+                "names nobody there with --allow"
+            )
+        write_submission(made, labels)
+        size = sum(path.stat().st_size for path in files_of(made))
     return size
 
 
 def fill(folder: Path, content: Content, labels: Labels) -> None:
     """Write everything but `submission.json`."""
-    folder.mkdir()
     shutil.copyfile(content.suite, folder / SUITE)
     if content.plan:
         (folder / PLAN).parent.mkdir()

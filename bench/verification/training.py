@@ -10,6 +10,7 @@ from bench.verification.environment import changes
 from bench.verification.outcome import Difference, Outcome, moved
 from bench.verification.parting import compare_chains
 
+PARAMETERS = "parameters after the last step"
 TIMES = ("seconds",)  # fields of a validation that no two runs share
 
 
@@ -38,7 +39,7 @@ def moved_results(stored: Run, again: Run) -> Iterator[Difference]:
     yield from moved_curve(stored, again)
     before, now = (run.record["parameters"]["sha256"][:12] for run in (stored, again))
     if before != now:
-        yield Difference("parameters after the last step", before, now)
+        yield Difference(PARAMETERS, before, now)
     yield from moved("", stored.scores, again.scores)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from bench.datasets.types import Dataset
@@ -183,9 +184,7 @@ def other_fingerprint(folder: Path, runs: list[Run], pool: Pool, random: Random)
     run = one_of(runs, random)
     split = {**run.record["split"], "fingerprint": random.bytes(32).hex()}
     seal(run.directory, split=split)
-    for path in (run.files.embeddings, run.files.queries):
-        arrays = run.embeddings if path == run.files.embeddings else run.queries
-        save_arrays(path, arrays, {**owner(run.directory), "fingerprint": split["fingerprint"]})
+    readdress(run.directory)
     return write(run)
 
 
@@ -229,10 +228,17 @@ def seed_of_record(folder: Path, runs: list[Run], pool: Pool, random: Random) ->
     target = RunDir.of(folder, spec)
     run.directory.rename(target.path)
     seal(target.path, spec=spec.model_dump(), spec_id=spec.spec_id)
-    for path in (target.embeddings, target.queries):
-        save_arrays(path, load_file(path), owner(target.path))
+    readdress(target.path)
     seal(target.path)
     return target.name
+
+
+def readdress(directory: Path) -> None:
+    """Let the arrays of a run name the specification and the split of its record."""
+    for path in directory.glob("*.safetensors"):
+        with safe_open(path, "numpy") as stored:
+            metadata = stored.metadata()
+        save_arrays(path, load_file(path), metadata | owner(directory))
 
 
 # version
@@ -256,6 +262,17 @@ def excused_score(folder: Path, runs: list[Run], pool: Pool, random: Random) -> 
 def excused_embeddings(folder: Path, runs: list[Run], pool: Pool, random: Random) -> str:
     run = one_of(runs, random)
     return rescore(run, pulled(run, 0.6), environment=elsewhere(run))
+
+
+def excused_training(folder: Path, runs: list[Run], pool: Pool, random: Random) -> str:
+    """As above, with parameters and a curve that differ from the start, as on another processor."""
+    run = one_of(runs, random)
+    first, *others = run.curve
+    points = [{**point, "loss": point["loss"] * 1.001} for point in others]
+    parameters = {**run.record["parameters"], "sha256": random.bytes(32).hex()}
+    run.files.chain.unlink(missing_ok=True)
+    write_curve(run, [first, *points], parameters=parameters)
+    return rescore(run, pulled(run, 0.6), environment=elsewhere(run), parameters=parameters)
 
 
 def elsewhere(run: Run) -> dict[str, Any]:
@@ -379,6 +396,7 @@ FORGERIES = (
     Forgery("version", "one that cannot be", "version", impossible_version),
     Forgery("version", "another, to explain a score", "scores", excused_score),
     Forgery("version", "another, to explain embeddings", "training", excused_embeddings),
+    Forgery("version", "another, to explain a whole training", "training", excused_training),
     Forgery("version", "another protocol", "stored run", old_protocol),
     Forgery("swapped query and gallery", "as they are", "scores", swapped_sides, True),
     Forgery(

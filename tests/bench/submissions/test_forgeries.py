@@ -67,10 +67,11 @@ def test_300_forgeries_are_named_and_100_honest_submissions_accepted(
         folder = tmp_path / f"forged-{number}"
         choice = drawn(random, 2, budgets(forgery))
         name = forged(folder, choice, forgery, pool, random)
-        findings = examined(folder).findings
-        named = any(name in str(finding) for finding in findings)
-        runs = len(choice.methods) * len(choice.seeds)
-        rows.append((kind, named, findings[0].check if findings else "none", 1 / runs))
+        found = examined(folder)
+        named = any(name in str(finding) for finding in found.findings)
+        listed = any(name in difference for difference in found.differences)
+        check = found.findings[0].check if named else "listed" if listed else "none"
+        rows.append((kind, named or listed, check, 1 / found.runs if found.runs else None))
     refused = 0
     for number in range(100):
         budget = (("official",), ("gallery",), ("official", "gallery"))[number % 3]
@@ -86,13 +87,15 @@ def test_300_forgeries_are_named_and_100_honest_submissions_accepted(
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """By kind: planted, named, found by form alone, before any training, and by training alone,
-    with the mean chance that the lot of one run falls on the forged one."""
-    trained = table["check"] == "training"
+    with the mean chance that the lot of one run falls on the forged one. Listed: named among the
+    differences that another processor explains, with their size, and not refused."""
+    trained = table["check"].isin(["training", "listed"])
     return (
         table.assign(
             form=table["check"].isin(FORM),
             before_training=table["named"] & ~trained,
             by_training=table["named"] & trained,
+            listed=table["check"] == "listed",
             chance=table["chance"].where(trained),
         )
         .groupby("kind", sort=False)
@@ -102,6 +105,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             form_alone=("form", "sum"),
             before_training=("before_training", "sum"),
             by_training_alone=("by_training", "sum"),
+            listed=("listed", "sum"),
             chance_by_lot=("chance", "mean"),
         )
     )

@@ -13,7 +13,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is not empty; name a new folder")
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".export-", dir=folder.absolute().parent))
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.absolute().parent))
     try:
         yield made
         if folder.exists():
