@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from bench.cli.export_scores import SCORE_FORMATS, add_scores
-from bench.store.new_folder import new_folder
 from bench.datasets import find, load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
@@ -22,6 +21,7 @@ from bench.metrics import describe, ordered
 from bench.reporting.provenance import is_perfect, why_early
 from bench.reporting.tables import templates
 from bench.spec import RunSpec
+from bench.store.new_folder import new_folder
 from bench.store.runs import Run
 from bench.suggest import unknown
 from bench.training.inputs import embed

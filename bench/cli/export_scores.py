@@ -14,9 +14,9 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.store.new_folder import new_folder
 from bench.metrics import describe
 from bench.spec import RunSpec
+from bench.store.new_folder import new_folder
 from bench.store.runs import Run
 from bench.suggest import unknown
 

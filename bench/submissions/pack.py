@@ -44,8 +44,8 @@ def pack(content: Content, folder: Path, labels: Labels, searched: dict[str, str
     """Write a submission, which appears whole or not at all; returns its bytes.
 
     searched: as of `find_traces`.
-    Raises: ValueError if the folder holds something, if a run cannot be verified by others, or if a file has
-    a trace of its maker.
+    Raises: ValueError if the folder holds something, if a run cannot be verified by others, or if
+    a file has a trace of its maker.
     """
     problems = [f"{run.name}: {what}" for run in content.runs for what in unverifiable(run)]
     if problems:
