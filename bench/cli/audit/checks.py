@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -34,12 +35,14 @@ from proxy_core.metrics.retrieval import Metric, Ranking, rank, recall_at_k
 
 LISTED = 10  # neighbors among which copies are looked for
 NEAR_COPY = 0.01  # of the median gap to the nearest neighbor: below, two pictures are hardly two
+SPREAD = 8  # effective rank from which chance puts none of 100,000 images so near
 MOVED = 0.001  # share of queries whose first neighbor may hang on ties
-OTHER_METRIC = 0.02  # by which R@1 may differ between cosine and distance
+OTHER_METRIC = 0.02  # by which R@1 may differ between cosine and distance, beyond 3 sigma
 NARROW = 0.1  # share of the dimensions that can be used, below which an embedding has collapsed
 STANDS_OUT, LARGE = 5, 0.2  # times the second largest class, and share of all images
 ONE_SIZE, FEW = 0.9, 10  # share of classes of one size from which the others count as cut
 SEED_SPREAD = 0.1  # of NMI over seeds of k-means; up to 0.06 is usual with few classes
+ENOUGH_TO_SAY = 100  # images; of fewer, neighbors may agree as by chance
 SHIFTS = (-3, -2, -1, 1, 2, 3)  # rows by which labels may have slipped
 
 
@@ -70,6 +73,11 @@ class Searched:
         """Positions (Q,) of the nearest images, -1 for none."""
         found: np.ndarray = self.ranking.neighbors[:, 0].numpy()
         return found
+
+    @cached_property
+    def used(self) -> float:
+        """How many dimensions the queries spread over."""
+        return effective_rank(self.queries.embeddings)
 
     @property
     def recall(self) -> float:
@@ -206,8 +214,8 @@ def duplicates(found: Searched) -> Check:
 def other_labels(found: Searched) -> Check:
     """Images that are much nearer to one of another class than neighbors usually are."""
     name = "near duplicates"
-    if found.queries.embeddings.shape[1] <= FEW_DIMENSIONS:
-        return Check(name, False, f"Not looked for in {FEW_DIMENSIONS} dimensions or fewer.")
+    if found.used < SPREAD:
+        return Check(name, False, f"Not looked for below an effective rank of {SPREAD}.")
     usual = float(np.median(neighbor_gaps(found, 0)))
     limit = max(ALMOST_EQUAL, NEAR_COPY * usual)
     pairs = []
@@ -280,9 +288,8 @@ def collapse(found: Searched) -> Check:
         return Check("collapse", True, note)
     dimensions = queries.embeddings.shape[1]
     usable = min(dimensions, len(np.unique(queries.classes)) - 1, len(queries.classes) - 1)
-    used = effective_rank(queries.embeddings)
-    says = f"The effective rank is {used:.1f} of {dimensions:,} dimensions"
-    if usable > FEW_DIMENSIONS and used < max(2.0, NARROW * usable):
+    says = f"The effective rank is {found.used:.1f} of {dimensions:,} dimensions"
+    if usable > FEW_DIMENSIONS and found.used < max(2.0, NARROW * usable):
         return Check(
             "collapse", True, f"{says}: nearly all dimensions repeat a few, which is a collapse."
         )
@@ -319,9 +326,11 @@ def lengths(found: Searched) -> Check:
     other: Metric = "euclidean" if metric == "cosine" else "cosine"
     ranking = search(found.queries, found.gallery, other, lambda *_: None)
     others = recall_at_k(ranking.first_hit, 1)
+    changed = int(((ranking.first_hit == 1) != (found.ranking.first_hit == 1)).sum())
+    moved = abs(others - found.recall)
     return Check(
         name,
-        abs(others - found.recall) > OTHER_METRIC,
+        moved > OTHER_METRIC and moved * len(ranking.first_hit) > 3 * changed**0.5,
         f"{says}: R@1 is {found.recall:.4f} by {metric} and {others:.4f} by {other}.",
     )
 
@@ -373,7 +382,7 @@ def order(found: Searched) -> Check:
             f"Nearest neighbors agree in {agree:.1%} of the labels, and in {shifted[shift]:.1%} if "
             f"the labels move by {shift:+d} rows: have they slipped?",
         )
-    if agree < chance + 3 * noise:
+    if images >= ENOUGH_TO_SAY and agree < chance + 3 * noise:
         return Check(
             name,
             True,

@@ -246,7 +246,15 @@ CLEAN: dict[str, Callable[[], Sides]] = {
     "nine to one": lambda: (classes_of([270, 30], noise=1.5), None),
     "a gallery": halves,
     "three cameras": of_three_cameras,
+    "few images, hardly trained": lambda: (classes_of([4] * 9, 4, noise=1.5, seed=25), None),
+    "lengths that hardly matter": lambda: (longer(classes_of([8] * 11, 64, noise=1.1)), None),
 }
+
+
+def longer(side: Side) -> Side:
+    """With lengths that differ by some per cent."""
+    factors = np.random.default_rng(1).normal(1, 0.05, (len(side.labels), 1))
+    return own_side((factors * side.embeddings).astype(np.float32), side.labels)
 
 
 @pytest.mark.parametrize("make", CLEAN.values(), ids=CLEAN)
