@@ -6,6 +6,7 @@
 const PATIENCE = 10000;  // milliseconds after which a request counts as lost
 let sent = 0;
 let waiting = null;
+let reveal = null;  // what a press was about, brought into view with the answer
 
 const request = (address) => {
   waiting = address;
@@ -26,9 +27,12 @@ element.addEventListener('click', (event) => {
   const zoom = event.target.closest('[data-zoom]');
   if (zoom) return enlarge(zoom.parentElement);
   if (event.target.closest('[data-help]')) return dialog('help').showModal();
+  const strip = event.target.closest('[data-strip]');
+  if (strip) return saveStrip(strip.dataset.strip);
   const link = event.target.closest('a[href^="?"]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
+  reveal = link.closest('.hits, .tiles') ? '#card' : link.dataset.tab ? '.tab' : null;
   go(link.getAttribute('href'));
 });
 element.addEventListener('submit', (event) => {
@@ -47,6 +51,8 @@ watch('value', () => {
   if (page) history.replaceState(null, '', page.dataset.address);
   for (const option of element.querySelectorAll('option')) option.selected = option.defaultSelected;
   for (const input of element.querySelectorAll('input')) input.value = input.defaultValue;
+  if (reveal) element.querySelector(reveal)?.scrollIntoView({block: 'nearest'});
+  reveal = null;
 });
 
 const dialog = (name) => element.querySelector(`dialog#${name}`);
@@ -81,4 +87,32 @@ function moveFocus(event, hits) {
   event.preventDefault();
   hits.forEach((hit) => { hit.tabIndex = hit === next ? 0 : -1; });
   next.focus();
+}
+
+// Saves the query and the shown neighbors as one picture, with frames and signs.
+function saveStrip(name) {
+  const [side, gap] = [112, 12];
+  const cards = element.querySelectorAll('.zoomed, #grid .hit');
+  const canvas = Object.assign(document.createElement('canvas'),
+    {width: gap + cards.length * (side + gap), height: side + 2 * gap + 18});
+  const pen = canvas.getContext('2d');
+  pen.fillStyle = '#fff';
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.font = '14px sans-serif';
+  pen.lineWidth = 3;
+  cards.forEach((card, place) => {
+    const [image, x] = [card.querySelector('img'), gap + place * (side + gap)];
+    const scale = side / Math.max(image.naturalWidth, image.naturalHeight);
+    const [isHit, isQuery] = [card.dataset.ok === '1', !card.dataset.ok];
+    pen.imageSmoothingEnabled = !image.classList.contains('crisp');
+    pen.drawImage(image, x, gap, scale * image.naturalWidth, scale * image.naturalHeight);
+    pen.strokeStyle = pen.fillStyle = isQuery ? '#000' : isHit ? '#00734f' : '#b04a00';
+    pen.setLineDash(isQuery || isHit ? [] : [7, 4]);
+    if (!isQuery) pen.strokeRect(x - 2, gap - 2, side + 4, side + 4);
+    const text = isQuery ? 'query' : `${card.dataset.rank} ${isHit ? '✓' : '✗'}`;
+    pen.fillText(text, x, side + gap + 20);
+  });
+  const link = Object.assign(document.createElement('a'),
+    {download: name, href: canvas.toDataURL('image/png')});
+  link.click();
 }

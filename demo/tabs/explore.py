@@ -48,7 +48,7 @@ def show(library: Library, view: View) -> str:
         steps=steps(retrieved, view, np.random.default_rng()),
         classes=classes(shelf, retrieved, view),
         export=data_address(csv_text(retrieved, neighbors)),
-        file_name=f"{view.run}-query-{view.query}.csv",
+        file_name=f"{view.run}-query-{view.query}",
     )
 
 

@@ -142,7 +142,7 @@ def visit(page: Page, served: Served) -> Callable[[str], Page]:
 
     def go(query: str) -> Page:
         page.goto(served.address + query)
-        page.wait_for_selector("main[data-address]", state="attached", timeout=120_000)
+        page.wait_for_selector("[data-address]", state="attached", timeout=120_000)
         return page
 
     return go

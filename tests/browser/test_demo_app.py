@@ -1,10 +1,13 @@
 """The retrieval browser in a real Chromium, at the width of a desktop and of a phone."""
 
+import csv
 import re
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Served
@@ -212,3 +215,26 @@ def test_compare_and_failures_lead_to_queries_that_are_what_they_say(
     expect(page.locator("#failures .tile")).to_have_count(count)
     page.locator("#failures .tile").first.click()
     expect(page.locator("#card")).to_contain_text("Right at rank 1: no")
+
+
+def test_no_text_is_taken_for_a_program(visit: Visit) -> None:
+    """Gradio reads templates in elements; what the address holds must not become one."""
+    evil = "${document.body.dataset.run=1}{{this}}<img src=x onerror=document.body.dataset.run=1>"
+    page = visit(f"?tab=explore&search={quote(evil)}")
+    expect(page.locator("#found h3")).to_have_text(f"No class with “{evil}” in its name")
+    expect(page.locator("#page input[type=search]")).to_have_value(evil)
+    assert page.locator("body").get_attribute("data-run") is None
+
+
+def test_the_shown_list_is_saved_as_table_and_as_picture(visit: Visit) -> None:
+    page = visit("?q=5&k=4")
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
+    with page.expect_download() as table:
+        page.get_by_role("link", name="CSV of the list").click()
+    with table.value.path().open() as file:
+        assert len(list(csv.DictReader(file))) == 4
+    with page.expect_download() as picture:
+        page.get_by_role("button", name="PNG of the list").click()
+    with Image.open(picture.value.path()) as image:
+        assert image.size == (12 + 5 * 124, 154)
+        assert len(image.convert("RGB").getcolors(100_000)) > 20
