@@ -237,4 +237,4 @@ def test_the_shown_list_is_saved_as_table_and_as_picture(visit: Visit) -> None:
         page.get_by_role("button", name="PNG of the list").click()
     with Image.open(picture.value.path()) as image:
         assert image.size == (12 + 5 * 124, 154)
-        assert len(image.convert("RGB").getcolors(100_000)) > 20
+        assert len(set(image.convert("L").tobytes())) > 20
