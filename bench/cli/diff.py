@@ -1,6 +1,6 @@
 """`proxy-bench diff`: where two stored runs part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from bench.cli.listing import find_directory
 from bench.cli.progress import show_work
 from bench.cli.run_suite import resumable
+from bench.cli.verify import pins_of
 from bench.spec import RunSpec
+from bench.store.environment import pinned
 from bench.store.runs import Run, RunDir, load_run
 from bench.terminal import plain_console, print_line
 from bench.verification.comparison import Comparison, compare_stored
@@ -28,7 +30,6 @@ class Options:
 
     results: Path
     data_root: Path | None
-    processes: int
     device: str
     train: bool
 
@@ -78,36 +79,38 @@ def with_training(
     one: Run, other: Run, comparison: Comparison, parting: Parting, options: Options
 ) -> Found:
     """Train both up to where they part; what two runs have in common is trained once."""
-    specs = {run.spec_id: RunSpec(**run.spec) for run in (one, other)}
-    states = dict(zip(specs, train_to_step([*specs.values()], parting.step, options), strict=True))
-    pairs = [(run, states[run.spec_id]) for run in (one, other)]
+    trainings = {(run.spec_id, pins_of(run)): RunSpec(**run.spec) for run in (one, other)}
+    states = train_to_step(trainings, parting.step, options)
+    pairs = [(run, states[run.spec_id, pins_of(run)]) for run in (one, other)]
     agreements = [agreement(run, state, parting.step) for run, state in pairs]
     trained = [f"{name}: {words}" for name, (_, words) in zip("AB", agreements, strict=True)]
-    if len(specs) == 2 and all(agrees for agrees, _ in agreements):
+    if len(states) == 2 and all(agrees for agrees, _ in agreements):
         element = first_element(*(state.tensors for _, state in pairs))
         return Found(comparison, element, f"in trainings up to step {parting.step}", trained)
     missing = "nowhere, because the training here is not that of both runs"
     return Found(comparison, None, missing, trained)
 
 
-def train_to_step(specs: Sequence[RunSpec], step: int, options: Options) -> list["State"]:
-    """Train every specification up to a step."""
+def train_to_step(
+    trainings: Mapping[tuple[str, str], RunSpec], step: int, options: Options
+) -> dict[tuple[str, str], "State"]:
+    """Train specifications up to a step, each with the arithmetic of its run; both by their key, an
+    id and pins."""
     from bench.running.preflight import check_data, check_device
     from bench.running.processes import in_processes
     from bench.verification.again import train_to
 
-    check_device(options.device)
     console = plain_console(stderr=True)
-    tasks = [(spec, step, options.data_root, options.device) for spec in specs]
-    states: dict[int, State] = {}
-    what = f"training up to step {step}"
+    states: dict[tuple[str, str], State] = {}
     with resumable(console, "Stopped"), show_work(console) as report:
-        check_data(specs, options.data_root, options.results, options.device, report)
-        report(what, 0, len(tasks))
-        for place, state in in_processes(train_to, tasks, options.processes):
-            states[place] = state
-            report(what, len(states), len(tasks))
-    return [states[place] for place in range(len(specs))]
+        for key, spec in trainings.items():
+            with pinned(key[1]):
+                check_device(options.device)
+                check_data([spec], options.data_root, options.results, options.device, report)
+                report(f"training up to step {step}", len(states), len(trainings))
+                task = (spec, step, options.data_root, options.device)
+                [(_, states[key])] = in_processes(train_to, [task], 1)
+    return states
 
 
 def agreement(run: Run, state: "State", step: int) -> tuple[bool, str]:

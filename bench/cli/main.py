@@ -46,6 +46,9 @@ Margin = Annotated[
         help="Percentage points within which two scores count as the same; 0.5 if not given.",
     ),
 ]
+Portable = Annotated[
+    bool, typer.Option("--portable", help="Use arithmetic that other processors have too.")
+]
 RESULTS = Path("results")
 SEARCH_SEED = 1000
 
@@ -68,8 +71,11 @@ def run(
         int | None,
         typer.Option(min=2, max=1000, help="To how many they may grow; 30 if not given."),
     ] = None,
+    portable: Portable = False,
 ) -> None:
     """Train and score every run of SUITE that is not stored yet, then write its report."""
+    if portable:
+        make_portable(device)
     from bench.cli.report import finish
     from bench.cli.run_suite import run_suite
     from bench.cli.until_decided import add_seeds, fixed_plan
@@ -136,9 +142,12 @@ def tune(
     data_root: DataRoot = None,
     jobs: Jobs = None,
     device: Device = "cpu",
+    portable: Portable = False,
 ) -> None:
     """Search hyper-parameters and learning rates with equal trials for every method of SUITE, and
     write the suite of those that are best on the validation images."""
+    if portable:
+        make_portable(device)
     from bench.cli.tune import Options
     from bench.cli.tune import tune as search
 
@@ -316,7 +325,6 @@ def diff(
     ] = False,
     results: Results = RESULTS,
     data_root: DataRoot = None,
-    jobs: Jobs = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -327,7 +335,7 @@ def diff(
     from bench.cli.diff import Options, show
     from bench.cli.diff import diff as compared
 
-    options = Options(results, data_root, processes(jobs, device), device, train)
+    options = Options(results, data_root, device, train)
     found = compared((one, other), options)
     if as_json:
         print_document(found.document())
@@ -648,6 +656,20 @@ def share(points: float | None) -> float | None:
 def processes(jobs: int | None, device: str) -> int:
     """Runs at a time: as many as given, or one per core, and one on any other device."""
     return jobs or (cores() if device == "cpu" else 1)
+
+
+def make_portable(device: str) -> None:
+    """Pin the arithmetic of this process and those that it starts, before torch is imported.
+
+    Raises: ValueError for another device than the processor, or one that lacks the instructions.
+    """
+    from bench.store.environment import PORTABLE, cpu_features, set_pins, written
+
+    if device != "cpu":
+        raise ValueError(f"--portable pins the arithmetic of a processor, not of {device}")
+    if "avx2" not in cpu_features().split():
+        raise ValueError("--portable needs a processor with AVX2, which this one lacks")
+    set_pins(written(PORTABLE))
 
 
 def read_ks(text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from bench.running.preflight import check_data, check_device
 from bench.running.processes import chunked, in_processes
 from bench.running.until_decided import started_runs
 from bench.spec import RunSpec
+from bench.store.environment import current_pins, pinned
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs
 from bench.suites import names as suite_names
 from bench.suites.stored import suite_to_read
@@ -112,6 +113,23 @@ def by_lot(runs: Sequence[Run], options: Options) -> list[Run]:
 
 def train_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
     """Train the runs again in a folder of their own, which is removed once they are compared."""
+    by_pins: dict[str, list[Run]] = {}
+    for run in runs:
+        by_pins.setdefault(pins_of(run), []).append(run)
+    outcomes: list[Outcome] = []
+    for pins, members in by_pins.items():
+        with pinned(pins):
+            outcomes += train_alike(members, options)
+    return outcomes
+
+
+def pins_of(run: Run) -> str:
+    """The arithmetic of a stored run; earlier runs do not say, so that of this process."""
+    return str(run.record["environment"].get("pins", current_pins()))
+
+
+def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
+    """Train runs again whose arithmetic is pinned alike, as it is in this environment."""
     from bench.verification.training import compare_runs
 
     folder = options.results / "verification"

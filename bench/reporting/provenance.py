@@ -208,8 +208,8 @@ def environment(fields: "pd.Series") -> dict[str, str]:
     versions = ", ".join(f"{name.removeprefix(prefix)} {fields[name]}" for name in packages)
     rest = {
         name: str(fields[f"environment.{name}"])
-        for name in ("python", "platform", "cpu", "device", "threads", "commit")
-        if f"environment.{name}" in fields
+        for name in ("python", "platform", "cpu", "features", "pins", "device", "threads", "commit")
+        if str(fields.get(f"environment.{name}", ""))
     }
     return rest | {"packages": versions}
 

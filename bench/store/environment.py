@@ -1,8 +1,11 @@
-"""The environment of a run, stored with it: versions, processor, threads, commit."""
+"""The environment of a run, stored with it: versions, processor, pins of arithmetic, threads,
+commit."""
 
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +20,45 @@ PACKAGES = (
     "scikit-learn",
     "pillow",
 )
+# Instructions that libraries choose by, as Linux names them.
+FEATURES = (
+    *("avx", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni"),
+    *("avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve", "sve2"),
+)
+# What `--portable` sets before torch is imported: PyTorch, oneDNN and MKL read it once.
+PORTABLE = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",
+}
+PINS = (*PORTABLE, "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
+
+
+@contextmanager
+def pinned(pins: str) -> Iterator[None]:
+    """Within it the arithmetic of processes that are started is pinned, as `current_pins` writes
+    it; and of this process too, unless it has imported torch."""
+    before = current_pins()
+    set_pins(pins)
+    try:
+        yield
+    finally:
+        set_pins(before)
+
+
+def set_pins(pins: str) -> None:
+    for name in PINS:
+        os.environ.pop(name, None)
+    os.environ.update(pair.split("=", 1) for pair in pins.split())
+
+
+def current_pins() -> str:
+    """The variables that pin the arithmetic, `NAME=value` with spaces between; usually empty."""
+    return written({name: os.environ[name] for name in PINS if name in os.environ})
+
+
+def written(pins: dict[str, str]) -> str:
+    return " ".join(f"{name}={value.strip()}" for name, value in sorted(pins.items()))
 
 
 def describe(device: str, threads: int) -> dict[str, object]:
@@ -26,6 +68,8 @@ def describe(device: str, threads: int) -> dict[str, object]:
         "packages": {name: installed_version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cpu": cpu_model(),
+        "features": cpu_features(),
+        "pins": current_pins(),
         "device": device,
         "threads": threads,
         "commit": commit(),
@@ -42,12 +86,23 @@ def installed_version(package: str) -> str:
 
 def cpu_model() -> str:
     """The processor's name, or its architecture if the system does not give it."""
+    return cpu_field("model name") or platform.processor() or platform.machine()
+
+
+def cpu_features() -> str:
+    """Those of `FEATURES` that the processor has; empty if the system does not say."""
+    found = {*(cpu_field("flags") or cpu_field("Features")).split()}
+    return " ".join(name for name in FEATURES if name in found)
+
+
+def cpu_field(name: str) -> str:
+    """A field of the first processor in Linux's table; empty without it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
+            if line.partition(":")[0].strip() == name:
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def commit() -> str:

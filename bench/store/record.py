@@ -70,6 +70,8 @@ class Environment(Part):
     packages: dict[str, str]
     platform: str
     cpu: str
+    features: str = ""  # as pins, which earlier runs lack
+    pins: str = ""
     device: str
     threads: Count
     commit: str

@@ -21,7 +21,7 @@ from bench.datasets.types import Dataset
 from bench.spec import NAMES, RunSpec
 from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
-from bench.store.environment import PACKAGES, installed_version
+from bench.store.environment import PACKAGES, current_pins, installed_version
 from bench.store.runs import atomic
 from bench.training.batches import Batches
 
@@ -90,12 +90,13 @@ def origin_of(spec: RunSpec, dataset: Dataset, device: torch.device) -> Origin:
 
 
 def kind_of(device: torch.device) -> str:
-    """A device's type, with the vector instructions of a CPU or the name of a GPU."""
+    """A device's type, with the vector instructions and pins of a CPU or the name of a GPU."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
-    return (
-        f"cpu ({torch.backends.cpu.get_cpu_capability()})" if device.type == "cpu" else str(device)
-    )
+    if device.type != "cpu":
+        return str(device)
+    parts = torch.backends.cpu.get_cpu_capability(), current_pins()
+    return f"cpu ({', '.join(filter(None, parts))})"
 
 
 def save_checkpoint(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Without the commit: code that changes a number without a new version of the protocol is a fault.
-FIELDS = ("cpu", "device", "threads", "python", "platform")
+FIELDS = ("cpu", "features", "pins", "device", "threads", "python", "platform")
 
 
 def changes(
@@ -16,9 +16,15 @@ def changes(
     """
     before, now = words
     for name in FIELDS:
-        if then[name] != here[name]:
-            yield f"{name} {then[name]} {before}, {here[name]} {now}"
+        version, other = (table.get(name) for table in (then, here))
+        if None not in (version, other) and version != other:  # earlier runs lack some
+            yield f"{name} {shown(version)} {before}, {shown(other)} {now}"
     for name in sorted(then["packages"]):
         version, other = then["packages"][name], here["packages"].get(name, "not installed")
         if name != "proxy-bench" and version != other:
             yield f"{name} {version} {before}, {other} {now}"
+
+
+def shown(value: object) -> str:
+    """A field in words."""
+    return "none" if value == "" else str(value)

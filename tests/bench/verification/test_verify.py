@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from bench.cli import main as command_line
-from bench.cli.verify import exit_status
+from bench.cli.verify import Options, exit_status, train_again
 from bench.datasets import load
+from bench.store.environment import current_pins
 from bench.store.runs import Run, load_run, save_arrays, write_record
 from bench.verification.environment import changes
 from bench.verification.outcome import Difference, Outcome
@@ -162,6 +163,28 @@ def test_training_again_compares_every_bit_and_leaves_nothing(
     [found] = document["runs"]
     assert {"curve", "history", "parameters", "untrained scores"} <= {*found["compared"]}
     assert not (results / "verification").exists()
+
+
+def test_training_again_has_the_arithmetic_of_the_stored_run(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    seen: list[str] = []
+
+    def train(runs: Sequence[Run], options: Options) -> list[Outcome]:
+        seen.append(current_pins())
+        return []
+
+    monkeypatch.setattr("bench.cli.verify.train_alike", train)
+    environment = run.record["environment"]
+    pinned = forged(run, environment={**environment, "pins": "MKL_CBWR=COMPATIBLE"})
+    older = {name: value for name, value in environment.items() if name != "pins"}
+    options = Options(tmp_path, None, 1, "cpu", False, 2, 0)
+    train_again([pinned], options)
+    train_again([forged(run, environment={**environment, "pins": ""})], options)
+    train_again([forged(run, environment=older)], options)
+    here = "ONEDNN_MAX_CPU_ISA=AVX512_CORE"
+    assert (seen, current_pins()) == (["MKL_CBWR=COMPATIBLE", "", here], here)
 
 
 def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""The record of the environment: what the processor has, and what pins its arithmetic."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.cli.main import make_portable
+from bench.store import environment
+from bench.store.environment import PINS, PORTABLE, cpu_features, current_pins, describe, pinned
+from bench.training.checkpoint import kind_of
+from bench.verification.environment import changes
+
+
+@pytest.fixture(autouse=True)
+def unpinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PINS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_pins_hold_within_a_block_and_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_CBWR", "AVX2")
+    with pinned("ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2"):
+        assert "MKL_CBWR" not in os.environ
+        assert describe("cpu", 1)["pins"] == "ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2"
+        assert ", ATEN_CPU_CAPABILITY=avx2 ONEDNN" in kind_of(torch.device("cpu"))
+    assert current_pins() == "MKL_CBWR=AVX2"
+    with pinned(""):
+        assert current_pins() == ""
+        assert kind_of(torch.device("cpu")).count(",") == 0
+
+
+def test_pins_and_features_explain_a_difference_but_not_where_one_run_has_none() -> None:
+    here = describe("cpu", 1)
+    other = {**here, "pins": "MKL_CBWR=AVX2", "features": "avx avx2"}
+    assert next(changes(other, here)) == f"features avx avx2 then, {here['features']} here"
+    assert "pins MKL_CBWR=AVX2 then, none here" in changes(other, here)
+    older = {name: value for name, value in here.items() if name not in ("pins", "features")}
+    assert [*changes(older, here)] == []
+
+
+def test_portable_arithmetic_is_pinned_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="of a processor, not of cuda"):
+        make_portable("cuda")
+    monkeypatch.setattr(environment, "cpu_field", lambda name: "avx sse4_1")
+    with pytest.raises(ValueError, match="needs a processor with AVX2"):
+        make_portable("cpu")
+    assert current_pins() == ""
+    monkeypatch.setattr(environment, "cpu_field", lambda name: "fma avx2 sse4_1")
+    assert cpu_features() == "avx2 fma"
+    with pinned(""):
+        make_portable("cpu")
+        assert {name: os.environ[name] for name in PORTABLE} == PORTABLE
+    assert current_pins() == ""
