@@ -49,7 +49,9 @@ def pinned(pins: str) -> Iterator[None]:
 def set_pins(pins: str) -> None:
     for name in PINS:
         os.environ.pop(name, None)
-    os.environ.update(pair.split("=", 1) for pair in pins.split())
+    for pair in pins.split():
+        name, _, value = pair.partition("=")
+        os.environ[name] = value
 
 
 def current_pins() -> str:
