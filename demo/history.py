@@ -17,8 +17,10 @@ OPEN = 3  # runs whose histories stay in memory
 TIE = 1e-12  # cosines that differ by at most this are equal, see proxy_core.metrics.retrieval
 NEVER = np.iinfo(np.int64).max  # the step of what was not learnt
 MISSING = (
-    "{} kept nothing of its training. Its suite needs `keep_embeddings = 6` at its top, and the "
-    "run must be made again: delete its folder, and run the suite."
+    "{} kept nothing of its training: its suite has keep_embeddings = 0, as those on other data "
+    "sets than glyphs and digits have unless they say more, or it is older, or was trimmed, as the "
+    "reference results were. Write `keep_embeddings = 6` at the top of the suite and run it with "
+    "another folder of --results."
 )
 
 
@@ -150,6 +152,7 @@ class ClassHistory:
     slowest: int
 
 
+@lru_cache(maxsize=OPEN)
 def class_histories(history: History) -> list[ClassHistory]:
     """All validation classes, those that were learnt last first."""
     found = []
