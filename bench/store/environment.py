@@ -3,6 +3,7 @@ commit."""
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,21 +33,27 @@ PORTABLE = {
     "MKL_CBWR": "COMPATIBLE",
 }
 PINS = (*PORTABLE, "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
+# What a record may say of them, and so set here: it may come from others.
+PINNED = rf"^((^| )({'|'.join(PINS)})=[\w,.-]+)*$"
 
 
 @contextmanager
 def pinned(pins: str) -> Iterator[None]:
     """Within it the arithmetic of processes that are started is pinned, as `current_pins` writes
     it; and of this process too, unless it has imported torch."""
-    before = current_pins()
+    before = {name: os.environ[name] for name in PINS if name in os.environ}
     set_pins(pins)
     try:
         yield
     finally:
-        set_pins(before)
+        set_pins("")
+        os.environ.update(before)
 
 
 def set_pins(pins: str) -> None:
+    """Pin the arithmetic so and not otherwise. Raises: ValueError for other variables."""
+    if not re.search(PINNED, pins):
+        raise ValueError(f"{pins!r} is no list of {', '.join(PINS)}")
     for name in PINS:
         os.environ.pop(name, None)
     for pair in pins.split():
@@ -60,7 +67,9 @@ def current_pins() -> str:
 
 
 def written(pins: dict[str, str]) -> str:
-    return " ".join(f"{name}={value.strip()}" for name, value in sorted(pins.items()))
+    """Values that have other characters than those of `PINNED` keep none of these."""
+    clean = {name: re.sub(r"[^\w,.-]", "_", value) or "_" for name, value in pins.items()}
+    return " ".join(f"{name}={value}" for name, value in sorted(clean.items()))
 
 
 def describe(device: str, threads: int) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from bench.metrics import METRICS, describe
 from bench.spec import RunSpec, id_of, sha256
+from bench.store.environment import PINNED
 from bench.suggest import brief
 
 SCHEMA = 3  # layout of a run's files; a run with another number is refused
@@ -71,7 +72,7 @@ class Environment(Part):
     platform: str
     cpu: str
     features: str = ""  # as pins, which earlier runs lack
-    pins: str = ""
+    pins: Annotated[str, StringConstraints(pattern=PINNED)] = ""
     device: str
     threads: Count
     commit: str

@@ -1,6 +1,7 @@
 """The record of the environment: what the processor has, and what pins its arithmetic."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,16 @@ import torch
 
 from bench.cli.main import make_portable
 from bench.store import environment
-from bench.store.environment import PINS, PORTABLE, cpu_features, current_pins, describe, pinned
+from bench.store.environment import (
+    PINNED,
+    PINS,
+    PORTABLE,
+    cpu_features,
+    current_pins,
+    describe,
+    pinned,
+    written,
+)
 from bench.training.checkpoint import kind_of
 from bench.verification.environment import changes
 
@@ -29,6 +39,27 @@ def test_pins_hold_within_a_block_and_are_recorded(monkeypatch: pytest.MonkeyPat
     with pinned(""):
         assert current_pins() == ""
         assert kind_of(torch.device("cpu")).count(",") == 0
+
+
+@pytest.mark.parametrize("pins", ["LD_PRELOAD=/x.so", "MKL_CBWR=AVX2 PATH=/x", "MKL_CBWR"])
+def test_a_record_pins_nothing_else(pins: str) -> None:
+    """It may come from others."""
+    with pytest.raises(ValueError, match="is no list of"), pinned(pins):
+        pass
+    assert not re.search(PINNED, pins)
+    assert re.search(PINNED, written(PORTABLE))
+
+
+def test_odd_values_of_the_shell_are_recorded_so_that_they_can_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MKL_CBWR", "AVX2, STRICT;")
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "")
+    assert current_pins() == "MKL_CBWR=AVX2,_STRICT_ OPENBLAS_CORETYPE=_"
+    assert re.search(PINNED, current_pins())
+    with pinned(""):
+        pass
+    assert os.environ["MKL_CBWR"] == "AVX2, STRICT;"
 
 
 def test_pins_and_features_explain_a_difference_but_not_where_one_run_has_none() -> None:
