@@ -20,6 +20,8 @@ from demo.opened import Opened
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
 from demo.view import address_of
 
+MINUTE = 60  # seconds
+
 
 def main() -> int:
     """Serve until Ctrl-C; 1 and one message if there is nothing to show or the port is taken."""
@@ -86,7 +88,8 @@ def serve(opened: Opened, host: str, port: int, first: str, open_browser: bool) 
             print(f"Retrieval browser on {address}  (Ctrl-C ends it)", flush=True)
             if open_browser:
                 webbrowser.open(address)
-            threading.Event().wait()
+            while not threading.Event().wait(MINUTE):
+                opened.library.uploads.remove_old()
 
 
 if __name__ == "__main__":

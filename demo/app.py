@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 
 from demo.guard import Guard, allowed_names
 from demo.opened import Opened
+from demo.own_routes import own_routes
 from demo.routes import picture_route, points_route
 from demo.view import read_address
 
@@ -26,7 +27,7 @@ def build(opened: Opened) -> gr.Blocks:
             "",
             elem_id="page",
             apply_default_css=False,
-            js_on_load=static("page.js") + static("map.js"),
+            js_on_load=static("page.js") + static("map.js") + static("own.js"),
         )
         for listen, handler in ((blocks.load, load), (page.nav, navigate)):
             listen(
@@ -58,6 +59,7 @@ def application(blocks: gr.Blocks, opened: Opened, host: str) -> FastAPI:
         routes=[
             picture_route(lambda: opened.library),
             points_route(lambda: opened.library),
+            *own_routes(lambda: opened.library),
         ],
         middleware=[Middleware(Guard, names=names, any_address=any_address, values=values)],
     )

@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.uploads import LARGEST_FILE
+
 LOCAL = ("127.0.0.1", "localhost", "::1")
 # Addresses to serve on that stand for all of the machine's, and where its own browser finds it.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -26,7 +28,10 @@ EVENT = "/gradio_api/run/predict"  # where the page sends every event
 PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/picture/", "/points/")
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
-LARGEST = 64 * 1024  # bytes of an event; the page sends its address and one value
+# Where the page sends an image of the visitor, and with its address the wish to have it embedded.
+ADD, EMBED = "/own/add", "/own/embed"
+# What it sends, in bytes; an event is its address and one value.
+LARGEST = {EVENT: 64 * 1024, ADD: LARGEST_FILE, EMBED: 0}
 
 
 # Gradio's page has scripts and styles of its own in it, and makes functions from texts. Whatever
@@ -70,7 +75,7 @@ class Guard:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             found = self.refusal(Headers(scope=scope), scope["method"], scope["path"])
-            if found is None and scope["method"] == "POST":
+            if found is None and scope["path"] == EVENT:
                 body = await Request(scope, receive).body()
                 found, receive = event_refusal(body, self.values), again(body, receive)
             answer = PlainTextResponse(found.message, found.status) if found else self.app
@@ -89,8 +94,10 @@ class Guard:
             return Refusal(403, f"Requests from the page {', '.join(origins)!r} are refused.")
         if not is_open(method, path):
             return Refusal(404, "The retrieval browser has no such page.")
-        if method == "POST" and not is_small(headers):
-            return Refusal(413, f"Events have at most {LARGEST:,} bytes.")
+        if method == "POST" and not is_small(headers, LARGEST[path]):
+            return Refusal(413, f"At most {LARGEST[path]:,} bytes are read here.")
+        if path in (ADD, EMBED) and not origins:
+            return Refusal(403, "Images are taken from the page of the retrieval browser alone.")
         return None
 
     def is_ours(self, host: str) -> bool:
@@ -134,14 +141,14 @@ def is_address(name: str) -> bool:
 def is_open(method: str, path: str) -> bool:
     """Whether the page needs this."""
     if method == "POST":
-        return path == EVENT
+        return path in LARGEST
     return method in ("GET", "HEAD") and (path in PAGES or path.startswith(FOLDERS))
 
 
-def is_small(headers: Headers) -> bool:
-    """Whether the body's length is given and below the limit."""
+def is_small(headers: Headers, largest: int) -> bool:
+    """Whether the body's length is given and at most `largest`."""
     length = headers.get("content-length", "")
-    return "transfer-encoding" not in headers and length.isdecimal() and int(length) <= LARGEST
+    return "transfer-encoding" not in headers and length.isdecimal() and int(length) <= largest
 
 
 def event_refusal(body: bytes, values: Mapping[int, int]) -> Refusal | None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
+from demo.uploads import Uploads
 
 MOST_METHODS = 6  # whose queries are compared at once
 
@@ -87,13 +88,14 @@ class Library:
     """An opened results folder: at least one shelf, and what was wrong with unreadable runs.
 
     `fallback` is the given folder, if it holds no finished run and the results that come with the
-    project are shown instead.
+    project are shown instead; `uploads` are images of visitors.
     """
 
     results: Path
     shelves: tuple[Shelf, ...]
     problems: tuple[str, ...]
     fallback: Path | None
+    uploads: Uploads = field(default_factory=Uploads, compare=False)
 
     def shelf(self, key: str) -> Shelf:
         """The shelf of that key, or the first if there is none."""

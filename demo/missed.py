@@ -77,17 +77,17 @@ def exact_ranks(
     for index in np.flatnonzero(hit).tolist():
         gap = cosines - cosines[index]
         close = np.abs(gap) <= CLOSE
-        exact = precise(vectors, query, rivals[close])
+        exact = precise(vectors[rivals[close]], vectors[query])
         gap = np.where(close, 0, gap)
-        gap[close] = exact - precise(vectors, query, rivals[[index]])
+        gap[close] = exact - precise(vectors[rivals[[index]]], vectors[query])
         first = ~hit | (rivals < rivals[index])  # of equal ones
         ranks.append(1 + int(np.where(np.abs(gap) <= TIE, first, gap > 0).sum()))
     return np.array(ranks), [float(cosine) for cosine in cosines[hit]]
 
 
-def precise(vectors: np.ndarray, query: int, positions: np.ndarray) -> np.ndarray:
-    """Cosines (G,) in double precision of vectors at positions (G,) with that of the query."""
-    others, own = vectors[positions].astype(np.float64), vectors[query].astype(np.float64)
+def precise(others: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Cosines (G,) in double precision of vectors (G, D) with one (D,)."""
+    others, own = others.astype(np.float64), own.astype(np.float64)
     cosines: np.ndarray = others @ own / lengths_of(others) / lengths_of(own[None])
     return cosines
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from bench.suggest import unknown
 from demo.library import Library
+from demo.uploads import ID
 
 TABS = {  # key in addresses -> title, in order
     "start": "Start",
@@ -16,6 +17,7 @@ TABS = {  # key in addresses -> title, in order
     "map": "Map",
     "time": "Time",
     "results": "Results",
+    "own": "Own image",
 }
 RENAMED = {"browse": "explore", "curves": "results"}  # tabs of earlier addresses
 # Others have the name of their field.
@@ -39,9 +41,9 @@ class View:
     Attributes: tab; shelf and run; query, a position from 0; neighbors, how many from 1; other, the
     run that is compared; show, only and sort, see `CHOICES`; search, for classes; label, of the
     class that a list is of, and rival, of the one that it is confused with, -1 for any; page, of a
-    list, from 1; area, a part of the map, see `AREA`; zoom, how
-    many times larger it is, around the query; seen, a position among the validation images,
-    and at, among the kept steps, -1 for the last.
+    list, from 1; area, a part of the map, see `AREA`; zoom, how many times larger it is, around the
+    query; seen, a position among the validation images, and at, among the kept steps, -1 for the
+    last; own, the id of an upload, and mine, the position of an image in it.
     """
 
     tab: str
@@ -61,6 +63,8 @@ class View:
     zoom: int = 1
     seen: int = 0
     at: int = -1
+    own: str = ""
+    mine: int = 0
 
 
 # The whole numbers.
@@ -73,6 +77,7 @@ LEAST = {
     "zoom": 1,
     "seen": 0,
     "at": -1,
+    "mine": 0,
 }
 ALWAYS = ("tab", "shelf", "run", "query", "neighbors")  # in every address
 
@@ -93,6 +98,7 @@ def read_view(library: Library, parameters: Mapping[str, object]) -> View:
     texts = {
         "search": search[:LONGEST],
         "area": area if AREA.fullmatch(area := str(found["area"])) else "",
+        "own": own if ID.fullmatch(own := str(found["own"])) else "",
         "other": other if any(run.name == other for run in shelf.browsable) else "",
     }
     return replace(view, **known, **whole, **texts)  # type: ignore[arg-type]

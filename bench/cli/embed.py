@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.datasets.files.decode import decode, shrink_to
+from bench.datasets.files.decode import decode
 from bench.datasets.files.photographs import LARGEST_FILE
+from bench.datasets.files.prepare import CUT, prepare, whole_note
 from bench.datasets.files.verify import is_image
 from bench.datasets.files.work import Report, on_all_cores
 from bench.datasets.folder.rows import files
@@ -26,8 +27,7 @@ from bench.training.stored_model import StoredModel
 KINDS = (".npy", ".parquet")
 BATCH = 32  # images that are decoded and embedded at a time
 SHOWN = 20  # problems that are listed
-CUT = "cub200_boxes"  # the data set whose photographs are cut, and the list beside them
-BOXES = "bounding_boxes.txt"
+BOXES = "bounding_boxes.txt"  # beside the photographs of the data set that is cut
 
 
 class Named(NamedTuple):
@@ -110,7 +110,7 @@ def check_whole(model: StoredModel, images: Sequence[Named]) -> list[str]:
                 f"{image.path} is a whole photograph, and the run saw those of {CUT} cut to their "
                 f"boxes ({BOXES}): embed cut pictures, or use a run on cub200"
             )
-    return [f"the images are used whole; the run saw those of {CUT}, which are cut to their boxes"]
+    return [whole_note(CUT)]
 
 
 def seen_note(model: StoredModel) -> str:
@@ -171,30 +171,11 @@ def embed_batch(model: StoredModel, pixels: np.ndarray) -> np.ndarray:
 
 
 def network_input(model: StoredModel, path: Path) -> np.ndarray:
-    """One image as the run saw its test images: (H, W) or (H, W, 3) uint8.
-
-    Of photographs the centre of the run's size. Raises: ValueError or OSError naming an image that
-    cannot be read or, where the run had small images, has another size or colours.
-    """
+    """One image file as `prepare` gives it; raises ValueError or OSError if it cannot be read."""
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read")
     image = decode(str(path), path.read_bytes())
-    side = model.side
-    if model.spec.resize is not None:
-        pixels = shrink_to(str(path), image, model.spec.resize, model.spec.interpolation)
-        top, left = ((length - side) // 2 for length in pixels.shape[:2])
-        return pixels[top : top + side, left : left + side]
-    if image.size != (side, side):
-        raise ValueError(
-            f"{path} is {image.width}x{image.height} pixels; the network takes the images of "
-            f"{model.spec.dataset}, {side}x{side}, which are not resized"
-        )
-    pixels = np.asarray(image)
-    if model.channels == 3:
-        return pixels
-    if (pixels != pixels[..., :1]).any():
-        raise ValueError(f"{path} has colours; the network takes grey images")
-    return pixels[..., 0]
+    return prepare(str(path), image, model.spec, model.side, model.channels)
 
 
 def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarray) -> None:

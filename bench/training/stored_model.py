@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
+from bench.store.model_header import read_header
 from bench.store.runs import atomic
 from bench.training.network import random_network
 from proxy_core.models.embedding_model import EmbeddingModel
@@ -48,14 +49,10 @@ def load_model(path: Path, device: str = "cpu") -> StoredModel:
     Raises: ValueError naming the file if it is damaged or not a model of this project.
     """
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-        tensors = load_file(path)
-        spec = RunSpec.model_validate_json(header["spec"])
-        size = json.loads(header["input"])
-        model = random_network(spec, size["side"], size["channels"])
-        model.load_state_dict(tensors)
+        header = read_header(path)
+        model = random_network(*header)
+        model.load_state_dict(load_file(path))
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a complete model of proxy-bench ({error})") from error
     network = model.to(device).to(memory_format=torch.channels_last).eval()
-    return StoredModel(network, spec, size["side"], size["channels"])
+    return StoredModel(network, *header)

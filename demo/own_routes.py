@@ -1,0 +1,59 @@
+"""Uploads over HTTP: one request for each image, and one that embeds them by a run's network."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from demo.embedding import embed, header_of, network_input
+from demo.guard import ADD, EMBED
+from demo.library import Library
+from demo.uploads import Embedded
+from demo.view import read_view
+
+
+def own_routes(current: Callable[[], Library]) -> list[Route]:
+    """POST `/own/add?own=ID&name=NAME` with an image answers with the id of its upload; POST
+    `/own/embed?` with the address of a view embeds that upload. 400 with a sentence if it fails."""
+
+    async def add(request: Request) -> Response:
+        own, name = (request.query_params.get(key, "") for key in ("own", "name"))
+        data = await request.body()
+        return await answered(lambda: current().uploads.add(own, name, data))
+
+    async def embed_upload(request: Request) -> Response:
+        parameters = dict(request.query_params)
+        return await answered(lambda: embed_for(current(), parameters))
+
+    return [Route(ADD, add, methods=["POST"]), Route(EMBED, embed_upload, methods=["POST"])]
+
+
+async def answered(work: Callable[[], str]) -> Response:
+    """What some work gives, as text; 400 with the words of its ValueError."""
+    try:
+        return PlainTextResponse(await run_in_threadpool(work))
+    except ValueError as error:
+        return PlainTextResponse(str(error), 400)
+
+
+def embed_for(library: Library, parameters: Mapping[str, object]) -> str:
+    """Embed the upload of a view by the network of its run, unless that was done; returns its id.
+
+    Raises: ValueError in words for the visitor.
+    """
+    view = read_view(library, parameters)
+    run, upload = library.shelf(view.shelf).run(view.run), library.uploads.find(view.own)
+    if upload is None:
+        raise ValueError("These images are no longer here; upload them again.")
+    images = list(upload.images)
+    done = upload.embedded.get(run.name)
+    if done is None or len(done.vectors) != len(images):
+        header = header_of(run)
+        pixels = [
+            network_input(image.name, library.uploads.decoded(image), header) for image in images
+        ]
+        upload.embedded[run.name] = Embedded(np.stack(pixels), embed(run, pixels))
+    return view.own
