@@ -51,8 +51,8 @@ def what_is_missing(retrieved: Retrieved) -> str:
         return f"{error}."
     if not retrieved.keeps_embeddings:
         return (
-            f"{run.name} kept no embeddings of its test images: embeddings.safetensors was removed. "
-            "Delete its folder and run its suite again."
+            f"{run.name} has no embeddings of its test images: {run.files.embeddings.name} was "
+            "removed; delete its folder and run its suite again."
         )
     return ""
 
@@ -108,8 +108,8 @@ def check_sizes(run: Run, vectors: np.ndarray, own: np.ndarray, pictures: int) -
     """The embeddings must be those of the pictures, and of the network's size."""
     if len(vectors) != pictures or vectors.shape[1] != own.shape[1]:
         raise StoredRunError(
-            f"{run.files.embeddings} has shape {vectors.shape}; expected {(pictures, own.shape[1])}. "
-            f"Delete {run.directory} and run its suite again"
+            f"{run.files.embeddings} has shape {vectors.shape}, expected "
+            f"{(pictures, own.shape[1])}; delete {run.directory} and run its suite again"
         )
 
 
