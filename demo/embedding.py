@@ -69,13 +69,13 @@ def embed(run: Run, pixels: Sequence[np.ndarray]) -> np.ndarray:
                 command, input=sent.getvalue(), capture_output=True, timeout=PATIENCE
             )
     except subprocess.TimeoutExpired as error:
-        raise ValueError(f"The network took more than {PATIENCE} seconds.") from error
+        raise ValueError(f"The network took more than {PATIENCE} seconds") from error
     if done.returncode:
         print(printable(done.stderr.decode("utf-8", "replace")), file=sys.stderr)
         raise ValueError(
-            "The network of this run cannot be used here; the terminal of the browser says why."
+            "The network of this run cannot be used here; the terminal of the browser says why"
         )
     vectors: np.ndarray = np.load(io.BytesIO(done.stdout), allow_pickle=False)
     if not np.isfinite(vectors).all():
-        raise ValueError("The network gives numbers that are not finite for these images.")
+        raise ValueError("The network gives numbers that are not finite for these images")
     return vectors

@@ -47,7 +47,7 @@ def embed_for(library: Library, parameters: Mapping[str, object]) -> str:
     view = read_view(library, parameters)
     run, upload = library.shelf(view.shelf).run(view.run), library.uploads.find(view.own)
     if upload is None:
-        raise ValueError("These images are no longer here; upload them again.")
+        raise ValueError("These images are no longer here; upload them again")
     images = list(upload.images)
     done = upload.embedded.get(run.name)
     if done is None or len(done.vectors) != len(images):

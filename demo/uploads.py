@@ -61,15 +61,15 @@ class Uploads:
         """
         name = file_name(name)
         if len(data) > LARGEST_FILE:
-            raise ValueError(f"{name} has more than the {megabytes(LARGEST_FILE)} of an image.")
+            raise ValueError(f"{name} has more than the {megabytes(LARGEST_FILE)} of an image")
         if not data:
-            raise ValueError(f"{name} is empty.")
+            raise ValueError(f"{name} is empty")
         self.decoded(OwnImage(name, data))
         with self._lock:
             own = own if own in self._kept else secrets.token_hex(12)
             upload = self._kept.setdefault(own, Upload([], time.monotonic()))
             if len(upload.images) >= MOST:
-                raise ValueError(f"{name} was left out: at most {MOST} images at a time.")
+                raise ValueError(f"{name} was left out: at most {MOST} images at a time")
             upload.images.append(OwnImage(name, data))
             self._make_way(own)
         return own

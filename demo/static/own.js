@@ -3,6 +3,7 @@
 let refused = [];  // sentences on images that were left out, shown beside the result
 
 const ownForm = () => element.querySelector('[data-upload]');
+const leftOut = () => refused.length ? `Left out: ${refused.join('; ')}.` : '';
 const ownSays = (text) => { ownForm().querySelector('.own-status').textContent = text; };
 
 async function sendOwn(path, parameters, body) {
@@ -10,18 +11,18 @@ async function sendOwn(path, parameters, body) {
     const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`, {method: 'POST', body});
     return {good: answer.ok, text: await answer.text()};
   } catch {
-    return {good: false, text: 'The browser could not be reached.'};
+    return {good: false, text: 'the browser could not be reached'};
   }
 }
 
 async function uploadOwn(files) {
   const {most, largest} = ownForm().dataset;
   let own = '';
-  refused = files.slice(most).map((file) => `${file.name} was left out: at most ${most} images at a time.`);
+  refused = files.slice(most).map((file) => `${file.name} was left out: at most ${most} images at a time`);
   for (const [number, file] of files.slice(0, most).entries()) {
     ownSays(`Sending image ${number + 1} of ${files.length} …`);
     if (file.size > largest) {
-      refused.push(`${file.name} has more than the ${largest / 2 ** 20} MB of an image.`);
+      refused.push(`${file.name} has more than the ${largest / 2 ** 20} MB of an image`);
       continue;
     }
     const {good, text} = await sendOwn('own/add', {own, name: file.name}, file);
@@ -29,7 +30,7 @@ async function uploadOwn(files) {
     else refused.push(text);
   }
   if (own) await embedOwn(own);
-  else ownSays(refused.join(' '));
+  else ownSays(leftOut());
 }
 
 async function embedOwn(own) {
@@ -38,7 +39,7 @@ async function embedOwn(own) {
   ownSays('The network starts and embeds, which takes some seconds …');
   const {good, text} = await sendOwn('own/embed', address);
   if (good) go('?' + address);
-  else ownSays(text);
+  else ownSays(`${text}. ${leftOut()}`);
 }
 
 element.addEventListener('change', (event) => {
@@ -53,6 +54,6 @@ document.addEventListener('paste', (event) => {
   if (ownForm() && files.length) uploadOwn(files);
 });
 watch('value', () => {
-  if (ownForm() && refused.length) ownSays(`Left out: ${refused.join(' ')}`);
+  if (ownForm() && refused.length) ownSays(leftOut());
   refused = [];
 });

@@ -1,0 +1,269 @@
+"""Own images: what is taken, how it is prepared and embedded, and what is found nearest."""
+
+import io
+import re
+import struct
+import sys
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
+
+from bench.cli import embed_pixels
+from bench.store.model_header import ModelHeader
+from bench.store.runs import Run, save_run
+from bench.store.thumbnails import encode
+from demo import own_routes, uploads
+from demo.embedding import network_input, preparation
+from demo.guard import Guard
+from demo.library import Library, open_library
+from demo.nearest import nearest
+from demo.page import draw
+from demo.uploads import MOST, Uploads
+from demo.view import View, read_address
+from tests.support.fabricated import make_pictures, make_spec
+from tests.support.networks import write_run_with_network
+
+OURS = {"host": "localhost", "origin": "http://localhost"}
+ADD = "/own/add"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    write_run_with_network(folder)
+    return folder
+
+
+@pytest.fixture
+def library(results: Path) -> Library:
+    return open_library(results)
+
+
+@pytest.fixture
+def client(library: Library, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The routes behind the guard; the network runs in this process."""
+    monkeypatch.setattr(own_routes, "embed", embed_here)
+    guard = Middleware(Guard, names=("localhost",), any_address=False, values={})
+    app = Starlette(routes=own_routes.own_routes(lambda: library), middleware=[guard])
+    return TestClient(app, base_url="http://localhost", headers=OURS)
+
+
+def embed_here(run: Run, pixels: list[np.ndarray]) -> np.ndarray:
+    """What the process of the network answers."""
+    sent, answer = io.BytesIO(), io.BytesIO()
+    np.save(sent, np.stack(pixels))
+    sent.seek(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["embed_pixels", str(run.files.model)])
+        patch.setattr(sys, "stdin", SimpleNamespace(buffer=sent))
+        patch.setattr(sys, "stdout", SimpleNamespace(buffer=answer))
+        assert embed_pixels.main() == 0
+    answer.seek(0)
+    vectors: np.ndarray = np.load(answer)
+    return vectors
+
+
+def png(width: int, height: int) -> bytes:
+    return encode(np.full((height, width, 3), 255, np.uint8), "PNG")
+
+
+def claiming(width: int, height: int) -> bytes:
+    """A small PNG file whose header says another size."""
+    data = png(8, 8)
+    header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+def upload(client: TestClient, *images: bytes) -> str:
+    own = ""
+    for number, data in enumerate(images):
+        names = {"own": own, "name": f"C:\\folder\\{number}.png"}
+        answer = client.post(ADD, params=names, content=data)
+        assert answer.status_code == 200
+        own = answer.text
+    return own
+
+
+def shown(client: TestClient, library: Library, own: str, mine: int = 0) -> str:
+    address = {"tab": "own", "k": "7", "own": own, "mine": str(mine)}
+    assert client.post("/own/embed", params=address).text == own
+    return draw(library, address)
+
+
+def test_a_test_image_finds_itself_and_the_order_of_the_store(
+    client: TestClient, library: Library
+) -> None:
+    images = make_pictures().files["images"]
+    own = upload(client, *(encode(images[position], "PNG") for position in (3, 30)))
+    for mine, position in enumerate((3, 30)):
+        page = shown(client, library, own, mine)
+        cards = [int(n) for n in re.findall(r'class="hit unknown" data-id="(\d+)"', page)]
+        vectors = library.shelves[0].runs[0].embeddings["embeddings"].astype(np.float64)
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        assert cards == np.argsort(-(unit @ unit[position]), kind="stable")[:7].tolist()
+        assert cards[0] == position
+        assert re.findall(r'"similarity">([\d.]+)<', page)[0] == "1.000"
+        assert f"<h2>{mine}.png</h2>" in page  # without the visitor's folders
+    assert "hit right" not in page
+    assert "hit wrong" not in page
+    assert "data-ok" not in page
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"just text", "a.png is not an image file (9 bytes) of JPEG, PNG, BMP"),
+        (b"", "a.png is empty"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a.png is not an image file"),
+        (png(300, 9)[:80], "a.png is damaged and cannot be decoded"),
+        (claiming(12_000, 12_000), "a.png has more than the 67,108,864 pixels that are decoded"),
+    ],
+)
+def test_what_is_no_image_is_one_sentence_without_paths(
+    client: TestClient, library: Library, data: bytes, words: str
+) -> None:
+    answer = client.post(ADD, params={"name": "../../a.png"}, content=data)
+    assert answer.status_code == 400
+    assert answer.text.startswith(words)
+    assert "/" not in answer.text
+    assert "\n" not in answer.text
+    assert not library.uploads._kept
+
+
+def test_limits_of_bytes_and_images_hold(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = png(8, 8)
+    headers = {"content-length": str(uploads.LARGEST_FILE + 1)}
+    assert client.post(ADD, content=tiny, headers=headers).status_code == 413
+    own = upload(client, *[tiny] * MOST)
+    answer = client.post(ADD, params={"own": own, "name": "b.png"}, content=tiny)
+    assert answer.text == f"b.png was left out: at most {MOST} images at a time"
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost"},
+        {**OURS, "origin": "http://evil.example"},
+        {**OURS, "origin": "null"},
+        {"host": "evil.example", "origin": "http://evil.example"},
+    ],
+)
+@pytest.mark.parametrize("path", [ADD, "/own/embed"])
+def test_only_the_page_itself_sends_images(
+    library: Library, path: str, headers: dict[str, str]
+) -> None:
+    guard = Middleware(Guard, names=("localhost",), any_address=False, values={})
+    app = Starlette(routes=own_routes.own_routes(lambda: library), middleware=[guard])
+    answer = TestClient(app).post(path, content=png(8, 8) * (path == ADD), headers=headers)
+    assert answer.status_code == 403
+    assert not library.uploads._kept
+
+
+@pytest.mark.parametrize("own", ["", "0" * 24, "../../etc", "<b>"])
+def test_an_upload_that_is_gone_is_said(client: TestClient, library: Library, own: str) -> None:
+    answer = client.post("/own/embed", params={"own": own})
+    assert (answer.status_code, answer.text) == (
+        400,
+        "These images are no longer here; upload them again",
+    )
+    assert ("no longer here" in draw(library, {"tab": "own", "own": own})) == (own == "0" * 24)
+
+
+def test_uploads_end_after_their_time_and_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, now, tiny = Uploads(), [0.0], png(8, 8)
+    monkeypatch.setattr(uploads, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    first = kept.add("", "a", tiny)
+    now[0] = 3599
+    kept.remove_old()
+    assert kept.find(first)
+    second = kept.add("", "b", tiny)
+    now[0] = 3601
+    kept.remove_old()
+    assert kept.find(first) is None
+    assert kept.find(second)
+    monkeypatch.setattr(uploads, "LARGEST", len(tiny))
+    third = kept.add("", "c", tiny)
+    assert kept.find(second) is None
+    assert kept.find(third)
+
+
+def test_photographs_are_turned_and_cut_as_test_images_are() -> None:
+    """EXIF says that the left of this picture is its bottom."""
+    wide = np.zeros((40, 80, 3), np.uint8)
+    wide[:, :20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    buffer = io.BytesIO()
+    Image.fromarray(wide).save(buffer, "PNG", exif=exif)
+    image = Uploads().decoded(uploads.OwnImage("a", buffer.getvalue()))
+    assert image.size == (40, 80)
+    spec = make_spec("digits", "Proxy-NCA", 0).model_copy(update={"resize": 20, "crop": 16})
+    pixels = network_input("a", image, ModelHeader(spec, 16, 3))
+    assert pixels.shape == (16, 16, 3)
+    assert not pixels.any()  # the white end was cut off
+    assert preparation(ModelHeader(spec, 16, 3)) == (
+        "resized to a shorter side of 20 pixels and cut to the middle 16x16"
+    )
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (8, 8)), (3, (8, 8, 3))])
+def test_small_networks_get_the_middle_square(channels: int, shape: tuple[int, ...]) -> None:
+    header = ModelHeader(make_spec("digits", "Proxy-NCA", 0), 8, channels)
+    image = Image.new("RGB", (64, 32), "blue")
+    image.paste("white", (16, 0, 48, 32))
+    pixels = network_input("a", image, header)
+    assert pixels.shape == shape
+    assert (pixels == 255).all()
+
+
+def test_equal_vectors_come_in_the_order_of_the_gallery() -> None:
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(500, 8)).astype(np.float32)
+    vectors[[400, 20, 300]] = vectors[7] * np.float32(2)
+    own = vectors[7] + np.float32(0.01)
+    positions, cosines = nearest(vectors, own, 9)
+    doubles = vectors.astype(np.float64)
+    plain = doubles @ own / np.linalg.norm(doubles, axis=1) / np.linalg.norm(own)
+    assert positions[:4].tolist() == [7, 20, 300, 400]
+    np.testing.assert_allclose(cosines, np.sort(plain)[::-1][:9], atol=1e-12)
+    assert len(nearest(vectors[:3], own, 9)[0]) == 3
+
+
+@pytest.mark.parametrize("file", ["model", "embeddings"])
+def test_a_run_without_network_or_embeddings_says_so(tmp_path: Path, file: str) -> None:
+    run = write_run_with_network(tmp_path)
+    getattr(run.files, file).unlink()
+    save_run(run.files, run.record)
+    page = draw(open_library(tmp_path), {"tab": "own"})
+    assert {"model": "has no stored network", "embeddings": "has no embeddings"}[file] in page
+    assert 'type="file"' not in page
+    assert "data-upload" not in page
+
+
+def test_a_broken_network_is_a_sentence(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["embed_pixels", str(results / "none.safetensors")])
+        patch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
+        assert embed_pixels.main() == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_address_holds_the_upload(client: TestClient, library: Library) -> None:
+    own = upload(client, png(9, 9))
+    page = draw(library, {"tab": "own", "own": own})
+    assert "This run has not embedded it yet." in page
+    (address,) = re.findall(r'main data-address="([^"]+)"', page)
+    assert dict(parse_qsl(address.replace("&amp;", "&")[1:]))["own"] == own
+    assert read_address("?own=x") == {"own": "x"}
+    assert View("own", "", "").own == ""
