@@ -221,7 +221,7 @@ def test_photographs_are_turned_and_cut_as_test_images_are() -> None:
 def test_small_networks_get_the_middle_square(channels: int, shape: tuple[int, ...]) -> None:
     header = ModelHeader(make_spec("digits", "Proxy-NCA", 0), 8, channels)
     image = Image.new("RGB", (64, 32), "blue")
-    image.paste("white", (16, 0, 48, 32))
+    image.paste("white", (12, 0, 52, 32))
     pixels = network_input("a", image, header)
     assert pixels.shape == shape
     assert (pixels == 255).all()
