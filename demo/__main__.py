@@ -4,6 +4,7 @@ import argparse
 import sys
 import threading
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 from bench.suggest import printable
@@ -14,8 +15,9 @@ from bench.terminal import (
     plain_console,
     show_late,
 )
+from demo.folder import open_folder
 from demo.guard import LOCAL
-from demo.library import open_library
+from demo.library import Library, open_library
 from demo.opened import Opened
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
 from demo.view import address_of
@@ -31,6 +33,8 @@ def main() -> int:
         with show_late(plain_console(stderr=True), "reading stored runs") as report:
             library = open_library(arguments.results, report)
         first = address_of(library, arguments.run)
+        if arguments.images:
+            library, first = with_folder(library, arguments.run, arguments.images)
         opened = Opened(arguments.results, library)
         serve(opened, arguments.host, arguments.port, first, not arguments.no_open)
     except KeyboardInterrupt:
@@ -52,6 +56,12 @@ def parse() -> argparse.Namespace:
         help="folder of results (default: results)",
     )
     parser.add_argument("--run", default="", help="name of the run that is shown first")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of images without labels, which the network of --run embeds",
+    )
     parser.add_argument("--port", type=port, default=7860, help="port to serve on (default: 7860)")
     parser.add_argument(
         "--host",
@@ -61,6 +71,16 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--no-open", action="store_true", help="do not open a browser window")
     return parser.parse_args()
+
+
+def with_folder(library: Library, name: str, place: Path) -> tuple[Library, str]:
+    """The library with a folder of images, embedded by the network of a run, and the query part of
+    its address; ValueError without a run."""
+    if not name:
+        raise ValueError("--images needs --run RUN, the run whose network embeds the images")
+    first = address_of(library, name)
+    run = next(run for shelf in library.shelves for run in shelf.runs if run.name == name)
+    return replace(library, folder=open_folder(run, place)), f"{first}&tab=folder"
 
 
 def port(text: str) -> int:

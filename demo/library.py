@@ -12,6 +12,7 @@ from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
+from demo.folder import Folder
 from demo.uploads import Uploads
 
 MOST_METHODS = 6  # whose queries are compared at once
@@ -88,7 +89,7 @@ class Library:
     """An opened results folder: at least one shelf, and what was wrong with unreadable runs.
 
     `fallback` is the given folder, if it holds no finished run and the results that come with the
-    project are shown instead; `uploads` are images of visitors.
+    project are shown instead; `uploads` are images of visitors, and `folder` is that of `--images`.
     """
 
     results: Path
@@ -96,6 +97,7 @@ class Library:
     problems: tuple[str, ...]
     fallback: Path | None
     uploads: Uploads = field(default_factory=Uploads, compare=False)
+    folder: Folder | None = None
 
     def shelf(self, key: str) -> Shelf:
         """The shelf of that key, or the first if there is none."""

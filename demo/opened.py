@@ -44,7 +44,7 @@ def reopened(results: Path, before: Library) -> Library:
     except FileNotFoundError:
         return before
     kept = [next((old for old in before.shelves if same(old, new)), new) for new in library.shelves]
-    return replace(library, shelves=tuple(kept), uploads=before.uploads)
+    return replace(library, shelves=tuple(kept), uploads=before.uploads, folder=before.folder)
 
 
 def same(old: Shelf, new: Shelf) -> bool:

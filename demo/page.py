@@ -36,7 +36,11 @@ def draw(library: Library, parameters: Mapping[str, object]) -> str:
         stored=len(shelf.runs),
         queries=queries,
         kept=kept,
-        tabs=[(key, title, write_address(view, tab=key, page=1)) for key, title in TABS.items()],
+        tabs=[
+            (key, title, write_address(view, tab=key, page=1))
+            for key, title in TABS.items()
+            if key != "folder" or library.folder
+        ],
         parts=parts(view),
         shown=shown,
     )

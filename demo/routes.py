@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from bench.store.runs import StoredRunError
 from bench.store.thumbnails import Thumbnails
+from demo.folder import NUMBER
 from demo.history import has_history, read_pictures, validation_split
 from demo.library import Library, Shelf, number_of
 from demo.maps import Points, open_map, open_moving, run_number
@@ -33,15 +34,24 @@ def picture_route(current: Callable[[], Library]) -> Route:
 
 def find_picture(library: Library, numbers: Mapping[str, str]) -> tuple[bytes, str] | None:
     """The image file at those numbers and its media type, None if there is none."""
-    shelf, position = library.numbered(to_int(numbers["shelf"])), to_int(numbers["position"])
-    if shelf is None or position is None:
-        return None
+    position = to_int(numbers["position"])
     try:
-        pictures = pictures_with(shelf, numbers["digest"])
+        pictures = pictures_at(library, to_int(numbers["shelf"]), numbers["digest"])
     except StoredRunError:  # the page shows what is wrong with the file
         return None
-    known = pictures is not None and 0 <= position < len(pictures.labels)
-    return pictures.encoded(position) if pictures is not None and known else None
+    if pictures is None or position is None or not 0 <= position < len(pictures.labels):
+        return None
+    return pictures.encoded(position)
+
+
+def pictures_at(library: Library, number: int | None, digest: str) -> Thumbnails | None:
+    """The pictures of a shelf or of the visitor's folder that have a digest; raises as
+    `pictures_with`."""
+    if number == NUMBER:
+        own = library.folder.pictures if library.folder else None
+        return own if own is not None and digest == str(number_of(own)) else None
+    shelf = library.numbered(number)
+    return pictures_with(shelf, digest) if shelf else None
 
 
 def pictures_with(shelf: Shelf, digest: str) -> Thumbnails | None:

@@ -18,6 +18,7 @@ TABS = {  # key in addresses -> title, in order
     "time": "Time",
     "results": "Results",
     "own": "Own image",
+    "folder": "Folder",
 }
 RENAMED = {"browse": "explore", "curves": "results"}  # tabs of earlier addresses
 # Others have the name of their field.
@@ -43,7 +44,8 @@ class View:
     class that a list is of, and rival, of the one that it is confused with, -1 for any; page, of a
     list, from 1; area, a part of the map, see `AREA`; zoom, how many times larger it is, around the
     query; seen, a position among the validation images, and at, among the kept steps, -1 for the
-    last; own, the id of an upload, and mine, the position of an image in it.
+    last; own, the id of an upload, and mine, the position of an image in it or in the
+    visitor's folder; cluster, a position among the clusters of the folder, -1 for all.
     """
 
     tab: str
@@ -65,6 +67,7 @@ class View:
     at: int = -1
     own: str = ""
     mine: int = 0
+    cluster: int = -1
 
 
 # The whole numbers.
@@ -78,6 +81,7 @@ LEAST = {
     "seen": 0,
     "at": -1,
     "mine": 0,
+    "cluster": -1,
 }
 ALWAYS = ("tab", "shelf", "run", "query", "neighbors")  # in every address
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from demo.library import Library
-from demo.tabs import compare, explore, failures, map, own, results, start, time
+from demo.tabs import compare, explore, failures, folder, map, own, results, start, time
 from demo.view import View
 
 SHOW: dict[str, Callable[[Library, View], str]] = {  # keys as in `demo.view.TABS`
@@ -15,4 +15,5 @@ SHOW: dict[str, Callable[[Library, View], str]] = {  # keys as in `demo.view.TAB
     "time": time.show,
     "results": results.show,
     "own": own.show,
+    "folder": folder.show,
 }
