@@ -263,7 +263,7 @@ def test_the_address_holds_the_upload(client: TestClient, library: Library) -> N
     own = upload(client, png(9, 9))
     page = draw(library, {"tab": "own", "own": own})
     assert "This run has not embedded it yet." in page
-    (address,) = re.findall(r'main data-address="([^"]+)"', page)
+    (address,) = re.findall(r' data-address="([^"]+)"', page)
     assert dict(parse_qsl(address.replace("&amp;", "&")[1:]))["own"] == own
     assert read_address("?own=x") == {"own": "x"}
     assert View("own", "", "").own == ""
