@@ -72,12 +72,12 @@ def test_equal_and_nearly_equal_cosines_are_ordered_as_in_the_store(
 ) -> None:
     """A miss as similar as a hit comes first, equal hits by position, and doubles decide."""
     angles = np.full(48, 1.0)
-    angles[0], angles[1], angles[8], angles[2], angles[9] = 0.0, 0.5, 0.5, 0.5, 0.5 - CLOSE / 20
+    angles[0], angles[[1, 2, 8]] = 0.0, 0.5
+    angles[3], angles[9] = 0.5 - CLOSE / 10, 0.5 - CLOSE / 20  # a hit, then a miss
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    vectors[1:3] = vectors[8]
     made = replace(opened[0], run=WithEmbeddings(opened[0], vectors))  # type: ignore[arg-type]
     ranks = {item.position: item.rank for item in missed(made, 0, 0)}
-    assert (ranks[1], ranks[2]) == (3, 4)  # after 9, which is nearer by 5e-7, and 8
+    assert (ranks[3], ranks[1], ranks[2]) == (1, 4, 5)  # 9 and 8 are between
 
 
 def test_without_embeddings_only_saved_ranks_are_known(shelf: Shelf) -> None:
