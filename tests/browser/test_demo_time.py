@@ -47,7 +47,7 @@ def open_page(context: BrowserContext, kept: Served) -> Iterator[Visit]:
 
     def go(query: str) -> Page:
         page.goto(kept.address + query)
-        page.wait_for_selector("main[data-address]", state="attached")
+        page.wait_for_selector("[data-address]", state="attached", timeout=120_000)
         return page
 
     yield go
