@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from demo.embedding import embed, header_of, network_input
@@ -16,8 +16,8 @@ from demo.view import read_view
 
 
 def own_routes(current: Callable[[], Library]) -> list[Route]:
-    """POST `/own/add?own=ID&name=NAME` with an image answers with the id of its upload; POST
-    `/own/embed?` with the address of a view embeds that upload. 400 with a sentence if it fails."""
+    """POST `/own/add?own=ID&name=NAME` with an image keeps it in an upload; POST `/own/embed?` with
+    the address of a view embeds that upload. Both answer as `answered`."""
 
     async def add(request: Request) -> Response:
         own, name = (request.query_params.get(key, "") for key in ("own", "name"))
@@ -32,11 +32,14 @@ def own_routes(current: Callable[[], Library]) -> list[Route]:
 
 
 async def answered(work: Callable[[], str]) -> Response:
-    """What some work gives, as text; 400 with the words of its ValueError."""
+    """The `own` id that some work gives, or the words of its ValueError as a `problem`.
+
+    Its status is 200 as well: browsers list every other one as an error of the page.
+    """
     try:
-        return PlainTextResponse(await run_in_threadpool(work))
+        return JSONResponse({"own": await run_in_threadpool(work)})
     except ValueError as error:
-        return PlainTextResponse(str(error), 400)
+        return JSONResponse({"problem": str(error)})
 
 
 def embed_for(library: Library, parameters: Mapping[str, object]) -> str:

@@ -9,9 +9,9 @@ const ownSays = (text) => { ownForm().querySelector('.own-status').textContent =
 async function sendOwn(path, parameters, body) {
   try {
     const answer = await fetch(`${path}?${new URLSearchParams(parameters)}`, {method: 'POST', body});
-    return {good: answer.ok, text: await answer.text()};
+    return answer.ok ? await answer.json() : {problem: await answer.text()};
   } catch {
-    return {good: false, text: 'the browser could not be reached'};
+    return {problem: 'the browser could not be reached'};
   }
 }
 
@@ -25,9 +25,9 @@ async function uploadOwn(files) {
       refused.push(`${file.name} has more than the ${largest / 2 ** 20} MB of an image`);
       continue;
     }
-    const {good, text} = await sendOwn('own/add', {own, name: file.name}, file);
-    if (good) own = text;
-    else refused.push(text);
+    const answer = await sendOwn('own/add', {own, name: file.name}, file);
+    if (answer.own) own = answer.own;
+    else refused.push(answer.problem);
   }
   if (own) await embedOwn(own);
   else ownSays(leftOut());
@@ -37,9 +37,9 @@ async function embedOwn(own) {
   const address = new URLSearchParams(ownForm().dataset.upload);
   address.set('own', own);
   ownSays('The network starts and embeds, which takes some seconds …');
-  const {good, text} = await sendOwn('own/embed', address);
-  if (good) go('?' + address);
-  else ownSays(`${text}. ${leftOut()}`);
+  const answer = await sendOwn('own/embed', address);
+  if (answer.own) go('?' + address);
+  else ownSays(`${answer.problem}. ${leftOut()}`);
 }
 
 element.addEventListener('change', (event) => {

@@ -87,14 +87,13 @@ def upload(client: TestClient, *images: bytes) -> str:
     for number, data in enumerate(images):
         names = {"own": own, "name": f"C:\\folder\\{number}.png"}
         answer = client.post(ADD, params=names, content=data)
-        assert answer.status_code == 200
-        own = answer.text
+        own = answer.json()["own"]
     return own
 
 
 def shown(client: TestClient, library: Library, own: str, mine: int = 0) -> str:
     address = {"tab": "own", "k": "7", "own": own, "mine": str(mine)}
-    assert client.post("/own/embed", params=address).text == own
+    assert client.post("/own/embed", params=address).json() == {"own": own}
     return draw(library, address)
 
 
@@ -131,10 +130,10 @@ def test_what_is_no_image_is_one_sentence_without_paths(
     client: TestClient, library: Library, data: bytes, words: str
 ) -> None:
     answer = client.post(ADD, params={"name": "../../a.png"}, content=data)
-    assert answer.status_code == 400
-    assert answer.text.startswith(words)
-    assert "/" not in answer.text
-    assert "\n" not in answer.text
+    (problem,) = answer.json().values()
+    assert problem.startswith(words)
+    assert "/" not in problem
+    assert "\n" not in problem
     assert not library.uploads._kept
 
 
@@ -146,8 +145,7 @@ def test_limits_of_bytes_and_images_hold(
     assert client.post(ADD, content=tiny, headers=headers).status_code == 413
     own = upload(client, *[tiny] * MOST)
     answer = client.post(ADD, params={"own": own, "name": "b.png"}, content=tiny)
-    assert answer.text == f"b.png was left out: at most {MOST} images at a time"
-    assert answer.status_code == 400
+    assert answer.json() == {"problem": f"b.png was left out: at most {MOST} images at a time"}
 
 
 @pytest.mark.parametrize(
@@ -173,10 +171,7 @@ def test_only_the_page_itself_sends_images(
 @pytest.mark.parametrize("own", ["", "0" * 24, "../../etc", "<b>"])
 def test_an_upload_that_is_gone_is_said(client: TestClient, library: Library, own: str) -> None:
     answer = client.post("/own/embed", params={"own": own})
-    assert (answer.status_code, answer.text) == (
-        400,
-        "These images are no longer here; upload them again",
-    )
+    assert answer.json() == {"problem": "These images are no longer here; upload them again"}
     assert ("no longer here" in draw(library, {"tab": "own", "own": own})) == (own == "0" * 24)
 
 
