@@ -23,6 +23,7 @@ from demo.library import open_library
 from demo.page import draw
 from demo.pictures import picture_address
 from demo.routes import find_picture
+from demo.tabs.results import render_scores
 from proxy_core.metrics import JUNK
 from tests.support.short_runs import execute, numbers, spec_for, stopping_every
 
@@ -191,7 +192,7 @@ def test_identities_are_searched_in_a_separate_gallery(
     assert "Make it the query" not in page
     assert page.count('role="group"') > 5
     assert "gallery images by other cameras of its identity" in " ".join(page.split())
-    assert "mAP trapezoidal" in draw(library, {"tab": "results"})
+    assert "mAP trapezoidal" in render_scores(library.shelves[0])
 
 
 def test_official_lists_are_classified_in_the_report(
