@@ -20,7 +20,7 @@ from bench.store.runs import Run, naming
 from bench.suggest import printable
 
 PATIENCE = 300  # seconds; a start of torch takes some, on a busy machine many
-ONE = Lock()  # process at a time
+ONE = Lock()  # upload or process at a time
 
 
 def header_of(run: Run) -> ModelHeader:

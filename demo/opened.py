@@ -1,6 +1,7 @@
 """The results folder that is open: its library, which is read again when runs came or went."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -33,7 +34,11 @@ class Opened:
 def finished(results: Path) -> dict[Path, int]:
     """When each run of a results folder, or of the reference in it, was finished."""
     places: list[RunDir] = [*directories(results), *directories(results / "reference")]
-    return {files.record: files.record.stat().st_mtime_ns for files in places if files.finished}
+    found = {}
+    for files in places:
+        with suppress(OSError):  # there is none, or the page says that it cannot be read
+            found[files.record] = files.record.stat().st_mtime_ns
+    return found
 
 
 def reopened(results: Path, before: Library) -> Library:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from demo.embedding import embed, header_of, network_input
+from demo.embedding import ONE, embed, header_of, network_input
 from demo.guard import ADD, EMBED
 from demo.library import Library
 from demo.uploads import Embedded
@@ -55,8 +55,10 @@ def embed_for(library: Library, parameters: Mapping[str, object]) -> str:
     done = upload.embedded.get(run.name)
     if done is None or len(done.vectors) != len(images):
         header = header_of(run)
-        pixels = [
-            network_input(image.name, library.uploads.decoded(image), header) for image in images
-        ]
-        upload.embedded[run.name] = Embedded(np.stack(pixels), embed(run, pixels))
+        with ONE:  # decoded images may be large
+            pixels = [
+                network_input(image.name, library.uploads.decoded(image), header)
+                for image in images
+            ]
+        library.uploads.keep(view.own, run.name, Embedded(np.stack(pixels), embed(run, pixels)))
     return view.own

@@ -15,7 +15,9 @@ from bench.suggest import printable
 
 LARGEST_FILE = 10 * 2**20  # bytes of an image
 MOST = 20  # images of an upload
-LARGEST = 200 * 2**20  # bytes of all uploads; the oldest give way
+MOST_RUNS = 8  # whose embeddings of an upload are kept; the oldest give way
+MOST_UPLOADS = 1000  # and their bytes; the oldest give way
+LARGEST = 200 * 2**20
 HOURS = 1  # after which an upload is removed
 LONGEST = 80  # characters of a name
 ID = re.compile(r"[0-9a-f]{24}")
@@ -45,6 +47,12 @@ class Upload:
     images: list[OwnImage]
     begun: float
     embedded: dict[str, Embedded] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, and of what networks took and gave."""
+        arrays = [array for one in self.embedded.values() for array in (one.pixels, one.vectors)]
+        return sum(len(image.data) for image in self.images) + sum(a.nbytes for a in arrays)
 
 
 class Uploads:
@@ -78,6 +86,15 @@ class Uploads:
         with self._lock:
             return self._kept.get(own)
 
+    def keep(self, own: str, run: str, found: Embedded) -> None:
+        """Keep what the network of a run made of an upload, unless that was removed meanwhile."""
+        with self._lock:
+            if (upload := self._kept.get(own)) is not None:
+                upload.embedded[run] = found
+                for old in [*upload.embedded][:-MOST_RUNS]:
+                    del upload.embedded[old]
+                self._make_way(own)
+
     def decoded(self, image: OwnImage) -> Image.Image:
         """The image in RGB, turned as its EXIF data say; one at a time, as each may be large.
 
@@ -95,11 +112,13 @@ class Uploads:
                 del self._kept[own]
 
     def _make_way(self, newest: str) -> None:
-        """Remove the oldest others while there are too many bytes."""
+        """Remove the oldest others while there are too many, or too many bytes."""
+        size = sum(upload.size for upload in self._kept.values())
         for own in list(self._kept):
-            size = sum(len(image.data) for upload in self._kept.values() for image in upload.images)
-            if size > LARGEST and own != newest:
-                del self._kept[own]
+            if size <= LARGEST and len(self._kept) <= MOST_UPLOADS:
+                return
+            if own != newest:
+                size -= self._kept.pop(own).size
 
 
 def file_name(name: str) -> str:

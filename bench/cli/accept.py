@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.cli import verify
 from bench.datasets import load
-from bench.store.community import read_community
+from bench.store.community import ACCEPTED, read_accepted
 from bench.store.runs import Run
 from bench.submissions.acceptance import (
     Acceptance,
@@ -175,8 +175,21 @@ def already_there(folder: Path, into: Path) -> list[Finding]:
     target = into / name
     taken = target.exists() and not target.samefile(folder)
     findings = [Finding("community", name, f"{target} exists already")] if taken else []
-    others = [problem for problem in read_community(into)[1] if str(target) not in problem]
+    others = [
+        problem
+        for path in sorted(into.glob(f"[!.]*/{ACCEPTED}"))
+        if path.parent != target and (problem := why_unreadable(path.parent))
+    ]
     return findings + [Finding("community", into.name, problem) for problem in others]
+
+
+def why_unreadable(folder: Path) -> str:
+    """Why an accepted submission is left out of reports; empty if it is not."""
+    try:
+        read_accepted(folder)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def show_acceptance(found: Acceptance, into: Path) -> None:

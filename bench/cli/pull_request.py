@@ -87,7 +87,7 @@ def changed_results(changes: Mapping[str, str], before: set[str]) -> Iterator[Fi
     """Files of accepted results that a request changes, removes or adds to."""
     for name, status in changes.items():
         submission = Path(name).parts[2]
-        is_acceptance = status == "A" and Path(name).name == ACCEPTED
+        is_acceptance = status == "A" and Path(name) == FOLDER / submission / ACCEPTED
         if submission in before and not is_acceptance:
             word = {"A": "added", "D": "removed"}.get(status, "changed")
             yield Finding("community", name, f"was {word}, but results that are there stay")

@@ -41,7 +41,7 @@ def costs(run: Run) -> Iterator[str]:
         yield "has validations between which no time passes"
     images = run.record["split"]["train_images"]
     for point in run.curve:
-        if point["epoch"] != point["images"] / images:
+        if not images or point["epoch"] != point["images"] / images:
             yield (
                 f"has epoch {point['epoch']} after {point['images']:,} images, of which its split "
                 f"trains {images:,}"

@@ -10,6 +10,7 @@ import pytest
 from bench.store.runs import Run, StoredRunError, load_run, save_arrays, save_run
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import Library, Shelf, open_library
+from demo.opened import finished
 from demo.page import draw
 from demo.pictures import picture_address
 from demo.retrieved import neighbors_of, open_run
@@ -167,6 +168,16 @@ def test_reference_results_stand_in_and_say_so(tmp_path: Path) -> None:
 def test_nothing_to_show_names_the_folder_and_the_command(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no finished run in .*runs; `proxy-bench run`"):
         open_library(tmp_path)
+
+
+def test_a_run_that_cannot_be_looked_at_does_not_close_the_browser(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    before = finished(tmp_path)
+    closed = tmp_path / "runs" / "closed"
+    closed.mkdir()
+    (closed / "run.json").symlink_to("run.json")
+    assert len(open_library(tmp_path).problems) == 1
+    assert finished(tmp_path) == before
 
 
 def test_an_unreadable_run_is_left_out_and_named(shelf: Shelf, tmp_path: Path) -> None:

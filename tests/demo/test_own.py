@@ -193,6 +193,26 @@ def test_uploads_end_after_their_time_and_give_way(monkeypatch: pytest.MonkeyPat
     assert kept.find(third)
 
 
+def test_uploads_are_bounded_in_number_and_with_their_embeddings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, tiny = Uploads(), png(8, 8)
+    monkeypatch.setattr(uploads, "MOST_UPLOADS", 2)
+    first, second, third = (kept.add("", name, tiny) for name in "abc")
+    assert [bool(kept.find(own)) for own in (first, second, third)] == [False, True, True]
+    found = uploads.Embedded(np.zeros((1, 8, 8), np.uint8), np.zeros((1, 4), np.float32))
+    for run in range(uploads.MOST_RUNS + 1):
+        kept.keep(third, str(run), found)
+    upload = kept.find(third)
+    assert upload
+    assert [*upload.embedded] == [str(run) for run in range(1, uploads.MOST_RUNS + 1)]
+    monkeypatch.setattr(uploads, "LARGEST", 2 * len(tiny) + uploads.MOST_RUNS * (64 + 16))
+    kept.keep(third, "last", found)
+    assert kept.find(second)
+    kept.keep(second, "last", found)
+    assert kept.find(third) is None
+
+
 def test_photographs_are_turned_and_cut_as_test_images_are() -> None:
     """EXIF says that the left of this picture is its bottom."""
     wide = np.zeros((40, 80, 3), np.uint8)

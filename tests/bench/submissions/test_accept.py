@@ -12,13 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import accept as accepting
-from bench.cli.accept import Options, accept, examine
+from bench.cli.accept import Options, accept, already_there, examine
 from bench.cli.main import app
 from bench.results import community, frame
 from bench.store.community import read_community
 from bench.store.runs import RunDir, scan
 from bench.submissions import acceptance, form
-from bench.submissions.acceptance import Acceptance, bounds_of_scores, bounds_of_training
+from bench.submissions.acceptance import (
+    Acceptance,
+    bounds_of_scores,
+    bounds_of_training,
+    write_accepted,
+)
 from bench.submissions.form import check_form
 from bench.submissions.pack import Content, Labels, pack, write_submission
 from bench.suites import load_suite
@@ -181,6 +186,19 @@ def test_an_accepted_one_is_kept_with_what_was_verified(real: Path, tmp_path: Pa
     assert [str(finding) for finding in again.findings] == [
         f"real: {tmp_path}/results/community/real exists already"
     ]
+
+
+def test_others_that_changed_are_named_and_those_that_wait_are_not(
+    sent: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "community"
+    for name in ("sent", "sent2"):
+        shutil.copytree(sent, into / name)
+    assert not already_there(into / "sent", into)
+    write_accepted(into / "sent2", Acceptance("sent2", 0), "cpu")
+    (into / "sent2" / "suite.toml").unlink()
+    [found] = already_there(into / "sent", into)
+    assert found.what.endswith("sent2/suite.toml is missing")
 
 
 def test_what_is_there_already_gets_the_acceptance_alone(real: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.store.runs import Run, RunDir, load_run, save_arrays
-from bench.submissions.plausibility import equal_seeds, gap, implausible, versions
+from bench.submissions.plausibility import costs, equal_seeds, gap, implausible, versions
 from tests.support.fabricated import make_spec, owner, seal, write_run
 
 
@@ -65,6 +65,12 @@ def test_a_test_far_easier_than_the_validation(runs: list[Run]) -> None:
     assert not [*gap(changed(run, scores=far, split=fewer))]
     near = {**far, "map@r": run.curve[-1]["map@r"] + 0.49}
     assert not [*gap(changed(run, scores=near, split=more))]
+
+
+def test_a_split_that_trains_nothing_is_named(runs: list[Run]) -> None:
+    split = {**runs[0].record["split"], "train_images": 0}
+    [found] = costs(changed(runs[0], split=split))
+    assert found.endswith("of which its split trains 0")
 
 
 def test_equal_results_of_two_seeds(runs: list[Run]) -> None:

@@ -79,6 +79,7 @@ def test_results_that_are_there_stay(checkout: Path, capsys: pytest.CaptureFixtu
     accepted.write_text(accepted.read_text() + " ")
     (checkout / FOLDER / "first" / "suite.toml").unlink()
     (checkout / FOLDER / "first" / "new.txt").touch()
+    (checkout / FOLDER / "first" / "runs" / "accepted.json").touch()
     commit(checkout)
     assert main("main", checkout) == 1
     said = capsys.readouterr().out
@@ -86,6 +87,7 @@ def test_results_that_are_there_stay(checkout: Path, capsys: pytest.CaptureFixtu
         "accepted.json": "changed",
         "suite.toml": "removed",
         "new.txt": "added",
+        "runs/accepted.json": "added",
     }.items():
         assert f"first/{name}: was {word}" in said
 
