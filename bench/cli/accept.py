@@ -79,13 +79,15 @@ def compute_again(runs: Sequence[Run], found: Acceptance, options: Options) -> N
     again = verify_options(options)
     outcomes = verify.score_again(here, again)
     found.add("scores", outcomes, {run.name: bounds_of_scores(run) for run in here})
+    found.scored = len(here)
     found.checked.append(f"labels, and scores from embeddings, of {len(here)} of {len(runs)} runs")
     whole = with_weights(here, found)
     by_seed = sorted(whole, key=lambda run: int(run.spec["seed"]))  # which share their start
     words = "scoring networks before training"
     outcomes = verify.compute_again(verify_start, words, by_seed, again) if whole else []
     found.add("start", outcomes, {run.name: bounds_of_start(run) for run in whole})
-    found.checked.append(f"images, and networks before training, of {len(whole)} runs")
+    if whole:
+        found.checked.append(f"images, and networks before training, of {len(whole)} runs")
     if found.findings:
         found.not_checked.append("trainings, because of what was found before")
         return

@@ -279,9 +279,15 @@ class Accept(Document):
     """What `accept --json` prints; `draw` decided by lot which runs were trained again."""
 
     name: str
-    verdict: Literal["accepted", "accepted with explained differences", "refused"]
+    verdict: Literal[
+        "accepted",
+        "accepted with explained differences",
+        "accepted without all scores",
+        "refused",
+    ]
     draw: int
     runs: int
+    scored: int
     trained: list[str]
     checked: list[str]
     not_checked: list[str]

@@ -91,17 +91,19 @@ def compute_again(
 ) -> list[Outcome]:
     """What a function of run directories and data root finds, a few runs at a time in each
     process; words: what it does."""
-    chunks = [*chunked(runs, CHUNK)]
-    tasks = [([run.directory for run in chunk], options.data_root) for chunk in chunks]
     found: list[Outcome] = []
     with (
         resumable(plain_console(stderr=True), "Stopped"),
         show_work(plain_console(stderr=True)) as report,
     ):
         report(words, 0, len(runs))
-        for _, outcomes in in_processes(verify, tasks, options.processes):
-            found += outcomes
-            report(words, len(found), len(runs))
+        for pins, members in by_pins(runs).items():
+            chunks = chunked(members, CHUNK)
+            tasks = [([run.directory for run in chunk], options.data_root) for chunk in chunks]
+            with pinned(pins):
+                for _, outcomes in in_processes(verify, tasks, options.processes):
+                    found += outcomes
+                    report(words, len(found), len(runs))
     return sorted(found, key=lambda outcome: outcome.run)
 
 
@@ -113,14 +115,19 @@ def by_lot(runs: Sequence[Run], options: Options) -> list[Run]:
 
 def train_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
     """Train the runs again in a folder of their own, which is removed once they are compared."""
-    by_pins: dict[str, list[Run]] = {}
-    for run in runs:
-        by_pins.setdefault(pins_of(run), []).append(run)
     outcomes: list[Outcome] = []
-    for pins, members in by_pins.items():
+    for pins, members in by_pins(runs).items():
         with pinned(pins):
             outcomes += train_alike(members, options)
     return outcomes
+
+
+def by_pins(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs by the arithmetic that their processes must be pinned to."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(pins_of(run), []).append(run)
+    return found
 
 
 def pins_of(run: Run) -> str:

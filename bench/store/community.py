@@ -54,7 +54,9 @@ class Accepted(Strict):
 
     schema_: Literal[1] = Field(alias="schema")
     submission: Sha256
-    verdict: Literal["accepted", "accepted with explained differences"]
+    verdict: Literal[
+        "accepted", "accepted with explained differences", "accepted without all scores"
+    ]
     draw: Count
     trained: list[str]
     checked: list[str]

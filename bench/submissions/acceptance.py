@@ -21,11 +21,14 @@ from bench.verification.outcome import Difference, Outcome
 from bench.verification.training import PARAMETERS
 
 Bounds = Mapping[str, float]
-Verdict = Literal["accepted", "accepted with explained differences", "refused"]
+Verdict = Literal[
+    "accepted", "accepted with explained differences", "accepted without all scores", "refused"
+]
 STATUS: dict[Verdict, int] = {
     "accepted": 0,
     "refused": 1,
     "accepted with explained differences": 2,
+    "accepted without all scores": 2,
 }
 # By how much a score may move where another processor or version is a reason:
 EXACT = 1e-6  # from the same embeddings, since ranks are exact
@@ -38,11 +41,16 @@ SCHEMA = 1
 
 @dataclass
 class Acceptance:
-    """What `accept` found: findings are reasons to refuse, differences are explained ones."""
+    """What `accept` found: findings are reasons to refuse, differences are explained ones.
+
+    scored: runs whose scores were computed again; without the data of a run, an invention that is
+    consistent passes.
+    """
 
     name: str
     draw: int
     runs: int = 0
+    scored: int = 0
     trained: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
@@ -53,6 +61,8 @@ class Acceptance:
     def verdict(self) -> Verdict:
         if self.findings:
             return "refused"
+        if self.scored < self.runs:
+            return "accepted without all scores"
         return "accepted with explained differences" if self.differences else "accepted"
 
     def document(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.cli import main as command_line
-from bench.cli.verify import Options, exit_status, train_again
+from bench.cli.verify import Options, exit_status, score_again, train_again
 from bench.datasets import load
 from bench.store.environment import current_pins
 from bench.store.runs import Run, load_run, save_arrays, write_record
@@ -185,6 +185,24 @@ def test_training_again_has_the_arithmetic_of_the_stored_run(
     train_again([forged(run, environment=older)], options)
     here = "ONEDNN_MAX_CPU_ISA=AVX512_CORE"
     assert (seen, current_pins()) == (["MKL_CBWR=COMPATIBLE", "", here], here)
+
+
+def test_scoring_again_has_the_arithmetic_of_the_stored_run(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def score(*arguments: object) -> Iterator[tuple[int, list[Outcome]]]:
+        seen.append(current_pins())
+        yield 0, []
+
+    monkeypatch.setattr("bench.cli.verify.in_processes", score)
+    environment = run.record["environment"]
+    pinned = forged(run, environment={**environment, "pins": "MKL_CBWR=COMPATIBLE"})
+    before = current_pins()
+    score_again([run, pinned], Options(tmp_path, None, 1, "cpu", False, 0, 0))
+    assert {*seen} == {before, "MKL_CBWR=COMPATIBLE"}
+    assert current_pins() == before
 
 
 def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path: Path) -> None:
