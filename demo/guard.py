@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -27,6 +27,8 @@ EVENT = "/gradio_api/run/predict"  # where the page sends every event
 # What the page loads, and nothing else that Gradio offers: no upload, file, stream or other call.
 PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/picture/", "/points/")
+# Gradio's own parameters of an address. A `page` that it lacks ends in its error 500.
+GRADIOS = (b"page", b"deep_link")
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
 # Where the page sends an image of the visitor, and with its address the wish to have it embedded.
 ADD, EMBED = "/own/add", "/own/embed"
@@ -79,7 +81,7 @@ class Guard:
                 body = await Request(scope, receive).body()
                 found, receive = event_refusal(body, self.values), again(body, receive)
             answer = PlainTextResponse(found.message, found.status) if found else self.app
-            await answer(scope, receive, safely(send))
+            await answer(without_gradios(scope), receive, safely(send))
 
     def refusal(self, headers: Headers, method: str, path: str) -> Refusal | None:
         """Why a request is refused, or None."""
@@ -166,6 +168,13 @@ def event_refusal(body: bytes, values: Mapping[int, int]) -> Refusal | None:
     if plain and known:
         return None
     return Refusal(400, "An event has a handler of this page and its list of numbers and texts.")
+
+
+def without_gradios(scope: Scope) -> Scope:
+    """`scope`, without parameters that Gradio would read: unknown ones are ignored here."""
+    parts = scope["query_string"].split(b"&")
+    kept = [part for part in parts if unquote_to_bytes(part.split(b"=")[0]) not in GRADIOS]
+    return {**scope, "query_string": b"&".join(kept)}
 
 
 def safely(send: Send) -> Send:

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from demo.guard import host_name
+from demo.guard import host_name, without_gradios
 from demo.server import bind, page_address, sharing_note
 
 
@@ -64,3 +64,16 @@ def test_a_busy_port_is_named() -> None:
 )
 def test_the_name_in_a_host_header_is_read_strictly(host: str, name: str) -> None:
     assert host_name(host) == name
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        (b"q=3&page=9&p=2", b"q=3&p=2"),
+        (b"%70age=9&deep_link=x", b""),
+        (b"page", b""),
+        (b"q=%ff&pages=2&=page", b"q=%ff&pages=2&=page"),
+    ],
+)
+def test_parameters_of_gradio_are_ignored(sent: bytes, passed: bytes) -> None:
+    assert without_gradios({"type": "http", "query_string": sent})["query_string"] == passed
