@@ -17,10 +17,9 @@ OPEN = 3  # runs whose histories stay in memory
 TIE = 1e-12  # cosines that differ by at most this are equal, see proxy_core.metrics.retrieval
 NEVER = np.iinfo(np.int64).max  # the step of what was not learnt
 MISSING = (
-    "{} kept nothing of its training: its suite has keep_embeddings = 0, as those on other data "
-    "sets than glyphs and digits have unless they say more, or it is older, or was trimmed, as the "
-    "reference results were. Write `keep_embeddings = 6` at the top of the suite and run it with "
-    "another folder of --results."
+    "{} kept nothing of its training. The reference results leave that out for its size. Runs on "
+    "glyphs and digits keep it, others if keep_embeddings = 6 is at the top of their suite: "
+    "proxy-bench run SUITE --results FOLDER, then proxy-bench demo --results FOLDER."
 )
 
 
