@@ -4,7 +4,6 @@ import argparse
 import sys
 import threading
 import webbrowser
-from dataclasses import replace
 from pathlib import Path
 
 from bench.suggest import printable
@@ -15,10 +14,9 @@ from bench.terminal import (
     plain_console,
     show_late,
 )
-from demo.folder import open_folder
 from demo.guard import LOCAL
-from demo.library import Library, open_library
-from demo.opened import Opened
+from demo.library import open_library
+from demo.opened import Opened, with_folder
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
 from demo.view import address_of
 
@@ -71,16 +69,6 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--no-open", action="store_true", help="do not open a browser window")
     return parser.parse_args()
-
-
-def with_folder(library: Library, name: str, place: Path) -> tuple[Library, str]:
-    """The library with a folder of images, embedded by the network of a run, and the query part of
-    its address; ValueError without a run."""
-    if not name:
-        raise ValueError("--images needs --run RUN, the run whose network embeds the images")
-    first = address_of(library, name)
-    run = next(run for shelf in library.shelves for run in shelf.runs if run.name == name)
-    return replace(library, folder=open_folder(run, place)), f"{first}&tab=folder"
 
 
 def port(text: str) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 from threading import Lock
 
 from bench.store.runs import RunDir, directories
+from demo.folder import open_folder
 from demo.library import Library, Shelf, open_library
 from demo.page import draw
+from demo.view import address_of
 
 
 class Opened:
@@ -55,3 +57,13 @@ def reopened(results: Path, before: Library) -> Library:
 def same(old: Shelf, new: Shelf) -> bool:
     """Whether two shelves hold the same runs."""
     return (old.results, old.key, old.runs) == (new.results, new.key, new.runs)
+
+
+def with_folder(library: Library, name: str, place: Path) -> tuple[Library, str]:
+    """The library with a folder of images, embedded by the network of a run, and the query part of
+    its address; ValueError without a run."""
+    if not name:
+        raise ValueError("--images needs --run RUN, the run whose network embeds the images")
+    first = address_of(library, name)
+    run = next(run for shelf in library.shelves for run in shelf.runs if run.name == name)
+    return replace(library, folder=open_folder(run, place)), f"{first}&tab=folder"

@@ -14,10 +14,10 @@ from bench.cli import embed_folder
 from bench.store.runs import Run
 from bench.store.thumbnails import Thumbnails, as_jpegs, encode
 from demo import folder as folders
-from demo.__main__ import with_folder
 from demo.alike import ALIKE, clusters, near_duplicates, neighbors
 from demo.folder import Folder, open_folder
 from demo.library import Library, open_library
+from demo.opened import with_folder
 from demo.page import draw
 from demo.routes import find_picture
 from tests.support.fabricated import make_pictures

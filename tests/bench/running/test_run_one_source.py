@@ -29,7 +29,8 @@ def test_a_run_with_a_drawn_split_is_stopped_and_resumed_with_the_same_bits(tmp_
     assert split["fingerprint"] == own["fingerprint"] != split["drawn"]
     assert "drawn" not in own
     assert split["test_images"] == own["test_images"]
-    assert len(list((tmp_path / "stopped" / "pictures").iterdir())) == 1
+    pictures = (tmp_path / "stopped/pictures").iterdir()
+    assert sorted(path.stem.endswith("-validation") for path in pictures) == [False, True]
 
     record = json.loads((resumed.directory / "run.json").read_text())
     seal(resumed.directory, split=record["split"] | {"drawn": None})

@@ -152,11 +152,12 @@ def test_batches_made_ahead_by_processes_are_those_of_their_steps() -> None:
     digits, spec = load("digits", None, "class-disjoint"), spec_for(augmentation="none")
     batches = Batches(spec, digits, nn.Identity())
     made = DataLoader(Steps(batches, range(2, 12)), batch_size=None, num_workers=2)
-    for step, (images, targets) in enumerate(made, 2):
+    for step, drawn in enumerate(made, 2):
         expected, expected_targets = batches.load(step)
-        assert images.dtype == torch.uint8
-        assert torch.equal(to_input(images), expected)
-        assert all(map(torch.equal, targets, expected_targets))
+        assert drawn.images.dtype == torch.uint8
+        assert torch.equal(to_input(drawn.images), expected)
+        assert all(map(torch.equal, drawn.targets, expected_targets))
+        assert drawn[2:] == batches.draw(step)[2:]
 
 
 def factors(**fields: Any) -> list[float]:
