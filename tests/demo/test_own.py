@@ -26,6 +26,8 @@ from demo.guard import Guard
 from demo.library import Library, open_library
 from demo.nearest import nearest
 from demo.page import draw
+from demo.retrieved import open_run
+from demo.tabs.own import what_is_missing
 from demo.uploads import MOST, Uploads
 from demo.view import View, read_address
 from tests.support.fabricated import make_pictures, make_spec
@@ -260,8 +262,11 @@ def test_a_run_without_network_or_embeddings_says_so(tmp_path: Path, file: str) 
     run = write_run_with_network(tmp_path)
     getattr(run.files, file).unlink()
     save_run(run.files, run.record)
-    page = draw(open_library(tmp_path), {"tab": "own"})
-    assert {"model": "has no stored network", "embeddings": "has no embeddings"}[file] in page
+    library = open_library(tmp_path)
+    missing = what_is_missing(open_run(library.shelves[0], run.name))
+    assert {"model": "has no stored network", "embeddings": "has no embeddings"}[file] in missing
+    page = draw(library, {"tab": "own"})
+    assert "No run of this data set kept both" in page
     assert 'type="file"' not in page
     assert "data-upload" not in page
 
