@@ -4,20 +4,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from bench.reporting.projection import directions
 from demo.folder import Folder
-from demo.missed import lengths_of
 from demo.nearest import nearest
 
 ALIKE = 0.98  # the cosine from which two images are near duplicates
 MOST_CLUSTERS = 30
 BLOCK = 1024  # images that are compared with all at a time
-
-
-@lru_cache(maxsize=1)
-def directions(folder: Folder) -> np.ndarray:
-    """The embeddings (N, D) with length 1."""
-    unit: np.ndarray = folder.vectors / lengths_of(folder.vectors)[:, None]
-    return unit
 
 
 def neighbors(folder: Folder, position: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +26,7 @@ def clusters(folder: Folder) -> list[np.ndarray]:
     nearest to its center first. k is the root of half the number of images, at most 30."""
     from sklearn.cluster import KMeans
 
-    unit = directions(folder)
+    unit = directions(folder.vectors)
     distinct = len(np.unique(unit, axis=0))
     k = min(max(1, round((len(unit) / 2) ** 0.5)), MOST_CLUSTERS, distinct)
     means = KMeans(k, n_init=4, random_state=0).fit(unit)
@@ -46,7 +39,7 @@ def clusters(folder: Folder) -> list[np.ndarray]:
 @lru_cache(maxsize=1)
 def near_duplicates(folder: Folder) -> list[tuple[int, int, float]]:
     """Pairs of an image with its nearest one and their cosine, if that is at least `ALIKE`."""
-    pairs, unit = {}, directions(folder)
+    pairs, unit = {}, directions(folder.vectors)
     for start in range(0, len(unit), BLOCK):
         block = unit[start : start + BLOCK]
         cosines = block @ unit.T

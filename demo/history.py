@@ -11,10 +11,10 @@ from bench.store.runs import Run, StoredRunError
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
 from demo.library import Shelf, number_of
+from demo.missed import TIE, precise
 from demo.retrieved import Neighbor, disagreement
 
 OPEN = 3  # runs whose histories stay in memory
-TIE = 1e-12  # cosines that differ by at most this are equal, see proxy_core.metrics.retrieval
 NEVER = np.iinfo(np.int64).max  # the step of what was not learnt
 MISSING = (
     "{} kept nothing of its training. The reference results leave that out for its size. Runs on "
@@ -105,8 +105,8 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
     Arguments: place of the step; query, position of the image; count, how many.
     """
     arrays, labels = history.arrays, history.labels
-    vectors = history.run.embeddings_at(place).astype(np.float64)
-    cosines = cosines_with(vectors, query)
+    vectors = history.run.embeddings_at(place)
+    cosines = precise(vectors, vectors[query])
     hits = labels == labels[query]
     left_out = np.arange(len(labels)) == query
     if (cameras := arrays.get("cameras")) is not None:
@@ -125,13 +125,6 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
         )
         for rank, position in enumerate(found.tolist(), 1)
     ]
-
-
-def cosines_with(vectors: np.ndarray, query: int) -> np.ndarray:
-    """Cosines (V,) of one of the vectors (V, D) with all of them; 0 to a zero vector."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    found: np.ndarray = vectors @ vectors[query] / np.maximum(lengths * lengths[query], 1e-300)
-    return found
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from bench.published import Published
-from bench.store.community import Accepted, Submission
+from bench.store.community import Accepted, Submission, Verdict
 from bench.store.record import SCHEMA, Record
 from bench.suites.model import Suite
 
@@ -279,12 +279,7 @@ class Accept(Document):
     """What `accept --json` prints; `draw` decided by lot which runs were trained again."""
 
     name: str
-    verdict: Literal[
-        "accepted",
-        "accepted with explained differences",
-        "accepted without all scores",
-        "refused",
-    ]
+    verdict: Verdict
     draw: int
     runs: int
     scored: int

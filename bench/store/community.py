@@ -24,6 +24,8 @@ SUBMISSION, ACCEPTED, SUITE = "submission.json", "accepted.json", "suite.toml"
 PLAN = "until-decided/suite.json"  # `plan_path` of the suite above
 Text = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 Form = TypeVar("Form", bound=Part)
+Kept = Literal["accepted", "accepted with explained differences", "accepted without all scores"]
+Verdict = Literal[Kept, "refused"]
 
 
 class Strict(Part):
@@ -54,9 +56,7 @@ class Accepted(Strict):
 
     schema_: Literal[1] = Field(alias="schema")
     submission: Sha256
-    verdict: Literal[
-        "accepted", "accepted with explained differences", "accepted without all scores"
-    ]
+    verdict: Kept
     draw: Count
     trained: list[str]
     checked: list[str]

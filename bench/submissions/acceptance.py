@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from bench.reporting.verdicts import MARGIN
 from bench.spec import RunSpec
-from bench.store.community import ACCEPTED, SUBMISSION, Accepted, changed, read_submission
+from bench.store.community import ACCEPTED, SUBMISSION, Accepted, Verdict, changed, read_submission
 from bench.store.environment import describe
 from bench.store.new_folder import new_folder
 from bench.store.record import REQUIRED
@@ -21,9 +21,6 @@ from bench.verification.outcome import Difference, Outcome
 from bench.verification.training import PARAMETERS
 
 Bounds = Mapping[str, float]
-Verdict = Literal[
-    "accepted", "accepted with explained differences", "accepted without all scores", "refused"
-]
 STATUS: dict[Verdict, int] = {
     "accepted": 0,
     "refused": 1,

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.datasets import load
 from bench.datasets.types import Dataset
 from bench.evaluation.score_test import score_embeddings, shown_positions
 from bench.store.environment import describe
-from bench.store.runs import Run, RunDir, load_run
+from bench.store.runs import Run
 from bench.training.loop import deterministic
 from bench.verification.environment import changes
+from bench.verification.on_dataset import on_dataset
 from bench.verification.outcome import Difference, Outcome, moved, moved_arrays
 
 ACCURACIES = "accuracy_"  # begin their names: they need the training images and the loss
@@ -20,13 +20,7 @@ ACCURACIES = "accuracy_"  # begin their names: they need the training images and
 
 def verify_scores(directories: Sequence[Path], data_root: Path | None) -> list[Outcome]:
     """Verify runs on one data set and split, all of whose files were checked before."""
-    runs = [load_run(RunDir(directory)) for directory in directories]
-    spec = runs[0].spec
-    try:
-        dataset = load(spec["dataset"], data_root, spec["split"])
-    except (OSError, ValueError) as error:
-        return [Outcome(run.name, error=str(error)) for run in runs]
-    return [verify_run(run, dataset) for run in runs]
+    return on_dataset(directories, data_root, verify_run)
 
 
 def verify_run(run: Run, dataset: Dataset) -> Outcome:

@@ -6,17 +6,17 @@ from typing import Any
 
 import torch
 
-from bench.datasets import load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
 from bench.evaluation.score_test import score_test, validate
 from bench.spec import NETWORK, RunSpec
 from bench.store.environment import describe
-from bench.store.runs import Run, RunDir, load_run
+from bench.store.runs import Run
 from bench.training.loop import deterministic
 from bench.training.network import build
 from bench.training.sampling import with_split_of
 from bench.verification.environment import changes
+from bench.verification.on_dataset import on_dataset
 from bench.verification.outcome import Difference, Outcome, moved
 
 Scores = dict[str, float]
@@ -25,14 +25,10 @@ Scores = dict[str, float]
 def verify_start(directories: Sequence[Path], data_root: Path | None) -> list[Outcome]:
     """Verify the first validation and the untrained scores of runs on one data set and split, which
     no training is needed for."""
-    runs = [load_run(RunDir(directory)) for directory in directories]
-    first = runs[0].spec
-    try:
-        dataset = load(first["dataset"], data_root, first["split"])
-    except (OSError, ValueError) as error:
-        return [Outcome(run.name, error=str(error)) for run in runs]
     known: dict[tuple[Any, ...], tuple[Scores, Scores]] = {}
-    return [verify_run_start(run, dataset, known) for run in runs]
+    return on_dataset(
+        directories, data_root, lambda run, dataset: verify_run_start(run, dataset, known)
+    )
 
 
 def verify_run_start(

@@ -7,9 +7,9 @@ from torch import Tensor
 from bench.cli.read_embeddings import Side
 from bench.cli.score import tensors
 from proxy_core.distances import directions
+from proxy_core.metrics.ranking import TIE
 from proxy_core.metrics.retrieval import Metric, Ranking
 
-TIE = 1e-12  # as in `proxy_core.metrics.retrieval`
 ROWS = 256  # queries of a class that are compared at a time
 
 
