@@ -12,6 +12,8 @@ from demo.own_routes import own_routes
 from demo.routes import picture_route, points_route
 from demo.view import read_address
 
+SCRIPTS = ("page.js", "controls.js", "map.js", "own.js")  # one after another, as one script
+
 
 def build(opened: Opened) -> gr.Blocks:
     """The page over an opened results folder; its address is its only state."""
@@ -27,7 +29,7 @@ def build(opened: Opened) -> gr.Blocks:
             "",
             elem_id="page",
             apply_default_css=False,
-            js_on_load=static("page.js") + static("map.js") + static("own.js"),
+            js_on_load="".join(map(static, SCRIPTS)),
         )
         for listen, handler in ((blocks.load, load), (page.nav, navigate)):
             listen(

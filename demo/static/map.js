@@ -7,10 +7,7 @@ const places = new Map();  // slot of a moving map -> source and step that it sh
 function points(source, count, steps) {
   if (!sources.has(source)) {
     if (sources.size > 6) sources.clear();
-    sources.set(source, fetch(source).then((answer) => {
-      if (!answer.ok) throw new Error(`no points at ${source}`);
-      return answer.arrayBuffer();
-    }).then((bytes) => ({
+    sources.set(source, bytesOf(source).then((bytes) => ({
       places: new Uint16Array(bytes, 0, 2 * count * steps),
       labels: new Uint32Array(bytes.slice(4 * count * steps)),
     })));
@@ -137,7 +134,7 @@ function listen(map) {
     frame.hidden = n < 0;
     if (n >= 0 && n !== shown) {
       const image = new Image(96, 96), text = document.createElement('span');
-      image.src = box.dataset.pictures + n;
+      paintPicture(image, box.dataset.pictures + n);
       image.alt = '';
       text.textContent = `Image ${n}: ${n === map.query ? 'the query' :
         map.labels[n] === map.labels[map.query] ? 'same class' : 'other class'}`;
@@ -161,7 +158,7 @@ function listen(map) {
   };
   canvas.onpointerleave = () => peek(-1, 0, 0);
   canvas.onpointerup = (event) => {
-    const address = new URLSearchParams(location.search), drawn = line || [];
+    const address = new URLSearchParams(here()), drawn = line || [];
     line = null;
     if (drawn.length > 2) {
       const every = Math.ceil(drawn.length / CORNERS);
