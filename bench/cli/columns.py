@@ -63,14 +63,23 @@ def find_columns(path: Path, heading: Sequence[str]) -> dict[str, int]:
 def naming_words(
     lines: Sequence[Record], heading: Sequence[str], columns: Mapping[str, int]
 ) -> list[str]:
-    """The first other column with a word of its own on each line; as such count numbers only
-    without a heading, where pandas writes its index. Empty if there is none."""
+    """The first other column with a word of its own on each line; as such count numbers only if
+    they number the lines, in any order, or have no heading, where pandas writes its index. Empty if
+    there is none."""
     for column, name in enumerate(heading):
         words = [fields[column] for _, fields in lines]
         own = column not in columns.values() and len(set(words)) == len(words)
-        if own and not (name and any(map(is_number, words))):
+        if own and (not name or not any(map(is_number, words)) or number_lines(words)):
             return words
     return []
+
+
+def number_lines(words: Sequence[str]) -> bool:
+    """Whether different words are the whole numbers from 0 or 1 on, in any order."""
+    if not all(re.fullmatch("[0-9]{1,12}", word) for word in words):
+        return False
+    numbers = sorted(map(int, words))
+    return numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1
 
 
 def is_number(word: str) -> bool:

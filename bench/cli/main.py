@@ -692,8 +692,8 @@ def advice(error: Exception) -> str:
 
 def words_of(error: Exception) -> str:
     """The message of an error, without the number that the system gives it."""
-    if isinstance(error, OSError) and error.strerror and error.filename is None:
-        return error.strerror
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     return str(error)
 
 

@@ -31,7 +31,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -565,7 +565,8 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[
 @contextmanager
 def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without error; `flush`
-    writes it to disk before. Its name ends in the number of this process."""
+    writes it to disk before. Its name ends in the number of this process. An OSError names `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
@@ -574,8 +575,13 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno and error.filename in (None, str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a read-only file system, beside the error that is raised
+            temporary.unlink(missing_ok=True)
 
 
 def remove_left(folder: Path) -> None:

@@ -277,7 +277,11 @@ def test_a_first_line_may_name_the_separator(
         ("path", ["a/1.jpg", "a/10.jpg", "a/2.jpg"], False),
         ("path", ["a/2.jpg", "a/10.jpg", "a/1.jpg"], True),
         ("", ["2", "0", "1"], True),  # the index of a table that pandas shuffled
+        ("index", ["2", "0", "1"], True),
+        ("n", ["3", "1", "2"], True),
+        ("index", ["0", "1", "2"], False),
         ("width", ["2", "0.5", "1"], False),
+        ("width", ["640", "320", "480"], False),
         ("species", ["b", "a", "b"], False),
     ],
 )

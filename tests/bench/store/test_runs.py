@@ -20,6 +20,7 @@ from bench.store.runs import (
     save_arrays,
     save_run,
     scan,
+    write_text,
 )
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from tests.support.fabricated import (
@@ -154,6 +155,23 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
         break_off()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.EFBIG, errno.EROFS, errno.ENOSPC])
+def test_a_write_that_fails_names_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Not its temporary name, nor none, as the system does."""
+
+    def fail(*arguments: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(Path, "unlink", fail)  # as on a read-only file system
+    path = tmp_path / "a.json"
+    with pytest.raises(OSError, match=os.strerror(number)) as found:
+        write_text(path, "new")
+    assert (found.value.errno, found.value.filename) == (number, str(path))
 
 
 REFUSALS = [errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE]
