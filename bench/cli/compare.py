@@ -19,6 +19,7 @@ from bench.running.choose_budget import Work, fits
 from bench.running.comparison import CROP
 from bench.running.preflight import (
     check_device,
+    check_outside,
     check_results,
     check_same_images,
     check_weights,
@@ -121,11 +122,7 @@ def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:
             f"the name of {folder} has {len(whole.name)} characters; shorten it to {LONGEST}"
         )
     find(PREFIX + whole.name)  # ValueError for a name that cannot be used
-    if results.resolve().is_relative_to(whole.resolve()):
-        raise ValueError(
-            f"the results folder {results} is in {folder}, where its pictures would be taken for "
-            "photographs: choose another with --results"
-        )
+    check_outside(folder, results)
     return whole.parent, PREFIX + whole.name
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from bench.datasets import find, load, remarks
+from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
 from bench.datasets.types import Dataset
 from bench.spec import NO_LOSS, RunSpec
@@ -88,6 +89,8 @@ def check_data(
     described = []
     for (name, split, resize, crop, interpolation), runs in by_data.items():
         dataset = load(name, data_root, split)
+        if find(name).fingerprints[split] is None and isinstance(dataset.images, Photographs):
+            check_outside(dataset.images.place, results)
         described += describe(dataset, data_root)
         if tuning:
             check_tuned_data(tuning, name, split, dataset.fingerprint, dataset.checksum)
@@ -186,6 +189,15 @@ def check_checkpoints(
                 lines.append(str(error))
     if lines:
         raise CheckpointError("\n".join(lines))
+
+
+def check_outside(folder: Path, results: Path) -> None:
+    """Raises: ValueError if a user's folder of photographs would hold the results."""
+    if results.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"the results folder {results} is in {folder}, where its pictures would be taken for "
+            "photographs: choose another with --results"
+        )
 
 
 def check_same_images(dataset: Dataset, results: Path) -> None:

@@ -151,6 +151,15 @@ def test_other_images_or_another_split_are_refused(data: Path, tmp_path: Path, c
         check_data([zoo_spec("Triplet, semi-hard", 5)], data, results, "cpu", quiet)
 
 
+@pytest.mark.parametrize("inside", [".", "results", "a/deep/results"])
+def test_results_among_photographs_are_refused(data: Path, inside: str) -> None:
+    """The next command would take stored pictures for photographs of further classes."""
+    results = data / "zoo" / inside
+    with pytest.raises(ValueError, match=f"the results folder {results} is in {data / 'zoo'}"):
+        check_data([zoo_spec("Proxy-NCA", 0)], data, results, "cpu", quiet)
+    check_data([zoo_spec("Proxy-NCA", 0)], data, data / "zoo-results", "cpu", quiet)
+
+
 def test_runs_under_another_name_or_split_are_not_compared(data: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     for spec in (
