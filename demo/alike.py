@@ -10,7 +10,7 @@ from demo.nearest import nearest
 
 ALIKE = 0.98  # the cosine from which two images are near duplicates
 MOST_CLUSTERS = 30
-BLOCK = 1024  # images that are compared with all at a time
+BLOCK = 256  # images that are compared with all at a time: 61 MB for 60,000
 
 
 def neighbors(folder: Folder, position: int, k: int) -> tuple[np.ndarray, np.ndarray]:

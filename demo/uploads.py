@@ -14,6 +14,7 @@ from bench.datasets.files.decode import decode
 from bench.suggest import printable
 
 LARGEST_FILE = 10 * 2**20  # bytes of an image
+MOST_PIXELS = 25_000_000  # of an image, which takes at most 500 MB while it is decoded
 MOST = 20  # images of an upload
 MOST_RUNS = 8  # whose embeddings of an upload are kept; the oldest give way
 MOST_UPLOADS = 1000  # and their bytes; the oldest give way
@@ -102,7 +103,7 @@ class Uploads:
         """
         with self._decoding, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return decode(image.name, image.data)
+            return decode(image.name, image.data, most=MOST_PIXELS)
 
     def remove_old(self) -> None:
         """Remove what was uploaded more than `HOURS` ago."""

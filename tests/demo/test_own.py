@@ -125,7 +125,8 @@ def test_a_test_image_finds_itself_and_the_order_of_the_store(
         (b"", "a.png is empty"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a.png is not an image file"),
         (png(300, 9)[:80], "a.png is damaged and cannot be decoded"),
-        (claiming(12_000, 12_000), "a.png has more than the 67,108,864 pixels that are decoded"),
+        (claiming(12_000, 12_000), "a.png has more than the 25,000,000 pixels that are decoded"),
+        (claiming(5_001, 5_000), "a.png is 5001x5000 pixels, more than the 25,000,000 that are"),
     ],
 )
 def test_what_is_no_image_is_one_sentence_without_paths(

@@ -16,19 +16,21 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
-def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image:
-    """Decode an image file, or the part of it in a box, to RGB.
+def decode(
+    name: str, data: bytes, box: np.ndarray | None = None, *, most: int = LARGEST
+) -> Image.Image:
+    """Decode an image file of at most so many pixels, or the part of it in a box, to RGB.
 
     The box (see `cut_out`) is cut before the EXIF rotation is applied, since published boxes are in
     pixels as they are stored. Grey, palette, CMYK and 16-bit images become RGB; transparent images
     are laid on white; of an animation the first picture is taken. Raises ValueError, naming the
     image, for a file that is not a complete image of one of the `FORMATS`, holds floating-point
-    numbers or has more than 2^26 pixels, for a box outside of the image, and what `to_eight_bits`
+    numbers or has more pixels, for a box outside of the image, and what `to_eight_bits`
     and `check_colours` raise for images of more than 8 bits.
     """
-    with naming_image(name, data):
+    with naming_image(name, data, most):
         image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-    check_pixels(name, *image.size)
+    check_pixels(name, *image.size, most)
     if image.mode == "F":
         raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
     with naming_image(name, data):
@@ -47,7 +49,7 @@ def decode(name: str, data: bytes, box: np.ndarray | None = None) -> Image.Image
 
 
 @contextmanager
-def naming_image(name: str, data: bytes) -> Iterator[None]:
+def naming_image(name: str, data: bytes, most: int = LARGEST) -> Iterator[None]:
     """Turn every error of Pillow's readers into a ValueError that names the image."""
     try:
         yield
@@ -57,7 +59,7 @@ def naming_image(name: str, data: bytes) -> Iterator[None]:
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
-            f"{name} has more than the {LARGEST:,} pixels that are decoded; make it smaller or "
+            f"{name} has more than the {most:,} pixels that are decoded; make it smaller or "
             "leave it out"
         ) from error
     except Exception as error:
@@ -65,11 +67,11 @@ def naming_image(name: str, data: bytes) -> Iterator[None]:
         raise ValueError(f"{name} is damaged and cannot be decoded ({reason})") from error
 
 
-def check_pixels(name: str, width: int, height: int) -> None:
+def check_pixels(name: str, width: int, height: int, most: int = LARGEST) -> None:
     """Raise ValueError for more pixels than are decoded."""
-    if width * height > LARGEST:
+    if width * height > most:
         raise ValueError(
-            f"{name} is {width}x{height} pixels, more than the {LARGEST:,} that are decoded; "
+            f"{name} is {width}x{height} pixels, more than the {most:,} that are decoded; "
             "make it smaller or leave it out"
         )
 

@@ -33,9 +33,11 @@ def to_eight_bits(name: str, image: Image.Image) -> Image.Image:
     that uses few of these 8 bits' levels, although it states no range.
     """
     stated, bits = _stated_white(image), _tag(image, _BITS, 16)
-    values = np.asarray(image).astype(np.int64)
-    if not _is_signed(image):
-        values %= 2**32  # Pillow reads large ones as negative
+    values = np.asarray(image)
+    if values.itemsize > 2:  # else they are unsigned
+        values = values.astype(np.int64)
+        if not _is_signed(image):
+            values %= 2**32  # Pillow reads large ones as negative
     found = f"from {values.min()} to {values.max()}"
     if stated is None and (bits > 16 or _is_signed(image)):
         kind = "signed" if _is_signed(image) else f"{bits}-bit"
