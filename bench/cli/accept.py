@@ -175,8 +175,12 @@ def already_there(folder: Path, into: Path) -> list[Finding]:
     """What this submission would change of accepted ones, and those that changed since."""
     name = folder.resolve().name
     target = into / name
-    taken = target.exists() and not target.samefile(folder)
-    findings = [Finding("community", name, f"{target} exists already")] if taken else []
+    findings = []
+    if target.exists() and not target.samefile(folder):
+        findings.append(Finding("community", name, f"{target} exists already"))
+    elif (target / ACCEPTED).exists():
+        what = f"was accepted already; to verify it again, remove its {ACCEPTED}"
+        findings.append(Finding("community", name, what))
     others = [
         problem
         for path in sorted(into.glob(f"[!.]*/{ACCEPTED}"))

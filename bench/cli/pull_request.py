@@ -1,4 +1,8 @@
-"""`python -m bench.cli.pull_request BASE`: verify what a pull request adds to results/community.
+"""`python -m bench.cli.pull_request BASE [REQUEST]`: verify what a request adds to
+results/community.
+
+REQUEST is a commit, HEAD if not given. None of its code runs: only its results are checked out, in
+a folder of their own, and the code that runs is that of the checkout in which the command is given.
 
 Prints a comment in Markdown: the verdict on each new folder, and the scores on both sides of the
 request. Exit status: that of `proxy-bench accept`, the worst of all folders.
@@ -8,8 +12,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.cli.accept import Options, examine
 from bench.datasets.files.work import cores
@@ -31,9 +36,9 @@ Key = tuple[str, str, str]  # submission, data set and split, method
 Scores = dict[Key, list[Run]]
 
 
-def main(base: str, root: Path) -> int:
-    """Verify the request of a checkout against a branch; returns the exit status."""
-    changes = dict(line.split("\t")[::-1] for line in diff(base, root))
+def main(base: str, root: Path, request: str = "HEAD") -> int:
+    """Verify a request of a repository against a branch of it; returns the exit status."""
+    changes = dict(line.split("\t")[::-1] for line in diff(base, request, root))
     results = {name: status for name, status in changes.items() if is_result(name)}
     before = {Path(name).parts[2] for name in listed(base, root)}
     findings = [*changed_results(results, before)]
@@ -41,9 +46,23 @@ def main(base: str, root: Path) -> int:
         what = "changes other files too; results need a request of their own, verified by our code"
         findings.append(Finding("request", others[0], what))
     new = sorted({Path(name).parts[2] for name in results} - before)
-    made = [examine(root / FOLDER / name, options(root)) for name in new]
-    print(comment(findings, made, stored(base, root), current(root)))
+    with results_of(request, root) as folder:
+        made = [examine(folder / FOLDER / name, options(folder)) for name in new]
+    print(comment(findings, made, stored(base, root), stored(request, root)))
     return 1 if findings else max([STATUS[found.verdict] for found in made], key=rank, default=0)
+
+
+@contextmanager
+def results_of(request: str, root: Path) -> Iterator[Path]:
+    """A folder that has nothing of a request but its results from others."""
+    commit = git(root, "rev-parse", "--verify", f"{request}^{{commit}}").strip()
+    with TemporaryDirectory() as folder:
+        git(root, "clone", "--quiet", "--shared", "--no-checkout", ".", folder)
+        if listed(commit, root):
+            without_hooks = "-c", "core.hooksPath=/dev/null"
+            paths = "--", FOLDER.as_posix()
+            git(Path(folder), *without_hooks, "checkout", "--quiet", commit, *paths)
+        yield Path(folder)
 
 
 def rank(status: int) -> int:
@@ -64,10 +83,10 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def diff(base: str, root: Path) -> list[str]:
+def diff(base: str, request: str, root: Path) -> list[str]:
     """`A<tab>path` for each file that the request adds, changes or removes."""
     names = "-c", "core.quotePath=false", "diff", "--name-status", "--no-renames"
-    return git(root, *names, f"{base}...HEAD").splitlines()
+    return git(root, *names, f"{base}...{request}").splitlines()
 
 
 def is_result(name: str) -> bool:
@@ -77,9 +96,9 @@ def is_result(name: str) -> bool:
     )
 
 
-def listed(base: str, root: Path) -> list[str]:
-    """Files of accepted results before the request."""
-    tree = "ls-tree", "-r", "--name-only", base, "--", FOLDER.as_posix() + "/"
+def listed(commit: str, root: Path) -> list[str]:
+    """Files of results from others in a commit."""
+    tree = "ls-tree", "-r", "--name-only", commit, "--", FOLDER.as_posix() + "/"
     return git(root, "-c", "core.quotePath=false", *tree).splitlines()
 
 
@@ -87,22 +106,18 @@ def changed_results(changes: Mapping[str, str], before: set[str]) -> Iterator[Fi
     """Files of accepted results that a request changes, removes or adds to."""
     for name, status in changes.items():
         submission = Path(name).parts[2]
-        is_acceptance = status == "A" and Path(name) == FOLDER / submission / ACCEPTED
-        if submission in before and not is_acceptance:
+        if submission in before:
             word = {"A": "added", "D": "removed"}.get(status, "changed")
-            yield Finding("community", name, f"was {word}, but results that are there stay")
+            what = f"was {word}, but results that are there stay"
+            if Path(name) == FOLDER / submission / ACCEPTED:
+                what = f"was {word}, but only `proxy-bench accept` on the branch itself writes it"
+            yield Finding("community", name, what)
 
 
-def stored(base: str, root: Path) -> Scores:
-    """The runs of accepted results before the request."""
-    names = [name for name in listed(base, root) if name.endswith("/" + RECORD)]
-    return grouped({name: git(root, "show", f"{base}:{name}") for name in names})
-
-
-def current(root: Path) -> Scores:
-    """The runs of results from others as the request has them."""
-    paths = sorted((root / FOLDER).glob(f"*/runs/*/{RECORD}"))
-    return grouped({path.relative_to(root).as_posix(): path.read_text() for path in paths})
+def stored(commit: str, root: Path) -> Scores:
+    """The runs of results from others in a commit."""
+    names = [name for name in listed(commit, root) if name.endswith("/" + RECORD)]
+    return grouped({name: git(root, "show", f"{commit}:{name}") for name in names})
 
 
 def grouped(records: Mapping[str, str]) -> Scores:
@@ -128,7 +143,7 @@ def comment(
     lines = ["## Results from others", ""]
     lines += [f"- **refused**: {plain(str(finding))}" for finding in findings]
     for found in made:
-        lines += [f"- `{found.name}`, {found.runs} runs: **{found.verdict}**"]
+        lines += [f"- {plain(found.name)}, {found.runs} runs: **{found.verdict}**"]
         lines += [f"  - {plain(f'{item.check}: {item}')}" for item in found.findings]
         lines += [f"  - explained: {plain(text)}" for text in found.differences]
         lines += [f"  - checked: {plain(text)}" for text in found.checked]
@@ -159,6 +174,7 @@ def mean(runs: Sequence[Run], score: str) -> str:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "main", Path.cwd()))
+        base, *request = sys.argv[1:3] or ["main"]
+        sys.exit(main(base, Path.cwd(), *request))
     except ValueError as error:
         sys.exit(f"accept: {error}")

@@ -210,6 +210,8 @@ def test_what_is_there_already_gets_the_acceptance_alone(real: Path, tmp_path: P
     assert accept(there, options(tmp_path)).verdict == "accepted"
     assert {path: path.read_bytes() for path in before} == before
     assert len(read_community(there.parent)[0]) == 1
+    [finding] = accept(there, options(tmp_path)).findings
+    assert finding.what == "was accepted already; to verify it again, remove its accepted.json"
 
 
 def test_a_copy_that_fails_leaves_nothing(

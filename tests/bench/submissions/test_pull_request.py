@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli import pull_request
 from bench.cli.pull_request import main
 from bench.submissions.acceptance import Acceptance, write_accepted
 from tests.support.fabricated import seal
@@ -50,7 +51,7 @@ def test_new_results_are_verified_and_set_beside_the_old_ones(
     commit(checkout)
     assert main("main", checkout) == 0
     said = capsys.readouterr().out
-    assert "- `second`, 2 runs: **accepted**" in said
+    assert "- second, 2 runs: **accepted**" in said
     assert "  - trained again, by the lot " in said
     rows = [line.split(" | ") for line in said.splitlines() if line.startswith("| ")]
     assert rows[0][:4] == ["| Submission", "Data", "Method", "Seeds"]
@@ -83,13 +84,51 @@ def test_results_that_are_there_stay(checkout: Path, capsys: pytest.CaptureFixtu
     commit(checkout)
     assert main("main", checkout) == 1
     said = capsys.readouterr().out
-    for name, word in {
-        "accepted.json": "changed",
-        "suite.toml": "removed",
+    for name, words in {
+        "accepted.json": "changed, but only \\`proxy-bench accept\\` on the branch itself",
+        "suite.toml": "removed, but results that are there stay",
         "new.txt": "added",
         "runs/accepted.json": "added",
     }.items():
-        assert f"first/{name}: was {word}" in said
+        assert f"first/{name}: was {words}" in said
+
+
+def test_a_request_brings_no_acceptance(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    accepted = checkout / FOLDER / "first" / "accepted.json"
+    forged = accepted.read_text().replace('"trained": []', '"trained": ["all of them"]')
+    git(checkout, "checkout", "-q", "main")
+    accepted.unlink()
+    commit(checkout)
+    git(checkout, "checkout", "-q", "-b", "acceptance")
+    accepted.write_text(forged)
+    commit(checkout)
+    assert main("main", checkout) == 1
+    assert "first/accepted.json: was added, but only " in capsys.readouterr().out
+
+
+def test_the_results_of_a_request_alone_are_checked_out_and_nothing_stays(
+    checkout: Path, pool: Pool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another branch is, whose code verifies them."""
+    second = add_second(checkout, pool, Choice(methods=["NCA"], seeds=[0]))
+    second.rename(second.parent / "<b>`second`")
+    (checkout / "code.py").touch()
+    commit(checkout)
+    git(checkout, "checkout", "-q", "main")
+    seen: list[Path] = []
+
+    def examined(folder: Path, options: object) -> Acceptance:
+        seen.append(folder)
+        assert [path.name for path in folder.parents[2].iterdir() if path.name != ".git"] == [
+            "results"
+        ]
+        return Acceptance(folder.name, 0)
+
+    monkeypatch.setattr(pull_request, "examine", examined)
+    assert main("main", checkout, "request") == 1
+    assert "- \\<b\\>\\`second\\`, 0 runs: **accepted**" in capsys.readouterr().out
+    assert [path.name for path in seen] == ["<b>`second`"]
+    assert not seen[0].exists()
 
 
 def test_results_and_code_are_not_in_one_request(
