@@ -1,7 +1,7 @@
 """The end of `run`, `compare` and `report`: tables, findings, problems, paths of the report, or
 all of that as data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,12 @@ from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
 from bench.reporting.variance import console as variance_tables
 from bench.reporting.variance import separate
+from bench.running.sweep import missing_runs
 from bench.running.until_decided import lost_runs, with_further
+from bench.spec import RunSpec
 from bench.store.community import COMMUNITY, read_community
 from bench.store.seed_plan import read_plan
+from bench.suggest import printable
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line
 from bench.tuning.search import FOLDER
@@ -29,13 +32,15 @@ from bench.tuning.search import FOLDER
 
 @dataclass(frozen=True)
 class Made:
-    """A report that was written: the title of its suite, the folder of results, and problems with
-    its runs; those met while it was made are in `report`."""
+    """A report that was written: the title of its suite, the folder of results, problems with its
+    runs, and the names of those that are not stored; problems met while it was made are in
+    `report`."""
 
     title: str
     results: Path
     report: Report
     problems: list[str]
+    missing: list[str]
 
 
 def finish(
@@ -77,6 +82,9 @@ def make(
     runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     problems += lost_runs(chosen, plan, results)
+    missing = [
+        spec for spec in missing_runs(chosen.specs, results)[1] if spec.run_name not in failed
+    ]
     if not runs:
         print_problems(problems)
         advice = "" if problems else f"; `{command('run', suite)}` makes them"
@@ -96,12 +104,38 @@ def make(
         folder,
         title=chosen.title,
         problems=problems,
+        missing=missing_sentence(suite, missing, len(chosen.specs)),
         rule=rule,
         tuned=tuned,
         study=study,
         community=community,
     )
-    return Made(chosen.title, results, report, problems)
+    return Made(chosen.title, results, report, problems, [spec.run_name for spec in missing])
+
+
+def missing_sentence(suite: str, missing: Sequence[RunSpec], total: int) -> str:
+    """Which of the runs of a suite are not stored, and what makes them; empty if all are."""
+    if not missing:
+        return ""
+    tables: dict[str, dict[str, list[int]]] = {}
+    for spec in missing:
+        varies = f" (varies {spec.varies})" if spec.varies else ""
+        own = tables.setdefault(f"{spec.dataset}, {spec.split}", {})
+        own.setdefault(f"{spec.method}{varies}", []).append(spec.seed)
+    named = "; ".join(
+        f"{table}: " + ", ".join(f"{name} {seeds_text(seeds)}" for name, seeds in own.items())
+        for table, own in tables.items()
+    )
+    are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+    return printable(
+        f"Not stored {are} {len(missing)} of the {total} runs of the suite: {named}. "
+        f"`{command('run', suite)}` makes {them}."
+    )
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """`seeds 0 1 2`."""
+    return f"seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))}"
 
 
 def print_report(console: Console, made: Made, *, brief: bool = False) -> None:
@@ -113,7 +147,8 @@ def print_report(console: Console, made: Made, *, brief: bool = False) -> None:
         console.print(table)
     if names := dict.fromkeys(row.submission for row in report.from_others):
         print_line(console, f"results from others, in the report alone: {', '.join(names)}")
-    for line in (*report.regimes, *(() if brief else report.findings)):
+    missing = [report.missing] if report.missing else []
+    for line in (*missing, *report.regimes, *(() if brief else report.findings)):
         print_line(console, line)
     for problem in [*made.problems, *report.problems]:
         print_line(console, f"problem: {problem}")
@@ -137,6 +172,7 @@ def report_document(made: Made) -> dict[str, Any]:
         "regimes": report.regimes,
         "findings": report.findings,
         "problems": [*made.problems, *report.problems],
+        "missing": made.missing,
         "files": [str(path) for _, path in files(report)],
     }
 

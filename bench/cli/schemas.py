@@ -106,6 +106,7 @@ class Report(Document):
     regimes: list[str]
     findings: list[str]
     problems: list[str]
+    missing: list[str] = Field(description="Runs of the suite that are not stored.")
     files: list[str]
 
 

@@ -77,6 +77,8 @@ def factor(ratio: Ratio | None) -> str:
         )
     if not ratio.known:
         return "factor unknown"
+    if ratio.steady:
+        return f"factor {ratio.estimate:.2f} with each seed, which leaves no interval"
     return f"factor {ratio.estimate:.2f}, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
 
 

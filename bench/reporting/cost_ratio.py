@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-from bench.reporting.stats import LEVEL, mean_interval
+from bench.reporting.stats import LEVEL, ROUNDING, mean_interval
 
 LEAST_REACHED = 2  # runs of each method, below which the data say nothing about their spread
 WARM_UP, DRAWS = 300, 2000
@@ -41,10 +41,17 @@ class Ratio:
         return self.high <= WIDEST * self.low
 
     @property
+    def steady(self) -> bool:
+        """Whether it is the same with each seed, which leaves no interval to judge it by."""
+        return self.high <= self.low * (1 + ROUNDING)
+
+    @property
     def text(self) -> str:
-        """`1.31 (1.02 to 1.70)`."""
+        """`1.31 (1.02 to 1.70)`; `1.00 (each seed)` where it does not vary."""
         if not self.known:
             return "unknown"
+        if self.steady:
+            return f"{self.estimate:.2f} (each seed)"
         return f"{self.estimate:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 

@@ -7,7 +7,9 @@ counts. A run that ends without it *misses* it: its cost is censored at the midd
 validations, one before its end, never dropped. *Average cost*: all cost until the target or until
 there, over the number of runs that reached it (the average runtime of COCO, Hansen et al. 2016,
 arXiv:1605.03560). *Times as fast*: geometric mean of the reference's cost over the method's, paired
-by seed, with its 95 % interval (`bench.reporting.cost_ratio`). Validation itself is not charged.
+by seed, with its 95 % interval (`bench.reporting.cost_ratio`). *Logrank*: p of the hypothesis that
+the method and the reference reach a target at equal costs; it takes runs as independent, although
+seeds are paired. Validation itself is not charged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPEEDS = ("step", "seconds")  # axes of speed: epochs and images are steps with another unit
+LEAST_RUNS = 5  # of each method, below which the p of the logrank test is too rough
 ROUNDING = 1e-12  # the median of three equal scores may differ from a target in the last bit
 
 
@@ -135,6 +138,27 @@ def aligned(methods: Sequence[Costs]) -> tuple[np.ndarray, np.ndarray]:
     pairs = list(zip(methods, columns, strict=True))
     spent = np.stack([own.spent[:, chosen] for own, chosen in pairs], axis=-1)
     return spent, np.stack([own.missed[:, chosen] for own, chosen in pairs], axis=-1)
+
+
+def logrank_p(found: Convergence, method: str, axis: str, target: int) -> float | None:
+    """p of the two-sided logrank test of a method against the reference, from all their seeds.
+
+    The normal approximation of scipy: without a difference p is at most 0.05 in 7 of 100 cases with
+    five runs each and 6 with ten, if runs are independent; in 3 and 2 if half of their variance is
+    that of the seed (simulated). None with fewer than `LEAST_RUNS`, or where no run reached it.
+    """
+    from scipy.stats import CensoredData, logrank
+
+    both = found.costs[found.reference][axis], found.costs[method][axis]
+    fewest = min(len(own.seeds) for own in both)
+    if method == found.reference or fewest < LEAST_RUNS or not any(c.reached[target] for c in both):
+        return None
+    samples = [
+        CensoredData(uncensored=own.spent[target][~missed], right=own.spent[target][missed])
+        for own in both
+        for missed in [own.missed[target]]
+    ]
+    return float(logrank(*samples).pvalue)
 
 
 def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:

@@ -18,7 +18,7 @@ from bench.reporting.stats import (
     mean_interval,
     paired_difference,
 )
-from bench.reporting.verdicts import ALPHA, MOST_SEEDS, RULE, Rule, Verdict, table_verdicts
+from bench.reporting.verdicts import ALPHA, RULE, Rule, Verdict, most_seeds, table_verdicts
 from bench.spec import NO_LOSS
 from bench.tuning.outcomes import Outcome
 
@@ -30,10 +30,17 @@ START = "untrained.recall@1"
 PROXY = "proxy"  # how the names of proxy losses begin
 LEADS = {  # verdict on the method with the highest mean -> what is said of the others
     "better": "It is better than",
-    "same": "Within {} points it is the same as",
+    "same": "Within {margin:g} points it is the same as",
     "undecided": "Undecided is its lead over",
     "worse": "Over the seeds that both have it is worse than",
 }
+TIED = {  # on one of several methods that share the highest mean
+    "better": "{name} is better than",
+    "same": "Within {margin:g} points {name} is the same as",
+    "undecided": "Undecided is the difference of {name} to",
+    "worse": "Over the seeds that both have {name} is worse than",
+}
+MOST_TIED = 3  # methods that share the highest mean, beyond which only their number is said
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def verdict_sentences(members: "pd.DataFrame", rule: Rule = RULE) -> list[str]:
     if members.empty:
         return ["Nothing was trained: these are the scores of networks as they start."]
     means = by_recall(members)
-    best = list(means.index[means == means.max()])
+    best = list(means.index[means >= means.max() - ROUNDING])
     pairs = compare(members, rule)
     caution = "One seed does not show how much is due to chance."
     return [
@@ -127,8 +134,15 @@ def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
     over = "in one run" if len(runs) == 1 else f"as a mean over {len(runs)} seeds"
     if members["method"].nunique() == 1:
         return f"{best[0]} reaches R@1 {score} on the test split {over}."
-    verb = "has" if len(best) == 1 else "share"
-    return f"{' and '.join(best)} {verb} the highest R@1 on the test split, {score} {over}."
+    return f"{highest(best)} R@1 on the test split, {score} {over}."
+
+
+def highest(best: Sequence[str]) -> str:
+    """`A has the highest`, `A and B share the highest`; only their number if there are many."""
+    if len(best) == 1:
+        return f"{best[0]} has the highest"
+    names = " and ".join(best) if len(best) <= MOST_TIED else f"{len(best)} methods"
+    return f"{names} share the highest"
 
 
 def map_sentences(members: "pd.DataFrame") -> list[str]:
@@ -136,9 +150,8 @@ def map_sentences(members: "pd.DataFrame") -> list[str]:
     if "map@r" not in members or members["method"].nunique() == 1:
         return []
     means = members.groupby("method")["map@r"].mean()
-    best = list(means.index[means == means.max()])
-    verb = "has" if len(best) == 1 else "share"
-    return [f"{' and '.join(best)} {verb} the highest MAP@R, {100 * means.max():.1f} %."]
+    best = list(means.index[means >= means.max() - ROUNDING])
+    return [f"{highest(best)} MAP@R, {100 * means.max():.1f} %."]
 
 
 def features_sentences(members: "pd.DataFrame") -> list[str]:
@@ -165,33 +178,34 @@ def features_sentences(members: "pd.DataFrame") -> list[str]:
 
 
 def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str]:
-    """The verdicts on the method with the highest mean, if it is one, against each other method."""
+    """The verdicts on the method with the highest mean, or on each that shares it, against the
+    methods below."""
     tested = [item.verdict for item in pairs if len(item.verdict.differences) > 1]
-    lead = [verdict for verdict in tested if [verdict.first] == best]
+    if tested and len(best) > MOST_TIED:
+        return ["The verdict on each pair is among the differences below."]
     found = []
-    for word, start in LEADS.items():
-        if verdicts := [verdict for verdict in lead if verdict.word == word]:
-            words = start.format(f"{100 * verdicts[0].margin:g}")
-            found.append(f"{words} {listed(verdicts)}.")
+    for name in best:
+        lead = [verdict for verdict in tested if verdict.first == name]
+        for word, start in (LEADS if len(best) == 1 else TIED).items():
+            if verdicts := [verdict for verdict in lead if verdict.word == word]:
+                words = start.format(name=name, margin=100 * verdicts[0].margin)
+                found.append(f"{words} {listed(verdicts)}.")
     return found
 
 
 def unpaired_sentences(
     best: Sequence[str], methods: Sequence[str], pairs: Sequence[Comparison]
 ) -> list[str]:
-    """The methods that have no two seeds with the best one, so that there is no verdict."""
-    paired = {
-        method
-        for item in pairs
-        for method in (item.first, item.second)
-        if best[0] in (item.first, item.second) and len(item.verdict.differences) > 1
-    }
-    others = [method for method in methods if method not in {best[0], *paired}]
-    if not others:
-        return []
-    return [
-        f"{best[0]} has fewer than two seeds in common with {who(others, methods)}: no verdict."
-    ]
+    """The methods that have no two seeds with one of the best, so that there is no verdict."""
+    tested = [item.verdict for item in pairs if len(item.verdict.differences) > 1]
+    found = []
+    for position, name in enumerate(best[:MOST_TIED]):
+        paired = {m for v in tested if name in (v.first, v.second) for m in (v.first, v.second)}
+        others = [method for method in methods if method not in {*best[: position + 1], *paired}]
+        if others:
+            names = who(others, methods)
+            found.append(f"{name} has fewer than two seeds in common with {names}: no verdict.")
+    return found
 
 
 def growth_sentence(members: "pd.DataFrame", pairs: Sequence[Comparison], looks: Looks) -> str:
@@ -324,7 +338,10 @@ def needed_words(verdict: Verdict) -> str:
     if len(verdict.differences) < 2:
         return "one common seed shows no spread"
     if verdict.needed is None:
-        return f"more than {MOST_SEEDS} seeds would be needed for R@1"
+        looks, count = verdict.rule.looks, most_seeds(verdict.rule)
+        if looks and len(verdict.differences) >= count:
+            return f"the most seeds, {count}, did not decide R@1"
+        return f"more than {count} seeds would be needed for R@1"
     return f"about {verdict.needed} seeds would decide R@1"
 
 

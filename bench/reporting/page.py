@@ -16,7 +16,7 @@ from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.cards import cards
 from bench.reporting.choices import MOST_PAIRS, choices
 from bench.reporting.convergence import AXES, mean_finals, read_curves
-from bench.reporting.cost_to_target import Convergence, converged, cost_cell
+from bench.reporting.cost_to_target import Convergence, converged, cost_cell, logrank_p
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure
 from bench.reporting.findings import (
     COMPARED,
@@ -78,6 +78,7 @@ class Report:
     variance: "pd.DataFrame | None" = None
     variance_csv: Path | None = None
     from_others: tuple[others.Other, ...] = ()
+    missing: str = ""
 
 
 def write_report(
@@ -86,6 +87,7 @@ def write_report(
     *,
     title: str,
     problems: Sequence[str] = (),
+    missing: str = "",
     rule: Rule = RULE,
     tuned: Tuned | None = None,
     study: variance.Study | None = None,
@@ -94,10 +96,10 @@ def write_report(
     """Write `report.html`, the tables (.csv and .md) and `figures/` of stored runs.
 
     A function of the runs alone: written again, every file has the same bytes (with the same
-    versions of matplotlib and seaborn). The page begins with `problems`; `rule` is that of
-    verdicts; `tuned` is the search behind the hyper-parameters; `study` holds the further runs of a
-    study of variance, which are in no mean; `community` are accepted submissions, which have a
-    table of their own.
+    versions of matplotlib and seaborn). The page begins with `problems` and with the sentence on
+    `missing` runs; `rule` is that of verdicts; `tuned` is the search behind the hyper-parameters;
+    `study` holds the further runs of a study of variance, which are in no mean; `community` are
+    accepted submissions, which have a table of their own.
     Raises: ValueError if there is no run, or if two runs must not be compared; both before
     anything is written.
     """
@@ -141,8 +143,10 @@ def write_report(
         shares,
         None if shares is None else directory / "variance.csv",
         tuple(shown),
+        missing,
     )
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
+    noted += f"\n{plain(missing)}\n" if missing else ""
     write_text(report.table_csv, csv(rows))
     write_text(report.uncertainty_csv, uncertainty.csv(spreads))
     write_text(report.costs_csv, prices.csv(report.costs))
@@ -153,7 +157,17 @@ def write_report(
     profiled = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
     write_text(
         report.html,
-        render(title, table, sections, [*problems, *found], rule, lines[0], summary, profiled),
+        render(
+            title,
+            table,
+            sections,
+            [*problems, *found],
+            missing,
+            rule,
+            lines[0],
+            summary,
+            profiled,
+        ),
     )
     return report
 
@@ -370,6 +384,7 @@ def render(
     table: "pd.DataFrame",
     sections: Sequence[Mapping[str, Any]],
     problems: Sequence[str],
+    missing: str,
     rule: Rule,
     across_lines: Sequence[Across],
     summary: str,
@@ -387,6 +402,7 @@ def render(
             script_digest=digest(script),
             sections=sections,
             problems=problems,
+            missing=missing,
             compared=COMPARED,
             least_p=least_sign_flip_p,
             verdict=verdict_cell,
@@ -412,6 +428,7 @@ def render(
             heading=lambda key: describe(key).heading,
             cost=cost_cell,
             faster=faster_cell,
+            logrank=logrank_p,
             points=points,
             p_value=p_value,
             mean=mean_text,

@@ -20,7 +20,14 @@ import numpy as np
 
 from bench.metrics import describe
 from bench.reporting.convergence import AXES
-from bench.reporting.cost_to_target import SPEEDS, Convergence, cost_cell, cost_text, cost_to
+from bench.reporting.cost_to_target import (
+    SPEEDS,
+    Convergence,
+    cost_cell,
+    cost_text,
+    cost_to,
+    logrank_p,
+)
 from bench.reporting.tables import as_text
 from bench.suggest import printable
 from bench.tuning.outcomes import Outcome, Trial
@@ -30,7 +37,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("dataset", "split", "score", "targets", "target", "axis", "method", "n_runs", "n_reached"),
-    *("average", "times_as_fast", "low", "high", "trials", "with_tuning", "own_values"),
+    *("average", "times_as_fast", "low", "high", "p_logrank"),
+    *("trials", "with_tuning", "own_values"),
 )
 UNKNOWN = "No search is stored with these runs, so their prices with tuning are unknown."
 CAPTION = (
@@ -128,9 +136,10 @@ def frame(
     """One row per data set, split, score, target, axis and method, with columns `COLUMNS`.
 
     Costs are in steps, epochs, images or seconds. `average` is NaN where no run reached the target;
-    `times_as_fast` and its 95 % interval, where there are too few runs for it and for the
-    reference; `trials`, `with_tuning` and `own_values`, where no search is stored, and the last
-    one where its run missed.
+    `times_as_fast` and its 95 % interval, and `p_logrank`, where there are too few runs for it and
+    for the reference, and for epochs and images, which are steps in another unit; `trials`,
+    `with_tuning` and `own_values`, where no search is stored, and the last one where its run
+    missed.
     """
     import pandas as pd
 
@@ -173,6 +182,7 @@ def row(
         "times_as_fast": ratio and ratio.estimate,
         "low": ratio and ratio.low,
         "high": ratio and ratio.high,
+        "p_logrank": logrank_p(found, method, axis, number) if axis in SPEEDS else None,
         "trials": paid and paid.trials,
         "with_tuning": paid and finite(average + paid.trials),
         "own_values": paid and finite(paid.own[number]),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.metrics import describe, families, ordered, printed
 from bench.reporting.groups import comparable_frame, show, trained
+from bench.reporting.sequential import Looks
 from bench.reporting.stats import Interval, mean_interval
 from bench.reporting.verdicts import RULE, Rule, leaders
 from bench.spec import NETWORK, NO_LOSS
@@ -22,11 +23,12 @@ PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds, which may pass 0 and "
     "100; no interval for one seed, or for equal scores, which do not show what is chance"
 )
-BOLD = (
-    "Bold: the trained methods that are not shown to be worse than another one "
-    "(paired t tests over seeds, Holm-corrected within each score)."
+NOTE = (
+    f"Percent; {PLUS_MINUS}. Bold: the trained methods that are not shown to be worse than another "
+    "one (paired t tests over seeds, {corrected} within each score)."
 )
-NOTE = f"Percent; {PLUS_MINUS}. {BOLD}"
+ONCE = "Holm-corrected"
+OFTEN = "repeated from {first} to {last} with alpha spending"  # as seeds were added
 GAIN = "Gain over the pretrained features"
 GAIN_NOTE = (
     "Gain: MAP@R minus that of the pretrained features of equal dimension (their principal "
@@ -40,7 +42,8 @@ class Row:
 
     `loss` is the loss's name, or None for a network before training. `gain` is the difference in
     MAP@R to the pretrained features of equal dimension, None where they were not scored. `leading`
-    are the scores in which the method is not shown to be worse than another one.
+    are the scores in which the method is not shown to be worse than another one, `looks` those of
+    the rule by which that was judged.
     """
 
     dataset: str
@@ -51,6 +54,7 @@ class Row:
     scores: dict[str, Interval]
     gain: Interval | None = None
     leading: frozenset[str] = frozenset()
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def summarise(runs: Sequence[Run], rule: Rule = RULE) -> list[Row]:
             loss, reference = str(seeds["loss"].iloc[0]), reference_of(seeds, scores)
             row = make_row(seeds, str(method), loss, keys, reference)
             leading = frozenset(key for key in row.scores if method in best.get(key, ()))
-            rows.append(replace(row, leading=leading))
+            rows.append(replace(row, leading=leading, looks=rule.looks))
         for method, same in features.groupby("method", sort=False):
             is_start = same["embedding_dim"].iloc[0] and same["head_init"].iloc[0] != "pca"
             reference = reference_of(same, scores) if is_start else None
@@ -235,7 +239,7 @@ def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> Score
         rows[0].dataset,
         rows[0].split,
         family,
-        f"{NOTE} {GAIN_NOTE}" if gains else NOTE,
+        f"{note(rows)} {GAIN_NOTE}" if gains else note(rows),
         ("Method", *(describe(key).heading for key in keys), *([GAIN] if gains else []), "n"),
         tuple(
             Line(
@@ -250,6 +254,13 @@ def family_table(rows: Sequence[Row], family: str, keys: Sequence[str]) -> Score
             for row in rows
         ),
     )
+
+
+def note(rows: Sequence[Row]) -> str:
+    """What is said below the tables of one data set and split."""
+    looks = next((row.looks for row in rows if row.looks), None)
+    often = OFTEN.format(first=looks.first, last=looks.last) if looks else ONCE
+    return NOTE.format(corrected=often)
 
 
 def mean_cell(row: Row, key: str) -> tuple[str, bool]:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bench.metrics import ACCURACIES, METRICS, describe, ordered
-from bench.reporting.rows import GAIN, NOTE, Row, ScoreTable, score_tables
+from bench.reporting.rows import GAIN, Row, ScoreTable, score_tables
 from bench.suggest import printable
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def pick(table: ScoreTable, headings: Sequence[str]) -> ScoreTable:
 
 def note(tables: Sequence[ScoreTable]) -> str:
     """The longest of their notes, which explains every one of them."""
-    return max((table.note for table in tables), key=len, default=NOTE)
+    return max((table.note for table in tables), key=len, default="")
 
 
 def console_table(table: ScoreTable) -> "Table":

@@ -64,14 +64,18 @@ class Judged:
 class Verdict:
     """What the common seeds of two methods say of their difference.
 
-    Attributes: differences, first minus second of each common seed; judged; margin, by which.
+    Attributes: differences, first minus second of each common seed; judged, by the rule.
     """
 
     first: str
     second: str
     differences: tuple[float, ...]
     judged: Judged
-    margin: float
+    rule: Rule = RULE
+
+    @property
+    def margin(self) -> float:
+        return self.rule.margin
 
     @property
     def word(self) -> Word:
@@ -86,7 +90,7 @@ class Verdict:
         """`seeds_needed` of a pair that is undecided."""
         if self.word != "undecided":
             return None
-        return seeds_needed(np.array(self.differences), self.margin, self.judged.level)
+        return seeds_needed(np.array(self.differences), self.rule, self.judged.level)
 
 
 def table_verdicts(
@@ -105,7 +109,7 @@ def table_verdicts(
     else:
         judged = [judge_often(values, rule.margin, looks, len(rises)) for values in rises]
     return [
-        Verdict(*pair, tuple(values.tolist()), found, rule.margin)
+        Verdict(*pair, tuple(values.tolist()), found, rule)
         for (pair, values), found in zip(pairs.items(), judged, strict=True)
     ]
 
@@ -196,37 +200,58 @@ def word_for(rises: bool, different: bool, same: bool) -> Word:
     return "undecided"
 
 
-def seeds_needed(differences: np.ndarray, margin: float, level: float) -> int | None:
+def seeds_needed(differences: np.ndarray, rule: Rule, level: float) -> int | None:
     """Seeds in all with which one of the two tests decides with probability `POWER`, if the next
-    differences have the mean and the spread of these; None beyond `MOST_SEEDS`, or for one seed."""
-    n = len(differences)
-    if n < 2:
+    differences have the mean and the spread of these.
+
+    Where the rule has looks, the look at that many seeds decides by its own limits; that an earlier
+    one may decide as well is left out, so fewer seeds may do.
+    Arguments: level, that of the pair. Returns: None for one seed, and where `most_seeds` of the
+    rule do not suffice.
+    """
+    n, margin = len(differences), rule.margin
+    counts = np.arange(max(n + 1, rule.looks.first if rule.looks else 0), most_seeds(rule) + 1)
+    if n < 2 or not counts.size:
         return None
-    counts = np.arange(n + 1, MOST_SEEDS + 1)
+    of_side, of_same = levels(rule.looks, counts, level)
     mean = float(np.mean(differences))
     if has_spread(differences):
         spread = float(np.std(differences, ddof=1))
         power = np.maximum(
-            power_different(mean, spread, counts, level),
-            power_same(mean, spread, counts, level, margin),
+            power_different(mean, spread, counts, of_side),
+            power_same(mean, spread, counts, of_same, margin),
         )
         enough = power >= POWER
     else:  # the sign-flip test decides
-        smallest = 0.5**counts * (1 if abs(mean) < margin else 2)
-        enough = (smallest <= level) & (abs(mean) != margin)
+        enough = (0.5**counts <= (of_same if abs(mean) < margin else of_side)) & (
+            abs(mean) != margin
+        )
     return int(counts[enough.argmax()]) if enough.any() else None
 
 
-def power_different(mean: float, spread: float, n: np.ndarray, level: float) -> np.ndarray:
-    """Power of the two-sided paired t test of n seeds (n,), of differences with this mean and
-    standard deviation; the wrong side is left out."""
-    limit = stdtrit(n - 1, 1 - level / 2)
+def most_seeds(rule: Rule) -> int:
+    """Up to how many seeds the number that would decide is computed."""
+    return rule.looks.last if rule.looks else MOST_SEEDS
+
+
+def levels(looks: Looks | None, counts: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """One-sided levels (n,) of both tests with these numbers of seeds (n,)."""
+    if looks is None:
+        return np.full(counts.shape, level / 2), np.full(counts.shape, level)
+    positions = counts - looks.first
+    return looks.limits(level / 2)[positions], looks.limits(level)[positions]
+
+
+def power_different(mean: float, spread: float, n: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Power of the paired t test of n seeds (n,) at these one-sided levels (n,), of differences
+    with this mean and standard deviation; the wrong side is left out."""
+    limit = stdtrit(n - 1, 1 - level)
     power: np.ndarray = 1 - noncentral(limit, n, abs(mean) / spread)
     return power
 
 
 def power_same(
-    mean: float, spread: float, n: np.ndarray, level: float, margin: float
+    mean: float, spread: float, n: np.ndarray, level: np.ndarray, margin: float
 ) -> np.ndarray:
     """A lower bound of the power of the two one-sided tests: the sum of their powers minus 1."""
     limit = stdtrit(n - 1, 1 - level)

@@ -131,6 +131,19 @@ def test_report_has_the_numbers_of_its_files(stored: tuple[str, Path]) -> None:
     assert found.keys() | found["scores"][0].keys() <= documented("report")
 
 
+def test_report_says_which_runs_of_the_suite_are_not_stored(stored: tuple[str, Path]) -> None:
+    suite, results = stored
+    *_, last = load_suite(suite).specs
+    assert document("report", suite, "--results", results)["missing"] == [last.run_name]
+    shown = CliRunner().invoke(app, ["report", suite, "--results", str(results)])
+    said = (
+        "Not stored is 1 of the 9 runs of the suite: digits, class-disjoint: = Center seed 2. "
+        f"`proxy-bench run {suite}` makes it."
+    )
+    assert said in shown.stdout
+    assert said in (results / "reports" / "mine" / "report.html").read_text(encoding="utf-8")
+
+
 def test_problems_are_in_the_document_and_on_standard_error(tmp_path: Path) -> None:
     suite = tmp_path / "mine.toml"
     suite.write_text(SUITE, encoding="utf-8")

@@ -13,7 +13,12 @@ from bench.reporting.convergence import (
     read_curve,
     read_curves,
 )
-from bench.reporting.findings import compare, sentences, untrained_sentences
+from bench.reporting.findings import (
+    compare,
+    sentences,
+    untrained_sentences,
+    verdict_sentences,
+)
 from bench.reporting.provenance import early_sentence, perfect_runs
 from bench.reporting.verdicts import Rule
 from bench.store.runs import Run, digest_of
@@ -125,6 +130,29 @@ def test_sentences_say_where_other_seeds_make_or_forbid_a_verdict() -> None:
     }
     text = " ".join(sentences(make_members(lone), []))
     assert "A has fewer than two seeds in common with B and C: no verdict." in text
+
+
+def test_after_a_tie_for_the_best_there_are_verdicts_on_the_others() -> None:
+    members = make_members(
+        {
+            "A": {0: 0.80, 1: 0.82, 2: 0.84},
+            "B": {0: 0.82, 1: 0.80, 2: 0.84},
+            "C": {0: 0.30, 1: 0.33, 2: 0.34},
+            "D": {0: 0.10},
+        }
+    )
+    found = verdict_sentences(members)
+    assert found[0].startswith("A and B share the highest R@1 on the test split, 82.0 %")
+    assert found[1] == "A is better than C (49.7 ± 1.4 points)."
+    assert found[2].startswith("Undecided is the difference of A to B (0.0 ± 5.0 points; more than")
+    assert found[3].startswith("B is better than C (")
+    whole = members[members["method"] != "D"]
+    assert len(verdict_sentences(whole)) == 4
+    many = {name: {0: 0.5, 1: 0.6} for name in "ABCDE"}
+    assert verdict_sentences(make_members(many)) == [
+        "5 methods share the highest R@1 on the test split, 55.0 % as a mean over 2 seeds.",
+        "The verdict on each pair is among the differences below.",
+    ]
 
 
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:

@@ -3,15 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
+from bench.reporting.claim import verdicts
 from bench.reporting.cost_ratio import Ratio
 from bench.reporting.cost_to_target import (
+    Convergence,
+    Costs,
     converged,
     cost_to,
     costs_of,
+    logrank_p,
     share_reached,
     times_as_fast,
 )
+from bench.reporting.targets import Targets
 from tests.support.made_curves import make_curves, stretched
 
 STEPS = np.array([0.0, 10.0, 20.0, 30.0, 40.0])
@@ -90,6 +96,42 @@ def test_a_method_that_takes_a_quarter_of_the_steps_is_four_times_as_fast() -> N
 
 def test_a_ratio_without_a_useful_interval_is_unknown() -> None:
     assert Ratio(1.0, 0.01, 90.0).text == "unknown"
+
+
+def test_equal_costs_of_all_seeds_have_no_interval() -> None:
+    equal = Ratio(1.0, 1.0, 1.0 + 1e-15)
+    assert equal.text == "1.00 (each seed)"
+    found = verdicts({"A": equal})
+    assert found == "fails for A (factor 1.00 with each seed, which leaves no interval)"
+
+
+def test_logrank_is_that_of_the_definition_with_misses_censored() -> None:
+    generator = np.random.default_rng(0)
+    spent = generator.integers(1, 9, (2, 1, 6)).astype(float)  # with ties
+    missed = generator.random(spent.shape) < 0.3
+    costs = {
+        name: {"step": Costs(tuple(range(6)), *both)}
+        for name, *both in zip(("Slow", "Fast"), spent, missed, strict=True)
+    }
+    found = Convergence("map@r", Targets((0.5,), "of a test"), "Slow", costs, {})
+    times, fast = spent.ravel(), np.arange(12) >= 6
+    reached = ~missed.ravel()
+    excess = variance = 0.0
+    for time in np.unique(times[reached]):
+        left, events = times >= time, (times == time) & reached
+        n, n_fast, d = left.sum(), (left & fast).sum(), events.sum()
+        excess += (events & fast).sum() - d * n_fast / n
+        if n > 1:
+            variance += d * n_fast * (n - n_fast) * (n - d) / n**2 / (n - 1)
+    expected = 2 * norm.sf(abs(excess) / variance**0.5)
+    assert 0 < reached.sum() < 12
+    assert logrank_p(found, "Fast", "step", 0) == pytest.approx(expected)
+    assert logrank_p(found, "Slow", "step", 0) is None  # the reference
+    costs["Fast"]["step"] = Costs(tuple(range(4)), spent[1][:, :4], missed[1][:, :4])
+    assert logrank_p(found, "Fast", "step", 0) is None  # fewer than five runs
+    for name in costs:
+        costs[name]["step"] = Costs(tuple(range(6)), spent[0], np.ones((1, 6), bool))
+    assert logrank_p(found, "Fast", "step", 0) is None  # no run reached it
 
 
 def test_the_share_of_reached_targets_counts_misses_as_censored() -> None:

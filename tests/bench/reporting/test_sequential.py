@@ -10,10 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import stdtrit
+from scipy.stats import zscore
 
+from bench.reporting.findings import verdict_cell
 from bench.reporting.sequential import Looks
 from bench.reporting.stats import two_sided_p
-from bench.reporting.verdicts import ALPHA, MARGIN, Rule, equivalence_p, table_verdicts
+from bench.reporting.verdicts import (
+    ALPHA,
+    MARGIN,
+    Rule,
+    equivalence_p,
+    seeds_needed,
+    table_verdicts,
+)
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 LOOKS = Looks(3, 30)
@@ -167,6 +176,36 @@ def test_an_early_look_is_stricter_than_a_single_one() -> None:
     (verdict,) = table_verdicts(make_scores(differences), Rule(looks=Looks(3, 30)))
     assert verdict.word == "undecided"
     assert verdict.needed is not None
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(0.02, 0.02), (0.0005, 0.006)])
+def test_the_seeds_that_are_named_decide_at_the_limits_of_the_looks(
+    mean: float, spread: float
+) -> None:
+    generator = np.random.default_rng(3)
+    sample = zscore(generator.normal(size=4), ddof=1) * spread + mean
+    level = ALPHA / 3
+    needed = seeds_needed(sample, Rule(looks=LOOKS), level)
+    assert needed is not None
+    assert needed > (seeds_needed(sample, Rule(), level) or 0)
+    draws = generator.normal(mean, spread, (20_000, needed))
+    look = needed - LOOKS.first
+    different = two_sided_p(draws) / 2 <= LOOKS.limits(level / 2)[look]
+    same = equivalence_p(draws, MARGIN) <= LOOKS.limits(level)[look]
+    assert 0.78 < np.mean(different | same) < 0.9
+
+
+def test_no_seeds_are_named_beyond_the_last_look() -> None:
+    wild = [0.1, -0.1, 0.12, -0.08]
+    (verdict,) = table_verdicts(make_scores(wild), Rule(looks=Looks(3, 10)))
+    assert verdict.needed is None
+    assert verdict_cell(verdict) == "undecided: more than 10 seeds would be needed for R@1"
+    (verdict,) = table_verdicts(make_scores(wild), Rule(looks=Looks(3, 4)))
+    assert verdict_cell(verdict) == "undecided: the most seeds, 4, did not decide R@1"
+    (verdict,) = table_verdicts(make_scores([0.1, 0.1, 0.1]), Rule(looks=Looks(3, 30)))
+    limits = Looks(3, 30).limits(ALPHA / 2)
+    expected = next(n for n in range(4, 31) if 0.5**n <= limits[n - 3])
+    assert verdict.needed == expected
 
 
 def test_before_the_first_look_and_after_the_last_nothing_is_decided() -> None:

@@ -22,8 +22,10 @@ from bench.reporting.rows import (
     score_tables,
     summarise,
 )
+from bench.reporting.sequential import Looks
 from bench.reporting.stats import Interval
 from bench.reporting.tables import console, csv, markdown
+from bench.reporting.verdicts import Rule
 from bench.store.runs import Run, scan
 from tests.support.fabricated import METHODS, make_record, make_spec, write_results
 
@@ -235,6 +237,15 @@ def test_markdown_marks_all_that_are_not_shown_to_be_worse() -> None:
     text = markdown(summarise(runs))
     assert re.search(r"\| A \| \d", text)
     assert re.search(r"\| B \| \*\*\d.*\n\| C \| \*\*\d", text)
+
+
+def test_the_note_says_how_the_marks_are_corrected(runs: list[Run]) -> None:
+    assert "paired t tests over seeds, Holm-corrected within each score" in markdown(
+        summarise(runs)
+    )
+    often = markdown(summarise(runs, Rule(looks=Looks(3, 12))))
+    assert "repeated from 3 to 12 with alpha spending within each score" in often
+    assert "Holm" not in often
 
 
 def test_equal_scores_of_all_seeds_have_no_interval() -> None:

@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 from bench.reporting.verdicts import (
     ALPHA,
     MARGIN,
+    RULE,
     Verdict,
     equivalence_p,
     leaders,
@@ -111,7 +112,7 @@ def test_the_seeds_that_are_named_decide_in_80_of_100_cases(mean: float, spread:
     generator = np.random.default_rng(1)
     sample = scipy_stats.zscore(generator.normal(size=4), ddof=1) * spread + mean
     level = ALPHA / 3
-    needed = seeds_needed(sample, MARGIN, level)
+    needed = seeds_needed(sample, RULE, level)
     assert needed is not None
 
     def power(n: int) -> float:
@@ -125,7 +126,7 @@ def test_the_seeds_that_are_named_decide_in_80_of_100_cases(mean: float, spread:
 
 
 def test_no_number_of_seeds_is_named_beyond_a_hundred_or_after_a_decision() -> None:
-    assert seeds_needed(np.array([0.03, -0.02, 0.01]), MARGIN, ALPHA) is None
+    assert seeds_needed(np.array([0.03, -0.02, 0.01]), RULE, ALPHA) is None
     (verdict,) = table_verdicts(make_scores(a=[0.9, 0.91, 0.93], b=[0.1, 0.12, 0.13]))
     assert verdict.needed is None
 
