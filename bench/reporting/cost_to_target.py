@@ -153,12 +153,12 @@ def logrank_p(found: Convergence, method: str, axis: str, target: int) -> float 
     fewest = min(len(own.seeds) for own in both)
     if method == found.reference or fewest < LEAST_RUNS or not any(c.reached[target] for c in both):
         return None
-    samples = [
+    reference, other = (
         CensoredData(uncensored=own.spent[target][~missed], right=own.spent[target][missed])
         for own in both
         for missed in [own.missed[target]]
-    ]
-    return float(logrank(*samples).pvalue)
+    )
+    return float(logrank(reference, other).pvalue)
 
 
 def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:
