@@ -12,6 +12,7 @@ from html import unescape
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -115,7 +116,17 @@ def printed(scores: pd.Series) -> str:
     return f"{abs(100 * scores.mean()):.1f} ± {100 * half:.1f}"
 
 
-def test_the_findings_follow_from_their_runs() -> None:
+def section(heading: str) -> str:
+    """The text of docs/findings.md below a heading, up to the next one of its kind."""
+    return by_hand(ROOT / "docs/findings.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_every_finding_has_a_test() -> None:
+    headings = re.findall(r"^## (.*)$", by_hand(ROOT / "docs/findings.md"), re.MULTILINE)
+    assert headings == ["Grocery Store, fine-tuned", "Omniglot, from scratch, tuned"]
+
+
+def test_the_findings_on_groceries_follow_from_their_runs() -> None:
     runs = pd.read_csv(ROOT / "docs/findings/grocery_store.csv").fillna({"head_init": "random"})
     case = ["split", "head_init", "class_vectors_init"]
     scores = ["recall@1", "map@r", "nmi", "accuracy_neighbor", "accuracy_mean", "accuracy_proxy"]
@@ -127,6 +138,64 @@ def test_the_findings_follow_from_their_runs() -> None:
             for _, group in runs[runs["steps"] > 0].groupby(within):
                 table = group.pivot(index="seed", columns=across, values=score)
                 made |= {printed(table[a] - table[b]) for a, b in combinations(table, 2)}
-    found = numbers(by_hand(ROOT / "docs/findings.md"))
+    found = numbers(section("Grocery Store, fine-tuned"))
     assert len(found) > 40
     assert found <= made
+
+
+@pytest.fixture(scope="module")
+def omniglot() -> dict[str, pd.DataFrame]:
+    """Runs with chosen values, and trials, of which number 0 has the suite's own values."""
+    folder = ROOT / "docs/findings"
+    return {name: pd.read_csv(folder / f"omniglot_{name}.csv") for name in ("tuned", "trials")}
+
+
+def test_the_scores_on_omniglot_follow_from_their_runs(omniglot: dict[str, pd.DataFrame]) -> None:
+    runs, trials = omniglot.values()
+    scores = ["recall@1", "map@r", "nmi"]
+    chosen = trials[trials["chosen"]].set_index("method")["trial"]
+    lines, made = [], {"95 %"}
+    for method, own in runs.groupby("method"):
+        cells = [printed(own[score]) for score in scores]
+        number = chosen[str(method)]
+        values = f"trial {number}" if number else "the suite's own values"
+        lines.append(f"| {method}, {values} | {' | '.join(cells)} |")
+        made |= set(cells)
+    start = [printed(runs.drop_duplicates("seed")[f"untrained.{score}"]) for score in scores]
+    lines.append(f"| Untrained network | {' | '.join(start)} |")
+    for score in scores:
+        table = runs.pivot(index="seed", columns="method", values=score)
+        made |= {printed(table[a] - table[b]) for a, b in combinations(table, 2)}
+    random = trials[trials["trial"] > 0].groupby("method")["map@r"].mean()
+    made |= {f"{100 * mean:.1f} %" for mean in random} | set(start)
+    points = 100 * trials.set_index(["method", "trial"])[["validation_map@r", "recall@1", "map@r"]]
+    for method, number in chosen.items():
+        own = points.loc[[(method, 0), (method, number)]]
+        lines += [f" | {' | '.join(map('{:.1f}'.format, row))} |" for row in own.to_numpy()]
+        made |= set((own.iloc[1] - own.iloc[0]).abs().map("{:.1f}".format))
+        others = points.loc[list(chosen.items())] - own.iloc[1]
+        made |= set(others.abs().to_numpy().ravel().round(1).astype(str))
+    text = section("Omniglot, from scratch, tuned")
+    assert [line for line in lines if line not in text] == []
+    assert numbers(text) - made == {"36.1 %", "0.44", "0.43", "0.99"}  # the costs, below
+
+
+def test_the_costs_on_omniglot_follow_from_their_runs(omniglot: dict[str, pd.DataFrame]) -> None:
+    runs, trials = omniglot.values()
+    ratios = {}
+    for cost in ("steps_to_target", "seconds_to_target"):
+        table = np.log(runs.pivot(index="seed", columns="method", values=cost))
+        found = table["Triplet, semi-hard"] - table["Proxy-NCA"]
+        half = stats.t.ppf(0.975, 2) * found.std() / 3**0.5
+        middle, *ends = np.exp([found.mean(), found.mean() - half, found.mean() + half])
+        ratios[cost] = f"{middle:.2f}", f"{ends[0]:.2f} to {ends[1]:.2f}"
+    paid = trials.groupby("method")["steps"].sum()
+    total = paid + runs.groupby("method")["steps_to_target"].mean()
+    (steps, within), (seconds, inside) = ratios.values()
+    text = " ".join(section("Omniglot, from scratch, tuned").split())
+    assert f"MAP@R {100 * runs['target'].iloc[0]:.1f} % on validation" in text
+    assert f"is {steps} times (95 % interval {within}) as fast as the triplet loss in steps" in text
+    assert f" and {seconds} times ({inside}) in seconds" in text
+    ratio = total["Triplet, semi-hard"] / total["Proxy-NCA"]
+    assert f"it is {ratio:.2f} times as fast in steps" in text
+    assert set(paid) == {8500}
