@@ -169,11 +169,11 @@ def test_the_scores_on_omniglot_follow_from_their_runs(omniglot: dict[str, pd.Da
     random = trials[trials["trial"] > 0].groupby("method")["map@r"].mean()
     made |= {f"{100 * mean:.1f} %" for mean in random} | set(start)
     points = 100 * trials.set_index(["method", "trial"])[["validation_map@r", "recall@1", "map@r"]]
-    for method, number in chosen.items():
-        own = points.loc[[(method, 0), (method, number)]]
-        lines += [f" | {' | '.join(map('{:.1f}'.format, row))} |" for row in own.to_numpy()]
-        made |= set((own.iloc[1] - own.iloc[0]).abs().map("{:.1f}".format))
-        others = points.loc[list(chosen.items())] - own.iloc[1]
+    for name, number in chosen.items():
+        pair = points.loc[[(name, 0), (name, number)]]
+        lines += [f" | {' | '.join(map('{:.1f}'.format, row))} |" for row in pair.to_numpy()]
+        made |= set((pair.iloc[1] - pair.iloc[0]).abs().map("{:.1f}".format))
+        others = points.loc[list(chosen.items())] - pair.iloc[1]
         made |= set(others.abs().to_numpy().ravel().round(1).astype(str))
     text = section("Omniglot, from scratch, tuned")
     assert [line for line in lines if line not in text] == []
