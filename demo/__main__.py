@@ -4,6 +4,7 @@ import argparse
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.suggest import printable
@@ -15,7 +16,7 @@ from bench.terminal import (
     show_late,
 )
 from demo.guard import LOCAL
-from demo.library import open_library
+from demo.library import Library, open_library
 from demo.opened import Opened, with_folder
 from demo.server import bind, gradio_environment, page_address, running, sharing_note
 from demo.view import address_of
@@ -27,12 +28,16 @@ def main() -> int:
     """Serve until Ctrl-C; 1 and one message if there is nothing to show or the port is taken."""
     accept_every_character()
     arguments = parse()
+    run = arguments.run[0] if arguments.run else ""
     try:
         with show_late(plain_console(stderr=True), "reading stored runs") as report:
             library = open_library(arguments.results, report)
-        first = address_of(library, arguments.run)
+        if arguments.export:
+            write_export(library, arguments.export, arguments.run)
+            return 0
+        first = address_of(library, run)
         if arguments.images:
-            library, first = with_folder(library, arguments.run, arguments.images)
+            library, first = with_folder(library, run, arguments.images)
         opened = Opened(arguments.results, library)
         serve(opened, arguments.host, arguments.port, first, not arguments.no_open)
     except KeyboardInterrupt:
@@ -53,7 +58,19 @@ def parse() -> argparse.Namespace:
         default=default_results(),
         help="folder of results (default: results)",
     )
-    parser.add_argument("--run", default="", help="name of the run that is shown first")
+    parser.add_argument(
+        "--run",
+        action="append",
+        default=[],
+        help="name of the run that is shown first; with --export, a run that is in it",
+    )
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="PATH",
+        help="write pages that open from disk without a server, as a new folder, or a file that "
+        "ends in .zip, and serve nothing; of one seed of each method, or of each --run",
+    )
     parser.add_argument(
         "--images",
         type=Path,
@@ -68,7 +85,12 @@ def parse() -> argparse.Namespace:
         "page with everyone who reaches this machine",
     )
     parser.add_argument("--no-open", action="store_true", help="do not open a browser window")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.export and arguments.images:
+        parser.error("--export has no images of --images; leave one of them out")
+    if len(arguments.run) > 1 and not arguments.export:
+        parser.error("more than one --run needs --export")
+    return arguments
 
 
 def port(text: str) -> int:
@@ -76,6 +98,21 @@ def port(text: str) -> int:
     if not (text.isdecimal() and 1024 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; choose one from 1024 to 65535")
     return int(text)
+
+
+def write_export(library: Library, target: Path, runs: Sequence[str]) -> None:
+    """Write an export, and print what is in it."""
+    from demo.export.write import export
+
+    for problem in library.problems:
+        print(printable(f"demo: problem: {problem}"), file=sys.stderr)
+    end_like_ctrl_c()
+    with show_late(plain_console(stderr=True), "exporting pictures and queries") as report:
+        made = export(library, target, runs, report)
+    for note in made.notes:
+        print(printable(note))
+    where = f"written {target}, {made.size / 1e6:.1f} MB in {made.files} files"
+    print(printable(f"{where}; open index.html in a browser"))
 
 
 def serve(opened: Opened, host: str, port: int, first: str, open_browser: bool) -> None:

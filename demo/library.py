@@ -21,12 +21,13 @@ MOST_METHODS = 6  # whose queries are compared at once
 @dataclass(frozen=True, eq=False)
 class Shelf:
     """Runs that were scored on the same test images, in order of method and seed; those without
-    training come last."""
+    training come last. `chosen` has the names of those to browse, if not all."""
 
     results: Path
     dataset: str
     fingerprint: str
     runs: tuple[Run, ...]
+    chosen: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -77,7 +78,9 @@ class Shelf:
     @cached_property
     def browsable(self) -> tuple[Run, ...]:
         """Runs that kept the neighbors of their queries; all runs if none did."""
-        return tuple(run for run in self.runs if run.files.queries.name in run.digests) or self.runs
+        runs = [run for run in self.runs if not self.chosen or run.name in self.chosen]
+        kept = tuple(run for run in runs if run.files.queries.name in run.digests)
+        return kept or tuple(runs)
 
     def run(self, name: str) -> Run:
         """The browsable run of that name, or the first if there is none."""

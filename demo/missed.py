@@ -26,15 +26,16 @@ class Missed:
     similarity: float | None
 
 
-def missed(retrieved: Retrieved, query: int, shown: int) -> list[Missed]:
-    """Images of the query's class beyond the first `shown` neighbors, those of unknown rank last.
+def missed(retrieved: Retrieved, query: int, shown: int, *, exact: bool = True) -> list[Missed]:
+    """Images of the query's class beyond the first `shown` neighbors, those of unknown rank last;
+    not `exact`: without computing ranks from embeddings.
 
     Where the camera rule removes images of a query, those of unknown rank are left out: which were
     removed is not stored.
     """
     labels, saved = retrieved.pictures.labels, retrieved.queries["neighbors"][query]
     gallery = gallery_of(retrieved)
-    if gallery is not None and retrieved.keeps_embeddings:
+    if exact and gallery is not None and retrieved.keeps_embeddings:
         rivals = gallery[gallery != query]
         positions = rivals[labels[rivals] == labels[query]]
         ranks, cosines = exact_ranks(retrieved, query, rivals)

@@ -23,6 +23,7 @@ STEPS = {  # step -> its words and its key
     "failure": ("Random failure", "f"),
 }
 MOST_MISSED, MOST_CLASSES = 12, 24  # shown
+UNRANKED = "This run kept its {} nearest neighbors but no embeddings"
 
 
 def show(library: Library, view: View) -> str:
@@ -45,6 +46,7 @@ def show(library: Library, view: View) -> str:
         more_lost=max(0, len(lost) - MOST_MISSED),
         saved=retrieved.hits.shape[1],
         exact=retrieved.keeps_embeddings,
+        unranked=UNRANKED.format(retrieved.hits.shape[1]),
         steps=steps(retrieved, view, np.random.default_rng()),
         classes=classes(shelf, retrieved, view),
         export=data_address(csv_text(retrieved, neighbors)),

@@ -66,6 +66,7 @@ def explored(cards: list[Card], **changes: object) -> str:
         "more_lost": 0,
         "saved": 20,
         "exact": True,
+        "unranked": "",
         "export": "",
         "file_name": EVIL,
     }

@@ -1,0 +1,95 @@
+"""Where an export is written: a folder or a .zip that appears whole or not at all, and takes the
+place of an earlier export but of nothing else."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
+
+LIST = "export.json"  # names every file of an export
+KIND = "proxy-bench demo --export"
+
+
+@contextmanager
+def new_export(target: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `target`, zipped if that ends in .zip, when the block ends
+    without error.
+
+    Raises: ValueError if something else than an earlier export is there.
+    """
+    check(target)
+    parent = target.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
+    try:
+        made = staging / "new"
+        made.mkdir()
+        yield made
+        names = sorted(found.relative_to(made).as_posix() for found in files_in(made))
+        (made / LIST).write_text(json.dumps({"made by": KIND, "files": names}, indent=1) + "\n")
+        if is_zip(target):
+            made = zipped(made, staging / "new.zip", target.stem)
+        elif target.exists():
+            target.rename(staging / "before")
+        os.replace(made, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def check(target: Path) -> None:
+    """Raises: ValueError if something is there that is no export, or more than one."""
+    advice = "; name another folder or file"
+    if not os.path.lexists(target):
+        return
+    if is_zip(target):
+        if not target.is_file() or LIST not in [Path(name).name for name in names_in(target)]:
+            raise ValueError(f"{target} is not an export{advice}")
+        return
+    if not target.is_dir() or target.is_symlink():
+        raise ValueError(f"{target} is not a folder{advice}, one that ends in .zip for a file")
+    found = {path.relative_to(target).as_posix() for path in files_in(target)}
+    others = sorted(found - {LIST} - listed(target / LIST))
+    if others:
+        raise ValueError(
+            f"{target} holds {others[0]}, which no export has written, and an export takes the "
+            f"place of the whole folder{advice}"
+        )
+
+
+def listed(path: Path) -> set[str]:
+    """The files of the export whose list this is; none if it is not one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return set(content["files"]) if content["made by"] == KIND else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files, and links, in a folder and those within."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+
+
+def names_in(path: Path) -> list[str]:
+    """The files of a .zip, none if it is not one."""
+    try:
+        with ZipFile(path) as file:
+            return file.namelist()
+    except BadZipFile:
+        return []
+
+
+def zipped(folder: Path, path: Path, name: str) -> Path:
+    """A .zip of a folder, which unpacks as a folder of that name."""
+    with ZipFile(path, "w", ZIP_DEFLATED) as file:
+        for found in sorted(files_in(folder)):
+            file.write(found, f"{name}/{found.relative_to(folder).as_posix()}")
+    return path
+
+
+def is_zip(target: Path) -> bool:
+    return target.suffix.lower() == ".zip"

@@ -1,0 +1,45 @@
+// What the templates need that were translated to JavaScript; texts are escaped unless they are raw.
+const templates = {};
+
+class Raw {
+  constructor(text) { this.text = text; }
+}
+const raw = (text) => new Raw(text);
+const ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;'};
+const escaped = (value) => {
+  if (value === undefined) throw new Error('a template lacks a value');
+  return value instanceof Raw ? value.text : String(value).replace(/[&<>"']/g, (c) => ENTITIES[c]);
+};
+const joined = (...values) => values.map(String).join('');
+const has = (container, value) =>
+  (Array.isArray(container) ? container.includes(value) : value in container);
+const truth = (value) => {
+  if (value === undefined) throw new Error('a template lacks a value');
+  return value && typeof value === 'object' && !(value instanceof Raw)
+    ? Object.keys(value).length > 0 : Boolean(value);
+};
+const each = (values, body) => values.map((value, n) =>
+  body(value, {first: n === 0, last: n === values.length - 1}).text).join('');
+const attribute = (value, path) => String(path).split('.').reduce((found, key) => found[key], value);
+const passes = (value, test, wanted) =>
+  (test === undefined ? truth(value) : test === 'in' ? has(wanted, value) : value === wanted);
+
+const filters = {
+  // `%d`, `%s` and `%.3f`.
+  format: (text, ...values) => text.replace(/%(?:\.(\d))?([dsf%])/g, (_, digits, kind) =>
+    (kind === '%' ? '%' : kind === 'f' ? values.shift().toFixed(digits) : values.shift())),
+  int: Number,
+  length: (values) => values.length,
+  list: (values) => values,
+  map: (values, {attribute: path}) => values.map((value) => attribute(value, path)),
+  max: (values) => Math.max(...values),
+  rejectattr: (values, path, ...test) =>
+    values.filter((value) => !passes(attribute(value, path), ...test)),
+  replace: (text, from, to) => text.replaceAll(from, to),
+  safe: raw,
+  select: (values, ...test) => values.filter((value) => passes(value, ...test)),
+  selectattr: (values, path, ...test) =>
+    values.filter((value) => passes(attribute(value, path), ...test)),
+  sum: (values, {attribute: path}) =>
+    values.reduce((total, value) => total + attribute(value, path), 0),
+};
