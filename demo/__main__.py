@@ -25,7 +25,8 @@ MINUTE = 60  # seconds
 
 
 def main() -> int:
-    """Serve until Ctrl-C; 1 and one message if there is nothing to show or the port is taken."""
+    """Serve until Ctrl-C, or export; 1 and one message if there is nothing to show, the port is
+    taken or the export would overwrite something."""
     accept_every_character()
     arguments = parse()
     run = arguments.run[0] if arguments.run else ""
@@ -103,12 +104,19 @@ def port(text: str) -> int:
 def write_export(library: Library, target: Path, runs: Sequence[str]) -> None:
     """Write an export, and print what is in it."""
     from demo.export.write import export
+    from demo.page import notice
 
     for problem in library.problems:
         print(printable(f"demo: problem: {problem}"), file=sys.stderr)
     end_like_ctrl_c()
-    with show_late(plain_console(stderr=True), "exporting pictures and queries") as report:
-        made = export(library, target, runs, report)
+    try:
+        with show_late(plain_console(stderr=True), "exporting pictures and queries") as report:
+            made = export(library, target, runs, report)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing was written.", file=sys.stderr)
+        sys.exit(130)
+    if said := notice(library):
+        print(printable(said))
     for note in made.notes:
         print(printable(note))
     where = f"written {target}, {made.size / 1e6:.1f} MB in {made.files} files"

@@ -1,13 +1,14 @@
 """The data of an export, as its scripts hold it: texts, and arrays of numbers in base64."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from bench.reporting.groups import group_id
 from bench.reporting.projection import NEAREST, nearest_points
-from bench.store.runs import StoredRunError
+from bench.store.maps import map_path
 from bench.suggest import printable
 from demo.export.pictures import Pictures
 from demo.library import Library, Shelf
@@ -26,12 +27,10 @@ CUT = "This export has the ranks of the {} nearest neighbors alone"
 
 def describe(shelf: Shelf, number: int, pictures: Pictures) -> dict[str, Any]:
     """What the page needs of a data set before it opens it."""
-    queries, kept = open_run(shelf, shelf.chosen[0]).hits.shape
     return {
         "key": shelf.key,
         "number": number,
-        "queries": queries,
-        "kept": min(kept, NEIGHBORS),
+        "queries": len(open_run(shelf, shelf.chosen[0]).hits),
         "images": len(shelf.pictures),
         "height": pictures.height,
         "width": pictures.width,
@@ -39,7 +38,13 @@ def describe(shelf: Shelf, number: int, pictures: Pictures) -> dict[str, Any]:
         "together": pictures.together,
         "stored": len(shelf.runs),
         "runs": [
-            {"name": run.name, "label": shelf.run_labels[run.name]} for run in shelf.browsable
+            {
+                "name": run.name,
+                "label": shelf.run_labels[run.name],
+                "method": group_id(run),
+                "kept": min(NEIGHBORS, open_run(shelf, run.name).hits.shape[1]),
+            }
+            for run in shelf.browsable
         ],
     }
 
@@ -113,12 +118,21 @@ def cosine(item: Missed) -> float:
     return np.nan if item.similarity is None else item.similarity
 
 
+def map_of(shelf: Shelf, name: str) -> Shown | None:
+    """The map of a run, None if there is neither a map nor embeddings.
+
+    Raises: StoredRunError as `open_map`, if it is damaged.
+    """
+    run = shelf.run(name)
+    is_there = map_path(shelf.results, run).exists() or run.files.embeddings.name in run.digests
+    return open_map(shelf, name) if is_there else None
+
+
 def placed(shelf: Shelf, name: str, run: Retrieved) -> dict[str, Any] | None:
     """The map of a run with, for each query (Q,), bits for which of its nearest images are among
     the nearest points; None if there is no map."""
-    try:
-        shown = open_map(shelf, name)
-    except StoredRunError:
+    shown = map_of(shelf, name)
+    if shown is None:
         return None
     return {
         "method": printable(shown.map.method),
@@ -148,7 +162,7 @@ def start(library: Library) -> list[dict[str, Any]]:
     return [entry(section(library, shelf, view), shelf) for shelf in library.shelves]
 
 
-def entry(found: Section, shelf: Shelf) -> Mapping[str, Any]:
+def entry(found: Section, shelf: Shelf) -> dict[str, Any]:
     """A data set of Start, with the positions of its queries."""
     queries = [
         {"words": words, "name": tile.class_name, "position": tile.position, "to": tile.address}

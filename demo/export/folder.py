@@ -22,7 +22,8 @@ def new_export(target: Path) -> Iterator[Path]:
     Raises: ValueError if something else than an earlier export is there.
     """
     check(target)
-    parent = target.absolute().parent
+    target = target.absolute()
+    parent = target.parent
     parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
     try:
@@ -46,11 +47,11 @@ def check(target: Path) -> None:
     if not os.path.lexists(target):
         return
     if is_zip(target):
-        if not target.is_file() or LIST not in [Path(name).name for name in names_in(target)]:
+        if not zip_is_export(target):
             raise ValueError(f"{target} is not an export{advice}")
         return
     if not target.is_dir() or target.is_symlink():
-        raise ValueError(f"{target} is not a folder{advice}, one that ends in .zip for a file")
+        raise ValueError(f"{target} is a file or a link{advice}")
     found = {path.relative_to(target).as_posix() for path in files_in(target)}
     others = sorted(found - {LIST} - listed(target / LIST))
     if others:
@@ -74,13 +75,14 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
-def names_in(path: Path) -> list[str]:
-    """The files of a .zip, none if it is not one."""
+def zip_is_export(path: Path) -> bool:
+    """Whether a file is the .zip of an export."""
     try:
         with ZipFile(path) as file:
-            return file.namelist()
-    except BadZipFile:
-        return []
+            names = [name for name in file.namelist() if Path(name).name == LIST]
+            return any(KIND in file.read(name).decode() for name in names)
+    except (OSError, ValueError, BadZipFile):
+        return False
 
 
 def zipped(folder: Path, path: Path, name: str) -> Path:
@@ -89,6 +91,15 @@ def zipped(folder: Path, path: Path, name: str) -> Path:
         for found in sorted(files_in(folder)):
             file.write(found, f"{name}/{found.relative_to(folder).as_posix()}")
     return path
+
+
+def measure(target: Path) -> tuple[int, int]:
+    """The number of files of an export, and its bytes."""
+    if is_zip(target):
+        with ZipFile(target) as file:
+            return len(file.namelist()), target.stat().st_size
+    sizes = [path.stat().st_size for path in files_in(target)]
+    return len(sizes), sum(sizes)
 
 
 def is_zip(target: Path) -> bool:

@@ -11,6 +11,20 @@ from jinja2.meta import find_undeclared_variables
 from bench.reporting.tables import templates
 
 COMPARED = {"eq": "===", "ne": "!==", "gt": ">", "lt": "<"}
+FILTERS = (  # of `templating.js`
+    "format",
+    "int",
+    "length",
+    "list",
+    "map",
+    "max",
+    "rejectattr",
+    "replace",
+    "safe",
+    "select",
+    "selectattr",
+    "sum",
+)
 COUNTED = {nodes.Add: "+", nodes.Sub: "-", nodes.Mul: "*"}
 
 
@@ -94,8 +108,8 @@ def statement(node: nodes.Node) -> str:
             arguments = ", ".join(f"{expression(name)}{default}" for name, default in pairs)
             return f"const ${node.name} = ({arguments}) => {block(node.body)};\n"
         case nodes.FromImport(template=nodes.Const(value=source)):
-            pairs = [name if isinstance(name, tuple) else (name, name) for name in node.names]
-            own = ", ".join(f"{name}: ${alias}" for name, alias in pairs)
+            named = [name if isinstance(name, tuple) else (name, name) for name in node.names]
+            own = ", ".join(f"{name}: ${alias}" for name, alias in named)
             return f"const {{{own}}} = templates[{quoted(source)}];\n"
     raise unknown(node)
 
@@ -125,7 +139,7 @@ def expression(node: nodes.Node) -> str:
             return f"Object.entries({expression(mapping)})"
         case nodes.Call() if not node.kwargs:
             return f"{expression(node.node)}({', '.join(map(expression, node.args))})"
-        case nodes.Filter() if node.node is not None:
+        case nodes.Filter() if node.node is not None and node.name in FILTERS:
             named = [f"{{{k.key}: {expression(k.value)}}}" for k in node.kwargs]
             values = [expression(node.node), *map(expression, node.args), *named]
             return f"filters.{node.name}({', '.join(values)})"

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.reporting.groups import group_id
 from bench.store.runs import Progress
 from demo.export.choice import choose
-from demo.export.content import describe, has_ranks, images, retrieval, start
-from demo.export.folder import files_in, is_zip, new_export
+from demo.export.content import describe, has_ranks, images, map_of, retrieval, start
+from demo.export.folder import measure, new_export
 from demo.export.page import data, page, script
 from demo.export.pictures import Pictures, fit
 from demo.library import Library, Shelf
@@ -19,77 +20,89 @@ from demo.view import NEIGHBORS
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: sentences on what it holds and leaves out, and its size."""
+    """What was written: sentences on what it holds and leaves out, its files and bytes."""
 
     notes: list[str]
     files: int
     size: int
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A data set of an export: its number and title, the runs, the data set with all its runs, and
+    how its pictures are shown."""
+
+    number: int
+    title: str
+    shelf: Shelf
+    every: Shelf
+    pictures: Pictures
+
+
 def export(
     library: Library, target: Path, names: Sequence[str] = (), report: Progress | None = None
 ) -> Exported:
-    """Write runs of a library as a folder, or a file if `target` ends in .zip.
+    """Write runs of a library as a folder, or as a file if `target` ends in .zip.
 
     names: of the runs, one seed of each method if there are none; report: called with the number
-    of pictures and queries that are done, and of all.
+    of pictures and queries that are written, and of all.
     Raises: ValueError as `choose` and `new_export`, StoredRunError if a run cannot be read; nothing
     is written then.
     """
     chosen = choose(library, names)
-    packs = [fit(shelf.pictures) for shelf in chosen.shelves]
-    step = counted(sum(map(work, chosen.shelves)), report)
     with new_export(target) as folder:
-        notes = [
-            sentence
-            for shelf, pictures in zip(chosen.shelves, packs, strict=True)
-            for sentence in notes_on(shelf, pictures, chosen.titles[shelf.key])
+        parts = [
+            Part(
+                number,
+                library.titles[shelf.key],
+                shelf,
+                library.shelf(shelf.key),
+                fit(shelf.pictures),
+            )
+            for number, shelf in enumerate(chosen.shelves)
         ]
-        for number, (shelf, pictures) in enumerate(zip(chosen.shelves, packs, strict=True)):
-            write_shelf(folder, f"data/{number}", shelf, library.shelf(shelf.key), pictures, step)
+        notes = [sentence for part in parts for sentence in notes_on(part)]
+        notes += left_out(library, chosen)
+        step = counted(sum(map(work, parts)), report)
+        for part in parts:
+            write_part(folder, part, step)
         content = {
             "shelves": [
-                {"title": chosen.titles[shelf.key], **describe(shelf, number, pictures)}
-                for number, (shelf, pictures) in enumerate(zip(chosen.shelves, packs, strict=True))
+                {"title": part.title, **describe(part.shelf, part.number, part.pictures)}
+                for part in parts
             ],
             "start": start(chosen),
             "notes": notes,
         }
-        (folder / "index.html").write_text(page(), encoding="utf-8")
-        (folder / "page.js").write_text(script(content), encoding="utf-8")
-        count, size = len(files_in(folder)), sum(path.stat().st_size for path in files_in(folder))
-    if is_zip(target):
-        size = target.stat().st_size
-    return Exported(notes, count, size)
+        write_text(folder / "index.html", page())
+        write_text(folder / "page.js", script(content))
+    return Exported(notes, *measure(target))
 
 
-def write_shelf(
-    folder: Path,
-    path: str,
-    shelf: Shelf,
-    every: Shelf,
-    pictures: Pictures,
-    step: Callable[[int], None],
-) -> None:
-    """The scripts with the data of a data set; every: it with all its runs."""
+def write_part(folder: Path, part: Part, step: Callable[[int], None]) -> None:
+    """The scripts with the data of a data set."""
+    place, shelf = f"data/{part.number}", part.shelf
 
     def write(name: str, content: Any) -> None:
-        place = f"{path}/{name}.js"
-        (folder / place).write_text(data(place, content), encoding="utf-8")
+        write_text(folder / f"{place}/{name}.js", data(f"{place}/{name}.js", content))
 
-    (folder / path).mkdir(parents=True)
+    (folder / place).mkdir(parents=True)
     write("images", images(shelf))
     write("results", render_results(shelf).replace(' href="?', ' href="#'))
-    for number, packed in enumerate(pictures.scripts(len(shelf.pictures), step)):
+    for number, packed in enumerate(part.pictures.scripts(len(shelf.pictures), step)):
         write(f"pictures-{number}", packed)
     for number, run in enumerate(shelf.browsable):
-        write(f"run-{number}", retrieval(shelf, run.name, every, step))
+        write(f"run-{number}", retrieval(shelf, run.name, part.every, step))
 
 
-def work(shelf: Shelf) -> int:
+def write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def work(part: Part) -> int:
     """How many pictures and queries are written."""
-    queries = len(open_run(shelf, shelf.chosen[0]).hits)
-    return len(shelf.pictures) + len(shelf.browsable) * queries
+    runs = [open_run(part.shelf, run.name) for run in part.shelf.browsable]
+    return len(part.shelf.pictures) + sum(len(run.hits) for run in runs)
 
 
 def counted(total: int, report: Progress | None) -> Callable[[int], None]:
@@ -105,19 +118,31 @@ def counted(total: int, report: Progress | None) -> Callable[[int], None]:
     return step
 
 
-def notes_on(shelf: Shelf, pictures: Pictures, title: str) -> list[str]:
+def notes_on(part: Part) -> list[str]:
     """What the export holds of a data set, and what of it is left out."""
-    runs = [open_run(shelf, run.name) for run in shelf.browsable]
+    shelf, browsed = part.shelf, part.shelf.browsable
+    runs = [open_run(shelf, run.name) for run in browsed]
+    methods, known = ({group_id(run) for run in found} for found in (browsed, part.every.runs))
     kept = max(run.hits.shape[1] for run in runs)
-    found = [f"{title}: {len(runs)} of {len(shelf.runs)} runs to browse; results are of all."]
+    (height, width), pictures = shelf.pictures.size, part.pictures
+    found = [
+        f"{len(runs)} of {len(part.every.runs)} runs to browse, of {len(methods)} of {len(known)} "
+        f"methods; tables and curves are of {len(shelf.runs)} runs."
+    ]
     if kept > NEIGHBORS:
-        found.append(f"{title}: the {NEIGHBORS} nearest of the {kept} kept neighbors of a query.")
-    if (pictures.height, pictures.width) != shelf.pictures.size:
-        height, width = shelf.pictures.size
-        found.append(
-            f"{title}: pictures of {pictures.height} x {pictures.width} pixels instead of "
-            f"{height} x {width}."
-        )
+        found.append(f"Of {kept} stored neighbors of a query, the {NEIGHBORS} nearest.")
+    if (pictures.height, pictures.width) != (height, width):
+        small = f"{pictures.height} x {pictures.width}"
+        found.append(f"Pictures of {small} pixels, where {height} x {width} are stored.")
     if any(run.keeps_embeddings and not has_ranks(run) for run in runs):
-        found.append(f"{title}: too many images for the ranks of all that should be found.")
-    return found
+        found.append("No ranks beyond the stored neighbors, which so many images would take long.")
+    without = [shelf.run_labels[run.name] for run in browsed if map_of(shelf, run.name) is None]
+    if without:
+        found.append(f"No map of {', '.join(without)}: none is stored, nor embeddings.")
+    return [f"{part.title}: {sentence}" for sentence in found]
+
+
+def left_out(library: Library, chosen: Library) -> list[str]:
+    """The data sets without a run in the export."""
+    kept = {shelf.key for shelf in chosen.shelves}
+    return [f"{title}: left out." for key, title in library.titles.items() if key not in kept]

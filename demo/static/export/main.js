@@ -19,10 +19,10 @@ let turn = 0;  // of the last page that was requested
 const drawn = [];  // what is called after the page was drawn
 
 async function compose(view) {
-  const shelf = shelfOf(view), {tabs, shelves} = EXPORT;
-  const shown = await TABS[view.tab](view);
-  const {queries, runs, stored, kept} = shelf;
+  const {queries, runs, stored} = shelfOf(view), {tabs, shelves} = EXPORT;
+  const {kept} = runs.find((run) => run.name === view.run);
   view = {...view, neighbors: Math.min(view.neighbors, kept)};
+  const shown = await TABS[view.tab](view);
   return templates['page.html'].show({
     view, address: writeAddress(view), drawn: '', notice: '', note: '', problems: [],
     titles: Object.fromEntries(shelves.map(({key, title}) => [key, title])),
@@ -37,7 +37,6 @@ async function draw() {
   let html;
   try {
     const view = readView(readAddress(location.hash));
-    view.neighbors = Math.min(view.neighbors, shelfOf(view).kept);
     do html = await compose(view); while (await fetchWanted());
   } catch (error) {
     html = templates['message.html'].show({text: error.message, kind: 'problem'}).text;
@@ -59,6 +58,7 @@ function pathOf(focused) {
   if (!element.contains(focused)) return '';
   if (focused.closest('.hits')) return '.hits a.hit';
   if (focused.id) return `#${focused.id}`;
+  if (focused.name) return `[name="${focused.name}"]`;
   const {tab, set, key} = focused.dataset;
   return tab ? `[data-tab="${tab}"]` : set ? `[data-set="${set}"]` : key ? `[data-key="${key}"]` : '';
 }

@@ -8,7 +8,10 @@ function load(path) {
       const script = document.createElement('script');
       script.src = path;
       script.onload = () => done(arrived[path]);
-      script.onerror = () => fail(new Error(`${path} is missing or cannot be read.`));
+      script.onerror = () => {
+        coming.delete(path);
+        fail(new Error(`${path} is missing or cannot be read.`));
+      };
       document.head.append(script);
     }));
   }
@@ -22,9 +25,9 @@ function numbers({kind, base64}) {
   return new KINDS[kind](found.buffer);
 }
 
-const opened = new Map();  // path -> promise of its content, unpacked
-function open(path) {
-  if (!opened.has(path)) opened.set(path, load(path).then(unpacked));
+const opened = new Map();  // path -> its content, unpacked
+async function open(path) {
+  if (!opened.has(path)) opened.set(path, unpacked(await load(path)));
   return opened.get(path);
 }
 

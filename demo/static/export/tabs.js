@@ -36,9 +36,10 @@ const TABS = {
   async compare(view) {
     const shelf = shelfOf(view), others = shelf.runs.filter((run) => run.name !== view.run);
     if (!others.length) {
-      return templates['message.html'].show({text: 'One run alone was exported.', kind: 'notice'});
+      const text = 'The export has one run of this data set; two are needed to compare.';
+      return templates['message.html'].show({text, kind: 'notice'});
     }
-    view = {...view, other: others.some((run) => run.name === view.other) ? view.other : others[0].name};
+    view = {...view, other: otherOf(shelf, view).name};
     const of = await withImages(shelf), names = [view.run, view.other];
     const runs = await Promise.all(names.map((name) => openRun(shelf, name)));
     const [left, right] = runs, lists = runs.map((run) => neighborsOf(of, run, view.query, view.neighbors));
@@ -94,6 +95,14 @@ const TABS = {
     return raw(await openResults(shelfOf(view)));
   },
 };
+
+// The run that is compared: that of the address, or the first of another method.
+function otherOf(shelf, view) {
+  const others = shelf.runs.filter((run) => run.name !== view.run);
+  const {method} = shelf.runs.find((run) => run.name === view.run);
+  return others.find((run) => run.name === view.other)
+    ?? others.find((run) => run.method !== method) ?? others[0];
+}
 
 const hashed = (address) => address.replace('?', '#');
 const anyOf = (values) => values[Math.floor(Math.random() * values.length)];

@@ -36,7 +36,7 @@ const filters = {
   rejectattr: (values, path, ...test) =>
     values.filter((value) => !passes(attribute(value, path), ...test)),
   replace: (text, from, to) => text.replaceAll(from, to),
-  safe: raw,
+  safe: (value) => (value instanceof Raw ? value : raw(value)),
   select: (values, ...test) => values.filter((value) => passes(value, ...test)),
   selectattr: (values, path, ...test) =>
     values.filter((value) => passes(attribute(value, path), ...test)),
