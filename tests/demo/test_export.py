@@ -172,7 +172,7 @@ def test_the_command_says_what_it_wrote_and_refuses_in_one_line(
     names = [run.name for run in library.shelves[0].runs[:2]]
     assert run("--run", names[0], "--run", names[1]) == 0
     assert "2 of 9 runs to browse" in (printed := capsys.readouterr().out)
-    assert re.search(rf"written {re.escape(str(tmp_path / 'new'))}, 0.\d MB in 7 files", printed)
+    assert re.search(rf"written {re.escape(str(tmp_path / 'new'))}, 0.\d MB in 8 files", printed)
     (tmp_path / "new/mine").write_text("")
     assert run() == 1
     assert capsys.readouterr().err.count("\n") == 1
