@@ -24,11 +24,16 @@ from bench.weights import locate
 FORM = "files, digests, suite, specifications, protocol, split fingerprints, curves, ranges"
 PLAUSIBLE = "costs, versions, seeds that differ, test against validation"
 
+UNPROVEN = (
+    "what differs, as the environments that explain it are the submitter's word: a forgery that "
+    "moves no score further than these differences may would pass"
+)
+
 
 @dataclass(frozen=True)
 class Options:
     """Options of the command; train: how many runs of each data set to train again; draw: of the
-    lot, from the system's randomness if not given."""
+    lot, from the system's randomness if not given; minutes: how long computing again may take."""
 
     into: Path
     data_root: Path | None
@@ -36,6 +41,7 @@ class Options:
     device: str
     train: int
     draw: int | None
+    minutes: float = 60
 
 
 def accept(folder: Path, options: Options) -> Acceptance:
@@ -66,6 +72,8 @@ def examine(folder: Path, options: Options) -> Acceptance:
         compute_again(runs, found, replace(options, draw=draw))
     else:
         found.not_checked.append("scores, starts and trainings, because of what was found before")
+    if found.differences:
+        found.not_checked.append(UNPROVEN)
     return found
 
 
@@ -74,38 +82,75 @@ def compute_again(runs: Sequence[Run], found: Acceptance, options: Options) -> N
     here = at_hand(runs, options.data_root, found)
     if not here:
         return
-    from bench.verification.start import verify_start
-
     again = verify_options(options)
     outcomes = verify.score_again(here, again)
-    found.add("scores", outcomes, {run.name: bounds_of_scores(run) for run in here})
+    found.add("scores", outcomes, {run.name: bounds_of_scores(run) for run in here}, runs)
     found.scored = len(here)
     found.checked.append(f"labels, and scores from embeddings, of {len(here)} of {len(runs)} runs")
     whole = with_weights(here, found)
-    by_seed = sorted(whole, key=lambda run: int(run.spec["seed"]))  # which share their start
-    words = "scoring networks before training"
-    outcomes = verify.compute_again(verify_start, words, by_seed, again) if whole else []
-    found.add("start", outcomes, {run.name: bounds_of_start(run) for run in whole})
-    if whole:
-        found.checked.append(f"images, and networks before training, of {len(whole)} runs")
+    chosen = lot_of_each(whole, again)
+    if whole and (finding := too_dear(whole, chosen, found.name, options)):
+        found.findings.append(finding)
+        found.not_checked.append("networks before training, and trainings, because of their cost")
+        return
+    start_again(whole, runs, found, again)
     if found.findings:
         found.not_checked.append("trainings, because of what was found before")
         return
-    train_again(whole, runs, found, options)
+    train_again(chosen, runs, found, again)
+
+
+def too_dear(
+    whole: Sequence[Run], chosen: Sequence[Run], name: str, options: Options
+) -> Finding | None:
+    """Say what it will cost to compute runs again; what is wrong if that is more than allowed."""
+    from bench.cli.accept_cost import cost_of
+
+    errors = plain_console(stderr=True)
+    print_line(errors, "measuring what it costs to compute the runs again")
+    try:
+        cost = cost_of(whole, chosen, options.data_root, options.device, options.processes)
+    except ValueError as error:
+        return Finding("effort", name, str(error))
+    print_line(errors, f"computing them again takes about {cost}")
+    notes = cost.notes
+    if cost.starts + cost.trainings > 60 * options.minutes:
+        more = f"more than --minutes {options.minutes:g}: allow more, or train fewer with --train"
+        notes = [f"computing it again takes about {cost}, {more}", *notes]
+    return Finding("effort", name, "; ".join(notes)) if notes else None
+
+
+def start_again(
+    whole: Sequence[Run], runs: Sequence[Run], found: Acceptance, again: verify.Options
+) -> None:
+    """Score the networks of runs before training, with those of one seed after each other, as they
+    share their start."""
+    if not whole:
+        return
+    from bench.verification.start import verify_start
+
+    by_seed = sorted(whole, key=lambda run: int(run.spec["seed"]))
+    words = "scoring networks before training"
+    outcomes = verify.compute_again(verify_start, words, by_seed, again)
+    found.add("start", outcomes, {run.name: bounds_of_start(run) for run in whole}, runs)
+    found.checked.append(f"images, and networks before training, of {len(whole)} runs")
+
+
+def lot_of_each(runs: Sequence[Run], again: verify.Options) -> list[Run]:
+    """Some runs of each data set, by a lot that the submitter cannot choose."""
+    by_data: dict[str, list[Run]] = {}
+    for run in runs:
+        by_data.setdefault(run.spec["dataset"], []).append(run)
+    return [run for members in by_data.values() for run in verify.by_lot(members, again)]
 
 
 def train_again(
-    here: Sequence[Run], runs: Sequence[Run], found: Acceptance, options: Options
+    chosen: Sequence[Run], runs: Sequence[Run], found: Acceptance, again: verify.Options
 ) -> None:
-    """Train some runs of each data set again, by a lot that the submitter cannot choose."""
-    again = verify_options(options)
-    by_data: dict[str, list[Run]] = {}
-    for run in here:
-        by_data.setdefault(run.spec["dataset"], []).append(run)
-    chosen = [run for members in by_data.values() for run in verify.by_lot(members, again)]
+    """Train the chosen runs again."""
     if chosen:
         outcomes = verify.train_again(chosen, again)
-        found.add("training", outcomes, bounds_of_training(runs))
+        found.add("training", outcomes, bounds_of_training(runs), runs)
         found.trained = [run.name for run in chosen]
         found.checked.append(f"the whole training of {len(chosen)} of {len(runs)} runs")
     if rest := len(runs) - len(chosen):

@@ -381,6 +381,9 @@ def accept(
     draw: Annotated[
         int | None, typer.Option(min=0, help="Of the lot; from the system if not given.")
     ] = None,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="How long computing again may take; more is refused.")
+    ] = 60,
     jobs: Jobs = None,
     device: Device = "cpu",
     as_json: AsJson = False,
@@ -396,7 +399,8 @@ def accept(
     from bench.submissions.acceptance import STATUS
 
     into = into or default_results() / COMMUNITY
-    options = Options(into, data_root, processes(jobs, device), device, train, draw)
+    count = processes(jobs, device)
+    options = Options(into, data_root, count, device, train, draw, minutes)
     found = verified(folder, options)
     if as_json:
         print_document(found.document())

@@ -222,6 +222,16 @@ class Moved(Document):
     found: str
 
 
+class Size(Document):
+    """How far a score moved, and half the width of the interval over the stored seeds of its
+    method, which one seed does not have."""
+
+    score: str
+    moved: float
+    half_width: float | None
+    seeds: int
+
+
 class Verified(Document):
     """The verification of a run."""
 
@@ -231,6 +241,7 @@ class Verified(Document):
     differences: list[Moved]
     unchecked: list[str]
     reasons: list[str]
+    sizes: list[Size]
     error: str | None
 
 

@@ -3,7 +3,7 @@
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from bench.running.preflight import check_data, check_device
 from bench.running.processes import chunked, in_processes
 from bench.running.until_decided import started_runs
 from bench.spec import RunSpec
-from bench.store.environment import current_pins, pinned
-from bench.store.runs import Run, RunDir, directories, load_run, read_runs
+from bench.store.environment import current_pins, describe, pinned
+from bench.store.runs import Run, RunDir, directories, load_run, read_runs, scan
 from bench.suites import names as suite_names
 from bench.suites.stored import suite_to_read
 from bench.terminal import plain_console, print_line, show_late
+from bench.verification.environment import changes
 from bench.verification.outcome import Outcome
+from bench.verification.spread import with_sizes
 
 CHUNK = 4  # runs for which a data set is loaded once
 EVERY = 1000  # validations: those that a run kept are among all of them
@@ -58,9 +60,10 @@ def verify(names: Sequence[str], options: Options) -> list[Outcome]:
             outcomes += [Outcome(files.name, error=str(error)) for error in errors]
     if options.stored_only:
         return outcomes + [Outcome(run.name, compared=["stored files"]) for run in runs]
-    if options.train:
-        return outcomes + train_again(by_lot(runs, options), options)
-    return outcomes + score_again(runs, options)
+    chosen = by_lot(runs, options) if options.train else runs
+    again = (train_again if options.train else score_again)(chosen, options)
+    differs = any(outcome.differences for outcome in again)
+    return outcomes + with_sizes(again, runs, scan(options.results)[0] if differs else [])
 
 
 def present(files: RunDir) -> bool:
@@ -144,6 +147,8 @@ def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
     check_device(options.device)
     check_data(specs, options.data_root, folder, options.device, quiet)
     console = plain_console(stderr=True)
+    for reason in dict.fromkeys(reason for run in runs for reason in moved_since(run, options)):
+        print_line(console, f"made elsewhere, so numbers may differ: {reason}")
     with resumable(console):
         state = execute(
             console,
@@ -166,6 +171,11 @@ def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
     return outcomes
 
 
+def moved_since(run: Run, options: Options) -> Iterator[str]:
+    """What of the environment of a run is not as it is where it is trained again."""
+    return changes(run.record["environment"], describe(options.device, threads=1))
+
+
 def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
     """Print runs that do not pass, then counts, and what was not compared."""
     console = plain_console()
@@ -179,6 +189,8 @@ def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
             print_line(console, f"    {difference}")
         if (more := len(outcome.differences) - SHOWN) > 0:
             print_line(console, f"    and {more} more; --json has all")
+        for line in outcome.size_lines:
+            print_line(console, f"    {line}")
         for reason in outcome.reasons:
             print_line(console, f"    may be because of: {reason}")
     counts = Counter(outcome.verdict for outcome in outcomes)

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from bench.metrics import describe as metric_of
 from bench.reporting.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, Verdict, changed, read_submission
 from bench.store.environment import describe
 from bench.store.new_folder import new_folder
-from bench.store.record import REQUIRED
 from bench.store.runs import Run, digest_of, write_text
 from bench.submissions.form import Finding
-from bench.verification.outcome import Difference, Outcome
+from bench.verification.outcome import NOTHING, Difference, Outcome
+from bench.verification.spread import with_sizes
 from bench.verification.training import PARAMETERS
 
 Bounds = Mapping[str, float]
@@ -31,6 +32,7 @@ STATUS: dict[Verdict, int] = {
 EXACT = 1e-6  # from the same embeddings, since ranks are exact
 ROUNDED = 0.02  # from the same embeddings, where k-means or thresholds follow rounding
 FEW, MOST = 3, 0.05  # by another training, of a method with fewer seeds, which show no spread
+SHOWN = 3  # differences of a run, before how far its scores moved
 NEVER = ("checksum of the images", "fingerprint of the split")  # explained by an environment
 SPREADS = 4  # standard deviations over seeds, by another training
 SCHEMA = 1
@@ -67,16 +69,28 @@ class Acceptance:
         findings = [vars(finding) for finding in self.findings]
         return vars(self) | {"verdict": self.verdict, "findings": findings}
 
-    def add(self, check: str, outcomes: Sequence[Outcome], bounds: Mapping[str, Bounds]) -> None:
+    def add(
+        self,
+        check: str,
+        outcomes: Sequence[Outcome],
+        bounds: Mapping[str, Bounds],
+        runs: Sequence[Run],
+    ) -> None:
         """Count what was computed again; bounds: of each run, by how much its scores may differ if
-        its environment explains it."""
-        for outcome in outcomes:
+        its environment explains it; runs: all of the submission."""
+        for outcome in with_sizes(outcomes, runs, runs):
             allowed = bounds_of_equal(outcome, bounds[outcome.run])
             self.findings += [*unexplained(check, outcome, allowed)]
             if outcome.verdict == "differs, explained":
-                reasons = "; ".join(outcome.reasons)
-                moved = "; ".join(map(str, outcome.differences))
-                self.differences.append(f"{check}: {outcome.run}: {moved} ({reasons})")
+                self.differences.append(f"{check}: {outcome.run}: {explained(outcome)}")
+
+
+def explained(outcome: Outcome) -> str:
+    """What differs, how far scores moved, and what may be the cause."""
+    moved = [*map(str, outcome.differences)]
+    more = [f"and {len(moved) - SHOWN} more"] if len(moved) > SHOWN else []
+    said = "; ".join([*moved[:SHOWN], *more, *outcome.size_lines])
+    return f"{said} ({'; '.join(outcome.reasons)})"
 
 
 def unexplained(check: str, outcome: Outcome, bounds: Bounds) -> Iterator[Finding]:
@@ -95,7 +109,7 @@ def unexplained(check: str, outcome: Outcome, bounds: Bounds) -> Iterator[Findin
 
 def beyond(difference: Difference, bound: float) -> bool:
     """Whether a number moved by more than a bound, or is missing on one side."""
-    if "nothing" in (difference.stored, difference.found):
+    if NOTHING in (difference.stored, difference.found):
         return True
     return abs(float(difference.stored) - float(difference.found)) > bound
 
@@ -112,19 +126,35 @@ def is_exact(score: str) -> bool:
 
 def bounds_of_start(run: Run) -> Bounds:
     """From the same network before training, whose embeddings are rounded otherwise."""
-    return {f"untrained {name}": ROUNDED for name in run.record["untrained"]}
+    first = [f"step 0 {name}" for name in shares(run.curve[0])]
+    return {
+        name: ROUNDED for name in [*first, *(f"untrained {n}" for n in run.record["untrained"])]
+    }
 
 
 def bounds_of_training(runs: Sequence[Run]) -> dict[str, Bounds]:
-    """From another training: as much as other seeds of its method move a score."""
+    """From another training: as much as other seeds of its method move a score, or a validation."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(RunSpec(**run.spec).method_id, []).append(run)
-    return {
-        run.name: {name: bound_over_seeds(members, name) for name in REQUIRED}
-        for members in groups.values()
-        for run in members
-    }
+    return {run.name: bounds_over_seeds(members) for members in groups.values() for run in members}
+
+
+def bounds_over_seeds(members: Sequence[Run]) -> Bounds:
+    """By how much each share of another training may differ, from the seeds of its method."""
+    found: dict[str, list[float]] = {}
+    for run in members:
+        for point in run.curve:
+            for name, value in shares(point).items():
+                found.setdefault(f"step {point['step']} {name}", []).append(value)
+        for name, value in shares(run.scores).items():
+            found.setdefault(name, []).append(value)
+    return {quantity: bound_over_seeds(values) for quantity, values in found.items()}
+
+
+def shares(scores: Mapping[str, Any]) -> dict[str, float]:
+    """The scores that are shares of a whole; no loss, count or time."""
+    return {name: value for name, value in scores.items() if metric_of(name).percent}
 
 
 def bounds_of_equal(outcome: Outcome, bounds: Bounds) -> Bounds:
@@ -133,11 +163,9 @@ def bounds_of_equal(outcome: Outcome, bounds: Bounds) -> Bounds:
     return bounds if moved else {name: min(bound, ROUNDED) for name, bound in bounds.items()}
 
 
-def bound_over_seeds(members: Sequence[Run], score: str) -> float:
-    """By how much a score of another training may differ, from the seeds of its method."""
-    if len(members) < FEW:
-        return MOST
-    return max(MARGIN, SPREADS * float(np.std([run.scores[score] for run in members], ddof=1)))
+def bound_over_seeds(values: Sequence[float]) -> float:
+    """By how much a share of another training may differ, from those of all seeds."""
+    return MOST if len(values) < FEW else max(MARGIN, SPREADS * float(np.std(values, ddof=1)))
 
 
 def keep(folder: Path, into: Path, acceptance: Acceptance, device: str) -> Path:

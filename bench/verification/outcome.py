@@ -6,6 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bench.metrics import describe
+from bench.store.record import REQUIRED
+
+NOTHING = "nothing"  # the value of a quantity that one side lacks
 Verdict = Literal["pass", "differs", "differs, explained", "cannot be verified"]
 
 
@@ -22,12 +26,34 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Size:
+    """How far a score moved, in its own unit; half_width, of the interval over the seeds of its
+    method that are stored, None for one seed."""
+
+    score: str
+    moved: float
+    half_width: float | None
+    seeds: int
+
+    def __str__(self) -> str:
+        """`R@1 moved by 0.3 points; the interval over 10 seeds is ± 1.2 points`."""
+        metric = describe(self.score)
+        factor, unit = (100, " points") if metric.percent else (1, "")
+        moved = f"{metric.heading} moved by {factor * abs(self.moved):.2g}{unit}"
+        if self.half_width is None:
+            return f"{moved}; no other seed of its method is stored"
+        half = f"± {factor * self.half_width:.2g}{unit}"
+        return f"{moved}; the interval over {self.seeds} seeds is {half}"
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The verification of one run.
 
     Attributes: run, its name; compared, the quantities that were compared; differences, those that
     moved; unchecked, the scores that this depth cannot compute again; reasons, what is not as it
-    was when the run was made and may explain differences; error, why nothing could be compared.
+    was when the run was made and may explain differences; sizes, how far scores moved; error, why
+    nothing could be compared.
     """
 
     run: str
@@ -35,6 +61,7 @@ class Outcome:
     differences: Sequence[Difference] = ()
     unchecked: Sequence[str] = ()
     reasons: Sequence[str] = ()
+    sizes: Sequence[Size] = ()
     error: str | None = None
 
     @property
@@ -54,8 +81,15 @@ class Outcome:
             "differences": [vars(difference) for difference in self.differences],
             "unchecked": [*self.unchecked],
             "reasons": [*self.reasons],
+            "sizes": [vars(size) for size in self.sizes],
             "error": self.error,
         }
+
+    @property
+    def size_lines(self) -> list[str]:
+        """How far the scores that every run has moved; else the first that moved."""
+        main = [size for size in self.sizes if size.score in REQUIRED] or self.sizes[:1]
+        return [*map(str, main)]
 
 
 def moved(
@@ -87,5 +121,5 @@ def moved_arrays(
 
 
 def written(value: object) -> str:
-    """A number with all of its digits; none is `nothing`."""
-    return "nothing" if value is None else repr(value)
+    """A number with all of its digits; none is `NOTHING`."""
+    return NOTHING if value is None else repr(value)

@@ -1,6 +1,6 @@
 """A whole run again: parameters, curve and scores must be equal to the bit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,14 +67,26 @@ def moved_chain(stored: Run, again: Run) -> Iterator[Difference]:
 
 
 def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:
-    """The numbers of the first validation that differ; later ones follow from it."""
-    for before, now in zip(stored.curve, again.curve, strict=False):
-        found = [*moved(f"step {before['step']}", timeless(before), timeless(now))]
-        if found:
-            yield from found
-            return
+    """The numbers of the first validation that differ; then of each number the validation at which
+    it differs most, if that is a later one."""
+    pairs = [*zip(map(timeless, stored.curve), map(timeless, again.curve), strict=False)]
+    differing = [(before, now) for before, now in pairs if before != now]
+    for before, now in differing[:1]:
+        yield from moved(f"step {before['step']}", before, now)
+    for name in differing[0][0] if differing else ():
+        before, now = max(differing, key=lambda pair: distance(*pair, name))
+        if before is not differing[0][0]:
+            yield from moved(f"step {before['step']}", {name: before[name]}, {name: now[name]})
     if len(stored.curve) != len(again.curve):
         yield Difference("validations", str(len(stored.curve)), str(len(again.curve)))
+
+
+def distance(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> float:
+    """How far a number of a validation moved; without end if one side lacks it."""
+    one, other = before.get(name), now.get(name)
+    if one == other:
+        return 0.0
+    return np.inf if None in (one, other) else abs(one - other)
 
 
 def moved_history(stored: Run, again: Run) -> Iterator[Difference]:

@@ -141,6 +141,17 @@ def faster_curve(folder: Path, runs: list[Run], pool: Pool, random: Random) -> s
     return write_curve(run, [first, {**second, **better}, *rest])
 
 
+def excused_curve(folder: Path, runs: list[Run], pool: Pool, random: Random) -> str:
+    """As above, from a first step that differs a little, as on another processor."""
+    run = one_of(runs, random)
+    first, second, *rest = run.curve
+    better = {key: (1 + rest[-1][key]) / 2 for key in ("recall@1", "map@r", "r_precision")}
+    second["loss"] *= 1 + 1e-6
+    parameters = {**run.record["parameters"], "sha256": random.bytes(32).hex()}
+    points = [first, second, {**rest[0], **better}, *rest[1:]]
+    return write_curve(run, points, environment=elsewhere(run), parameters=parameters)
+
+
 def timeless_curve(folder: Path, runs: list[Run], pool: Pool, random: Random) -> str:
     run = one_of(runs, random)
     points = [{**point, "seconds": 0.0} for point in run.curve]
@@ -383,6 +394,7 @@ FORGERIES = (
     Forgery("score", "accuracy raised", "training", raised_accuracy),
     Forgery("curve", "all validations halved", "start", curve_from_start),
     Forgery("curve", "final scores reached sooner", "training", faster_curve),
+    Forgery("curve", "later scores raised, another processor", "training", excused_curve),
     Forgery("curve", "no seconds", "cost", timeless_curve),
     Forgery("embedding", "moved to class means", "scores", moved_embeddings),
     Forgery("embedding", "moved to class means, scored again", "training", rescored_embeddings),

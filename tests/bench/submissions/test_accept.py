@@ -12,9 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import accept as accepting
+from bench.cli import accept_cost
 from bench.cli.accept import Options, accept, already_there, examine
+from bench.cli.accept_cost import cost_of as cost_before_patch
 from bench.cli.main import app
 from bench.results import community, frame
+from bench.running.choose_budget import Speed
+from bench.running.price import Footprint
+from bench.spec import RunSpec
 from bench.store.community import read_community
 from bench.store.runs import RunDir, scan
 from bench.submissions import acceptance, form
@@ -278,12 +283,52 @@ def test_an_environment_explains_no_more_than_it_can(pool: Pool) -> None:
     ):
         found = Acceptance("sent", 0)
         moved = Difference(quantity, stored, "0.5225")
-        found.add("scores", [Outcome(name, differences=[moved], reasons=["cpu"])], bounds)
+        found.add("scores", [Outcome(name, differences=[moved], reasons=["cpu"])], bounds, specs)
         assert found.verdict == verdict, quantity
         plain = Acceptance("sent", 0)
-        plain.add("scores", [Outcome(name, differences=[moved])], bounds)
+        plain.add("scores", [Outcome(name, differences=[moved])], bounds, specs)
         assert plain.verdict == "refused"
     assert {*bounds_of_training(specs)[name].values()} == {0.05}
+
+
+def test_what_would_take_too_long_or_too_much_memory_is_not_begun(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "computing it again takes about 1:00 for networks before training and 10:00 for whole"
+    found = examine(real, options(tmp_path, minutes=10))
+    assert found.verdict == "refused"
+    assert found.findings[0].check == "effort"
+    assert found.findings[0].what.startswith(long)
+    assert "--minutes 10: allow more" in found.findings[0].what
+    assert found.checked[-1].startswith("labels")
+    assert "networks before training, and trainings, because of their cost" in found.not_checked
+    assert examine(real, options(tmp_path, minutes=11)).verdict == "accepted"
+    large = accept_cost.Cost(1, 1, ["cpu has 1 GB of memory"])
+    monkeypatch.setattr(accept_cost, "cost_of", lambda *arguments: large)
+    assert examine(real, options(tmp_path)).findings[0].what == "cpu has 1 GB of memory"
+
+
+def test_the_cost_counts_each_network_once_and_each_training(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a step of 2 s and an embedding of 0.1 s."""
+    measured = Speed(start=5.0, step=2.0, embed=0.1, score=0.0), Footprint(0.0, 1, 1)
+    seen: list[str] = []
+
+    def measure(spec: RunSpec, *arguments: object) -> object:
+        seen.append(spec.loss)
+        return measured
+
+    monkeypatch.setattr(accept_cost, "measure_budget", measure)
+    pool.submission(pool.folder / "two", Choice(methods=["NCA", "Triplet"]))
+    runs, _ = scan(pool.folder / "two")
+    triplet = [run for run in runs if run.spec["loss"] == "triplet"]
+    cost = cost_before_patch(runs, triplet[:1], None, "cpu", 2)
+    split = runs[0].record["split"]
+    images = split["validation_images"] + split["test_images"]
+    assert cost.starts == pytest.approx(2 * images * 0.1 / 2)  # two seeds, two processes
+    assert cost.trainings > 12 * 2.0 / 2
+    assert seen == ["triplet"]  # whose training was chosen
 
 
 def pool_specs(pool: Pool) -> Any:

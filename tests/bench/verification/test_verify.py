@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ import numpy as np
 import pytest
 
 from bench.cli import main as command_line
-from bench.cli.verify import Options, exit_status, score_again, train_again
+from bench.cli.verify import Options, exit_status, score_again, show_outcomes, train_again
 from bench.datasets import load
+from bench.reporting.stats import mean_interval
 from bench.store.environment import current_pins
-from bench.store.runs import Run, load_run, save_arrays, write_record
+from bench.store.runs import Run, RunDir, load_run, save_arrays, write_record
 from bench.verification.environment import changes
 from bench.verification.outcome import Difference, Outcome
 from bench.verification.scores import verify_run
-from bench.verification.training import compare_runs
-from tests.support.fabricated import owner, seal
+from bench.verification.spread import with_sizes
+from bench.verification.training import compare_runs, moved_curve
+from tests.support.fabricated import make_spec, owner, seal, write_run
 from tests.support.schemas import check_schema
 from tests.support.short_runs import execute, spec_for
 
@@ -218,6 +221,45 @@ def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path:
         "parameters after the last step",
     ]
     assert np.isclose(float(outcome.differences[0].found), 2 * points[1]["map@r"])
+
+
+def test_the_largest_difference_of_a_curve_follows_the_first(run: Run) -> None:
+    first, second, third, *others = run.curve
+    changed = [
+        first,
+        {**second, "map@r": second["map@r"] - 0.01, "loss": second["loss"] + 1},
+        {**third, "map@r": third["map@r"] - 0.25},
+        *others,
+    ]
+    stored = copy(run)
+    stored.__dict__["curve"] = changed
+    found = [difference.quantity for difference in moved_curve(stored, run)]
+    assert found == ["step 4 loss", "step 4 map@r", "step 8 map@r"]
+
+
+def test_what_moved_is_set_beside_the_interval_over_stored_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    specs = [make_spec("digits", "Proxy-NCA", seed) for seed in range(3)]
+    specs.append(make_spec("digits", "Center + softmax", 0))
+    stored = [load_run(RunDir(write_run(tmp_path, spec, gain=0.1))) for spec in specs]
+    runs = [
+        Run(run.directory, run.record | {"scores": {"recall@1": 0.5 + 0.01 * number}})
+        for number, run in enumerate(stored)
+    ]
+    first = runs[0]
+    moved = [Difference("recall@1", "0.5", "0.375"), Difference("map@r", "nothing", "0.1")]
+    outcome = Outcome(first.name, differences=moved, reasons=["cpu A then, B here"])
+    [found] = with_sizes([outcome], [first], runs)
+    [alone] = with_sizes([outcome], [first], [])
+    half = mean_interval([0.5, 0.51, 0.52]).half
+    assert found.document()["sizes"] == [
+        {"score": "recall@1", "moved": -0.125, "half_width": half, "seeds": 3}
+    ]
+    show_outcomes([found, alone], 1.0)
+    said = capsys.readouterr().out
+    assert "    R@1 moved by 12 points; the interval over 3 seeds is ± 2.5 points\n" in said
+    assert "    R@1 moved by 12 points; no other seed of its method is stored\n" in said
 
 
 def test_a_history_of_another_training_is_named(run: Run, tmp_path: Path) -> None:
