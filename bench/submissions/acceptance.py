@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from bench.metrics import describe as metric_of
 from bench.reporting.verdicts import MARGIN
@@ -28,13 +29,15 @@ STATUS: dict[Verdict, int] = {
     "accepted with explained differences": 2,
     "accepted without all scores": 2,
 }
-# By how much a score may move where another processor or version is a reason:
+# By how much a share may move where another processor or version is a reason:
 EXACT = 1e-6  # from the same embeddings, since ranks are exact
 ROUNDED = 0.02  # from the same embeddings, where k-means or thresholds follow rounding
-FEW, MOST = 3, 0.05  # by another training, of a method with fewer seeds, which show no spread
+# By another training, which moves shares as far as another seed does (docs/reproducibility.md):
+CHANCE = 0.001  # that two honest trainings are further from each other, by the spread over seeds
+FEW = 4  # seeds; fewer show too little of their spread
+MOST, MOST_OF_CURVE = 0.15, 0.5  # whatever the spread
 SHOWN = 3  # differences of a run, before how far its scores moved
 NEVER = ("checksum of the images", "fingerprint of the split")  # explained by an environment
-SPREADS = 4  # standard deviations over seeds, by another training
 SCHEMA = 1
 
 
@@ -142,14 +145,16 @@ def bounds_of_training(runs: Sequence[Run]) -> dict[str, Bounds]:
 
 def bounds_over_seeds(members: Sequence[Run]) -> Bounds:
     """By how much each share of another training may differ, from the seeds of its method."""
-    found: dict[str, list[float]] = {}
+    scores: dict[str, list[float]] = {}
+    curve: dict[str, list[float]] = {}
     for run in members:
+        for name, value in shares(run.scores).items():
+            scores.setdefault(name, []).append(value)
         for point in run.curve:
             for name, value in shares(point).items():
-                found.setdefault(f"step {point['step']} {name}", []).append(value)
-        for name, value in shares(run.scores).items():
-            found.setdefault(name, []).append(value)
-    return {quantity: bound_over_seeds(values) for quantity, values in found.items()}
+                curve.setdefault(f"step {point['step']} {name}", []).append(value)
+    found = {name: bound_over_seeds(values, MOST) for name, values in scores.items()}
+    return found | {name: bound_over_seeds(each, MOST_OF_CURVE) for name, each in curve.items()}
 
 
 def shares(scores: Mapping[str, Any]) -> dict[str, float]:
@@ -163,9 +168,13 @@ def bounds_of_equal(outcome: Outcome, bounds: Bounds) -> Bounds:
     return bounds if moved else {name: min(bound, ROUNDED) for name, bound in bounds.items()}
 
 
-def bound_over_seeds(values: Sequence[float]) -> float:
-    """By how much a share of another training may differ, from those of all seeds."""
-    return MOST if len(values) < FEW else max(MARGIN, SPREADS * float(np.std(values, ddof=1)))
+def bound_over_seeds(values: Sequence[float], most: float) -> float:
+    """By how much a share of another training may differ: two values of those of all seeds do so
+    with a chance of `CHANCE`, by Student's t; never more than `most`."""
+    if len(values) < FEW:
+        return most
+    quantile = float(stdtrit(len(values) - 1, 1 - CHANCE / 2))
+    return min(most, max(MARGIN, quantile * float(np.sqrt(2) * np.std(values, ddof=1))))
 
 
 def keep(folder: Path, into: Path, acceptance: Acceptance, device: str) -> Path:

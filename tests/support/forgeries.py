@@ -145,7 +145,7 @@ def excused_curve(folder: Path, runs: list[Run], pool: Pool, random: Random) -> 
     """As above, from a first step that differs a little, as on another processor."""
     run = one_of(runs, random)
     first, second, *rest = run.curve
-    better = {key: (1 + rest[-1][key]) / 2 for key in ("recall@1", "map@r", "r_precision")}
+    better = dict.fromkeys(("recall@1", "map@r", "r_precision"), 0.99)
     second["loss"] *= 1 + 1e-6
     parameters = {**run.record["parameters"], "sha256": random.bytes(32).hex()}
     points = [first, second, {**rest[0], **better}, *rest[1:]]

@@ -26,6 +26,7 @@ from bench.submissions import acceptance, form
 from bench.submissions.acceptance import (
     STATUS,
     Acceptance,
+    bound_over_seeds,
     bounds_of_scores,
     bounds_of_training,
     write_accepted,
@@ -288,7 +289,16 @@ def test_an_environment_explains_no_more_than_it_can(pool: Pool) -> None:
         plain = Acceptance("sent", 0)
         plain.add("scores", [Outcome(name, differences=[moved])], bounds, specs)
         assert plain.verdict == "refused"
-    assert {*bounds_of_training(specs)[name].values()} == {0.05}
+    assert {*bounds_of_training(specs)[name].values()} == {0.15, 0.5}
+
+
+def test_seeds_that_spread_more_explain_more() -> None:
+    near, far = ([0.5 + spread * n for n in range(5)] for spread in (0.001, 0.01))
+    assert bound_over_seeds(near, 0.9) == pytest.approx(0.01925, abs=1e-5)
+    assert bound_over_seeds(far, 0.9) == pytest.approx(0.1925, abs=1e-4)
+    assert bound_over_seeds(far, 0.15) == 0.15
+    assert bound_over_seeds([0.5] * 5, 0.15) == 0.005
+    assert bound_over_seeds(near[:3], 0.15) == 0.15
 
 
 def test_what_would_take_too_long_or_too_much_memory_is_not_begun(
