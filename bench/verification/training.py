@@ -1,6 +1,6 @@
 """A whole run again: parameters, curve and scores must be equal to the bit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -74,19 +74,20 @@ def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:
     for before, now in differing[:1]:
         yield from moved(f"step {before['step']}", before, now)
     for name in differing[0][0] if differing else ():
-        before, now = max(differing, key=lambda pair: distance(*pair, name))
+        before, now = max(
+            differing, key=lambda pair: distance(pair[0].get(name), pair[1].get(name))
+        )
         if before is not differing[0][0]:
             yield from moved(f"step {before['step']}", {name: before[name]}, {name: now[name]})
     if len(stored.curve) != len(again.curve):
         yield Difference("validations", str(len(stored.curve)), str(len(again.curve)))
 
 
-def distance(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> float:
-    """How far a number of a validation moved; without end if one side lacks it."""
-    one, other = before.get(name), now.get(name)
-    if one == other:
-        return 0.0
-    return np.inf if None in (one, other) else abs(one - other)
+def distance(before: float | None, now: float | None) -> float:
+    """How far a number moved; without end if one side lacks it."""
+    if before is None or now is None:
+        return 0.0 if before == now else np.inf
+    return abs(before - now)
 
 
 def moved_history(stored: Run, again: Run) -> Iterator[Difference]:

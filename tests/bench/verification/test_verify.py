@@ -244,7 +244,7 @@ def test_what_moved_is_set_beside_the_interval_over_stored_seeds(
     specs.append(make_spec("digits", "Center + softmax", 0))
     stored = [load_run(RunDir(write_run(tmp_path, spec, gain=0.1))) for spec in specs]
     runs = [
-        Run(run.directory, run.record | {"scores": {"recall@1": 0.5 + 0.01 * number}})
+        Run(run.directory, {**run.record, "scores": {"recall@1": 0.5 + 0.01 * number}})
         for number, run in enumerate(stored)
     ]
     first = runs[0]
