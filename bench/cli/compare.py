@@ -26,6 +26,7 @@ from bench.running.preflight import (
     describe,
 )
 from bench.running.sweep import missing_runs
+from bench.store.environment import arithmetic_options
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, plain_console, print_line
@@ -149,7 +150,7 @@ def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
     console = plain_console()
     runs, _ = stored_runs(suite.specs, results)
     print_line(console, "")
-    again = ("run", path, "--data-root", root, "--results", results)
+    again = ("run", path, "--data-root", root, "--results", results, *arithmetic_options())
     for sentence in sentences(runs, command(*again, "--until-decided")):
         print_line(console, sentence)
     print_line(console, "")

@@ -33,6 +33,7 @@ from bench.running.comparison import (
 from bench.running.measure import Measured, measure
 from bench.running.preflight import check_data
 from bench.running.probe import Job
+from bench.store.environment import arithmetic_options
 from bench.store.runs import set_aside, write_text
 from bench.suites import load_suite
 from bench.suites.model import Suite
@@ -70,7 +71,12 @@ def suite_file(
     """
     console = plain_console()
     conditions = Conditions(
-        content_of(dataset), options.minutes, options.losses, options.backbone, options.weights
+        content_of(dataset),
+        options.minutes,
+        options.losses,
+        options.backbone,
+        options.weights,
+        arithmetic_options(),
     )
     path = suite_path(options.results, dataset.name)
     if is_for(path, conditions):

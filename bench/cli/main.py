@@ -113,8 +113,11 @@ def compare(
     weights: Annotated[
         str, typer.Option(help='"pretrained", or a file of weights.')
     ] = "pretrained",
+    portable: Portable = False,
 ) -> None:
     """Compare losses on the photographs of FOLDER in the time at hand, and say which to prefer."""
+    if portable:
+        make_portable(device)
     from bench.cli.compare import compare_losses
     from bench.cli.comparison_suite import Options
     from bench.running.comparison import read_losses

@@ -15,6 +15,7 @@ from bench.results import LAST
 from bench.running.preflight import check_data, check_device, check_results, clear_litter
 from bench.running.sweep import missing_runs
 from bench.spec import RunSpec, id_of
+from bench.store.environment import arithmetic_options
 from bench.store.runs import set_aside, write_text
 from bench.suggest import printable
 from bench.suites import SuiteError, load_suite
@@ -178,7 +179,7 @@ def finish(
     if options.test:
         score_test_split(outcomes, options)
     elsewhere = [] if options.results == default_results() else ["--results", options.results]
-    print_line(console, f"run     {command('run', path, *elsewhere)}")
+    print_line(console, f"run     {command('run', path, *elsewhere, *arithmetic_options())}")
 
 
 def keep_former(path: Path, text: str) -> Path | None:

@@ -29,18 +29,22 @@ KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Conditions:
-    """For what a budget is chosen; `content` is a digest of images and split."""
+    """For what a budget is chosen; content: digest of images and split; options: of arithmetic."""
 
     content: str
     minutes: float
     losses: tuple[str, ...]
     backbone: str
     weights: str
+    options: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
         """The comment by which a suite file says what it was chosen for."""
-        return CHOSEN_FOR + json.dumps(asdict(self))
+        fields = asdict(self)
+        if not self.options:  # which earlier files do not name
+            del fields["options"]
+        return CHOSEN_FOR + json.dumps(fields)
 
 
 def content_of(dataset: Dataset) -> str:
@@ -98,9 +102,10 @@ def suite_text(dataset: Dataset, conditions: Conditions, plan: Plan) -> str:
     seeds = list(range(plan.seeds))
     methods = "\n".join(method_text(name) for name in conditions.losses)
     title = f"Losses on {dataset.name.partition(':')[2]}"
+    command = " ".join(["proxy-bench run", *conditions.options])
     return f"""\
 # Written by `proxy-bench compare`, which chose steps and seeds for {conditions.minutes:g} minutes.
-# Edit it as you like and run it by `proxy-bench run`; `compare` goes on with it as long as the
+# Edit it as you like and run it by `{command}`; `compare` goes on with it as long as the
 # next comment fits its options and the images.
 {conditions.line}
 title = {quoted(title)}

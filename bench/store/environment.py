@@ -66,6 +66,11 @@ def current_pins() -> str:
     return written({name: os.environ[name] for name in PINS if name in os.environ})
 
 
+def arithmetic_options() -> tuple[str, ...]:
+    """With which options a command that is started later has the arithmetic of this process."""
+    return ("--portable",) if current_pins() == written(PORTABLE) else ()
+
+
 def written(pins: dict[str, str]) -> str:
     """Values that have other characters than those of `PINNED` keep none of these."""
     clean = {name: re.sub(r"[^\w,.-]", "_", value) or "_" for name, value in pins.items()}

@@ -21,6 +21,7 @@ from bench.running.comparison import Conditions
 from bench.running.measure import Measured
 from bench.running.sweep import Sweep
 from bench.spec import RunSpec
+from bench.store import environment
 from bench.suites import load_suite
 from bench.suites.model import Suite
 
@@ -329,6 +330,24 @@ def test_the_plan_names_the_whole_time_and_what_is_beyond(seconds: float, words:
     line = comparison_suite.plan_line(choose_budget.Plan(2, 24, 90.0), conditions, seconds)
     assert line.startswith("2 seeds of 1 loss" if seconds > 90 else "the least that is sensible, 2")
     assert words in line
+
+
+def test_portable_arithmetic_is_that_of_every_command_that_is_named(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SUITE)
+
+    def compare(*_: object) -> bool:
+        comparing.conclude(path, load_suite(str(path)), tmp_path, tmp_path)
+        return True
+
+    monkeypatch.setattr(comparing, "compare_losses", compare)
+    monkeypatch.setattr(environment, "cpu_field", lambda name: "avx2")
+    with environment.pinned(""):
+        said = command("photos", "--portable")
+    assert re.search(r"run .*mine.toml --data-root .* --results .* --portable\n", said)
+    assert "--portable" not in command("photos")
 
 
 def test_results_that_cannot_be_written(tmp_path: Path, command: Command) -> None:

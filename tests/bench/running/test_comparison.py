@@ -70,7 +70,13 @@ def test_every_loss_can_be_compared(dataset: Dataset, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"content": "other"}, {"minutes": 10.0}, {"losses": ("triplet",)}, {"weights": "mine.pth"}],
+    [
+        {"content": "other"},
+        {"minutes": 10.0},
+        {"losses": ("triplet",)},
+        {"weights": "mine.pth"},
+        {"options": ("--portable",)},
+    ],
 )
 def test_a_file_is_used_again_for_the_same_conditions_only(
     dataset: Dataset, tmp_path: Path, change: dict[str, object]

@@ -13,6 +13,7 @@ from bench.store.environment import (
     PINNED,
     PINS,
     PORTABLE,
+    arithmetic_options,
     cpu_features,
     current_pins,
     describe,
@@ -85,4 +86,6 @@ def test_portable_arithmetic_is_pinned_or_refused(
     with pinned(""):
         make_portable("cpu")
         assert {name: os.environ[name] for name in PORTABLE} == PORTABLE
+        assert arithmetic_options() == ("--portable",)
     assert current_pins() == ""
+    assert arithmetic_options() == ()
