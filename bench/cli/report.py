@@ -119,11 +119,11 @@ def missing_sentence(suite: str, missing: Sequence[RunSpec], total: int) -> str:
         return ""
     tables: dict[str, dict[str, list[int]]] = {}
     for spec in missing:
-        varies = f" (varies {spec.varies})" if spec.varies else ""
-        own = tables.setdefault(f"{spec.dataset}, {spec.split}", {})
-        own.setdefault(f"{spec.method}{varies}", []).append(spec.seed)
+        varies = f", varies {spec.varies}" if spec.varies else ""
+        own = tables.setdefault(f"{spec.dataset}, {spec.split}{varies}", {})
+        own.setdefault(spec.method, []).append(spec.seed)
     named = "; ".join(
-        f"{table}: " + ", ".join(f"{name} {seeds_text(seeds)}" for name, seeds in own.items())
+        f"{table}: " + ", ".join(f"{name} ({seeds_text(seeds)})" for name, seeds in own.items())
         for table, own in tables.items()
     )
     are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
