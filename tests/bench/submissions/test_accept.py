@@ -36,6 +36,7 @@ from bench.submissions.pack import Content, Labels, pack, write_submission
 from bench.suites import load_suite
 from bench.verification.outcome import Difference, Outcome
 from tests.support.fabricated import write_run
+from tests.support.schemas import check_schema
 from tests.support.submitted import SUITE, Choice, Pool
 
 
@@ -238,6 +239,9 @@ def test_changed_results_of_others_are_named_and_left_out(real: Path, tmp_path: 
     record = first_run(given.into / "real") / "run.json"
     record.write_text(record.read_text() + " ")
     assert "run.json has the digest" in read_community(given.into)[1][0]
+    edit(given.into / "real" / "accepted.json", schema=2)
+    assert "has schema = 2: input should be 1" in read_community(given.into)[1][0]
+    edit(given.into / "real" / "accepted.json", schema=1)
     other = real.rename(tmp_path / "other")
     [finding] = accept(other, given).findings
     assert (finding.check, "run.json has the digest" in finding.what) == ("community", True)
@@ -357,9 +361,13 @@ def test_the_command_prints_the_verdict_and_exits_with_its_status(
     assert "checked: labels, and scores from embeddings, of 1 of 1 runs" in found.stdout
     assert "not checked: the training of the other 1 runs" in found.stdout
     assert "real, 1 runs: accepted; kept in " in found.stdout
+    kept = tmp_path / "results" / "community" / "real"
+    for name in ("submission", "accepted"):
+        check_schema(name, json.loads((kept / f"{name}.json").read_text()))
     refused = CliRunner().invoke(app, ["accept", str(sent), *into, "--json"])
     assert refused.exit_code == 1
     document = json.loads(refused.stdout)
+    check_schema("accept", document)
     assert (document["verdict"], document["findings"][0]["check"]) == ("refused", "split")
     assert not (tmp_path / "results" / "community" / "sent").exists()
     with pytest.raises(ValueError, match="there is no folder nothing"):
