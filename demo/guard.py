@@ -25,7 +25,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 EVENT = "/gradio_api/run/predict"  # where the page sends every event
 # What the page loads, and nothing else that Gradio offers: no upload, file, stream or other call.
-PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt")
+PAGES = ("/", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
 FOLDERS = ("/assets/", "/static/", "/picture/", "/points/")
 # Gradio's own parameters of an address. A `page` that it lacks ends in its error 500.
 GRADIOS = (b"page", b"deep_link")

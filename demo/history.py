@@ -4,6 +4,7 @@ image and a class were learnt. Plain functions over stored arrays: no Gradio, no
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from hashlib import sha256
 
 import numpy as np
 
@@ -28,13 +29,23 @@ class History:
     """A run with its kept steps and the pictures of its V validation images.
 
     Attributes: run; pictures; arrays, those of `Run.outcomes`; learnt (V,), the first kept step
-    from which an image's nearest one has its class and keeps it, `NEVER` for none.
+    from which an image's nearest one has its class and keeps it, `NEVER` for none; findable (V,),
+    whether any image is there to find; doubled (V,), whether an equal picture has another class,
+    which no network can tell from it.
     """
 
     run: Run
     pictures: Thumbnails
     arrays: Mapping[str, np.ndarray]
     learnt: np.ndarray
+    findable: np.ndarray
+    doubled: np.ndarray
+
+    @property
+    def learnable(self) -> np.ndarray:
+        """Whether a network could get each image (V,) right."""
+        learnable: np.ndarray = self.findable & ~self.doubled
+        return learnable
 
     @property
     def steps(self) -> list[int]:
@@ -90,7 +101,24 @@ def open_history(shelf: Shelf, name: str) -> History:
     same = np.array_equal(pictures.labels, arrays["labels"])
     if not same or run.record.get("validation_names") != pictures.names_digest:
         raise disagreement(run, "its validation images have other names or classes")
-    return History(run, pictures, arrays, learnt_at(arrays["first_hit"], arrays["steps"]))
+    first_hit = arrays["first_hit"]
+    return History(
+        run,
+        pictures,
+        arrays,
+        learnt=learnt_at(first_hit, arrays["steps"]),
+        findable=(first_hit > 0).any(axis=0),
+        doubled=in_two_classes(pictures),
+    )
+
+
+def in_two_classes(pictures: Thumbnails) -> np.ndarray:
+    """Whether each picture (V,) has an equal one of another class."""
+    classes: dict[bytes, set[int]] = {}
+    looks = [sha256(pictures.stored(position)).digest() for position in range(len(pictures))]
+    for look, label in zip(looks, pictures.labels.tolist(), strict=True):
+        classes.setdefault(look, set()).add(label)
+    return np.array([len(classes[look]) > 1 for look in looks])
 
 
 def learnt_at(first_hit: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -129,7 +157,7 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
 
 @dataclass(frozen=True)
 class ClassHistory:
-    """When a class was learnt.
+    """When a class was learnt, by the images that a network could get right.
 
     learnt, the first kept step from which half of its images or more are right at rank 1 and stay
     so, `NEVER` for none; right, the share of them at each kept step; slowest, the position of an
@@ -146,11 +174,11 @@ class ClassHistory:
 
 @lru_cache(maxsize=OPEN)
 def class_histories(history: History) -> list[ClassHistory]:
-    """All validation classes, those that were learnt last first."""
+    """The validation classes with an image that can be learnt, those learnt last first."""
     found = []
     right = history.arrays["first_hit"] == 1
-    for label in np.unique(history.labels).tolist():
-        members = np.flatnonzero(history.labels == label)
+    for label in np.unique(history.labels[history.learnable]).tolist():
+        members = np.flatnonzero((history.labels == label) & history.learnable)
         when = np.sort(history.learnt[members])
         found.append(
             ClassHistory(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 from bench.reporting.groups import group_id, method_names
 from bench.spec import NO_LOSS, file_name
@@ -82,9 +83,25 @@ class Shelf:
         kept = tuple(run for run in runs if run.files.queries.name in run.digests)
         return kept or tuple(runs)
 
+    @property
+    def kept(self) -> str:
+        """Which runs can be browsed, and why not all; empty if all can."""
+        if self.chosen or len(self.browsable) == len(self.runs):
+            return ""
+        return (
+            f"{len(self.browsable)} of {len(self.runs)} runs can be browsed: the others did not "
+            "keep the neighbors of their queries. The reference results keep those of one seed of "
+            "each method, for their size."
+        )
+
+    @cached_property
+    def first(self) -> Run:
+        """The run that is shown unless another is named, of the method with the best Recall@1."""
+        return next(iter(one_of_each(self)), self.browsable[0])
+
     def run(self, name: str) -> Run:
-        """The browsable run of that name, or the first if there is none."""
-        return next((run for run in self.browsable if run.name == name), self.browsable[0])
+        """The browsable run of that name, or `first` if there is none."""
+        return next((run for run in self.browsable if run.name == name), self.first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +144,17 @@ def is_untrained(run: Run) -> bool:
 
 
 def one_of_each(shelf: Shelf) -> list[Run]:
-    """The first browsable run of each trained method, those with the highest Recall@1 first; at
-    most `MOST_METHODS`, so that they fit into memory together."""
+    """The first browsable run of each trained method, those first whose method has the highest
+    Recall@1 as a mean over its seeds; at most `MOST_METHODS`, so that they fit into memory."""
     first: dict[str, Run] = {}
     for run in shelf.browsable:
         if not is_untrained(run):
             first.setdefault(group_id(run), run)
-    return sorted(first.values(), key=lambda run: -run.scores["recall@1"])[:MOST_METHODS]
+    scores: dict[str, list[float]] = {}
+    for run in shelf.runs:
+        scores.setdefault(group_id(run), []).append(run.scores["recall@1"])
+    ranked = sorted(first, key=lambda group: -fmean(scores[group]))
+    return [first[group] for group in ranked[:MOST_METHODS]]
 
 
 def distinct(labels: dict[str, str]) -> dict[str, str]:

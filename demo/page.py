@@ -9,7 +9,7 @@ from demo.library import Library, Shelf
 from demo.render import message, render
 from demo.retrieved import open_run
 from demo.tabs import SHOW
-from demo.view import TABS, View, fit, parts, read_view, write_address
+from demo.view import LONGEST, TABS, View, fit, parts, read_view, write_address
 
 
 def draw(library: Library, parameters: Mapping[str, object]) -> str:
@@ -29,11 +29,12 @@ def draw(library: Library, parameters: Mapping[str, object]) -> str:
         address=write_address(view),
         drawn=secrets.token_hex(4),  # a new text even where nothing else changed
         notice=printable(notice(library)),
-        note=other_run(shelf, view, parameters),
+        note=what_is_missing(library, shelf, view, parameters),
         problems=[printable(problem) for problem in library.problems],
         titles=library.titles,
         runs=[(run.name, shelf.run_labels[run.name]) for run in shelf.browsable],
         stored=len(shelf.runs),
+        why=shelf.kept,
         queries=queries,
         kept=kept,
         tabs=[
@@ -57,10 +58,24 @@ def notice(library: Library) -> str:
     )
 
 
-def other_run(shelf: Shelf, view: View, parameters: Mapping[str, object]) -> str:
-    """Why another run is shown than the address names; empty if it is that one."""
-    wanted = str(parameters.get("run"))
-    if wanted == view.run or wanted not in shelf.run_labels:
-        return ""
-    labels = shelf.run_labels
-    return f"{labels[wanted]} did not keep its neighbors; this is {labels[view.run]}."
+def what_is_missing(
+    library: Library, shelf: Shelf, view: View, parameters: Mapping[str, object]
+) -> str:
+    """What the address names and is not shown, and what is in its stead; empty if all is there."""
+    names = (str(parameters.get(key) or "") for key in ("ds", "run", "other"))
+    dataset, run, other = (printable(name[:LONGEST]) for name in names)
+    if dataset not in ("", shelf.key):
+        here = library.titles[shelf.key]
+        return f"The data set {dataset} of this address is not in these results; this is {here}."
+    if run not in ("", view.run):
+        return f"{lacking(shelf, run)}; this is {shelf.run_labels[view.run]}."
+    if other not in ("", view.other):
+        return f"{lacking(shelf, other)}, so it is not compared."
+    return ""
+
+
+def lacking(shelf: Shelf, name: str) -> str:
+    """Why a run that an address names is not shown."""
+    if name in shelf.run_labels:
+        return f"{shelf.run_labels[name]} did not keep its neighbors"
+    return f"The run {name} of this address is not in these results"

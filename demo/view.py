@@ -30,7 +30,7 @@ CHOICES = {
     "sort": ("confident", "deep", "low", "same"),
 }
 NEIGHBORS = 20  # shown unless the address has another number
-LONGEST = 100  # characters of a search
+LONGEST = 100  # characters of a search, or of a name that does not exist
 # A part of the map by 3 to 60 corners, x.y-x.y-x.y in 0..999.
 AREA = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(-[0-9]{1,3}\.[0-9]{1,3}){2,59}")
 

@@ -60,12 +60,17 @@ class Thumbnails:
         classes = (self.class_names[label] for label in self.labels.tolist())
         return sha256(list(zip(self.items, classes, strict=True)))
 
+    def stored(self, position: int) -> bytes:
+        """The pixels of one thumbnail, or its JPEG file; equal thumbnails have the same bytes."""
+        if "images" in self.files:
+            return self.files["images"][position].tobytes()
+        start = int(self.files["ends"][position - 1]) if position else 0
+        return self.files["jpegs"][start : int(self.files["ends"][position])].tobytes()
+
     def encoded(self, position: int) -> tuple[bytes, str]:
         """One thumbnail as an image file, and its media type."""
         if "jpegs" in self.files:
-            start = int(self.files["ends"][position - 1]) if position else 0
-            end = int(self.files["ends"][position])
-            return self.files["jpegs"][start:end].tobytes(), "image/jpeg"
+            return self.stored(position), "image/jpeg"
         return encode(self.files["images"][position], "PNG"), "image/png"
 
 

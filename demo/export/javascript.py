@@ -23,6 +23,7 @@ FILTERS = (  # of `templating.js`
     "safe",
     "select",
     "selectattr",
+    "short",
     "sum",
 )
 COUNTED = {nodes.Add: "+", nodes.Sub: "-", nodes.Mul: "*"}

@@ -72,7 +72,7 @@ function paint(map, line = null) {
   const disc = (n, radius) => { pen.beginPath(); pen.arc(...place(map, n), radius, 0, 7); };
   pen.fillStyle = colour('--right');
   for (let n = 0; n < labels.length; n += 1) {
-    if (labels[n] === labels[query]) { disc(n, 4); pen.fill(); }
+    if (labels[n] === labels[query]) { disc(n, size / 2 + 1.5); pen.fill(); }
   }
   pen.lineWidth = 1.5;
   for (const [n, right] of rings) {
@@ -82,19 +82,11 @@ function paint(map, line = null) {
     pen.moveTo(...place(map, query));
     pen.lineTo(...place(map, n));
     pen.stroke();
-    disc(n, 7);
+    disc(n, map.zoom > 1 ? 7 : 5);
     pen.stroke();
   }
   pen.setLineDash([]);
-  const [qx, qy] = place(map, query);
-  pen.font = '26px sans-serif';
-  pen.textAlign = 'center';
-  pen.textBaseline = 'middle';
-  pen.lineWidth = 4;
-  pen.strokeStyle = colour('--background-fill-primary');
-  pen.strokeText('★', qx, qy);
-  pen.fillStyle = style.color;
-  pen.fillText('★', qx, qy);
+  paintStar(pen, ...place(map, query), style.color, colour('--background-fill-primary'));
   const corners = line || corner(map);
   if (corners.length > 1) {
     pen.beginPath();
@@ -104,6 +96,31 @@ function paint(map, line = null) {
     pen.strokeStyle = style.color;
     pen.stroke();
   }
+}
+
+// The star is beside the query, with a line to it, and hides none of its near neighbors.
+function paintStar(pen, x, y, ink, paper) {
+  const up = y > 60 ? -34 : 34;
+  pen.font = '24px sans-serif';
+  pen.textAlign = 'center';
+  pen.textBaseline = 'middle';
+  for (const [width, colour] of [[5, paper], [2, ink]]) {
+    pen.lineWidth = width;
+    pen.strokeStyle = colour;
+    pen.beginPath();
+    pen.moveTo(x, y);
+    pen.lineTo(x, y + up);
+    pen.stroke();
+    pen.beginPath();
+    pen.arc(x, y, 1.5 + width / 2, 0, 7);
+    pen.fillStyle = colour;
+    pen.fill();
+  }
+  pen.strokeStyle = paper;
+  pen.lineWidth = 4;
+  pen.strokeText('★', x, y + up);
+  pen.fillStyle = ink;
+  pen.fillText('★', x, y + up);
 }
 
 // The corners of the chosen part, in pixels.

@@ -18,7 +18,7 @@ TITLES = {
     "confident": "Most confident wrong",
     "deep": "Deepest first right",
     "low": "Lowest AP@R",
-    "same": "Probable label noise",
+    "same": "Copies with another label",
 }
 
 

@@ -20,8 +20,8 @@ def show(library: Library, view: View) -> str:
     """The map, the query's neighbors and how many of them it keeps, and a chosen part of it."""
     shelf, view = library.shelf(view.shelf), replace(view, zoom=min(view.zoom, NEAREST_ZOOM))
     retrieved, shown = open_run(shelf, view.run), open_map(shelf, view.run)
-    neighbors = neighbors_of(retrieved, view.query, min(view.neighbors, NEAREST))
-    near = near_on_map(shown, view.query)
+    neighbors = neighbors_of(retrieved, view.query, view.neighbors)
+    nearest = {neighbor.position for neighbor in neighbors[:NEAREST]}
     cards = [card(shelf, view, neighbor) for neighbor in neighbors]
     return render(
         "map.html",
@@ -33,8 +33,10 @@ def show(library: Library, view: View) -> str:
         picture=picture(shelf, view.query),
         neighbors=neighbors,
         cards=cards,
-        near=near,
+        kept=len(nearest & near_on_map(shown, view.query)),
+        of=len(nearest),
         nearest=NEAREST,
+        results=printable(shelf.results),
         chosen=chosen(shelf, view, retrieved, shown) if view.area else None,
         zooms=zooms(view),
         clear=write_address(view, area=""),

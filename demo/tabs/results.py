@@ -96,10 +96,14 @@ def render_means(plan: str, runs: Sequence[Run], rule: Rule) -> str:
 
 
 def render_table(table: ScoreTable, kind: str, known: str = "") -> str:
-    """One table as the report shows it; `kind` is its class, `known` a note that was shown."""
+    """One table as the report shows it; `kind` is its class, `known` a note that was shown.
+
+    A narrow cell breaks before its ± and not behind it.
+    """
     module = templates().get_template("tables.html").module
     note = "Percent, marked as above." if table.note == known else table.note
-    return str(module.score_table(table, kind, note))  # type: ignore[attr-defined]
+    shown = str(module.score_table(table, kind, note))  # type: ignore[attr-defined]
+    return shown.replace("± ", "±&nbsp;")
 
 
 def run_table(shelf: Shelf) -> ScoreTable:
@@ -109,7 +113,7 @@ def run_table(shelf: Shelf) -> ScoreTable:
         shelf.dataset,
         str(shelf.runs[0].spec["split"]),
         "Every run",
-        "Percent.",
+        f"Percent. {shelf.kept}",
         ("Run", *(describe(key).heading for key in keys)),
         tuple(
             Line(
@@ -149,7 +153,9 @@ def render_curves(shelf: Shelf) -> str:
     with rc_context(rc_params()):
         methods = trained(table)
         strokes = assign(dict(zip(methods["method"], methods["loss"], strict=True)))
-        svg = svg_text(convergence_figure(curves, strokes))
+        figure = convergence_figure(curves, strokes)
+        figure.supxlabel("")  # the caption below says it
+        svg = svg_text(figure)
     svg = inlined(svg, "curves", f"Convergence of {len(strokes)} methods on {shelf.title}")
     return (
         f'{messages}<figure class="curves"><div class="scroll" tabindex="0" role="region" '

@@ -26,13 +26,15 @@ WORDS = {  # of `telling` -> what is said of the query
 
 @dataclass(frozen=True)
 class Section:
-    """A data set: its address, the methods and runs that are open, what is known of them, and
-    queries with their words; `compared` says of which runs these are."""
+    """A data set: its address, the methods and runs that are open, how many of these can be
+    browsed if not all, what is known of them, and queries with their words; `compared` says of
+    which runs these are."""
 
     title: str
     address: str
     methods: int
     runs: int
+    kept: str
     verdict: str
     queries: list[tuple[str, Tile]]
     compared: str
@@ -46,7 +48,7 @@ def show(library: Library, view: View) -> str:
 
 def section(library: Library, shelf: Shelf, view: View) -> Section:
     """One data set; without queries where its pictures or neighbors cannot be shown."""
-    own = View("explore", shelf.key, shelf.browsable[0].name, neighbors=view.neighbors)
+    own = View("explore", shelf.key, shelf.first.name, neighbors=view.neighbors)
     runs = one_of_each(shelf)
     try:
         queries = worth_a_look(shelf, own, runs)
@@ -60,6 +62,7 @@ def section(library: Library, shelf: Shelf, view: View) -> Section:
         write_address(own),
         len({group_id(run) for run in shelf.runs}),
         len(shelf.runs),
+        shelf.kept,
         verdict(shelf),
         queries,
         problem or f"Right or wrong at rank 1, for {names}." * bool(queries),

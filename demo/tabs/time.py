@@ -24,7 +24,6 @@ from demo.pictures import Card, Picture
 from demo.render import message, render
 from demo.view import View, parts, write_address
 
-SHOWN = 10  # neighbors at most, of each run
 WIDTH, HEIGHT = 320, 90  # of a curve, in units of its own
 
 
@@ -105,7 +104,7 @@ def side(shelf: Shelf, view: View, name: str) -> Side:
     point = next(point for point in history.run.curve if point["step"] == step)
     # Seeds that draw the validation images have others: then the same position is another image.
     seen = min(view.seen, len(history.labels) - 1)
-    neighbors = neighbors_at(history, place, seen, min(view.neighbors, SHOWN))
+    neighbors = neighbors_at(history, place, seen, view.neighbors)
     cards = [
         Card(
             neighbor,
@@ -122,7 +121,7 @@ def side(shelf: Shelf, view: View, name: str) -> Side:
         first_hit=int(history.arrays["first_hit"][place, seen]),
         precision=float(history.arrays["average_precision"][place, seen]),
         recall=printed("recall@1", point["recall@1"]),
-        learnt=word(int(history.learnt[seen])),
+        learnt=sentence(history, seen),
         cards=cards,
         canvas={
             "source": f"points/1/{shelf.number}/{run_number(name)}/{moving.points.digest}",
@@ -189,6 +188,17 @@ def query_card(shelf: Shelf, view: View, history: History) -> dict[str, Any]:
     }
 
 
+def sentence(history: History, seen: int) -> str:
+    """When an image was learnt, or why it was not."""
+    if not history.findable[seen]:
+        return "no other image has its class, so there is nothing to find"
+    if history.doubled[seen]:
+        return "an equal picture has another class, so no network can get it right"
+    if history.learnt[seen] == NEVER:
+        return "its nearest image is still of another class at the last step"
+    return f"its nearest image has its class from {word(int(history.learnt[seen]))} on"
+
+
 def word(learnt: int) -> str:
     """A step from which something is right, in words."""
     if learnt == NEVER:
@@ -202,6 +212,7 @@ def summary(rows: list[ClassHistory], history: History) -> dict[str, Any]:
     return {
         "classes": len(rows),
         "never": len(rows) - len(learnt),
+        "left_out": int((~history.learnable).sum()),
         "last": learnt[0] if learnt else None,
         "last_step": word(learnt[0].learnt) if learnt else "",
         "images": [

@@ -9,12 +9,13 @@ import pytest
 
 from bench.store.runs import Run, StoredRunError, load_run, save_arrays, save_run
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
-from demo.library import Library, Shelf, open_library
+from demo.library import Library, Shelf, one_of_each, open_library
 from demo.opened import finished
 from demo.page import draw
 from demo.pictures import picture_address
 from demo.retrieved import neighbors_of, open_run
 from demo.routes import find_picture
+from demo.tabs.results import run_table
 from demo.view import address_of, read_address, read_view
 from tests.support.fabricated import (
     FINGERPRINT,
@@ -62,6 +63,36 @@ def test_the_address_of_a_run_shows_it_first(library: Library) -> None:
     assert address_of(library, "") == ""
     with pytest.raises(ValueError, match=f"unknown run '{run.name}x'; did you mean '{run.name}'"):
         address_of(library, f"{run.name}x")
+
+
+def test_the_first_run_is_of_the_method_with_the_best_mean(shelf: Shelf) -> None:
+    """Whatever the one seed scores that is shown."""
+    best, worst = shelf.runs[3:6], shelf.runs[6:9]
+    for runs, recall in ((best, 1.0), (worst, 0.0)):
+        for run in runs[1:]:
+            seal(run.directory, scores={**run.scores, "recall@1": recall})
+    library = open_library(shelf.results)
+    opened = library.shelves[0]
+    assert opened.first.name == opened.run("").name == best[0].name
+    assert [one_of_each(opened)[n].name for n in (0, -1)] == [best[0].name, worst[0].name]
+    assert f'value="{best[0].name}" selected' in draw(library, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ({"ds": "x<b>-12"}, "The data set x&lt;b&gt;-12 of this address is not in these results"),
+        ({"run": "gone-s0"}, "The run gone-s0 of this address is not in these results; this is "),
+        ({"other": "y" * 500}, f"The run {'y' * 100} of this address is not in these results, so"),
+        ({"run": ["a"]}, "The run [&#39;a&#39;] of this address is not in these results"),
+    ],
+)
+def test_what_an_address_names_in_vain_is_said(
+    library: Library, address: dict[str, object], words: str
+) -> None:
+    page = draw(library, {"tab": "compare", **address})
+    assert f'<p class="notice">{words}' in page
+    assert "of this address" not in draw(library, {"run": library.shelves[0].runs[1].name})
 
 
 def test_a_missing_pictures_file_is_named_and_the_tables_still_open(
@@ -149,6 +180,9 @@ def test_runs_without_their_neighbors_are_counted_but_not_browsed(shelf: Shelf) 
     assert len(opened.run_labels) == len(opened.runs) == 9
     page = draw(library, {"ds": shelf.key, "run": first.name})
     assert f"{shelf.run_labels[first.name]} did not keep its neighbors" in page
+    why = "8 of 9 runs can be browsed: the others did not keep the neighbors of their queries"
+    assert why in draw(library, {"tab": "start"})
+    assert why in run_table(opened).note
 
 
 def test_no_neighbors_at_all_name_the_missing_file(shelf: Shelf) -> None:

@@ -5,7 +5,9 @@ import re
 import struct
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -25,6 +27,7 @@ from demo.embedding import network_input, preparation
 from demo.guard import Guard
 from demo.library import Library, open_library
 from demo.nearest import nearest
+from demo.own_routes import BUSY, MOST_EMBEDDING
 from demo.page import draw
 from demo.retrieved import open_run
 from demo.tabs.own import what_is_missing
@@ -169,6 +172,33 @@ def test_only_the_page_itself_sends_images(
     answer = TestClient(app).post(path, content=png(8, 8) * (path == ADD), headers=headers)
     assert answer.status_code == 403
     assert not library.uploads._kept
+
+
+def test_no_more_requests_wait_than_leave_the_page_its_threads(
+    client: TestClient, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more than may wait is refused at once, and a later one is not."""
+    own, begun, go_on = upload(client, png(8, 8)), Barrier(MOST_EMBEDDING + 1), Event()
+
+    def wait(*_: object) -> str:
+        begun.wait(20)
+        assert go_on.wait(20)
+        return own
+
+    monkeypatch.setattr(own_routes, "embed_for", wait)
+    with client, ThreadPoolExecutor(MOST_EMBEDDING) as pool:
+        waiting = [
+            pool.submit(client.post, "/own/embed", params={"own": own})
+            for _ in range(MOST_EMBEDDING)
+        ]
+        begun.wait(20)
+        refused = client.post("/own/embed", params={"own": own})
+        assert (refused.status_code, refused.text) == (503, BUSY)
+        assert client.post(ADD, params={"name": "b.png"}, content=png(8, 8)).status_code == 200
+        go_on.set()
+        assert [answer.result().status_code for answer in waiting] == [200] * MOST_EMBEDDING
+        monkeypatch.setattr(own_routes, "embed_for", lambda *_: own)
+        assert client.post("/own/embed", params={"own": own}).json() == {"own": own}
 
 
 @pytest.mark.parametrize("own", ["", "0" * 24, "../../etc", "<b>"])

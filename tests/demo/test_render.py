@@ -159,7 +159,7 @@ def test_the_table_has_means_with_intervals_and_a_link_to_every_run(library: Lib
     for method in METHODS:
         seeds = [run for run in library.shelves[0].runs if run.spec["method"] == method]
         mean = np.mean([100 * run.scores["recall@1"] for run in seeds])
-        assert re.search(rf"{re.escape(method)}\s*{mean:.1f} ± \d", text)
+        assert re.search(rf"{re.escape(method)}\s*{mean:.1f} ±\xa0\d", text)
     key = library.shelves[0].key
     assert {link["href"] for link in links(html)} == {
         f"?ds={key}&run={run.name}" for run in library.shelves[0].runs

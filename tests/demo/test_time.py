@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 
 from bench.store.runs import Run
-from demo.history import NEVER, class_histories, learnt_at, neighbors_at, open_history
+from demo.history import (
+    NEVER,
+    class_histories,
+    in_two_classes,
+    learnt_at,
+    neighbors_at,
+    open_history,
+)
 from demo.library import Library, open_library
 from demo.page import draw
 from demo.routes import find_picture, find_points
+from demo.tabs.time import sentence, summary
 from tests.support.fabricated import make_spec, write_pictures, write_run
 from tests.support.histories import CLASSES, PER_CLASS, STEPS, write_history
 
@@ -82,6 +90,32 @@ def test_classes_are_sorted_by_the_step_from_which_half_of_them_is_right(library
         assert row.learnt == (by[0] if by else NEVER)
         assert history.learnt[row.slowest] == max(history.learnt[n] for n in members)
         assert row.right[-1] == np.mean([history.arrays["first_hit"][-1][n] == 1 for n in members])
+
+
+def test_what_no_network_can_learn_is_not_counted_as_not_learnt(library: Library) -> None:
+    """Image 0 has nothing to find, 5 equals 12 of another class, and class 1 has nothing else."""
+    history = open_history(library.shelves[0], library.shelves[0].runs[0].name)
+    assert history.learnable.all()
+    images = history.pictures.files["images"].copy()
+    images[12] = images[5]
+    doubled = in_two_classes(replace(history.pictures, files={"images": images}))
+    assert np.flatnonzero(doubled).tolist() == [5, 12]
+    findable = ~np.isin(np.arange(IMAGES), [0, *range(10, 12), *range(13, 20)])
+    made = replace(history, findable=findable, doubled=doubled)
+    rows = {row.label: row for row in class_histories(made)}
+    assert sorted(rows) == [0, *range(2, CLASSES)]
+    assert rows[0].images == PER_CLASS - 2
+    members = [n for n in range(PER_CLASS) if n not in (0, 5)]
+    assert rows[0].right[-1] == np.mean([made.arrays["first_hit"][-1][n] == 1 for n in members])
+    assert sentence(made, 0) == "no other image has its class, so there is nothing to find"
+    assert sentence(made, 5).startswith("an equal picture has another class")
+    assert summary(class_histories(made), made)["left_out"] == 12
+
+
+def test_as_many_neighbors_as_chosen_are_shown(library: Library) -> None:
+    for count in (3, 20):
+        html = draw(library, {"tab": "time", "k": str(count)})
+        assert html.count('class="hit ') == count
 
 
 def test_two_runs_are_shown_at_one_step(library: Library) -> None:

@@ -26,7 +26,7 @@ async function compose(view) {
   return templates['page.html'].show({
     view, address: writeAddress(view), drawn: '', notice: '', note: '', problems: [],
     titles: Object.fromEntries(shelves.map(({key, title}) => [key, title])),
-    runs: runs.map(({name, label}) => [name, label]), stored, queries, kept,
+    runs: runs.map(({name, label}) => [name, label]), stored, why: '', queries, kept,
     tabs: Object.entries(tabs).map(([key, title]) => [key, title, writeAddress(view, {tab: key, page: 1})]),
     parts: parts(view), shown,
   }).text;

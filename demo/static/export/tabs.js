@@ -73,8 +73,9 @@ const TABS = {
       return templates['message.html'].show({text, kind: 'notice'});
     }
     view = {...view, zoom: Math.min(view.zoom, NEAREST_ZOOM)};
-    const {map} = run, neighbors = neighborsOf(of, run, view.query, Math.min(view.neighbors, map.nearest));
+    const {map} = run, neighbors = neighborsOf(of, run, view.query, view.neighbors);
     const cards = neighbors.map((item) => card(of, view, item));
+    const first = neighbors.slice(0, map.nearest);
     const isNear = (item) => map.near[view.query] >> (item.rank - 1) & 1;
     return templates['map.html'].show({
       canvas: {
@@ -83,9 +84,9 @@ const TABS = {
         rings: neighbors.map((item) => `${item.position}:${Number(item.hit)}`).join(' '),
         area: view.area, scale: view.zoom,
       },
-      map, run: '', images: shelf.images, outcome: outcome(of, run, view.query),
+      map, run: '', results: '', images: shelf.images, outcome: outcome(of, run, view.query),
       picture: picture(of, view.query), neighbors, cards,
-      near: neighbors.filter(isNear).map((item) => item.position), nearest: map.nearest,
+      kept: first.filter(isNear).length, of: first.length, nearest: map.nearest,
       chosen: view.area ? chosen(of, view, map) : null, zooms: zooms(view),
       clear: writeAddress(view, {area: ''}),
     });

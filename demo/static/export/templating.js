@@ -40,6 +40,10 @@ const filters = {
   select: (values, ...test) => values.filter((value) => passes(value, ...test)),
   selectattr: (values, path, ...test) =>
     values.filter((value) => passes(attribute(value, path), ...test)),
+  short: (name) => {
+    const all = [...name], ends = [all.slice(0, 20).join('').trimEnd(), all.slice(-27).join('').trimStart()];
+    return raw(escaped(all.length <= 48 ? name : ends.join('…')).replace(/[/_]/g, '$&<wbr>'));
+  },
   sum: (values, {attribute: path}) =>
     values.reduce((total, value) => total + attribute(value, path), 0),
 };
