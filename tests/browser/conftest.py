@@ -70,12 +70,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(results: Path, log: Path, port: int, *options: str) -> Served:
+def serve(results: Path, log: Path, port: int, *options: str, program: str = RECORDING) -> Served:
     """Start the demo and wait until it prints its address."""
     arguments = ["--results", str(results), "--port", str(port), "--no-open", *options]
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", RECORDING, *arguments],
+            [sys.executable, "-c", program, *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
