@@ -131,6 +131,19 @@ def test_the_last_of_fast_choices_wins(visit: Visit) -> None:
     expect(page.locator('[aria-current="page"]')).to_have_text("Explore")
 
 
+def test_keys_pressed_while_an_answer_is_awaited_are_kept(visit: Visit) -> None:
+    page, held = visit("?q=3"), list[Route]()
+    expect(page.locator("#waiting")).to_be_hidden()
+    page.route("**/run/predict**", lambda route: held.append(route))
+    for _ in range(3):
+        page.keyboard.press("]")
+    expect(page.locator("#waiting")).to_have_text("Loading …")
+    page.unroute("**/run/predict**")
+    held[0].continue_()
+    wait_for_query(page, 6)
+    expect(page.locator("#waiting")).to_be_hidden()
+
+
 def test_tabs_show_stored_numbers(visit: Visit, served: Served) -> None:
     page, run = visit(""), served.library.shelves[0].runs[0]
     page.get_by_role("link", name="Results").click()
@@ -211,7 +224,7 @@ def test_compare_and_failures_lead_to_queries_that_are_what_they_say(
     pair = page.locator(".pairs tbody tr").first
     count = int(pair.locator("td").first.inner_text())
     pair.locator("td").last.click(force=True)  # the whole row is a link
-    expect(page.locator("#failures h3")).to_contain_text(" and class <b>")
+    expect(page.locator("#failures h2")).to_contain_text(" and class <b>")
     expect(page.locator("#failures .tile")).to_have_count(count)
     page.locator("#failures .tile").first.click()
     expect(page.locator("#card")).to_contain_text("Right at rank 1: no")
@@ -221,7 +234,7 @@ def test_no_text_is_taken_for_a_program(visit: Visit) -> None:
     """Gradio reads templates in elements; what the address holds must not become one."""
     evil = "${document.body.dataset.run=1}{{this}}<img src=x onerror=document.body.dataset.run=1>"
     page = visit(f"?tab=explore&search={quote(evil)}")
-    expect(page.locator("#found h3")).to_have_text(f"No class with “{evil}” in its name")
+    expect(page.locator("#found h2")).to_have_text(f"No class with “{evil}” in its name")
     expect(page.locator("#page input[type=search]")).to_have_value(evil)
     assert page.locator("body").get_attribute("data-run") is None
 
