@@ -8,7 +8,6 @@ from markupsafe import Markup, escape
 from bench.reporting.tables import templates
 from bench.suggest import printable
 
-
 LONGEST = 48  # characters of a name on a card
 
 

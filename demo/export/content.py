@@ -37,6 +37,7 @@ def describe(shelf: Shelf, number: int, pictures: Pictures) -> dict[str, Any]:
         "media": pictures.media,
         "together": pictures.together,
         "stored": len(shelf.runs),
+        "first": shelf.first.name,
         "runs": [
             {
                 "name": run.name,

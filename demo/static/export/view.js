@@ -9,7 +9,7 @@ function readView(parameters) {
   const shelf = shelves.find(({key: own}) => own === found('shelf')) ?? shelves[0];
   const named = (name) => shelf.runs.find((run) => run.name === name);
   const first = found('run') || found('query') ? 'explore' : 'start';
-  const view = {...rules.fields, shelf: shelf.key, run: (named(found('run')) ?? shelf.runs[0]).name,
+  const view = {...rules.fields, shelf: shelf.key, run: (named(found('run')) ?? named(shelf.first)).name,
     tab: Object.hasOwn(tabs, found('tab')) ? found('tab') : first,
     search: found('search').slice(0, rules.longest),
     area: new RegExp(`^(?:${rules.area})$`).test(found('area')) ? found('area') : '',
