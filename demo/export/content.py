@@ -116,7 +116,8 @@ def beyond(run: Retrieved, shown: int, step: Callable[[int], None]) -> dict[str,
 
 
 def cosine(item: Missed) -> float:
-    return np.nan if item.similarity is None else item.similarity
+    """With the digits that the page shows, which single precision could round otherwise."""
+    return np.nan if item.similarity is None else round(item.similarity, 3)
 
 
 def map_of(shelf: Shelf, name: str) -> Shown | None:
