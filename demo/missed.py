@@ -34,18 +34,22 @@ def missed(retrieved: Retrieved, query: int, shown: int, *, exact: bool = True) 
     removed is not stored.
     """
     labels, saved = retrieved.pictures.labels, retrieved.queries["neighbors"][query]
-    gallery = gallery_of(retrieved)
+    stored, gallery = retrieved.queries["similarities"][query], gallery_of(retrieved)
     if exact and gallery is not None and retrieved.keeps_embeddings:
         rivals = gallery[gallery != query]
         positions = rivals[labels[rivals] == labels[query]]
         ranks, cosines = exact_ranks(retrieved, query, rivals)
+        # A saved cosine is rounded, and shown as it is among the neighbors.
+        known = dict(zip(saved.tolist(), stored.tolist(), strict=True))
         found = [
-            Missed(*item) for item in zip(positions.tolist(), ranks.tolist(), cosines, strict=True)
+            Missed(position, rank, known.get(position, cosine))
+            for position, rank, cosine in zip(
+                positions.tolist(), ranks.tolist(), cosines, strict=True
+            )
         ]
         return sorted((m for m in found if m.rank and m.rank > shown), key=lambda m: m.rank or 0)
-    cosines = retrieved.queries["similarities"][query]
     found = [
-        Missed(int(saved[column]), int(column) + 1, float(cosines[column]))
+        Missed(int(saved[column]), int(column) + 1, float(stored[column]))
         for column in np.flatnonzero(retrieved.hits[query])
         if column >= shown
     ]

@@ -179,7 +179,7 @@ def test_a_dot_of_the_map_shows_its_picture_and_becomes_the_query(page: Page, pa
     visit(page, f"{pages.address}#tab=map&q=5")
     x, y = page.evaluate(
         """async () => {
-          const [shelf] = EXPORT.shelves, {map} = await openRun(shelf, shelf.runs[0].name);
+          const [shelf] = EXPORT.shelves, {map} = await openRun(shelf, shelf.first);
           const box = document.querySelector('.map').getBoundingClientRect();
           const at = (value) => box.width / 2 + (value - 65535 / 2) * (box.width - 24) / 65535;
           return [box.left + at(map.places[9]), box.top + at(map.places[48 + 9])];
