@@ -107,7 +107,7 @@ def open_history(shelf: Shelf, name: str) -> History:
         pictures,
         arrays,
         learnt=learnt_at(first_hit, arrays["steps"]),
-        findable=(first_hit > 0).any(axis=0),
+        findable=np.any(first_hit > 0, axis=0),
         doubled=in_two_classes(pictures),
     )
 

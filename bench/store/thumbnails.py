@@ -63,9 +63,9 @@ class Thumbnails:
     def stored(self, position: int) -> bytes:
         """The pixels of one thumbnail, or its JPEG file; equal thumbnails have the same bytes."""
         if "images" in self.files:
-            return self.files["images"][position].tobytes()
+            return bytes(self.files["images"][position].tobytes())
         start = int(self.files["ends"][position - 1]) if position else 0
-        return self.files["jpegs"][start : int(self.files["ends"][position])].tobytes()
+        return bytes(self.files["jpegs"][start : int(self.files["ends"][position])].tobytes())
 
     def encoded(self, position: int) -> tuple[bytes, str]:
         """One thumbnail as an image file, and its media type."""
