@@ -107,6 +107,8 @@ def beyond(run: Retrieved, shown: int, step: Callable[[int], None]) -> dict[str,
             ranks[query, column] = item.rank or 0
             cosines[query, column] = cosine(item)
         step(1)
+    width = min(max(1, int(count.max(initial=0))), MOST_MISSED)
+    positions, ranks, cosines = positions[:, :width], ranks[:, :width], cosines[:, :width]
     return {
         "count": packed(count),
         "positions": packed(positions),

@@ -1,7 +1,7 @@
 """The page of an export and its script, which hold no data but what each page needs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -30,10 +30,18 @@ POLICY = (
 )
 
 
-def page() -> str:
-    """`index.html`."""
+def page(titles: Sequence[str]) -> str:
+    """`index.html`, with the titles of its data sets."""
     style = static("page.css") + static("export/page.css")
-    return render("export.html", policy=POLICY, style=style, title="Retrieval browser") + "\n"
+    return (
+        render(
+            "export.html",
+            policy=POLICY,
+            style=style,
+            title=f"Retrieval browser: {', '.join(titles)}",
+        )
+        + "\n"
+    )
 
 
 def script(content: Mapping[str, Any]) -> str:

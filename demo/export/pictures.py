@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from bench.store.thumbnails import Thumbnails, encode
+from bench.store.thumbnails import Thumbnails
 
 MOST = 48 * 2**20  # bytes of pictures of a data set; beyond, they are made smaller
-SIDES = (96, 64, 48, 32)  # pixels of the longer side of smaller ones
+SIDES = (96, 64, 48)  # pixels of the longer side of smaller ones
 SAMPLE = 100  # pictures whose bytes are measured
 SCRIPT = 96 * 1024  # bytes of pictures in one script
 
@@ -62,7 +62,8 @@ def smaller(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def at_size(stored: Thumbnails, size: tuple[int, int]) -> Pictures:
-    """Pictures of a height and width; of another size than the stored ones they are JPEG files."""
+    """Pictures of a height and width; of another size than the stored ones they are WebP files,
+    which have the least beside their pixels."""
     if size == stored.size:
         media = stored.encoded(0)[1]
         return Pictures(*size, media, 1, lambda position: stored.encoded(position)[0])
@@ -70,6 +71,8 @@ def at_size(stored: Thumbnails, size: tuple[int, int]) -> Pictures:
     def file(position: int) -> bytes:
         with Image.open(io.BytesIO(stored.encoded(position)[0])) as image:
             small = image.convert("RGB").resize(size[::-1], Image.Resampling.LANCZOS)
-        return encode(np.asarray(small), "JPEG")
+        buffer = io.BytesIO()
+        small.save(buffer, "WEBP", quality=70, method=2)
+        return buffer.getvalue()
 
-    return Pictures(*size, "image/jpeg", 1, file)
+    return Pictures(*size, "image/webp", 1, file)

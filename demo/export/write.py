@@ -74,7 +74,7 @@ def export(
             "start": start(chosen),
             "notes": notes,
         }
-        write_text(folder / "index.html", page())
+        write_text(folder / "index.html", page([part.title for part in parts]))
         write_text(folder / "page.js", script(content))
     return Exported(notes, *measure(target))
 

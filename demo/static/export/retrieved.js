@@ -55,6 +55,13 @@ function missed(of, run, query, k) {
   return {found, total};
 }
 
+// What was found before under a key is not found again: two runs have many queries.
+const known = new Map();
+function remembered(key, find) {
+  if (!known.has(key)) known.set(key, find());
+  return known.get(key);
+}
+
 // Queries by which of two runs are right at rank 1, in the order of `sets_of`.
 function setsOf(left, right) {
   const all = [...left.relevant.keys()].filter((query) => left.relevant[query] > 0);
@@ -74,13 +81,16 @@ function setsOf(left, right) {
 // Share of the first k neighbors of all queries that both runs have, in any order.
 function shared(left, right, k) {
   let both = 0, all = 0;
+  const [widths, own, other] = [[left.shown, right.shown], left.neighbors, right.neighbors];
+  const [wide, wideOther] = widths.map((width) => Math.min(k, width));
   for (let query = 0; query < left.relevant.length; query += 1) {
-    const own = (run) => run.neighbors
-      .subarray(query * run.shown, query * run.shown + Math.min(k, run.shown))
-      .filter((position) => position >= 0);
-    const others = new Set(own(right));
-    all += own(left).length;
-    both += own(left).filter((position) => others.has(position)).length;
+    const [start, startOther] = widths.map((width) => query * width);
+    const others = other.subarray(startOther, startOther + wideOther);
+    for (let n = start; n < start + wide; n += 1) {
+      if (own[n] < 0) continue;
+      all += 1;
+      if (others.includes(own[n])) both += 1;
+    }
   }
   return both / Math.max(1, all);
 }

@@ -50,14 +50,15 @@ const TABS = {
       const item = lists[side][rank], letter = 'AB'[side];
       return [card(of, view, item), letter, badge(item, letter)];
     }));
-    const sets = setsOf(left, right), members = sets[view.only], pages = paged(members.length, view);
+    const sets = remembered(`sets ${names}`, () => setsOf(left, right)), k = view.neighbors;
+    const members = sets[view.only], pages = paged(members.length, view);
     return templates['compare.html'].show({
       view, parts: parts(view), runs: others.map((run) => [run.name, run.label]),
       swapped: writeAddress(view, {run: view.other, other: view.run}),
       sides: runs.map((run, side) => ({letter: 'AB'[side], label: labelOf(shelf, names[side]),
         outcome: outcome(of, run, view.query), flips: run.flips})),
       query: tile(of, view, view.query), rows, common: lists[0].filter(isCommon).length,
-      share: shared(left, right, view.neighbors), word: left.word,
+      share: remembered(`shared ${k} ${names}`, () => shared(left, right, k)), word: left.word,
       sets: EXPORT.rules.choices.only.map((only) =>
         [only, sets[only].length, writeAddress(view, {only, page: 1})]),
       steps: around(members, view),
@@ -109,10 +110,12 @@ const hashed = (address) => address.replace('?', '#');
 const anyOf = (values) => values[Math.floor(Math.random() * values.length)];
 
 function steps(run, view) {
-  const count = run.relevant.length, others = [...Array(count).keys()].filter((n) => n !== view.query);
-  const failures = others.filter((n) => run.relevant[n] > 0 && run.first_hit[n] !== 1);
+  const count = run.relevant.length;
+  const failures = remembered(`failures ${view.run}`, () => [...run.relevant.keys()]
+    .filter((n) => run.relevant[n] > 0 && run.first_hit[n] !== 1));
+  const others = (values) => values.filter((n) => n !== view.query);
   const targets = {previous: (view.query + count - 1) % count, next: (view.query + 1) % count,
-    random: anyOf(others), failure: anyOf(failures)};
+    random: anyOf(others([...run.relevant.keys()])), failure: anyOf(others(failures))};
   return Object.entries(EXPORT.steps).map(([step, [words, key]]) => [step, words, key,
     targets[step] === undefined ? '' : writeAddress(view, {query: targets[step]})]);
 }
