@@ -244,6 +244,23 @@ def test_a_missing_file_is_named(chromium: Browser, pages: Pages) -> None:
     page.close()
 
 
+def test_its_policy_refuses_what_it_does_not_need(chromium: Browser, pages: Pages) -> None:
+    attempts = {
+        "new Image().src = 'http://127.0.0.1:9/x.png'": "img-src",
+        "fetch('data/0/run-0.js').catch(() => null)": "connect-src",
+        "document.body.setAttribute('onclick', '1')": "script-src-attr",
+    }
+    page = chromium.new_page()
+    page.goto(pages.address)
+    for attempt, directive in attempts.items():
+        found = page.evaluate(
+            "() => new Promise(done => { document.addEventListener('securitypolicyviolation',"
+            f" event => done(event.effectiveDirective), {{once: true}}); {attempt} }})"
+        )
+        assert found == directive
+    page.close()
+
+
 def test_a_forged_address_is_no_blank_page(page: Page, pages: Pages) -> None:
     for forged in ("tab=x&ds=x&run=x&q=-1&k=0", "q=1e9&k=99999&__proto__=1", "%%%&tab=toString"):
         visit(page, f"{pages.address}#{forged}")
