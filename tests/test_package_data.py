@@ -17,4 +17,6 @@ def test_every_data_file_is_installed(package: str) -> None:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc", ".nbi", ".nbc")
     }
-    assert found == {path for pattern in DATA[package] for path in folder.glob(pattern)}
+    assert found == {
+        path for pattern in DATA[package] for path in folder.glob(pattern) if path.is_file()
+    }
