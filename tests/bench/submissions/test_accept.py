@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bench.cli import accept as accepting
 from bench.cli import accept_cost
-from bench.cli.accept import Options, accept, already_there, examine
+from bench.cli.accept import UNPROVEN, Options, accept, already_there, examine
 from bench.cli.accept_cost import cost_of as cost_before_patch
 from bench.cli.main import app
 from bench.results import community, frame
@@ -36,6 +36,7 @@ from bench.submissions.pack import Content, Labels, pack, write_submission
 from bench.suites import load_suite
 from bench.verification.outcome import Difference, Outcome
 from tests.support.fabricated import write_run
+from tests.support.forgeries import elsewhere, write_curve
 from tests.support.schemas import check_schema
 from tests.support.submitted import SUITE, Choice, Pool
 
@@ -294,6 +295,22 @@ def test_an_environment_explains_no_more_than_it_can(pool: Pool) -> None:
         plain.add("scores", [Outcome(name, differences=[moved])], bounds, specs)
         assert plain.verdict == "refused"
     assert {*bounds_of_training(specs)[name].values()} == {0.15, 0.5}
+
+
+def test_what_another_processor_explains_is_said_not_to_be_verified(real: Path) -> None:
+    [run], _ = scan(real)
+    first, *others = run.curve
+    points = [first, *({**point, "loss": point["loss"] * 1.001} for point in others)]
+    parameters = {**run.record["parameters"], "sha256": "0" * 64}
+    write_curve(run, points, environment=elsewhere(run), parameters=parameters)
+    write_submission(real, Labels())
+    found = examine(real, options(real.parent))
+    assert found.verdict == "accepted with explained differences"
+    assert UNPROVEN in found.not_checked
+    [said] = found.differences
+    assert said.startswith(f"training: {run.name}: step 4 loss: stored ")
+    assert "cpu Another then, " in said
+    assert len(said) < 600
 
 
 def test_seeds_that_spread_more_explain_more() -> None:
