@@ -235,10 +235,11 @@ def test_it_is_served_from_a_folder_of_a_site(page: Page, pages: Pages) -> None:
 
 def test_a_missing_file_is_named(chromium: Browser, pages: Pages) -> None:
     page = chromium.new_page()
-    page.route("**/run-0.js", lambda route: route.abort())
+    page.route("**/run-*.js", lambda route: route.abort())
     page.goto(f"{pages.address}#tab=explore")
-    expect(page.locator(".problem")).to_have_text("data/0/run-0.js is missing or cannot be read.")
-    page.unroute("**/run-0.js")
+    missing = re.compile(r"data/0/run-\d.js is missing or cannot be read.")
+    expect(page.locator(".problem")).to_have_text(missing)
+    page.unroute("**/run-*.js")
     page.goto(f"{pages.address}#tab=explore&q=1")  # the next attempt reads it
     expect(page.locator("#grid .hit")).to_have_count(20)
     page.close()
@@ -265,3 +266,6 @@ def test_a_forged_address_is_no_blank_page(page: Page, pages: Pages) -> None:
     for forged in ("tab=x&ds=x&run=x&q=-1&k=0", "q=1e9&k=99999&__proto__=1", "%%%&tab=toString"):
         visit(page, f"{pages.address}#{forged}")
         expect(page.locator("#q")).to_have_value(re.compile(r"\d+"))
+    for key, kind in {"ds": "data set", "run": "run", "other": "run"}.items():
+        visit(page, f"{pages.address}#{urlencode({'tab': 'compare', key: EVIL})}")
+        expect(page.locator(".notice")).to_contain_text(f"The {kind} {EVIL} of this address is not")

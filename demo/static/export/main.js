@@ -18,13 +18,13 @@ const bytesOf = async (source) => {
 let turn = 0;  // of the last page that was requested
 const drawn = [];  // what is called after the page was drawn
 
-async function compose(view) {
+async function compose(view, note) {
   const {queries, runs, stored} = shelfOf(view), {tabs, shelves} = EXPORT;
   const {kept} = runs.find((run) => run.name === view.run);
   view = {...view, neighbors: Math.min(view.neighbors, kept)};
   const shown = await TABS[view.tab](view);
   return templates['page.html'].show({
-    view, address: writeAddress(view), drawn: '', notice: '', note: '', problems: [],
+    view, address: writeAddress(view), drawn: '', notice: '', note, problems: [],
     titles: Object.fromEntries(shelves.map(({key, title}) => [key, title])),
     runs: runs.map(({name, label}) => [name, label]), stored, why: '', queries, kept,
     tabs: Object.entries(tabs).map(([key, title]) => [key, title, writeAddress(view, {tab: key, page: 1})]),
@@ -32,12 +32,24 @@ async function compose(view) {
   }).text;
 }
 
+// What the address names and is not shown, as links from elsewhere may name other runs.
+function whatIsMissing(view, {ds, run, other}) {
+  const shelf = shelfOf(view);
+  const lacks = (kind, name) =>
+    `The ${kind} ${name.slice(0, EXPORT.rules.longest)} of this address is not in this export`;
+  if (ds && ds !== shelf.key) return `${lacks('data set', ds)}; this is ${shelf.title}.`;
+  if (run && run !== view.run) return `${lacks('run', run)}; this is ${labelOf(shelf, view.run)}.`;
+  if (other && other !== view.other) return `${lacks('run', other)}, so it is not compared.`;
+  return '';
+}
+
 async function draw() {
   const own = turn += 1;
   let html;
   try {
-    const view = readView(readAddress(location.hash));
-    do html = await compose(view); while (await fetchWanted());
+    const parameters = readAddress(location.hash), view = readView(parameters);
+    const note = whatIsMissing(view, parameters);
+    do html = await compose(view, note); while (await fetchWanted());
   } catch (error) {
     html = templates['message.html'].show({text: error.message, kind: 'problem'}).text;
   }
