@@ -210,8 +210,8 @@ def test_the_browser_judges_as_report_and_terminal_do(
 
 
 def means(html: str) -> list[str]:
-    """The tables of means of a page, without their captions."""
-    tables = re.findall(r'<table class="means">.*?</table>', html, re.DOTALL)
+    """The tables of means of a page, without their captions and with all spaces alike."""
+    tables = re.findall(r'<table class="means">.*?</table>', html.replace("&nbsp;", " "), re.DOTALL)
     return [re.sub("<caption>.*?</caption>", "", table, flags=re.DOTALL) for table in tables]
 
 
