@@ -75,7 +75,8 @@ def check_data(
     that see them, whose weights are read sooner.
 
     tuning: the search that their hyper-parameters come from.
-    Returns: what each data set uses and leaves out, and what is doubtful about its classes.
+    Returns: what each data set uses and leaves out, what is doubtful about its classes, and which
+    runs resume from the checkpoint before their last one.
     Raises: what a loader raises if data is missing; ValueError for hyper-parameters that do not fit
     the number of training classes, for losses that have nothing to compare, for checkpoints that
     cannot be resumed, and for other images than those of the stored runs or of the search.
@@ -103,7 +104,7 @@ def check_data(
         if not find(name).photographs:
             check_networks(methods, dataset)
         check_same_images(dataset, results)
-        check_checkpoints(runs, dataset, results, device)
+        described += check_checkpoints(runs, dataset, results, device)
     return list(dict.fromkeys(described))  # a data set may be used at several sizes
 
 
@@ -173,22 +174,32 @@ def check_comparisons(specs: Iterable[RunSpec], dataset: Dataset) -> None:
 
 def check_checkpoints(
     specs: Iterable[RunSpec], dataset: Dataset, results: Path, device: str
-) -> None:
-    """Raises: CheckpointError with a line for each unfinished run that cannot be resumed."""
+) -> list[str]:
+    """A line for each unfinished run whose last checkpoint is damaged, but not the one before it.
+
+    Raises: CheckpointError with a line for each one that cannot be resumed.
+    """
     import torch
 
     from bench.training.checkpoint import CheckpointError, origin_of, read_checkpoint
 
-    lines = []
+    remarks, errors = [], []
     for spec in specs:
         files = RunDir.of(results, spec)
-        if files.checkpoint.exists() and not files.finished:
+        if files.has_checkpoint and not files.finished:
             try:
-                read_checkpoint(files.checkpoint, origin_of(spec, dataset, torch.device(device)))
+                saved = read_checkpoint(files, origin_of(spec, dataset, torch.device(device)))
             except CheckpointError as error:
-                lines.append(str(error))
-    if lines:
-        raise CheckpointError("\n".join(lines))
+                errors.append(str(error))
+            else:
+                if saved and saved.later:
+                    remarks.append(
+                        f"{files.checkpoint} is damaged or of something else; "
+                        f"its run resumes from {files.checkpoint_before.name}"
+                    )
+    if errors:
+        raise CheckpointError("\n".join(errors))
+    return remarks
 
 
 def check_outside(folder: Path, results: Path) -> None:

@@ -81,7 +81,7 @@ def run(
     if keep_model:
         save_model(files.model, model, spec, dataset)
     store_result(spec, dataset, model, loss, test, before, progress, results)
-    files.checkpoint.unlink(missing_ok=True)
+    files.remove_checkpoints()
     return files
 
 
@@ -112,7 +112,7 @@ def train_and_validate(
     optimizer = make_optimizer(spec, model, loss)
     batches = Batches(spec, dataset, loss)
     origin = origin_of(spec, dataset, device)
-    progress = load_checkpoint(files.checkpoint, origin, model, loss, optimizer, batches)
+    progress = load_checkpoint(files, origin, model, loss, optimizer, batches)
     files.write_curve(progress.curve)  # a killed process, or damage, may have left something else
     if not progress.curve:
         add_point(files, spec, dataset, model, progress, planned)
@@ -126,7 +126,7 @@ def train_and_validate(
         ended = progress.step == spec.steps or (validated and stopped_improving(spec, progress))
         stopping = stop() and not ended
         if validated or stopping:
-            save_checkpoint(files.checkpoint, origin, model, loss, optimizer, batches, progress)
+            save_checkpoint(files, origin, model, loss, optimizer, batches, progress)
         if stopping:
             raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
         if ended:

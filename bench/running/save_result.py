@@ -94,7 +94,7 @@ def store_trial(
         "diverged": diverged,
     }
     save_run(files, record)
-    files.checkpoint.unlink(missing_ok=True)
+    files.remove_checkpoints()
 
 
 def common_fields(

@@ -15,7 +15,8 @@
     history.safetensors     at some validations of the training, embeddings of the validation images
                             with first hit and AP@R, if the suite has keep_embeddings
     checkpoint.pt           parameters, optimizer, counters, curve and origin; deleted when the run
-                            is finished
+                            is finished, as is checkpoint-before.pt, the one before it, which is
+                            used if this one is damaged
     progress.json           finished steps and what is done, while a process works on the run
     failed.json             error message, if the last attempt failed
     log.txt                 output of the processes
@@ -90,6 +91,7 @@ class RunDir:
         self.model = path / "model.safetensors"
         self.history = path / "history.safetensors"
         self.checkpoint = path / "checkpoint.pt"
+        self.checkpoint_before = path / "checkpoint-before.pt"
         self.log = path / "log.txt"
         self._progress = path / "progress.json"
         self._failure = path / "failed.json"
@@ -124,7 +126,11 @@ class RunDir:
     def lost(self) -> bool:
         """Whether a finished run has lost its `run.json`: a kill leaves scores and a checkpoint."""
         scored = any(path.exists() for path in (self.embeddings, self.queries, self.roc))
-        return scored and not (self.finished or self.checkpoint.exists() or self.locked)
+        return scored and not (self.finished or self.has_checkpoint or self.locked)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return self.checkpoint.exists() or self.checkpoint_before.exists()
 
     @property
     def state(self) -> State:
@@ -136,7 +142,7 @@ class RunDir:
             return "running"
         if self.failure is not None:
             return "failed"
-        return "waiting" if step is None and not self.checkpoint.exists() else "interrupted"
+        return "waiting" if step is None and not self.has_checkpoint else "interrupted"
 
     @property
     def locked(self) -> bool:
@@ -175,6 +181,10 @@ class RunDir:
     def remove_progress(self) -> None:
         self._progress.unlink(missing_ok=True)
 
+    def remove_checkpoints(self) -> None:
+        for path in (self.checkpoint, self.checkpoint_before):
+            path.unlink(missing_ok=True)
+
     def write_failure(self, message: str) -> None:
         _write_json(self._failure, {"error": message})
 
@@ -189,7 +199,8 @@ class RunDir:
 
     def tidy(self) -> None:
         """Delete what is left beside a finished run, unless a process still works on it."""
-        left = [self.checkpoint, self._progress, self._failure, *self._left()]
+        checkpoints = self.checkpoint, self.checkpoint_before
+        left = [*checkpoints, self._progress, self._failure, *self._left()]
         if self.finished and any(path.exists() for path in left):
             with self.lock() as locked:
                 for path in left if locked else []:

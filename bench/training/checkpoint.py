@@ -1,7 +1,8 @@
 """Checkpoints: everything from which a run resumes exactly, and what it was made from.
 
 A checkpoint file is a line with the SHA-256 of all that follows, a line of JSON with the origin,
-and what `torch.save` writes. A single changed, lost or added byte is noticed.
+and what `torch.save` writes. A single changed, lost or added byte is noticed, and then the
+checkpoint before it is used, which is kept for that.
 """
 
 import io
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from bench.spec import NAMES, RunSpec
 from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
 from bench.store.environment import PACKAGES, current_pins, installed_version
-from bench.store.runs import atomic
+from bench.store.runs import RunDir, atomic
 from bench.training.batches import Batches
 
 SHOWN = 16  # digits of a digest, which a message still shows and no accident repeats
@@ -100,7 +101,7 @@ def kind_of(device: torch.device) -> str:
 
 
 def save_checkpoint(
-    path: Path,
+    files: RunDir,
     origin: Origin,
     model: nn.Module,
     loss: nn.Module,
@@ -108,7 +109,8 @@ def save_checkpoint(
     batches: Batches,
     progress: Progress,
 ) -> None:
-    """Write a checkpoint and rename it into place, so that a kill leaves the previous one."""
+    """Write a checkpoint and rename it into place; the one that is there becomes the one before it.
+    A kill leaves one of them or both."""
     progress.settle()
     content = {
         "model": model.state_dict(),
@@ -121,28 +123,33 @@ def save_checkpoint(
     buffer = io.BytesIO()
     torch.save(content, buffer)
     body = json.dumps(origin).encode() + b"\n" + buffer.getvalue()
-    with atomic(path) as temporary:
+    with atomic(files.checkpoint) as temporary:
         temporary.write_bytes(sha256(body).hexdigest().encode() + b"\n" + body)
+        if files.checkpoint.exists():
+            files.checkpoint.replace(files.checkpoint_before)
 
 
 def load_checkpoint(
-    path: Path,
+    files: RunDir,
     origin: Origin,
     model: nn.Module,
     loss: nn.Module,
     optimizer: Optimizer,
     batches: Batches,
 ) -> Progress:
-    """Restore everything in place and return the counters; without a file, a fresh start.
+    """Restore everything in place and return the counters; without a file, a fresh start. A last
+    checkpoint that is damaged or of something else is replaced by the one before it.
 
     Raises: CheckpointError as `read_checkpoint`, or if the parts of the run have other shapes, or
     steps and validations contradict each other.
     """
-    saved = read_checkpoint(path, origin)
+    saved = read_checkpoint(files, origin)
     if saved is None:
         return Progress()
+    if saved.later:
+        files.checkpoint_before.replace(files.checkpoint)
     try:
-        content = torch.load(io.BytesIO(saved), weights_only=True, map_location="cpu")
+        content = torch.load(io.BytesIO(saved.content), weights_only=True, map_location="cpu")
         model.load_state_dict(content["model"])
         loss.load_state_dict(content["loss"])
         restore_optimizer(optimizer, content["optimizer"])
@@ -154,8 +161,8 @@ def load_checkpoint(
         torch.set_rng_state(content["rng"])
     except UNFIT as error:
         raise CheckpointError(
-            f"{path} does not fit the network, the loss or the optimizer as this version of the "
-            "code makes them; delete it to start this run again"
+            f"{files.checkpoint} does not fit the network, the loss or the optimizer as this "
+            f"version of the code makes them; {to_start_again(files.path)}"
         ) from error
     return progress
 
@@ -224,7 +231,39 @@ def check_progress(progress: Progress, spec: RunSpec) -> None:
         raise ValueError(f"a chain with {len(chain.steps)} links, one every {chain.every} steps")
 
 
-def read_checkpoint(path: Path, origin: Origin) -> bytes | None:
+class Saved(NamedTuple):
+    """What `torch.save` wrote, and whether a later checkpoint is there that cannot be resumed."""
+
+    content: bytes
+    later: bool = False
+
+
+def read_checkpoint(files: RunDir, origin: Origin) -> Saved | None:
+    """The last checkpoint of a run, or the one before it if the last one cannot be resumed; None
+    without any.
+
+    Raises: CheckpointError as `read_file` of the last one if neither can be resumed.
+    """
+    try:
+        content = read_file(files.checkpoint, origin)
+    except CheckpointError:
+        try:
+            before = read_file(files.checkpoint_before, origin)
+        except CheckpointError:
+            before = None
+        if before is None:
+            raise
+        return Saved(before, later=True)
+    if content is None:  # a kill between two renames leaves only the one before
+        content = read_file(files.checkpoint_before, origin)
+    return None if content is None else Saved(content)
+
+
+def to_start_again(folder: Path) -> str:
+    return f"delete {folder / 'checkpoint*.pt'} to start this run again"
+
+
+def read_file(path: Path, origin: Origin) -> bytes | None:
     """What `torch.save` wrote, or None without a file.
 
     Raises: CheckpointError naming the file if its bytes are not those that were written, or do not
@@ -238,20 +277,20 @@ def read_checkpoint(path: Path, origin: Origin) -> bytes | None:
     if digest != sha256(body).hexdigest().encode():
         raise CheckpointError(
             f"{path} is damaged, or was written by another version of proxy-bench; "
-            "delete it to start this run again"
+            + to_start_again(path.parent)
         )
     first, _, saved = body.partition(b"\n")
     try:
         differences = compare(json.loads(first), json.loads(json.dumps(origin)))
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} does not say what it was made from; delete it to start this run again"
+            f"{path} does not say what it was made from; {to_start_again(path.parent)}"
         ) from error
     if differences:
         raise CheckpointError(
             f"{path} cannot be resumed, because the run began with something else: "
-            f"{'; '.join(differences)}. Restore what it was, or delete this file to start the run "
-            "again, or choose another folder with --results"
+            f"{'; '.join(differences)}. Restore what it was, or {to_start_again(path.parent)}, "
+            "or choose another folder with --results"
         )
     return saved
 

@@ -22,7 +22,14 @@ from tests.support.fabricated import FINGERPRINT, make_spec, write_pictures, wri
 pytestmark = pytest.mark.usefixtures("without_figures")
 
 NO_PROCESS = 2**22 + 1  # beyond the highest number of a process
-LITTER = ["checkpoint.pt", "progress.json", "failed.json", "job-abc123.json", ".run.json.1.tmp"]
+LITTER = [
+    "checkpoint.pt",
+    "checkpoint-before.pt",
+    "progress.json",
+    "failed.json",
+    "job-abc123.json",
+    ".run.json.1.tmp",
+]
 LITTER += [".checkpoint.pt.77.tmp", ".digits-ffffffffffff.npz.5.tmp"]
 
 

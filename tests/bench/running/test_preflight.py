@@ -172,16 +172,18 @@ def test_runs_under_another_name_or_split_are_not_compared(data: Path, tmp_path:
     check_same_images(load("digits", None, "class-disjoint"), results)
 
 
+BEFORE = "checkpoint-before.pt"
+
+
 def save(results: Path, data: Path, spec: RunSpec) -> Path:
     """A checkpoint of a run on the images that are now under the data root, but of no network."""
     dataset = load(spec.dataset, data, spec.split).prepare(spec.resize, spec.crop, quiet)
-    path = RunDir.of(results, spec).checkpoint
-    path.parent.mkdir(parents=True)
+    files = RunDir.of(results, spec)
     model = nn.Linear(1, 1)
     origin = origin_of(spec, dataset, torch.device("cpu"))
     batches = Batches(spec, dataset, model)
-    save_checkpoint(path, origin, model, model, SGD(model.parameters()), batches, Progress())
-    return path
+    save_checkpoint(files, origin, model, model, SGD(model.parameters()), batches, Progress())
+    return files.checkpoint
 
 
 def test_checkpoints_that_cannot_be_resumed_are_all_named(data: Path, tmp_path: Path) -> None:
@@ -199,6 +201,19 @@ def test_checkpoints_that_cannot_be_resumed_are_all_named(data: Path, tmp_path: 
     lines = str(caught.value).splitlines()
     assert [line.split(" ")[0] for line in lines] == [str(path) for path in paths]
     check_data(specs[3:], data, results, "cpu", quiet)
+
+
+def test_a_run_that_resumes_from_the_checkpoint_before_its_last_one_is_named(
+    data: Path, tmp_path: Path
+) -> None:
+    spec, results = zoo_spec("Proxy-NCA", 0), tmp_path / "results"
+    for _ in range(2):
+        path = save(results, data, spec)
+    quietly = check_data([spec], data, results, "cpu", quiet)
+    path.write_bytes(b"cut")
+    *lines, last = check_data([spec], data, results, "cpu", quiet)
+    assert lines == quietly
+    assert last == f"{path} is damaged or of something else; its run resumes from {BEFORE}"
 
 
 def test_a_checkpoint_beside_a_finished_run_is_not_looked_at(data: Path, tmp_path: Path) -> None:

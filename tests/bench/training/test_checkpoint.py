@@ -16,6 +16,7 @@ import torch
 from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
 from bench.store.chain import Chain
+from bench.store.runs import RunDir
 from bench.training.batches import Batches
 from bench.training.checkpoint import (
     CheckpointError,
@@ -25,6 +26,7 @@ from bench.training.checkpoint import (
     load_checkpoint,
     origin_of,
     read_checkpoint,
+    read_file,
     save_checkpoint,
 )
 from bench.training.loop import make_optimizer
@@ -64,21 +66,26 @@ def origin(dataset: Dataset = DATASET, **fields: Any) -> Origin:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    path = tmp_path / "checkpoint.pt"
+    files = RunDir(tmp_path)
     model, loss, optimizer, batches = parts()
     take_step(model, loss, optimizer)
-    save_checkpoint(path, origin(), model, loss, optimizer, batches, PROGRESS)
-    return path
+    save_checkpoint(files, origin(), model, loss, optimizer, batches, PROGRESS)
+    return files.checkpoint
+
+
+def load(path: Path, origin: Origin, *parts: Any) -> Progress:
+    """Load the checkpoint of a run, whose directory is that of the path."""
+    return load_checkpoint(RunDir(path.parent), origin, *parts)
 
 
 def test_everything_comes_back(saved: Path) -> None:
     restored = parts(seed=1)
-    assert load_checkpoint(saved, origin(), *restored) == PROGRESS
+    assert load(saved, origin(), *restored) == PROGRESS
     written = parts()
     take_step(*written[:3])
     for one, other in zip(restored[:2], written[:2], strict=True):
         assert all(torch.equal(v, other.state_dict()[k]) for k, v in one.state_dict().items())
-    assert load_checkpoint(saved.with_name("none.pt"), origin(), *restored) == Progress()
+    assert load(saved.with_name("none") / "any.pt", origin(), *restored) == Progress()
 
 
 def test_no_single_changed_bit_passes(saved: Path) -> None:
@@ -93,7 +100,7 @@ def test_no_single_changed_bit_passes(saved: Path) -> None:
         changed[byte] ^= 1 << bit
         saved.write_bytes(changed)
         with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged, or was written by"):
-            read_checkpoint(saved, origin())
+            read_file(saved, origin())
 
 
 @pytest.mark.parametrize(
@@ -114,14 +121,70 @@ def test_no_single_changed_bit_passes(saved: Path) -> None:
 )
 def test_no_other_damage_passes(saved: Path, change: Callable[[bytes], bytes]) -> None:
     saved.write_bytes(change(saved.read_bytes()))
-    with pytest.raises(CheckpointError, match="delete it to start this run again"):
-        load_checkpoint(saved, origin(), *parts())
+    with pytest.raises(
+        CheckpointError, match=r"delete /.*/checkpoint\*\.pt to start this run again"
+    ):
+        load(saved, origin(), *parts())
 
 
 def test_a_checkpoint_of_an_older_version_is_refused(saved: Path) -> None:
     torch.save({"model": parts()[0].state_dict()}, saved)
     with pytest.raises(CheckpointError, match="written by another version of proxy-bench"):
-        load_checkpoint(saved, origin(), *parts())
+        load(saved, origin(), *parts())
+
+
+@pytest.fixture
+def saved_twice(saved: Path) -> RunDir:
+    """A run with two checkpoints, the first one of step 7."""
+    files = RunDir(saved.parent)
+    *network, optimizer, batches = parts()
+    take_step(*network, optimizer)
+    later = replace(PROGRESS, seconds=2.5)
+    save_checkpoint(files, origin(), *network, optimizer, batches, later)
+    assert load_checkpoint(files, origin(), *parts()) == later
+    return files
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: sealed(
+            content.partition(b"\n")[2].replace(b'of torch": "', b'of torch": "9')
+        ),
+        lambda content: b"of another version of proxy-bench",
+    ],
+)
+def test_the_checkpoint_before_one_that_cannot_be_resumed_is_used(
+    saved_twice: RunDir, change: Callable[[bytes], bytes]
+) -> None:
+    path = saved_twice.checkpoint
+    path.write_bytes(change(path.read_bytes()))
+    found = read_checkpoint(saved_twice, origin())
+    assert found is not None
+    assert found.later
+    before = saved_twice.checkpoint_before.read_bytes()
+    for _ in range(2):  # it replaces the other one, which the next checkpoint would keep instead
+        assert load_checkpoint(saved_twice, origin(), *parts()) == PROGRESS
+        assert path.read_bytes() == before
+    assert not saved_twice.checkpoint_before.exists()
+
+
+def test_a_kill_between_the_renames_of_a_checkpoint_leaves_the_one_before(
+    saved_twice: RunDir,
+) -> None:
+    saved_twice.checkpoint.unlink()
+    assert saved_twice.has_checkpoint
+    assert load_checkpoint(saved_twice, origin(), *parts()) == PROGRESS
+
+
+def test_two_damaged_checkpoints_are_refused_with_the_way_out(saved_twice: RunDir) -> None:
+    saved_twice.checkpoint_before.write_bytes(b"")
+    assert load_checkpoint(saved_twice, origin(), *parts()).seconds == 2.5
+    saved_twice.checkpoint.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged"):
+        read_checkpoint(saved_twice, origin())
 
 
 def other_pixels() -> Dataset:
@@ -159,26 +222,28 @@ def test_another_origin_is_refused_by_name_with_the_way_out(
 ) -> None:
     before = saved.read_bytes()
     with pytest.raises(CheckpointError, match=named) as caught:
-        load_checkpoint(saved, now(), *parts())
+        load(saved, now(), *parts())
     assert str(caught.value).startswith(f"{saved} cannot be resumed, because the run began with")
-    assert "Restore what it was, or delete this file" in str(caught.value)
+    assert f"Restore what it was, or delete {saved.parent}/checkpoint*.pt to start" in str(
+        caught.value
+    )
     assert "or choose another folder with --results" in str(caught.value)
     assert saved.read_bytes() == before
 
 
 def test_two_differences_are_both_named(saved: Path) -> None:
     with pytest.raises(CheckpointError, match=r"seed was 0, is 1; version of numpy was .*, is 0\."):
-        read_checkpoint(saved, origin(seed=1) | {"version of numpy": "0"})
+        read_file(saved, origin(seed=1) | {"version of numpy": "0"})
 
 
 def test_the_name_of_a_method_is_no_difference(saved: Path) -> None:
-    assert read_checkpoint(saved, origin(method="Another name")) is not None
+    assert read_file(saved, origin(method="Another name")) is not None
 
 
 def test_other_source_code_is_refused_without_a_message_of_torch(saved: Path) -> None:
     """Such as a loss that got a buffer since: the versions are the same."""
     with pytest.raises(CheckpointError, match="does not fit the network, the loss or") as caught:
-        load_checkpoint(saved, origin(), *parts(dim=9))
+        load(saved, origin(), *parts(dim=9))
     assert "size mismatch" not in str(caught.value)
 
 
@@ -190,8 +255,8 @@ def sealed(body: bytes) -> bytes:
 def test_an_origin_that_cannot_be_read_is_one_message(saved: Path, first: bytes) -> None:
     _, _, content = saved.read_bytes().split(b"\n", 2)
     saved.write_bytes(sealed(first + b"\n" + content))
-    with pytest.raises(CheckpointError, match="does not say what it was made from; delete it"):
-        read_checkpoint(saved, origin())
+    with pytest.raises(CheckpointError, match="does not say what it was made from; delete /"):
+        read_file(saved, origin())
 
 
 @pytest.mark.parametrize("content", [b"", b"xx", pickle.dumps(Path("/"), 2)])
@@ -199,7 +264,7 @@ def test_other_content_with_a_right_digest_is_one_message(saved: Path, content: 
     _, first, _ = saved.read_bytes().split(b"\n", 2)
     saved.write_bytes(sealed(first + b"\n" + content))
     with pytest.raises(CheckpointError, match="does not fit the network, the loss or"):
-        load_checkpoint(saved, origin(), *parts())
+        load(saved, origin(), *parts())
 
 
 @pytest.mark.parametrize(
@@ -238,7 +303,7 @@ def test_contents_that_no_run_writes_are_refused(
     torch.save(state, buffer)
     saved.write_bytes(sealed(first + b"\n" + buffer.getvalue()))
     with pytest.raises(CheckpointError, match="does not fit the network, the loss or"):
-        load_checkpoint(saved, origin(), *parts())
+        load(saved, origin(), *parts())
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adam", "sgd", "rmsprop"])
