@@ -4,6 +4,8 @@ import errno
 import os
 from pathlib import Path
 
+FILES = 16  # about as many as a run has
+
 
 def full_disk(folder: Path) -> str:
     """What lacks, and what to do."""
@@ -13,12 +15,13 @@ def full_disk(folder: Path) -> str:
 
 
 def no_inodes(folder: Path) -> bool:
-    """Whether no file can be created although bytes may be free; False where that is unknown."""
+    """Whether no file could be created although bytes may be free; False where that is unknown. What
+    failed has removed its temporary files since, so that a few may be free again."""
     try:
         found = os.statvfs(folder)
     except OSError:
         return False
-    return found.f_files > 0 and found.f_favail == 0  # some file systems count no files
+    return found.f_files > 0 and found.f_favail < FILES  # some file systems count no files
 
 
 def is_full(error: BaseException) -> bool:

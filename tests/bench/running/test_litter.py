@@ -125,14 +125,14 @@ def test_a_results_folder_without_locks_is_refused(
     assert names(tmp_path) == set()
 
 
-@pytest.fixture(params=["inodes", "bytes", "files are not counted"])
+@pytest.fixture(params=["inodes", "few inodes", "bytes", "files are not counted"])
 def lacking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A full disk, and the words for what it lacks."""
-    counts = {"inodes": (100, 0), "bytes": (100, 7), "files are not counted": (0, 0)}
-    total, free = counts[request.param]
+    counts = {"inodes": (100, 0), "few inodes": (100, 3), "bytes": (100, 70)}
+    total, free = counts.get(request.param, (0, 0))
     found = SimpleNamespace(f_files=total, f_favail=free)
     monkeypatch.setattr("os.statvfs", lambda folder: found)
-    return "no free inodes" if request.param == "inodes" else "no space is left; free some space"
+    return "no free inodes" if "inodes" in request.param else "no space is left; free some space"
 
 
 def test_a_full_disk_says_what_it_lacks(
