@@ -15,8 +15,8 @@ def full_disk(folder: Path) -> str:
 
 
 def no_inodes(folder: Path) -> bool:
-    """Whether no file could be created although bytes may be free; False where that is unknown. What
-    failed has removed its temporary files since, so that a few may be free again."""
+    """Whether no file could be created although bytes may be free; False where that is unknown.
+    What failed has removed its temporary files since, so that a few may be free again."""
     try:
         found = os.statvfs(folder)
     except OSError:

@@ -1,6 +1,7 @@
 """Fixtures of small suites, and the sums over all tests, printed at their end."""
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from bench.reporting.page import write_report
 from bench.suites import load_suite
 from tests.faults.outcome import Outcome, compare
 from tests.faults.processes import command, exit_code
+from tests.faults.small_run import with_report
+from tests.faults.writes import no_fault
 from tests.support import quick_reports
 from tests.support.short_runs import execute, spec_for
 
@@ -61,9 +64,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Forked processes find everything imported and compiled."""
+    """Forked processes find everything imported and compiled, and compute few episodes."""
     folder = tmp_path_factory.mktemp("warm")
-    with quick_reports.without_figures():
+    with quick_reports.without_figures(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.evaluation.protocols.COUNT", 20)
+        patch.setattr("bench.reporting.figures.roc_figure", lambda *_: object())
         runs = [execute(spec_for(loss), folder) for loss in ("proxy_nca", "magnet")]
         write_report(runs, folder / "report", title="Warm")
         yield
@@ -86,9 +91,18 @@ def with_suites(folder: Path) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of both suites, to which nothing happened."""
     folder = with_suites(tmp_path_factory.mktemp("whole"))
-    for suite in ("two.toml", "one.toml"):
-        assert exit_code(command, folder, "run", suite) == 0, (folder / "output.txt").read_text()
+    assert exit_code(command, folder, "run", "two.toml") == 0, (folder / "output.txt").read_text()
+    assert exit_code(with_report, folder, no_fault) == 0
     return folder / "results"
+
+
+@pytest.fixture(scope="session")
+def seconds(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How long the suite of two runs takes where nothing happens."""
+    started = time.monotonic()
+    folder = with_suites(tmp_path_factory.mktemp("timed"))
+    assert exit_code(command, folder, "run", "two.toml") == 0
+    return time.monotonic() - started
 
 
 Judge = Callable[..., Outcome]

@@ -6,7 +6,7 @@ from bench.running import worker
 from bench.running.worker import Job, work
 from bench.suites import load_suite
 from tests.faults.processes import command, exit_code
-from tests.faults.writes import Fault, watch
+from tests.faults.writes import Fault, no_fault, watch
 
 
 def a_worker(folder: Path, fault: Fault) -> int:
@@ -19,13 +19,16 @@ def a_worker(folder: Path, fault: Fault) -> int:
     return work(Job(spec=spec, results=results, data_root=None, device="cpu", keep_model=True))
 
 
-def the_command(folder: Path, fault: Fault) -> None:
-    """`proxy-bench run`, whose own places these are, not those of its worker."""
+def with_report(folder: Path, fault: Fault) -> None:
+    """`proxy-bench run` with its report, whose places these are, not those of its worker."""
     command(folder, "run", "one.toml", prepare=lambda: watch(folder / "results", fault))
 
 
-def run_again(folder: Path) -> tuple[int, str]:
+def run_again(folder: Path, report: bool = False) -> tuple[int, str]:
     """Exit code and output of the next command."""
     (folder / "output.txt").unlink(missing_ok=True)
-    code = exit_code(command, folder, "run", "one.toml")
+    if report:
+        code = exit_code(with_report, folder, no_fault)
+    else:
+        code = exit_code(command, folder, "run", "one.toml")
     return code, (folder / "output.txt").read_text()

@@ -10,7 +10,7 @@ from bench.running.worker import FULL
 from tests.faults.conftest import Judge, with_suites
 from tests.faults.outcome import Outcome
 from tests.faults.processes import exit_code, orphans
-from tests.faults.small_run import a_worker, run_again, the_command
+from tests.faults.small_run import a_worker, run_again, with_report
 from tests.faults.writes import Fault, full_from, kill_at
 
 BYTES = {"half", "flush"}  # what fails where no byte is free
@@ -38,7 +38,7 @@ def count(process: Process, folder: Path, kinds: set[str]) -> list[int]:
         (a_worker, slice(40, 41)),  # what CI runs
         *(
             pytest.param(process, slice(part, None, PARTS), marks=pytest.mark.faults)
-            for process in (a_worker, the_command)
+            for process in (a_worker, with_report)
             for part in range(PARTS)
         ),
     ],
@@ -50,7 +50,7 @@ def test_a_kill_at_any_place_loses_nothing(
         folder = with_suites(tmp_path / str(place))
         assert exit_code(process, folder, kill_at(place)) == -signal.SIGKILL
         left = orphans(folder)
-        code, output = run_again(folder)
+        code, output = run_again(folder, report=process is with_report)
         assert code == 0, output
         assert judge(folder, "one.toml", orphans=left, kills=1) == Outcome(), place
 
@@ -83,12 +83,12 @@ def test_a_worker_ends_cleanly_on_a_disk_that_is_full_from_any_place_on(
 def test_a_command_says_that_the_disk_is_full_from_any_place_on(
     lacking: set[str], tmp_path: Path, judge: Judge
 ) -> None:
-    for place in count(the_command, tmp_path / "counted", lacking):
+    for place in count(with_report, tmp_path / "counted", lacking):
         folder = with_suites(tmp_path / str(place))
-        assert exit_code(the_command, folder, full_from(place, lacking)) == 1
+        assert exit_code(with_report, folder, full_from(place, lacking)) == 1
         output = (folder / "output.txt").read_text()
         assert "No space left on device" in output
         assert "Traceback" not in output
-        code, output = run_again(folder)
+        code, output = run_again(folder, report=True)
         assert code == 0, output
         assert judge(folder, "one.toml", full_disks=1) == Outcome(), place

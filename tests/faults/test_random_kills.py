@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.datasets.files.work import cores
 from tests.faults.conftest import Judge, with_suites
 from tests.faults.outcome import Outcome
-from tests.faults.processes import command, exit_code, orphans, processes_in, start
+from tests.faults.processes import PATIENCE, command, exit_code, orphans, processes_in, start
 
 RUN = ("run", "two.toml", "--jobs", "2")
-LONGEST = 3.0  # seconds before a kill
 MOST = 8  # kills before a suite may finish
 KILLS = 25
 PARTS = 2
@@ -34,11 +34,13 @@ def kill(target: str, folder: Path, parent: int) -> int:
     return len(chosen)
 
 
-def run_until_killed(target: str, folder: Path, generator: np.random.Generator) -> tuple[int, int]:
+def run_until_killed(
+    target: str, folder: Path, generator: np.random.Generator, seconds: float
+) -> tuple[int, int]:
     """Kill a command, or its workers until it has ended; returns kills and orphans."""
     process, kills = start(command, folder, *RUN), 0
     while process.is_alive():
-        process.join(generator.uniform(0, LONGEST))
+        process.join(generator.uniform(0, seconds))
         if process.is_alive() and os.getpgid(process.pid) == process.pid:
             kills += kill(target, folder, process.pid)
             if target != "worker":
@@ -55,14 +57,14 @@ def run_until_killed(target: str, folder: Path, generator: np.random.Generator) 
     ],
 )
 def test_kills_at_random_moments_lose_nothing(
-    target: str, part: int, tmp_path: Path, judge: Judge
+    target: str, part: int, tmp_path: Path, judge: Judge, seconds: float
 ) -> None:
     generator, done = np.random.default_rng([ord(target[0]), part]), 0
     while done < KILLS:
         folder = with_suites(tmp_path / str(done))
         kills = left = 0
         while kills < min(MOST, KILLS - done):
-            found = run_until_killed(target, folder, generator)
+            found = run_until_killed(target, folder, generator, seconds)
             kills, left = kills + found[0], left + found[1]
             if not found[0]:  # it has finished before
                 break
@@ -81,12 +83,14 @@ def test_two_commands_at_once_on_one_folder_both_succeed(folder: Path, judge: Ju
 
 
 @pytest.mark.faults
-def test_of_two_commands_one_is_killed_and_the_other_succeeds(tmp_path: Path, judge: Judge) -> None:
+def test_of_two_commands_one_is_killed_and_the_other_succeeds(
+    tmp_path: Path, judge: Judge, seconds: float
+) -> None:
     generator = np.random.default_rng(7)
     for number in range(6):
         folder = with_suites(tmp_path / str(number))
         killed, other = (start(command, folder, *RUN) for _ in range(2))
-        time.sleep(generator.uniform(0.2, LONGEST))
+        time.sleep(generator.uniform(0.1, seconds))
         killed.kill()
         other.join()
         assert other.exitcode == 0, (folder / "output.txt").read_text()
@@ -99,20 +103,23 @@ def test_of_two_commands_one_is_killed_and_the_other_succeeds(tmp_path: Path, ju
 @pytest.mark.faults
 @pytest.mark.parametrize("to_all", [False, True])
 def test_a_scheduler_s_signal_ends_a_command_within_seconds(
-    to_all: bool, tmp_path: Path, judge: Judge
+    to_all: bool, tmp_path: Path, judge: Judge, seconds: float
 ) -> None:
     """To the command alone, as `kill` sends it, or to each process, as `systemctl stop` does."""
     generator = np.random.default_rng(8)
     for number in range(8):
         folder = with_suites(tmp_path / str(number))
         process = start(command, folder, *RUN)
-        process.join(generator.uniform(0.2, LONGEST))
+        process.join(generator.uniform(0.1, seconds))
         for each in processes_in(folder) if to_all else [process.pid]:
             with suppress(ProcessLookupError):
                 os.kill(each, signal.SIGTERM)
-        process.join(5)
+        stopped = time.monotonic()
+        process.join(60)
+        busy = max(1.0, os.getloadavg()[0] / cores())  # what others compute on this machine
+        assert time.monotonic() - stopped < PATIENCE * busy
         output = (folder / "output.txt").read_text()
-        assert process.exitcode in (0, 1, 130, -signal.SIGTERM), output
+        assert process.exitcode in (0, 130, -signal.SIGTERM), output
         assert "Traceback" not in output
         left = orphans(folder, 0.5)
         assert exit_code(command, folder, *RUN) == 0
