@@ -81,6 +81,16 @@ def end_with(parent: FileIO) -> None:
 def work(job: Job) -> int:
     """Execute a job in the directory of its run; returns an exit code."""
     files = RunDir.of(job.results, job.spec)
+    try:
+        return locked_work(job, files)
+    except OSError as error:  # of the directory or its lock
+        if not is_full(error):
+            raise
+        return FULL
+
+
+def locked_work(job: Job, files: RunDir) -> int:
+    """Execute a job unless another process works in the directory; returns an exit code."""
     files.path.mkdir(parents=True, exist_ok=True)
     with files.lock() as locked:
         if not locked:

@@ -37,7 +37,7 @@ def turn_back() -> None:
 @pytest.mark.faults
 def test_a_clock_that_goes_backwards_changes_nothing(folder: Path, judge: Judge) -> None:
     def run() -> None:
-        command(folder, "run", "two.toml", prepare=turn_back)
+        command(folder, "run", "one.toml", prepare=turn_back)
 
     process = start(run)
     process.join(2)
@@ -45,8 +45,8 @@ def test_a_clock_that_goes_backwards_changes_nothing(folder: Path, judge: Judge)
     process.join()
     left = orphans(folder)
     assert exit_code(run) == 0, (folder / "output.txt").read_text()
-    assert judge(folder, "two.toml", orphans=left, kills=1) == Outcome()
-    for spec in load_suite(str(folder / "two.toml")).specs:
+    assert judge(folder, "one.toml", orphans=left, kills=1) == Outcome()
+    for spec in load_suite(str(folder / "one.toml")).specs:
         run_ = load_run(RunDir.of(folder / "results", spec))
         seconds = [point["seconds"] for point in run_.curve]
         assert seconds == sorted(seconds)
