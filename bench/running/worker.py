@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import BaseModel
 
@@ -175,5 +176,15 @@ def disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
+def end(code: int) -> NoReturn:
+    """End at once: the interpreter would take a second to take down all that was imported."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        end(main())
+    except SystemExit as ended:  # of a signal
+        end(INTERRUPTED if ended.code == INTERRUPTED else FAILED)
