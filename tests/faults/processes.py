@@ -58,7 +58,7 @@ def command(folder: Path, *words: str, prepare: Callable[[], object] | None = No
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    sweep.subprocess = SimpleNamespace(Popen=ForkedWorker, PIPE=None)  # type: ignore[assignment]
+    vars(sweep)["subprocess"] = SimpleNamespace(Popen=ForkedWorker, PIPE=None)
     if prepare:
         prepare()
     else:

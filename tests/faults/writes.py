@@ -67,7 +67,7 @@ def halve_writes(folder: Path, reach: Callable[[str, object], None]) -> None:
         flush(file)
 
     io.open = builtins.open = open_halved
-    os.fsync = flush_watched
+    os.fsync = flush_watched  # type: ignore[assignment]
 
 
 def without_buffering(named: dict[str, Any]) -> dict[str, Any]:

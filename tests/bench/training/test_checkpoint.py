@@ -137,10 +137,10 @@ def test_a_checkpoint_of_an_older_version_is_refused(saved: Path) -> None:
 def saved_twice(saved: Path) -> RunDir:
     """A run with two checkpoints, the first one of step 7."""
     files = RunDir(saved.parent)
-    *network, optimizer, batches = parts()
-    take_step(*network, optimizer)
+    model, loss, optimizer, batches = parts()
+    take_step(model, loss, optimizer)
     later = replace(PROGRESS, seconds=2.5)
-    save_checkpoint(files, origin(), *network, optimizer, batches, later)
+    save_checkpoint(files, origin(), model, loss, optimizer, batches, later)
     assert load_checkpoint(files, origin(), *parts()) == later
     return files
 
