@@ -5,11 +5,14 @@ Those of the test images are always stored, those of the validation images if a 
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+import mmap
+import struct
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 from PIL import Image
@@ -18,6 +21,7 @@ from bench.spec import file_name, sha256
 from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
 
 Part = Literal["test", "validation"]
+JPEGS = "jpegs.npy"  # within the file
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +55,9 @@ class Thumbnails:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of all thumbnails, found without a copy of them."""
-        pixels = self.files["jpegs" if "jpegs" in self.files else "images"]
-        return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1).data).digest()
+        digest = hashlib.sha256()
+        add(self.files["jpegs" if "jpegs" in self.files else "images"], digest.update)
+        return digest.digest()
 
     @cached_property
     def names_digest(self) -> str:
@@ -99,8 +104,13 @@ def thumbnails_path(results: Path, dataset: str, fingerprint: str, part: Part = 
 
 
 def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
-    """Write the thumbnails, by renaming; runs may do so at once, since all write the same."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
+    """Write the thumbnails, by renaming; runs may do so at once, since all write the same.
+
+    JPEG files are not compressed again, so that a reader need not hold them in memory.
+    """
+    files = dict(thumbnails.files)
+    jpegs = files.pop("jpegs", None)
+    with atomic(path) as temporary, temporary.open("w+b") as file:
         np.savez_compressed(
             file,
             allow_pickle=False,
@@ -109,8 +119,14 @@ def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
             items=np.array(thumbnails.items),
             source=np.array(thumbnails.source),
             digest=np.array(files_digest(thumbnails.files)),
-            **thumbnails.files,
+            **files,
         )
+        if jpegs is not None:
+            with (
+                ZipFile(file, "a", ZIP_STORED) as archive,
+                archive.open(JPEGS, "w", force_zip64=True) as member,
+            ):
+                np.lib.format.write_array(member, jpegs, version=(1, 0), allow_pickle=False)
 
 
 def is_stored(path: Path, source: str, names_digest: str) -> bool:
@@ -130,8 +146,9 @@ def load_thumbnails(path: Path) -> Thumbnails:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             keys = ("jpegs", "ends", "side") if "jpegs" in file else ("images",)
+            mapped = map_jpegs(raw) if "jpegs" in file else {}
             thumbnails = Thumbnails(
-                {key: file[key] for key in keys},
+                mapped | {key: file[key] for key in keys if key not in mapped},
                 file["labels"],
                 tuple(map(str, file["class_names"])),
                 tuple(map(str, file["items"])),
@@ -155,8 +172,31 @@ def files_digest(files: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of the pictures, which a checksum of the archive follows when they are changed."""
     digest = hashlib.sha256()
     for name, array in sorted(files.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode() + array.tobytes())
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        add(array, digest.update)
     return digest.hexdigest()
+
+
+def add(array: np.ndarray, update: Callable[[memoryview], None]) -> None:
+    """Give the bytes of an array to a digest, without a copy of them that stays in memory."""
+    update(np.ascontiguousarray(array).reshape(-1).data)
+    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+
+def map_jpegs(file: BinaryIO) -> dict[str, np.ndarray]:
+    """The JPEG files of an open file of thumbnails, which are read when they are used; none if they
+    are compressed, as earlier versions wrote them."""
+    with ZipFile(file) as archive:
+        member = archive.getinfo(JPEGS)
+    if member.compress_type != ZIP_STORED:
+        return {}
+    file.seek(member.header_offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
+    file.seek(name + extra, io.SEEK_CUR)
+    np.lib.format.read_magic(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return {"jpegs": np.memmap(file, dtype, "r", file.tell(), shape)}
 
 
 def check_thumbnails(thumbnails: Thumbnails) -> None:
