@@ -80,10 +80,12 @@ def named(name: str, results: Path) -> list[RunDir]:
 
 
 def score_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
-    """Compute the scores of the runs again from their embeddings."""
-    from bench.verification.scores import verify_scores
+    """Compute the scores of the runs again from their embeddings; no data is loaded without any."""
+    from bench.verification.scores import NOT_KEPT, keeps_embeddings, verify_scores
 
-    return compute_again(verify_scores, "scoring stored embeddings", runs, options)
+    kept = [run for run in runs if keeps_embeddings(run)]
+    others = [Outcome(run.name, error=NOT_KEPT) for run in runs if not keeps_embeddings(run)]
+    return others + compute_again(verify_scores, "scoring stored embeddings", kept, options)
 
 
 def compute_again(

@@ -16,6 +16,11 @@ from bench.verification.on_dataset import on_dataset
 from bench.verification.outcome import Difference, Outcome, moved, moved_arrays
 
 ACCURACIES = "accuracy_"  # begin their names: they need the training images and the loss
+NOT_KEPT = "its embeddings were not kept; --train computes them again"
+
+
+def keeps_embeddings(run: Run) -> bool:
+    return run.files.embeddings.name in run.digests
 
 
 def verify_scores(directories: Sequence[Path], data_root: Path | None) -> list[Outcome]:
@@ -56,8 +61,8 @@ def verify_run(run: Run, dataset: Dataset) -> Outcome:
 
 def unusable(run: Run, dataset: Dataset) -> str:
     """Why the scores of a run cannot be computed again; usually empty."""
-    if run.files.embeddings.name not in run.digests:
-        return "its embeddings were not kept; --train computes them again"
+    if not keeps_embeddings(run):
+        return NOT_KEPT
     if (stored := run.record["split"]["fingerprint"]) != dataset.fingerprint:
         return (
             f"it was scored on the split {stored[:12]}, and the data set here has "
