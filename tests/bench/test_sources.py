@@ -2,9 +2,9 @@
 
 Every share, difference and mean ± half-width that is written by hand is listed below with what it
 comes from: a definition, a measurement that is described beside it, the committed report, which
-must print it, or a published row, given as "data set, method", which must have it. Those of docs/findings.md are means and paired differences
-of the runs in docs/findings/. docs/losses.md is made from docstrings, and the README's
-block of results from stored runs: other tests compare those.
+must print it, or a published row, given as "data set, method", which must have it. Those of
+docs/findings.md are means and paired differences of the runs in docs/findings/. docs/losses.md is
+made from docstrings, and the README's block of results from stored runs: other tests compare those.
 """
 
 import re
