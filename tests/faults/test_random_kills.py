@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,10 @@ def test_kills_at_random_moments_lose_nothing(
     target: str, part: int, tmp_path: Path, judge: Judge, seconds: float
 ) -> None:
     generator, done = np.random.default_rng([ord(target[0]), part]), 0
-    while done < KILLS:
-        folder = with_suites(tmp_path / str(done))
+    for number in count():
+        if done >= KILLS:
+            break
+        folder = with_suites(tmp_path / str(number))
         kills = left = 0
         while kills < min(MOST, KILLS - done):
             found = run_until_killed(target, folder, generator, seconds)
