@@ -15,10 +15,10 @@ from bench.terminal import (
     plain_console,
     show_late,
 )
-from demo.guard import LOCAL
 from demo.library import Library, open_library
 from demo.opened import Opened, with_folder
-from demo.server import bind, gradio_environment, page_address, running, sharing_note
+from demo.serving.guard import LOCAL
+from demo.serving.server import bind, gradio_environment, page_address, running, sharing_note
 from demo.view import address_of
 
 MINUTE = 60  # seconds

@@ -6,10 +6,10 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from demo.guard import Guard, allowed_names
 from demo.opened import Opened
-from demo.own_routes import own_routes
-from demo.routes import picture_route, points_route
+from demo.own.routes import own_routes
+from demo.serving.guard import Guard, allowed_names
+from demo.serving.routes import picture_route, points_route
 from demo.view import read_address
 
 SCRIPTS = ("page.js", "controls.js", "map.js", "own.js")  # one after another, as one script

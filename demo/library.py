@@ -13,8 +13,8 @@ from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
-from demo.folder import Folder
-from demo.uploads import Uploads
+from demo.own.folder import Folder
+from demo.own.uploads import Uploads
 
 MOST_METHODS = 6  # whose queries are compared at once
 

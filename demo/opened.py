@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Lock
 
 from bench.store.runs import RunDir, directories
-from demo.folder import open_folder
 from demo.library import Library, Shelf, open_library
+from demo.own.folder import open_folder
 from demo.page import draw
 from demo.view import address_of
 

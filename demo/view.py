@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from bench.suggest import unknown
 from demo.library import Library
-from demo.uploads import ID
+from demo.own.uploads import ID
 
 TABS = {  # key in addresses -> title, in order
     "start": "Start",

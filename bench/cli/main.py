@@ -12,7 +12,7 @@ import typer
 
 from bench.cli.data import DataRoot, data
 from bench.cli.document import AsJson, print_document, print_problems
-from bench.cli.weights import weights
+from bench.cli.networks.weights import weights
 from bench.datasets.files.work import cores
 from bench.store.disk import full_disk, is_full
 from bench.suggest import printable
@@ -118,8 +118,8 @@ def compare(
     """Compare losses on the photographs of FOLDER in the time at hand, and say which to prefer."""
     if portable:
         make_portable(device)
-    from bench.cli.compare import compare_losses
-    from bench.cli.comparison_suite import Options
+    from bench.cli.comparison.compare import compare_losses
+    from bench.cli.comparison.suite_file import Options
     from bench.running.comparison import read_losses
 
     options = Options(
@@ -363,7 +363,7 @@ def pack(
     ] = None,
 ) -> None:
     """Pack the stored runs of SUITE to be sent, with nothing that names you or this machine."""
-    from bench.cli.pack import pack_suite
+    from bench.cli.submissions.pack import pack_suite
     from bench.submissions.pack import Labels
 
     labels = Labels(title, author, models, allow or [])
@@ -396,8 +396,8 @@ def accept(
     Exit status: 0 accepted, 1 refused, 2 accepted, with differences that another processor or
     version explains.
     """
-    from bench.cli.accept import Options, show_acceptance
-    from bench.cli.accept import accept as verified
+    from bench.cli.submissions.accept import Options, show_acceptance
+    from bench.cli.submissions.accept import accept as verified
     from bench.store.community import COMMUNITY
     from bench.submissions.acceptance import STATUS
 
@@ -432,7 +432,7 @@ def embed(
     from bench.cli.progress import show_work
 
     path = model_path(find_run(run, results))
-    from bench.cli.embed import (  # loads torch
+    from bench.cli.networks.embed import (  # loads torch
         check_output,
         check_whole,
         embed_images,
@@ -500,7 +500,7 @@ def export(
             print_line(console, f"written {path}")
         return
     model_path(stored)
-    from bench.cli.export import export_run  # loads torch
+    from bench.cli.networks.export import export_run  # loads torch
 
     for line in export_run(stored, folder, networks, data_root, scores):
         print_line(console, line)
@@ -558,8 +558,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score your own embeddings, exactly: Recall@K, R-Precision, MAP@R, NMI and AMI."""
-    from bench.cli.audit.counts import check_known
-    from bench.cli.read_embeddings import read_sides
+    from bench.cli.scoring.audit.counts import check_known
+    from bench.cli.scoring.read_embeddings import read_sides
 
     console, errors = plain_console(), plain_console(stderr=True)  # progress stays out of a pipe
     if gallery_labels and not gallery:
@@ -570,9 +570,20 @@ def score(
     ks = read_ks(at)
     sides = read_sides((embeddings, labels), (gallery, gallery_labels) if gallery else None)
     queries, others = sides[0], sides[1] if gallery else None
-    from bench.cli.audit.report import Audit, audit_document, beside, make_audit, print_audit
     from bench.cli.progress import show_work
-    from bench.cli.score import counts, heading, score_embeddings, score_table  # loads torch
+    from bench.cli.scoring.audit.report import (
+        Audit,
+        audit_document,
+        beside,
+        make_audit,
+        print_audit,
+    )
+    from bench.cli.scoring.score import (  # loads torch
+        counts,
+        heading,
+        score_embeddings,
+        score_table,
+    )
 
     scores: dict[str, float] = {}
     notes: list[str] = []

@@ -13,12 +13,12 @@ from bench.cli.listing import stored_runs
 from bench.cli.tuned import tuned_of
 from bench.reporting.page import Report, write_report
 from bench.reporting.rows import Row
-from bench.reporting.seed_rule import rule_of
-from bench.reporting.stats import Interval
+from bench.reporting.statistics.seed_rule import rule_of
+from bench.reporting.statistics.stats import Interval
+from bench.reporting.statistics.variance import console as variance_tables
+from bench.reporting.statistics.variance import separate
 from bench.reporting.tables import console as console_tables
 from bench.reporting.tables import console_summary
-from bench.reporting.variance import console as variance_tables
-from bench.reporting.variance import separate
 from bench.running.sweep import missing_runs
 from bench.running.until_decided import lost_runs, with_further
 from bench.spec import RunSpec

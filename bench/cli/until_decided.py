@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bench.cli.listing import stored_runs
 from bench.cli.run_suite import execute, resumable
-from bench.reporting.seed_rule import rule_of
-from bench.reporting.verdicts import MARGIN
+from bench.reporting.statistics.seed_rule import rule_of
+from bench.reporting.statistics.verdicts import MARGIN
 from bench.running.preflight import clear_litter
 from bench.running.until_decided import next_runs
 from bench.spec import RunSpec

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.metrics import describe
 from bench.reporting.findings import verdict_cell
-from bench.reporting.verdicts import ALPHA, Rule, Verdict, table_verdicts
+from bench.reporting.statistics.verdicts import ALPHA, Rule, Verdict, table_verdicts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.metrics import describe
-from bench.reporting.convergence import SCORES, on_common_costs
-from bench.reporting.cost_to_target import Convergence, share_reached
+from bench.reporting.cost.convergence import SCORES, on_common_costs
+from bench.reporting.cost.cost_to_target import Convergence, share_reached
 from bench.reporting.findings import COMPARED
-from bench.reporting.stats import mean_interval
+from bench.reporting.statistics.stats import mean_interval
 from bench.store.runs import Run, atomic, write_text
 from bench.suggest import printable
 
@@ -214,7 +214,7 @@ def power_of_ten(value: float) -> str:
 def convergence_figure(curves: "pd.DataFrame", strokes: Mapping[str, Stroke]) -> "Figure":
     """R@1 and MAP@R in percent over steps and seconds: mean over seeds, band its 95 % t interval.
 
-    curves: of one data set and split, from `bench.reporting.convergence.read_curves`.
+    curves: of one data set and split, from `bench.reporting.cost.convergence.read_curves`.
     """
     methods = curves["method"].nunique()
     figure = make_figure(6.4, methods)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.datasets.splits import SHARING
-from bench.reporting.claim import claim_sentence
-from bench.reporting.cost_to_target import Convergence
+from bench.reporting.cost.claim import claim_sentence
+from bench.reporting.cost.cost_to_target import Convergence
 from bench.reporting.groups import trained
 from bench.reporting.rows import points
-from bench.reporting.sequential import Looks
-from bench.reporting.stats import (
+from bench.reporting.statistics.sequential import Looks
+from bench.reporting.statistics.stats import (
     ROUNDING,
     Interval,
     PairedDifference,
@@ -18,7 +18,14 @@ from bench.reporting.stats import (
     mean_interval,
     paired_difference,
 )
-from bench.reporting.verdicts import ALPHA, RULE, Rule, Verdict, most_seeds, table_verdicts
+from bench.reporting.statistics.verdicts import (
+    ALPHA,
+    RULE,
+    Rule,
+    Verdict,
+    most_seeds,
+    table_verdicts,
+)
 from bench.spec import NO_LOSS
 from bench.tuning.outcomes import Outcome
 

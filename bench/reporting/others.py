@@ -7,7 +7,7 @@ from typing import Any
 from bench.metrics import describe
 from bench.reporting.groups import group_id, identity, method_names
 from bench.reporting.rows import mean_text
-from bench.reporting.stats import mean_interval
+from bench.reporting.statistics.stats import mean_interval
 from bench.store.community import Accepted, Community
 from bench.store.runs import Run
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics import definitions, describe, ordered
 from bench.published import published
-from bench.reporting import figures, others, prices, profile, provenance, uncertainty, variance
-from bench.reporting.across import WITHIN, Across, across, across_sentence
+from bench.reporting import figures, others, provenance
 from bench.reporting.beside import beside, difference, fits, other_lines
 from bench.reporting.cards import cards
 from bench.reporting.choices import MOST_PAIRS, choices
-from bench.reporting.convergence import AXES, mean_finals, read_curves
-from bench.reporting.cost_to_target import Convergence, converged, cost_cell, logrank_p
+from bench.reporting.cost import prices, profile
+from bench.reporting.cost.convergence import AXES, mean_finals, read_curves
+from bench.reporting.cost.cost_to_target import Convergence, converged, cost_cell, logrank_p
 from bench.reporting.figures import Stroke, assign, inlined, rc_params, save_figure
 from bench.reporting.findings import (
     COMPARED,
@@ -38,10 +38,12 @@ from bench.reporting.rows import (
     score_tables,
     summarise,
 )
-from bench.reporting.stats import least_sign_flip_p
+from bench.reporting.statistics import uncertainty, variance
+from bench.reporting.statistics.across import WITHIN, Across, across, across_sentence
+from bench.reporting.statistics.stats import least_sign_flip_p
+from bench.reporting.statistics.verdicts import RULE, Rule
 from bench.reporting.tables import csv, markdown, plain, templates
 from bench.reporting.tuning import BUDGET_CAPTION, Tuned, tuning_figure, tuning_texts
-from bench.reporting.verdicts import RULE, Rule
 from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.community import Community

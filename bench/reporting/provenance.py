@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from bench.reporting.groups import show, trained
-from bench.reporting.stats import ROUNDING
+from bench.reporting.statistics.stats import ROUNDING
 from bench.spec import NETWORK, UNSET, Budget
 
 if TYPE_CHECKING:

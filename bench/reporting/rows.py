@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from bench.metrics import describe, families, ordered, printed
 from bench.reporting.groups import comparable_frame, show, trained
-from bench.reporting.sequential import Looks
-from bench.reporting.stats import Interval, mean_interval
-from bench.reporting.verdicts import RULE, Rule, leaders
+from bench.reporting.statistics.sequential import Looks
+from bench.reporting.statistics.stats import Interval, mean_interval
+from bench.reporting.statistics.verdicts import RULE, Rule, leaders
 from bench.spec import NETWORK, NO_LOSS
 from bench.store.runs import Run
 from bench.suites.model import UNTRAINED_HEAD

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.reporting.groups import comparable_frame, trained
-from bench.reporting.verdicts import Rule, table_verdicts
+from bench.reporting.statistics.verdicts import Rule, table_verdicts
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir
 from bench.store.seed_plan import SeedPlan, read_plan

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from bench.metrics import describe as metric_of
-from bench.reporting.verdicts import MARGIN
+from bench.reporting.statistics.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, Verdict, changed, read_submission
 from bench.store.environment import describe

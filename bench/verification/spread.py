@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.reporting.groups import group_id, identity
-from bench.reporting.stats import mean_interval
+from bench.reporting.statistics.stats import mean_interval
 from bench.store.runs import Run
 from bench.verification.outcome import NOTHING, Outcome, Size
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from bench.store.runs import StoredRunError
 from bench.suggest import printable
-from demo.alike import ALIKE, MOST_CLUSTERS, clusters, near_duplicates, neighbors
-from demo.folder import NUMBER, Folder
 from demo.library import Library, number_of
+from demo.own.alike import ALIKE, MOST_CLUSTERS, clusters, near_duplicates, neighbors
+from demo.own.folder import NUMBER, Folder
 from demo.pages import paged
 from demo.pictures import Picture, Tile
 from demo.render import render

@@ -9,9 +9,9 @@ from bench.published import published
 from bench.reporting.beside import beside, difference, other_lines
 from bench.reporting.groups import comparable_frame, of_one_source, trained
 from bench.reporting.rows import Line, ScoreTable, score_tables, summarise
-from bench.reporting.seed_rule import judged_together
+from bench.reporting.statistics.seed_rule import judged_together
+from bench.reporting.statistics.verdicts import Rule
 from bench.reporting.tables import templates
-from bench.reporting.verdicts import Rule
 from bench.store.runs import Run
 from bench.store.seed_plan import read_plans
 from demo.library import Library, Shelf, is_untrained
@@ -134,7 +134,7 @@ def render_curves(shelf: Shelf) -> str:
     """The report's convergence figure of the shelf, in the colours of the page around it."""
     from matplotlib import rc_context
 
-    from bench.reporting.convergence import read_curves
+    from bench.reporting.cost.convergence import read_curves
     from bench.reporting.figures import assign, convergence_figure, inlined, rc_params, svg_text
     from bench.reporting.page import convergence_caption
 

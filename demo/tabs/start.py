@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from bench.reporting.findings import verdict_sentences
 from bench.reporting.groups import comparable_frame, group_id, trained
-from bench.reporting.seed_rule import judged_together
+from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
 from bench.store.seed_plan import read_plans
 from bench.suggest import printable

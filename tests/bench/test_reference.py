@@ -7,7 +7,7 @@ import pytest
 
 from bench.cli.tuned import tuned_of
 from bench.datasets import find
-from bench.reporting.readme import results_block, with_block
+from bench.reporting.documents.readme import results_block, with_block
 from bench.store.runs import Run, scan
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.suites import load_suite

@@ -18,7 +18,7 @@ import pytest
 from scipy import stats
 
 from bench.published import published
-from bench.reporting.readme import BEGIN, END
+from bench.reporting.documents.readme import BEGIN, END
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "results/reference/reports/default/report.html"

@@ -16,8 +16,8 @@ from bench.reporting.findings import verdict_cell
 from bench.reporting.groups import comparable_frame
 from bench.reporting.page import write_report
 from bench.reporting.rows import leading_methods
-from bench.reporting.sequential import Looks
-from bench.reporting.verdicts import RULE, Rule, table_verdicts
+from bench.reporting.statistics.sequential import Looks
+from bench.reporting.statistics.verdicts import RULE, Rule, table_verdicts
 from bench.store.runs import Run, RunDir, load_run
 from tests.support.fabricated import make_spec, write_pictures, write_run
 from tests.support.quick_reports import few_draws, without_figures

@@ -14,7 +14,7 @@ from demo.opened import finished
 from demo.page import draw
 from demo.pictures import picture_address
 from demo.retrieved import neighbors_of, open_run
-from demo.routes import find_picture
+from demo.serving.routes import find_picture
 from demo.tabs.results import run_table
 from demo.view import address_of, read_address, read_view
 from tests.support.fabricated import (

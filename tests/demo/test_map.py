@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.reporting.trim import trim
+from bench.reporting.documents.trim import trim
 from bench.store.maps import Map, save_map
 from demo.library import Library, open_library
 from demo.maps import SIDE, as_points, open_map, within
 from demo.page import draw
-from demo.routes import find_points
+from demo.serving.routes import find_points
 from demo.view import read_view
 from tests.support.fabricated import write_results
 

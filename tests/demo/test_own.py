@@ -18,20 +18,21 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from bench.cli import embed_pixels
+from bench.cli.networks import embed_pixels
 from bench.store.model_header import ModelHeader
 from bench.store.runs import Run, save_run
 from bench.store.thumbnails import encode
-from demo import own_routes, uploads
-from demo.embedding import network_input, preparation
-from demo.guard import Guard
 from demo.library import Library, open_library
-from demo.nearest import nearest
-from demo.own_routes import BUSY, MOST_EMBEDDING
+from demo.own import routes as own_routes
+from demo.own import uploads
+from demo.own.embedding import network_input, preparation
+from demo.own.nearest import nearest
+from demo.own.routes import BUSY, MOST_EMBEDDING
+from demo.own.uploads import MOST, Uploads
 from demo.page import draw
 from demo.retrieved import open_run
+from demo.serving.guard import Guard
 from demo.tabs.own import what_is_missing
-from demo.uploads import MOST, Uploads
 from demo.view import View, read_address
 from tests.support.fabricated import make_pictures, make_spec
 from tests.support.networks import write_run_with_network

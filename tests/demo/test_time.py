@@ -17,7 +17,7 @@ from demo.history import (
 )
 from demo.library import Library, open_library
 from demo.page import draw
-from demo.routes import find_picture, find_points
+from demo.serving.routes import find_picture, find_points
 from demo.tabs.time import sentence, summary
 from tests.support.fabricated import make_spec, write_pictures, write_run
 from tests.support.histories import CLASSES, PER_CLASS, STEPS, write_history

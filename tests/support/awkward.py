@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.store.runs import directories
 from bench.store.thumbnails import Thumbnails, as_jpegs, save_thumbnails, thumbnails_path
-from demo.folder import Folder
+from demo.own.folder import Folder
 from tests.support.fabricated import (
     FINGERPRINT,
     make_pictures,

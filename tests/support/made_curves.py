@@ -1,4 +1,4 @@
-"""Curves of invented runs, as `bench.reporting.convergence.read_curves` returns them."""
+"""Curves of invented runs, as `bench.reporting.cost.convergence.read_curves` returns them."""
 
 import numpy as np
 import pandas as pd

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench.cli.embed import embed_batch
+from bench.cli.networks.embed import embed_batch
 from bench.store.runs import Run, RunDir, load_run, save_arrays, save_run
 from bench.training.network import network_for
 from bench.training.stored_model import load_model, save_model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cli.read_embeddings import Side
+from bench.cli.scoring.read_embeddings import Side
 
 LABELS = np.repeat(np.arange(6), 5)
 

@@ -11,8 +11,8 @@ import pytest
 def few_draws() -> Iterator[None]:
     """Intervals of costs where runs missed a target, from 100 draws."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.reporting.cost_ratio.WARM_UP", 10)
-        patch.setattr("bench.reporting.cost_ratio.DRAWS", 100)
+        patch.setattr("bench.reporting.cost.cost_ratio.WARM_UP", 10)
+        patch.setattr("bench.reporting.cost.cost_ratio.DRAWS", 100)
         yield
 
 

@@ -67,7 +67,7 @@ function makeSortable(table) {
 
 // A choice of methods --------------------------------------------------------------------------
 
-// Holm's procedure with Shaffer's count, as bench/reporting/verdicts.py has it: the word on the
+// Holm's procedure with Shaffer's count, as bench/reporting/statistics/verdicts.py has it: the word on the
 // first method of each pair, and by how many pairs alpha is divided.
 function judge(pairs, alpha) {
   const tested = pairs.filter(([, , seeds]) => seeds > 1).length;

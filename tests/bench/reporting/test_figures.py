@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.reporting.convergence import read_curves
+from bench.reporting.cost.convergence import read_curves
 from bench.reporting.figures import (
     INK,
     MOST_BANDS,
@@ -26,7 +26,7 @@ from bench.reporting.figures import (
 )
 from bench.reporting.groups import comparable_frame
 from bench.reporting.page import Report, write_report
-from bench.reporting.stats import mean_interval
+from bench.reporting.statistics.stats import mean_interval
 from bench.store.runs import Run, save_arrays, scan
 from tests.support.fabricated import make_spec, owner, seal, write_run
 from tests.support.quick_reports import without_figures

@@ -22,10 +22,10 @@ from bench.reporting.rows import (
     score_tables,
     summarise,
 )
-from bench.reporting.sequential import Looks
-from bench.reporting.stats import Interval
+from bench.reporting.statistics.sequential import Looks
+from bench.reporting.statistics.stats import Interval
+from bench.reporting.statistics.verdicts import Rule
 from bench.reporting.tables import console, csv, markdown
-from bench.reporting.verdicts import Rule
 from bench.store.runs import Run, scan
 from tests.support.fabricated import METHODS, make_record, make_spec, write_results
 

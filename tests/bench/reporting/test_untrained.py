@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.reporting.convergence import read_curves
+from bench.reporting.cost.convergence import read_curves
 from bench.reporting.groups import comparable_frame
 from bench.reporting.page import write_report
 from bench.reporting.provenance import components_sentence
 from bench.reporting.rows import GAIN, GAIN_NOTE, Row, score_tables, summarise
-from bench.reporting.stats import mean_interval
+from bench.reporting.statistics.stats import mean_interval
 from bench.reporting.tables import console, console_summary, csv, markdown
 from bench.results import frame
 from bench.store.runs import Run, scan

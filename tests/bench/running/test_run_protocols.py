@@ -22,7 +22,7 @@ from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_
 from demo.library import open_library
 from demo.page import draw
 from demo.pictures import picture_address
-from demo.routes import find_picture
+from demo.serving.routes import find_picture
 from demo.tabs.results import render_scores
 from proxy_core.metrics import JUNK
 from tests.support.short_runs import execute, numbers, spec_for, stopping_every

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import accept as accepting
 from bench.cli import accept_cost
-from bench.cli.accept import UNPROVEN, Options, accept, already_there, examine
 from bench.cli.accept_cost import cost_of as cost_before_patch
 from bench.cli.main import app
+from bench.cli.submissions import accept as accepting
+from bench.cli.submissions.accept import UNPROVEN, Options, accept, already_there, examine
 from bench.results import community, frame
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint

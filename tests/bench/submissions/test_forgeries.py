@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.cli.accept import Options, examine
+from bench.cli.submissions.accept import Options, examine
 from bench.submissions.acceptance import Acceptance
 from tests.support.forgeries import FORGERIES, KINDS, Forgery, forged
 from tests.support.submitted import Choice, Pool

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from bench.cli.pack import pack_suite
+from bench.cli.submissions.pack import pack_suite
 from bench.store.community import read_submission
 from bench.store.runs import RunDir, load_run, save_arrays
 from bench.submissions.pack import Labels

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import pull_request
-from bench.cli.pull_request import main
+from bench.cli.submissions import pull_request
+from bench.cli.submissions.pull_request import main
 from bench.submissions.acceptance import Acceptance, write_accepted
 from tests.support.fabricated import seal
 from tests.support.submitted import Choice, Pool

@@ -13,7 +13,7 @@ import pytest
 from bench.cli import main as command_line
 from bench.cli.verify import Options, exit_status, score_again, show_outcomes, train_again
 from bench.datasets import load
-from bench.reporting.stats import mean_interval
+from bench.reporting.statistics.stats import mean_interval
 from bench.store.environment import current_pins
 from bench.store.runs import Run, RunDir, load_run, save_arrays, write_record
 from bench.verification.environment import changes

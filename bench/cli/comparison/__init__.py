@@ -1,0 +1,1 @@
+"""`compare`: losses on one's own photographs."""

@@ -1,0 +1,1 @@
+"""Networks that runs stored, and weights of pretrained ones."""

@@ -1,0 +1,1 @@
+"""Results to send, and those that others send."""
