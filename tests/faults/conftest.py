@@ -4,6 +4,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,28 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"faults: {words}")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Forked processes find everything imported and compiled, and compute few episodes."""
-    folder = tmp_path_factory.mktemp("warm")
+@contextmanager
+def quick() -> Iterator[None]:
+    """Few episodes and no figures, here and in forked processes."""
     with quick_reports.without_figures(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.evaluation.protocols.COUNT", 20)
         patch.setattr("bench.reporting.figures.roc_figure", lambda *_: object())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Forked processes find everything imported and compiled."""
+    folder = tmp_path_factory.mktemp("warm")
+    with quick():
         runs = [execute(spec_for(loss), folder) for loss in ("proxy_nca", "magnet")]
         write_report(runs, folder / "report", title="Warm")
+
+
+@pytest.fixture(autouse=True)
+def _quick() -> Iterator[None]:
+    """For each test alone: other tests may follow in this process."""
+    with quick():
         yield
 
 
@@ -91,17 +105,20 @@ def with_suites(folder: Path) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of both suites, to which nothing happened."""
     folder = with_suites(tmp_path_factory.mktemp("whole"))
-    assert exit_code(command, folder, "run", "two.toml") == 0, (folder / "output.txt").read_text()
-    assert exit_code(with_report, folder, no_fault) == 0
+    with quick():
+        code = exit_code(command, folder, "run", "two.toml")
+        assert code == 0, (folder / "output.txt").read_text()
+        assert exit_code(with_report, folder, no_fault) == 0
     return folder / "results"
 
 
 @pytest.fixture(scope="session")
 def seconds(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """How long the suite of two runs takes where nothing happens."""
-    started = time.monotonic()
     folder = with_suites(tmp_path_factory.mktemp("timed"))
-    assert exit_code(command, folder, "run", "two.toml") == 0
+    started = time.monotonic()
+    with quick():
+        assert exit_code(command, folder, "run", "two.toml") == 0
     return time.monotonic() - started
 
 

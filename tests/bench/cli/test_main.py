@@ -339,6 +339,7 @@ def test_a_run_of_another_schema_is_refused_and_not_changed(
 def test_the_browser_is_a_command(
     results: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, "demo.__main__", raising=False)  # another test imported it
     assert "--port" in command("demo", "--help")
     nothing = results / "nothing"
     assert f"no finished run in {nothing}" in command("demo", "--results", nothing, code=1)

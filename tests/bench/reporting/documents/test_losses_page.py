@@ -16,7 +16,7 @@ from proxy_core.losses import LOSSES
 from proxy_core.losses.center import center_pull, move_centers
 from proxy_core.losses.proxy import proxy_nca
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from bench.spec import Budget
 from bench.suites.arguments import backbones
 from bench.suites.model import SuiteBudget
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAGE = suites_page()
 
 
