@@ -13,6 +13,7 @@ from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
 from demo.library import Shelf, number_of
 from demo.missed import TIE, precise
+from demo.own.nearest import candidates_of
 from demo.retrieved import Neighbor, disagreement
 
 OPEN = 3  # runs whose histories stay in memory
@@ -134,24 +135,20 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
     """
     arrays, labels = history.arrays, history.labels
     vectors = history.run.embeddings_at(place)
-    cosines = precise(vectors, vectors[query])
-    hits = labels == labels[query]
     left_out = np.arange(len(labels)) == query
     if (cameras := arrays.get("cameras")) is not None:
-        left_out |= hits & (cameras == cameras[query])
+        left_out |= (labels == labels[query]) & (cameras == cameras[query])
+    found = candidates_of(vectors, vectors[query], count + int(left_out.sum()))
+    found = found[~left_out[found]]
+    cosines, hits = precise(vectors[found], vectors[query]), labels[found] == labels[query]
     # A miss precedes a hit that is at most `TIE` more similar.
-    order = np.lexsort((hits, -(cosines + TIE * ~hits)))
-    found = order[~left_out[order]][:count]
+    order = np.lexsort((hits, -(cosines + TIE * ~hits)))[:count]
     return [
-        Neighbor(
-            rank,
-            position,
-            history.class_name(int(labels[position])),
-            float(cosines[position]),
-            bool(hits[position]),
-            True,
+        Neighbor(rank, position, history.class_name(int(labels[position])), cosine, hit, True)
+        for rank, (position, cosine, hit) in enumerate(
+            zip(found[order].tolist(), cosines[order].tolist(), hits[order].tolist(), strict=True),
+            start=1,
         )
-        for rank, position in enumerate(found.tolist(), 1)
     ]
 
 

@@ -2,12 +2,13 @@
 images lie within a part of it. Plain functions: no Gradio, no HTML, no torch."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from bench.reporting.projection import NEAREST, directions, nearest_points, pca, pca_map
+from bench.reporting.projection import NEAREST, in_blocks, nearest_points, pca, pca_map
 from bench.store.maps import Map, load_map
 from bench.store.runs import Run, StoredRunError
 from demo.history import open_history
@@ -71,7 +72,7 @@ def open_map(shelf: Shelf, name: str) -> Shown:
     if found is None:
         if run.files.embeddings.name not in run.digests:
             raise StoredRunError(MISSING.format(shelf.run_labels[run.name], run.name))
-        found = pca_map(Run(run.directory, run.record).embeddings["embeddings"])
+        found = pca_map(Run(run.directory, run.record).embeddings_on_disk)
     if len(found.points) != len(shelf.pictures):
         raise StoredRunError(
             f"the map of {run.name} has {len(found.points)} points for {len(shelf.pictures)} "
@@ -94,8 +95,8 @@ def open_moving(shelf: Shelf, name: str) -> Moving:
     """The moving map of a run; raises as `open_history`."""
     history = open_history(shelf, name)
 
-    def step(place: int) -> np.ndarray:
-        return directions(history.run.embeddings_at(place))
+    def step(place: int) -> Iterator[np.ndarray]:
+        return in_blocks(history.run.embeddings_at(place))
 
     places, variance = pca(step, len(history.steps))
     return Moving(as_points(places, history.labels), variance)

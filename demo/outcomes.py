@@ -10,7 +10,7 @@ from bench.store.runs import Run
 from demo.library import Shelf
 from demo.retrieved import Retrieved
 
-OPEN = 16  # results that stay in memory
+OPEN = 4  # results that stay in memory, with the runs that they are of
 
 
 @lru_cache(maxsize=OPEN)
@@ -55,9 +55,8 @@ def seeds_of(shelf: Shelf, run: Run) -> tuple[str, ...]:
 @lru_cache(maxsize=OPEN)
 def flips(shelf: Shelf, names: Sequence[str]) -> float:
     """Share of the queries that some of several runs get at rank 1, and others do not."""
-    found = [Run(run.directory, run.record).queries for run in map(shelf.run, names)]
-    known = found[0]["relevant"] > 0
-    right = np.array([queries["first_hit"][known] == 1 for queries in found])
+    opened = (Run(run.directory, run.record).queries for run in map(shelf.run, names))
+    right = np.array([queries["first_hit"][queries["relevant"] > 0] == 1 for queries in opened])
     return float((right.any(axis=0) & ~right.all(axis=0)).mean())
 
 

@@ -4,23 +4,24 @@ On 7,464 test embeddings of glyphs with 64 dimensions (semi-hard triplet loss, o
 5 % of the 10 nearest images, t-SNE takes 37 s and keeps 67 %, UMAP takes 77 s and keeps 55 %.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from scipy.spatial import KDTree
 
+from bench.store.mapped import give_back
 from bench.store.maps import Map
 
 NEAREST = 10  # images, of which a map keeps some
-COUNTED, BLOCK = 1000, 100  # images, spread evenly, over which it is counted how many; at a time
+COUNTED = 1000  # images, spread evenly, over which it is counted how many
+BLOCK = 1024  # embeddings at a time, so that those that stay on disk need little memory
 PERPLEXITY = 30
 
 
 def pca_map(embeddings: np.ndarray) -> Map:
     """The two directions of the largest variance of the normalised embeddings (N, D)."""
-    unit = directions(embeddings)
-    points, variance = pca(lambda _: unit, 1)
-    kept = kept_share(unit, points[0])
+    points, variance = pca(lambda _: in_blocks(embeddings), 1)
+    kept = kept_share(embeddings, points[0])
     return Map(points[0], "principal components (PCA)", kept, float(variance[0]))
 
 
@@ -37,29 +38,49 @@ def tsne_map(embeddings: np.ndarray) -> Map:
     return Map(points, "t-SNE", kept_share(unit, points))
 
 
-def pca(step: Callable[[int], np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarray]:
+def pca(step: Callable[[int], Iterable[np.ndarray]], steps: int) -> tuple[np.ndarray, np.ndarray]:
     """One linear projection for several steps, so that points move and do not jump.
 
-    Arguments: step, from the number of a step to its normalised embeddings (N, D), which are read
-    twice and not kept; steps, S. Returns: points (S, N, 2) float32, and the share (S,) of each
-    step's variance that both axes have.
+    Arguments: step, from the number of a step to its normalised embeddings (N, D) in blocks of
+    rows, which are read twice and not kept; steps, S. Returns: points (S, N, 2) float32, and the
+    share (S,) of each step's variance that both axes have.
     """
-    mean, moments = np.zeros(()), np.zeros(())
+    means, moments = [], np.zeros(())
     for number in range(steps):
-        rows = step(number)
-        mean = mean + rows.mean(axis=0, dtype=np.float64) / steps
-        moments = moments + (rows.T @ rows / len(rows)).astype(np.float64) / steps
-    _, axes = np.linalg.eigh(moments - np.outer(mean, mean))  # the largest come last
+        mean, products = mean_and_products(step(number))
+        means.append(mean)
+        moments = moments + products / steps
+    center = np.mean(means, axis=0)
+    _, axes = np.linalg.eigh(moments - np.outer(center, center))  # the largest come last
     plane = axes[:, :-3:-1]
     points, shares = [], []
-    for number in range(steps):
-        rows = step(number)
-        found = np.zeros((len(rows), 2))
-        found[:, : plane.shape[1]] = rows @ plane.astype(rows.dtype) - mean @ plane
-        whole = rows.var(axis=0, dtype=np.float64).sum()
-        points.append(found.astype(np.float32))
-        shares.append(found.var(axis=0).sum() / max(whole, np.finfo(float).tiny))
+    for number, mean in enumerate(means):
+        found, whole = [], 0.0
+        for rows in step(number):
+            found.append(rows @ plane.astype(rows.dtype) - center @ plane)
+            whole += float(np.square(rows - mean).sum())
+        places = np.concatenate(found)
+        spread = float(np.square(places - places.mean(axis=0)).sum())
+        points.append(np.pad(places, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32))
+        shares.append(spread / max(whole, np.finfo(float).tiny))
     return np.stack(points), np.array(shares)
+
+
+def mean_and_products(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (D,) and mean outer product (D, D) of all rows, in double precision."""
+    count, total, products = 0, np.zeros(()), np.zeros(())
+    for rows in blocks:
+        count += len(rows)
+        total = total + rows.sum(axis=0, dtype=np.float64)
+        products = products + (rows.T @ rows).astype(np.float64)
+    return total / count, products / count
+
+
+def in_blocks(embeddings: np.ndarray) -> Iterator[np.ndarray]:
+    """The normalised embeddings (N, D), some rows at a time."""
+    for start in range(0, len(embeddings), BLOCK):
+        yield directions(np.asarray(embeddings[start : start + BLOCK]))
+        give_back(embeddings)
 
 
 def directions(embeddings: np.ndarray) -> np.ndarray:
@@ -69,19 +90,31 @@ def directions(embeddings: np.ndarray) -> np.ndarray:
     return unit
 
 
-def kept_share(unit: np.ndarray, points: np.ndarray) -> float:
-    """The share of the nearest images, by cosine, that are among the nearest points: unit (N, D),
-    points (N, 2)."""
-    count = min(NEAREST, len(unit) - 1)
-    rows = np.unique(np.linspace(0, len(unit) - 1, COUNTED).round().astype(int))
-    near = iter(nearest_points(points, rows, count))
-    shared = 0
-    for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
-        similarity = unit[block] @ unit.T
-        similarity[np.arange(len(block)), block] = -np.inf
-        true = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-        shared += sum(len(np.intersect1d(found, next(near))) for found in true)
+def kept_share(embeddings: np.ndarray, points: np.ndarray) -> float:
+    """The share of the nearest images, by cosine, that are among the nearest points: embeddings
+    (N, D), points (N, 2)."""
+    count = min(NEAREST, len(embeddings) - 1)
+    rows = np.unique(np.linspace(0, len(embeddings) - 1, COUNTED).round().astype(int))
+    true = nearest_by_cosine(embeddings, rows, count)
+    near = nearest_points(points, rows, count)
+    shared = sum(len(np.intersect1d(*both)) for both in zip(true, near, strict=True))
     return shared / (count * len(rows))
+
+
+def nearest_by_cosine(embeddings: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """The most similar of the other embeddings (N, D) to each of some rows (M,), (M, count)."""
+    own, start = directions(np.asarray(embeddings[rows])), 0
+    best, found = (np.empty((len(rows), 0), kind) for kind in (own.dtype, np.int64))
+    for unit in in_blocks(embeddings):
+        positions = np.arange(start, start + len(unit))
+        similarity = np.where(positions == rows[:, None], -np.inf, own @ unit.T)
+        best = np.hstack([best, similarity])
+        found = np.hstack([found, np.broadcast_to(positions, similarity.shape)])
+        if best.shape[1] > count:
+            top = np.argpartition(-best, count - 1, axis=1)[:, :count]
+            best, found = (np.take_along_axis(each, top, axis=1) for each in (best, found))
+        start += len(unit)
+    return found
 
 
 def nearest_points(points: np.ndarray, rows: np.ndarray, count: int) -> list[np.ndarray]:

@@ -54,6 +54,7 @@ from bench.store.contents import (
     check_queries,
     check_roc,
 )
+from bench.store.mapped import map_tensor
 from bench.store.record import SCHEMA, StoredFile, check_record, sealed
 
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
@@ -291,6 +292,16 @@ class Run:
     def embeddings(self) -> dict[str, np.ndarray]:
         """`embeddings` (N, D) float32 and `labels` (N,) of the test images, queries first."""
         return self._arrays(self.files.embeddings)
+
+    @cached_property
+    def embeddings_on_disk(self) -> np.ndarray:
+        """Embeddings (N, D) float32 of the test images, which are read when they are used."""
+        path = self.files.embeddings
+        if path.name not in self.digests:
+            raise damage(path, "was not kept")
+        with naming(path):
+            self._compare(path)
+            return map_tensor(path, "embeddings")
 
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:

@@ -5,7 +5,6 @@ Those of the test images are always stored, those of the validation images if a 
 
 import hashlib
 import io
-import mmap
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from bench.spec import file_name, sha256
+from bench.store.mapped import give_back
 from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
 
 Part = Literal["test", "validation"]
@@ -180,8 +180,7 @@ def files_digest(files: Mapping[str, np.ndarray]) -> str:
 def add(array: np.ndarray, update: Callable[[memoryview], None]) -> None:
     """Give the bytes of an array to a digest, without a copy of them that stays in memory."""
     update(np.ascontiguousarray(array).reshape(-1).data)
-    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+    give_back(array)
 
 
 def map_jpegs(file: BinaryIO) -> dict[str, np.ndarray]:

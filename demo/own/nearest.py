@@ -12,11 +12,14 @@ def nearest(vectors: np.ndarray, own: np.ndarray, k: int) -> tuple[np.ndarray, n
 
     Single precision finds candidates, and double precision orders them.
     """
-    lengths = lengths_of(vectors) * lengths_of(own[None])
-    cosines = vectors @ own / lengths
-    k = min(k, len(vectors))
-    least = np.partition(cosines, len(vectors) - k)[len(vectors) - k]
-    candidates = np.flatnonzero(cosines >= least - CLOSE)
+    candidates = candidates_of(vectors, own, k)
     exact = precise(vectors[candidates], own)
     order = np.lexsort((candidates, -exact.round(DIGITS)))[:k]
     return candidates[order], exact[order]
+
+
+def candidates_of(vectors: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
+    """Rising positions of all vectors (N, D) that may be among the k most similar to one (D,)."""
+    cosines = vectors @ own / (lengths_of(vectors) * lengths_of(own[None]))
+    least = len(vectors) - min(k, len(vectors))
+    return np.flatnonzero(cosines >= np.partition(cosines, least)[least] - CLOSE)

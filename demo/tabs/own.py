@@ -7,6 +7,7 @@ import numpy as np
 
 from bench.cli.listing import model_path
 from bench.datasets.files.prepare import whole_note
+from bench.store.mapped import give_back
 from bench.store.runs import Run, StoredRunError
 from bench.store.thumbnails import encode
 from demo.library import Library, Shelf
@@ -87,6 +88,7 @@ def search(shelf: Shelf, retrieved: Retrieved, upload: Upload, view: View) -> di
     vectors, _ = embeddings_of(retrieved)
     check_sizes(retrieved.run, vectors, embedded.vectors, len(retrieved.pictures))
     positions, cosines = nearest(vectors, embedded.vectors[mine], view.neighbors)
+    give_back(vectors)
     header = header_of(retrieved.run)
     return {
         "mine": mine,

@@ -44,7 +44,7 @@ class WithEmbeddings:
             run.files,
             run.digests,
         )
-        self.embeddings = {"embeddings": embeddings}
+        self.embeddings_on_disk = embeddings
 
 
 def test_ranks_of_what_was_missed_are_those_of_the_whole_order(opened: list[Retrieved]) -> None:

@@ -48,6 +48,7 @@ def test_neighbors_have_the_stored_first_hit_at_every_step(library: Library) -> 
                 assert sorted(one.position for one in found) == [
                     position for position in range(IMAGES) if position != query
                 ]
+                assert neighbors_at(history, place, query, 5) == found[:5]
                 first = next(one.rank for one in found if one.hit)
                 assert first == history.arrays["first_hit"][place, query]
                 assert [one.similarity for one in found] == sorted(
@@ -66,6 +67,7 @@ def test_ties_are_pessimistic_and_cameras_leave_out(
     seen = replace(history, arrays={**history.arrays, "cameras": np.arange(IMAGES) % 2})
     found = neighbors_at(seen, 0, 0, IMAGES)
     assert [one.position for one in found if one.hit] == [1, 3, 5, 7, 9]
+    assert neighbors_at(seen, 0, 0, len(found) - 2) == found[:-2]
 
 
 def test_an_image_is_learnt_where_it_is_right_and_stays_right() -> None:

@@ -39,10 +39,24 @@ def test_the_kept_share_is_that_of_plain_loops() -> None:
     assert len(nearest_points(np.zeros((30, 2)), np.array([3]), 10)[0]) == 10
 
 
+@pytest.mark.parametrize("block", [7, 60, 1024])
+def test_blocks_change_no_place(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(3)
+    embeddings = (generator.normal(size=(60, 8)) * np.arange(8, 0, -1)).astype(np.float32)
+    unit = directions(embeddings)
+    _, axes = np.linalg.eigh(np.cov(unit.T.astype(np.float64), bias=True))
+    places = (unit - unit.mean(axis=0)) @ axes[:, [-1, -2]]
+    monkeypatch.setattr("bench.reporting.projection.BLOCK", block)
+    found = pca_map(embeddings)
+    np.testing.assert_allclose(found.points, places, atol=1e-5)
+    assert found.variance == pytest.approx(places.var(axis=0).sum() / unit.var(axis=0).sum())
+    assert found.kept == kept_share(unit, places)
+
+
 def test_steps_share_their_axes() -> None:
     generator = np.random.default_rng(2)
     last = generator.normal(size=(50, 8))
-    points, variance = pca(lambda step: (step + 1) / 2 * last, 2)
+    points, variance = pca(lambda step: [(step + 1) / 2 * last], 2)
     np.testing.assert_allclose(
         points[1] - points[1].mean(0), 2 * (points[0] - points[0].mean(0)), atol=1e-5
     )
