@@ -8,7 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.reporting.projection import NEAREST, in_blocks, nearest_points, pca, pca_map
+from bench.reporting.projection import NEAREST, directions, nearest_points, pca, pca_map
+from bench.store.mapped import in_blocks
 from bench.store.maps import Map, load_map
 from bench.store.runs import Run, StoredRunError
 from demo.history import open_history
@@ -96,7 +97,7 @@ def open_moving(shelf: Shelf, name: str) -> Moving:
     history = open_history(shelf, name)
 
     def step(place: int) -> Iterator[np.ndarray]:
-        return in_blocks(history.run.embeddings_at(place))
+        return map(directions, in_blocks(history.run.embeddings_at(place)))
 
     places, variance = pca(step, len(history.steps))
     return Moving(as_points(places, history.labels), variance)

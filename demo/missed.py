@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.store.mapped import give_back
+from bench.store.mapped import give_back, in_blocks
 from demo.retrieved import Retrieved
 
 CLOSE = 1e-5  # difference of cosines up to which single precision does not order them
@@ -77,7 +77,7 @@ def exact_ranks(
 ) -> tuple[np.ndarray, list[float]]:
     """Ranks (M,) and cosines of the M images of the query's class among rivals (G,)."""
     vectors, lengths = embeddings_of(retrieved)
-    cosines = (vectors @ vectors[query] / (lengths * lengths[query]))[rivals]
+    cosines = (products(vectors, vectors[query]) / (lengths * lengths[query]))[rivals]
     hit = retrieved.pictures.labels[rivals] == retrieved.pictures.labels[query]
     ranks = []
     for index in np.flatnonzero(hit).tolist():
@@ -101,8 +101,14 @@ def precise(others: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 def lengths_of(vectors: np.ndarray) -> np.ndarray:
     """Lengths (N,) of vectors (N, D); 1 for those without length."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))  # without a copy of them
+    squares = [np.einsum("nd,nd->n", rows, rows) for rows in in_blocks(vectors)]
+    lengths = np.sqrt(np.concatenate(squares))
     return np.where(lengths > 0, lengths, 1)
+
+
+def products(vectors: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Inner products (N,) of vectors (N, D), which may be on disk, with one (D,)."""
+    return np.concatenate([rows @ own for rows in in_blocks(vectors)])
 
 
 @lru_cache(maxsize=OPEN)

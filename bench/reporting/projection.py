@@ -4,23 +4,22 @@ On 7,464 test embeddings of glyphs with 64 dimensions (semi-hard triplet loss, o
 5 % of the 10 nearest images, t-SNE takes 37 s and keeps 67 %, UMAP takes 77 s and keeps 55 %.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from bench.store.mapped import give_back
+from bench.store.mapped import give_back, in_blocks
 from bench.store.maps import Map
 
 NEAREST = 10  # images, of which a map keeps some
 COUNTED = 1000  # images, spread evenly, over which it is counted how many
-BLOCK = 1024  # embeddings at a time, so that those that stay on disk need little memory
 PERPLEXITY = 30
 
 
 def pca_map(embeddings: np.ndarray) -> Map:
     """The two directions of the largest variance of the normalised embeddings (N, D)."""
-    points, variance = pca(lambda _: in_blocks(embeddings), 1)
+    points, variance = pca(lambda _: map(directions, in_blocks(embeddings)), 1)
     kept = kept_share(embeddings, points[0])
     return Map(points[0], "principal components (PCA)", kept, float(variance[0]))
 
@@ -76,13 +75,6 @@ def mean_and_products(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndar
     return total / count, products / count
 
 
-def in_blocks(embeddings: np.ndarray) -> Iterator[np.ndarray]:
-    """The normalised embeddings (N, D), some rows at a time."""
-    for start in range(0, len(embeddings), BLOCK):
-        yield directions(np.asarray(embeddings[start : start + BLOCK]))
-        give_back(embeddings)
-
-
 def directions(embeddings: np.ndarray) -> np.ndarray:
     """Embeddings (..., D) divided by their lengths; zero vectors stay."""
     lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
@@ -103,9 +95,9 @@ def kept_share(embeddings: np.ndarray, points: np.ndarray) -> float:
 
 def nearest_by_cosine(embeddings: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     """The most similar of the other embeddings (N, D) to each of some rows (M,), (M, count)."""
-    own, start = directions(np.asarray(embeddings[rows])), 0
+    own, start = directions(taken(embeddings, rows)), 0
     best, found = (np.empty((len(rows), 0), kind) for kind in (own.dtype, np.int64))
-    for unit in in_blocks(embeddings):
+    for unit in map(directions, in_blocks(embeddings)):
         positions = np.arange(start, start + len(unit))
         similarity = np.where(positions == rows[:, None], -np.inf, own @ unit.T)
         best = np.hstack([best, similarity])
@@ -115,6 +107,15 @@ def nearest_by_cosine(embeddings: np.ndarray, rows: np.ndarray, count: int) -> n
             best, found = (np.take_along_axis(each, top, axis=1) for each in (best, found))
         start += len(unit)
     return found
+
+
+def taken(embeddings: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows (M,) of embeddings (N, D), which may be on disk, in order."""
+    found = []
+    for row in rows:
+        found.append(np.array(embeddings[row]))
+        give_back(embeddings)
+    return np.stack(found)
 
 
 def nearest_points(points: np.ndarray, rows: np.ndarray, count: int) -> list[np.ndarray]:

@@ -2,9 +2,12 @@
 
 import json
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+BLOCK = 1024  # rows at a time
 
 
 def map_tensor(path: Path, name: str) -> np.ndarray:
@@ -20,6 +23,13 @@ def map_tensor(path: Path, name: str) -> np.ndarray:
             raise ValueError(f"holds {name} of type {entry['dtype']} and not F32")
         start = 8 + size + entry["data_offsets"][0]
         return np.memmap(file, "<f4", "r", start, tuple(entry["shape"]))
+
+
+def in_blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows of an array, some at a time; of one on disk no others take memory meanwhile."""
+    for start in range(0, max(1, len(array)), BLOCK):
+        yield np.asarray(array[start : start + BLOCK])
+        give_back(array)
 
 
 def give_back(array: np.ndarray) -> None:

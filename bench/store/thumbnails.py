@@ -22,6 +22,7 @@ from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
 
 Part = Literal["test", "validation"]
 JPEGS = "jpegs.npy"  # within the file
+PART = 2**22  # numbers of an array, or bytes, that are read at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +70,10 @@ class Thumbnails:
         """The pixels of one thumbnail, or its JPEG file; equal thumbnails have the same bytes."""
         if "images" in self.files:
             return bytes(self.files["images"][position].tobytes())
-        start = int(self.files["ends"][position - 1]) if position else 0
-        return bytes(self.files["jpegs"][start : int(self.files["ends"][position])].tobytes())
+        jpegs, start = self.files["jpegs"], int(self.files["ends"][position - 1]) if position else 0
+        content = bytes(jpegs[start : int(self.files["ends"][position])].tobytes())
+        give_back(jpegs)
+        return content
 
     def encoded(self, position: int) -> tuple[bytes, str]:
         """One thumbnail as an image file, and its media type."""
@@ -178,9 +181,11 @@ def files_digest(files: Mapping[str, np.ndarray]) -> str:
 
 
 def add(array: np.ndarray, update: Callable[[memoryview], None]) -> None:
-    """Give the bytes of an array to a digest, without a copy of them that stays in memory."""
-    update(np.ascontiguousarray(array).reshape(-1).data)
-    give_back(array)
+    """Give the bytes of an array to a digest, a part of an array on disk at a time."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    for start in range(0, len(flat), PART):
+        update(flat[start : start + PART].data)
+        give_back(array)
 
 
 def map_jpegs(file: BinaryIO) -> dict[str, np.ndarray]:

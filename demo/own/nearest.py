@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from demo.missed import CLOSE, lengths_of, precise
+from demo.missed import CLOSE, lengths_of, precise, products
 
 DIGITS = 12  # of a cosine; those that differ by less are equal, as in the store
 
@@ -20,6 +20,6 @@ def nearest(vectors: np.ndarray, own: np.ndarray, k: int) -> tuple[np.ndarray, n
 
 def candidates_of(vectors: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
     """Rising positions of all vectors (N, D) that may be among the k most similar to one (D,)."""
-    cosines = vectors @ own / (lengths_of(vectors) * lengths_of(own[None]))
+    cosines = products(vectors, own) / (lengths_of(vectors) * lengths_of(own[None]))
     least = len(vectors) - min(k, len(vectors))
     return np.flatnonzero(cosines >= np.partition(cosines, least)[least] - CLOSE)

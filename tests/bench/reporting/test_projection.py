@@ -46,7 +46,7 @@ def test_blocks_change_no_place(block: int, monkeypatch: pytest.MonkeyPatch) -> 
     unit = directions(embeddings)
     _, axes = np.linalg.eigh(np.cov(unit.T.astype(np.float64), bias=True))
     places = (unit - unit.mean(axis=0)) @ axes[:, [-1, -2]]
-    monkeypatch.setattr("bench.reporting.projection.BLOCK", block)
+    monkeypatch.setattr("bench.store.mapped.BLOCK", block)
     found = pca_map(embeddings)
     np.testing.assert_allclose(found.points, places, atol=1e-5)
     assert found.variance == pytest.approx(places.var(axis=0).sum() / unit.var(axis=0).sum())
