@@ -88,7 +88,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--no-open", action="store_true", help="do not open a browser window")
     arguments = parser.parse_args()
     if arguments.export and arguments.images:
-        parser.error("--export has no images of --images; leave one of them out")
+        parser.error("--export does not include --images; leave one of them out")
     if len(arguments.run) > 1 and not arguments.export:
         parser.error("more than one --run needs --export")
     return arguments

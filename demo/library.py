@@ -80,7 +80,7 @@ class Shelf:
     def browsable(self) -> tuple[Run, ...]:
         """Runs that kept the neighbors of their queries; all runs if none did."""
         runs = [run for run in self.runs if not self.chosen or run.name in self.chosen]
-        kept = tuple(run for run in runs if run.files.queries.name in run.digests)
+        kept = tuple(run for run in runs if run.keeps_queries)
         return kept or tuple(runs)
 
     @property

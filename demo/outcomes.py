@@ -48,7 +48,7 @@ def shared(left: Retrieved, right: Retrieved, k: int) -> float:
 
 def seeds_of(shelf: Shelf, run: Run) -> tuple[str, ...]:
     """The runs of the same method that kept their neighbors."""
-    kept = [other for other in shelf.browsable if other.files.queries.name in other.digests]
+    kept = [other for other in shelf.browsable if other.keeps_queries]
     return tuple(other.name for other in kept if group_id(other) == group_id(run))
 
 

@@ -61,7 +61,7 @@ def notice(library: Library) -> str:
 def what_is_missing(
     library: Library, shelf: Shelf, view: View, parameters: Mapping[str, object]
 ) -> str:
-    """What the address names and is not shown, and what is in its stead; empty if all is there."""
+    """What the address names and is not shown, and what is shown instead; empty if all is there."""
     names = (str(parameters.get(key) or "") for key in ("ds", "run", "other"))
     dataset, run, other = (printable(name[:LONGEST]) for name in names)
     if dataset not in ("", shelf.key):

@@ -46,7 +46,7 @@ class Retrieved:
 
     @property
     def keeps_embeddings(self) -> bool:
-        return self.run.files.embeddings.name in self.run.digests
+        return self.run.keeps_embeddings
 
     @property
     def known(self) -> np.ndarray:

@@ -128,7 +128,7 @@ def missing_sentence(suite: str, missing: Sequence[RunSpec], total: int) -> str:
     )
     are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
     return printable(
-        f"Not stored {are} {len(missing)} of the {total} runs of the suite: {named}. "
+        f"{len(missing)} of the {total} runs of the suite {are} not stored: {named}. "
         f"`{command('run', suite)}` makes {them}."
     )
 

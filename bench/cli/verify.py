@@ -81,10 +81,10 @@ def named(name: str, results: Path) -> list[RunDir]:
 
 def score_again(runs: Sequence[Run], options: Options) -> list[Outcome]:
     """Compute the scores of the runs again from their embeddings; no data is loaded without any."""
-    from bench.verification.scores import NOT_KEPT, keeps_embeddings, verify_scores
+    from bench.verification.scores import NOT_KEPT, verify_scores
 
-    kept = [run for run in runs if keeps_embeddings(run)]
-    others = [Outcome(run.name, error=NOT_KEPT) for run in runs if not keeps_embeddings(run)]
+    kept = [run for run in runs if run.keeps_embeddings]
+    others = [Outcome(run.name, error=NOT_KEPT) for run in runs if not run.keeps_embeddings]
     return others + compute_again(verify_scores, "scoring stored embeddings", kept, options)
 
 

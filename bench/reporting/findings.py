@@ -44,7 +44,7 @@ LEADS = {  # verdict on the method with the highest mean -> what is said of the 
 TIED = {  # on one of several methods that share the highest mean
     "better": "{name} is better than",
     "same": "Within {margin:g} points {name} is the same as",
-    "undecided": "Undecided is the difference of {name} to",
+    "undecided": "Undecided is the difference between {name} and",
     "worse": "Over the seeds that both have {name} is worse than",
 }
 MOST_TIED = 3  # methods that share the highest mean, beyond which only their number is said

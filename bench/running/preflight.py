@@ -175,7 +175,7 @@ def check_comparisons(specs: Iterable[RunSpec], dataset: Dataset) -> None:
 def check_checkpoints(
     specs: Iterable[RunSpec], dataset: Dataset, results: Path, device: str
 ) -> list[str]:
-    """A line for each unfinished run whose last checkpoint is damaged, but not the one before it.
+    """A line for each unfinished run that resumes from the checkpoint before its last one.
 
     Raises: CheckpointError with a line for each one that cannot be resumed.
     """
@@ -194,7 +194,7 @@ def check_checkpoints(
             else:
                 if saved and saved.later:
                     remarks.append(
-                        f"{files.checkpoint} is damaged or of something else; "
+                        f"{files.checkpoint} cannot be resumed; "
                         f"its run resumes from {files.checkpoint_before.name}"
                     )
     if errors:

@@ -8,7 +8,7 @@ FILES = 16  # about as many as a run has
 
 
 def full_disk(folder: Path) -> str:
-    """What lacks, and what to do."""
+    """What is used up, and what to do."""
     if no_inodes(folder):
         return "no more files can be created, its file system has no free inodes; delete some files"
     return "no space is left; free some space"

@@ -93,6 +93,7 @@ class RunDir:
         self.history = path / "history.safetensors"
         self.checkpoint = path / "checkpoint.pt"
         self.checkpoint_before = path / "checkpoint-before.pt"
+        self._checkpoints = self.checkpoint, self.checkpoint_before
         self.log = path / "log.txt"
         self._progress = path / "progress.json"
         self._failure = path / "failed.json"
@@ -131,7 +132,7 @@ class RunDir:
 
     @property
     def has_checkpoint(self) -> bool:
-        return self.checkpoint.exists() or self.checkpoint_before.exists()
+        return any(path.exists() for path in self._checkpoints)
 
     @property
     def state(self) -> State:
@@ -183,7 +184,7 @@ class RunDir:
         self._progress.unlink(missing_ok=True)
 
     def remove_checkpoints(self) -> None:
-        for path in (self.checkpoint, self.checkpoint_before):
+        for path in self._checkpoints:
             path.unlink(missing_ok=True)
 
     def write_failure(self, message: str) -> None:
@@ -200,8 +201,7 @@ class RunDir:
 
     def tidy(self) -> None:
         """Delete what is left beside a finished run, unless a process still works on it."""
-        checkpoints = self.checkpoint, self.checkpoint_before
-        left = [*checkpoints, self._progress, self._failure, *self._left()]
+        left = [*self._checkpoints, self._progress, self._failure, *self._left()]
         if self.finished and any(path.exists() for path in left):
             with self.lock() as locked:
                 for path in left if locked else []:
@@ -280,6 +280,15 @@ class Run:
         """SHA-256 of the files that the run keeps, by name."""
         digests: Mapping[str, str] = self.record["files"]
         return digests
+
+    @property
+    def keeps_embeddings(self) -> bool:
+        return self.files.embeddings.name in self.digests
+
+    @property
+    def keeps_queries(self) -> bool:
+        """Whether it keeps what each query retrieves."""
+        return self.files.queries.name in self.digests
 
     @cached_property
     def curve(self) -> list[dict[str, Any]]:

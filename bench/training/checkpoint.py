@@ -138,7 +138,7 @@ def load_checkpoint(
     batches: Batches,
 ) -> Progress:
     """Restore everything in place and return the counters; without a file, a fresh start. A last
-    checkpoint that is damaged or of something else is replaced by the one before it.
+    checkpoint that cannot be resumed is replaced by the one before it.
 
     Raises: CheckpointError as `read_checkpoint`, or if the parts of the run have other shapes, or
     steps and validations contradict each other.

@@ -19,10 +19,6 @@ ACCURACIES = "accuracy_"  # begin their names: they need the training images and
 NOT_KEPT = "its embeddings were not kept; --train computes them again"
 
 
-def keeps_embeddings(run: Run) -> bool:
-    return run.files.embeddings.name in run.digests
-
-
 def verify_scores(directories: Sequence[Path], data_root: Path | None) -> list[Outcome]:
     """Verify runs on one data set and split, all of whose files were checked before."""
     return on_dataset(directories, data_root, verify_run)
@@ -45,7 +41,7 @@ def verify_run(run: Run, dataset: Dataset) -> Outcome:
         scores, queries, roc = score_embeddings(embeddings, dataset, positions)
     unchecked = [name for name in run.scores if name.startswith(ACCURACIES)]
     kept = {name: score for name, score in run.scores.items() if name not in unchecked}
-    stored_queries = run.queries if run.files.queries.name in run.digests else {}
+    stored_queries = run.queries if run.keeps_queries else {}
     arrays = {**stored_queries, **(run.roc or {})}
     differences = [*moved("", kept, scores), *moved_arrays(arrays, {**queries, **roc})]
     here = describe(run.record["environment"]["device"], torch.get_num_threads())
@@ -61,7 +57,7 @@ def verify_run(run: Run, dataset: Dataset) -> Outcome:
 
 def unusable(run: Run, dataset: Dataset) -> str:
     """Why the scores of a run cannot be computed again; usually empty."""
-    if not keeps_embeddings(run):
+    if not run.keeps_embeddings:
         return NOT_KEPT
     if (stored := run.record["split"]["fingerprint"]) != dataset.fingerprint:
         return (

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.reporting.groups import group_id
-from bench.store.runs import Run
 from bench.suggest import unknown
 from demo.library import Library, Shelf, is_untrained, one_of_each
 
@@ -32,15 +31,10 @@ def choose_of(shelf: Shelf, names: Sequence[str]) -> Shelf:
     own = [run for run in shelf.runs if run.name in names]
     if not names:
         first = one_of_each(shelf) or list(shelf.browsable[:1])
-        return replace(shelf, chosen=tuple(run.name for run in first if keeps(run)))
+        return replace(shelf, chosen=tuple(run.name for run in first if run.keeps_queries))
     for run in own:
-        if not keeps(run):
+        if not run.keeps_queries:
             raise ValueError(f"{run.name} did not keep the neighbors of its queries; leave it out")
     methods = {group_id(run) for run in own}
     runs = [run for run in shelf.runs if is_untrained(run) or group_id(run) in methods]
     return replace(shelf, runs=tuple(runs), chosen=tuple(run.name for run in own))
-
-
-def keeps(run: Run) -> bool:
-    """Whether a run kept the neighbors of its queries."""
-    return run.files.queries.name in run.digests

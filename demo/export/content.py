@@ -128,7 +128,7 @@ def map_of(shelf: Shelf, name: str) -> Shown | None:
     Raises: StoredRunError as `open_map`, if it is damaged.
     """
     run = shelf.run(name)
-    is_there = map_path(shelf.results, run).exists() or run.files.embeddings.name in run.digests
+    is_there = map_path(shelf.results, run).exists() or run.keeps_embeddings
     return open_map(shelf, name) if is_there else None
 
 

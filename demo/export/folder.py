@@ -1,5 +1,5 @@
-"""Where an export is written: a folder or a .zip that appears whole or not at all, and takes the
-place of an earlier export but of nothing else."""
+"""Where an export is written: a folder or a .zip that appears whole or not at all, and replaces an
+earlier export but nothing else."""
 
 import json
 import os
@@ -56,8 +56,8 @@ def check(target: Path) -> None:
     others = sorted(found - {LIST} - listed(target / LIST))
     if others:
         raise ValueError(
-            f"{target} holds {others[0]}, which no export has written, and an export takes the "
-            f"place of the whole folder{advice}"
+            f"{target} holds {others[0]}, which no export has written, and an export replaces the "
+            f"whole folder{advice}"
         )
 
 

@@ -6,8 +6,11 @@ from importlib.resources import files
 from typing import Any
 
 from demo.export.javascript import scripts
+from demo.pages import LENGTH
+from demo.pictures import SMALL
 from demo.render import render
-from demo.tabs.explore import STEPS
+from demo.tabs.explore import MOST_CLASSES, MOST_MISSED, STEPS
+from demo.tabs.map import LISTED, NEAREST_ZOOM
 from demo.view import ALWAYS, AREA, CHOICES, KEYS, LEAST, LONGEST, TABS, View
 
 SHOWN = ("start", "explore", "compare", "map", "results")  # of `TABS`
@@ -60,10 +63,18 @@ def script(content: Mapping[str, Any]) -> str:
 
 
 def rules() -> dict[str, Any]:
-    """What the page takes from the browser: its tabs, steps and the rules of addresses."""
+    """What the page takes from the browser: its tabs, steps, limits and the rules of addresses."""
     return {
         "tabs": {key: TABS[key] for key in SHOWN},
         "steps": STEPS,
+        "limits": {
+            "LENGTH": LENGTH,
+            "LISTED": LISTED,
+            "MOST_CLASSES": MOST_CLASSES,
+            "MOST_MISSED": MOST_MISSED,
+            "NEAREST_ZOOM": NEAREST_ZOOM,
+            "SMALL": SMALL,
+        },
         "rules": {
             "fields": vars(View("", "", "")),
             "keys": KEYS,

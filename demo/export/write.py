@@ -135,10 +135,10 @@ def notes_on(part: Part) -> list[str]:
         small = f"{pictures.height} x {pictures.width}"
         found.append(f"Pictures of {small} pixels, where {height} x {width} are stored.")
     if any(run.keeps_embeddings and not has_ranks(run) for run in runs):
-        found.append("No ranks beyond the stored neighbors, which so many images would take long.")
+        found.append("No ranks beyond the stored neighbors: of so many images they take too long.")
     without = [shelf.run_labels[run.name] for run in browsed if map_of(shelf, run.name) is None]
     if without:
-        found.append(f"No map of {', '.join(without)}: none is stored, nor embeddings.")
+        found.append(f"No map of {', '.join(without)}: neither it nor embeddings are stored.")
     return [f"{part.title}: {sentence}" for sentence in found]
 
 

@@ -22,7 +22,7 @@ const send = () => {
   sent = Date.now();
   timers.forEach(clearTimeout);
   timers = [setTimeout(say, SHORT, 'Loading …'),
-    setTimeout(say, PATIENCE, 'No answer yet. Press again to ask again.')];
+    setTimeout(say, PATIENCE, 'No answer yet. Press again to repeat the request.')];
   trigger('nav', {address: waiting});
   waiting = null;
 };

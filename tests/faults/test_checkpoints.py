@@ -48,5 +48,5 @@ def test_the_checkpoint_before_a_damaged_one_gives_the_same_bits(
     last.write_bytes(damage(last.read_bytes()))
     code, output = run_again(folder)
     assert code == 0, output
-    assert "is damaged or of something else; its run resumes from checkpoint-before.pt" in output
+    assert "cannot be resumed; its run resumes from checkpoint-before.pt" in output
     assert judge(folder, "one.toml", kills=1) == Outcome()

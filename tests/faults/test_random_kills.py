@@ -49,14 +49,9 @@ def run_until_killed(
     return kills, orphans(folder)
 
 
-@pytest.mark.parametrize(
-    ("target", "part"),
-    [
-        pytest.param(target, part, marks=pytest.mark.faults)
-        for target in ("worker", "parent", "group", "all")
-        for part in range(PARTS)
-    ],
-)
+@pytest.mark.faults
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("target", ["worker", "parent", "group", "all"])
 def test_kills_at_random_moments_lose_nothing(
     target: str, part: int, tmp_path: Path, judge: Judge, seconds: float
 ) -> None:

@@ -25,8 +25,8 @@ FORM = "files, digests, suite, specifications, protocol, split fingerprints, cur
 PLAUSIBLE = "costs, versions, seeds that differ, test against validation"
 
 UNPROVEN = (
-    "what differs, as the environments that explain it are the submitter's word: a forgery that "
-    "moves no score further than these differences may would pass"
+    "what differs: the environments that explain it are the submitter's word, so a forgery that "
+    "moves scores no further than their bounds passes"
 )
 
 
@@ -104,7 +104,7 @@ def too_dear(
     whole: Sequence[Run], chosen: Sequence[Run], name: str, options: Options
 ) -> Finding | None:
     """Say what it will cost to compute runs again; what is wrong if that is more than allowed."""
-    from bench.cli.accept_cost import cost_of
+    from bench.cli.submissions.cost import cost_of
 
     errors = plain_console(stderr=True)
     print_line(errors, "measuring what it costs to compute the runs again")

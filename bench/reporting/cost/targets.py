@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 COUNT = 10
 KEY = ("dataset", "split", "backbone", "metric")
 IDENTITY = {"protocol": "version of the protocol", "fingerprint": "fingerprint of the split"}
-FILE = files("bench.reporting") / "targets.toml"
+FILE = files("bench.reporting.cost") / "targets.toml"
 FROZEN = "frozen:"
 OF_THESE_RUNS = (
     "made from these runs, between the untrained network's score and the highest mean final one; "

@@ -35,7 +35,7 @@ def trim(results: Path) -> None:
     if problems or damaged:
         raise (problems + damaged)[0]
     for run in runs:
-        if is_shown(run) and run.files.embeddings.name in run.digests:
+        if is_shown(run) and run.keeps_embeddings:
             save_map(results, run, load_map(results, run) or tsne_map(run.embeddings["embeddings"]))
         leave_out(run)
     for pictures in results.glob("pictures/*-validation.npz"):  # of histories

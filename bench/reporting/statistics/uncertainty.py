@@ -46,7 +46,7 @@ def frame(runs: Sequence[Run], rule: Rule = RULE) -> tuple["pd.DataFrame", list[
     for (dataset, split), members in table.groupby(["dataset", "split"]):
         names = members.groupby("method")["run"]
         kept = {
-            str(method): [by_name[name] for name in own if keeps_queries(by_name[name])]
+            str(method): [by_name[name] for name in own if by_name[name].keeps_queries]
             for method, own in names
         }
         try:
@@ -68,10 +68,6 @@ def frame(runs: Sequence[Run], rule: Rule = RULE) -> tuple["pd.DataFrame", list[
                 }
                 rows.append({"dataset": dataset, "split": split, "score": score, **row, **over})
     return pd.DataFrame(rows, columns=list(COLUMNS)), problems
-
-
-def keeps_queries(run: Run) -> bool:
-    return run.files.queries.name in run.digests
 
 
 def draw(kept: Mapping[str, Sequence[Run]]) -> tuple[dict[str, np.ndarray], int]:

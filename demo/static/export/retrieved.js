@@ -1,7 +1,6 @@
 // What runs retrieve, and what the templates show of it: the counterparts of `demo/retrieved.py`,
 // `missed.py`, `outcomes.py`, `pages.py` and `pictures.py`. `of` is a shelf with its images.
-const SMALL = 96;  // pixels, below which pictures are enlarged with hard edges
-const ENTRIES = 24;  // of a page of a list
+const {SMALL, LENGTH} = EXPORT.limits;
 
 const className = (of, position) => of.images.class_names[of.images.labels[position]];
 const picture = ({shelf}, position) => ({
@@ -96,10 +95,10 @@ function shared(left, right, k) {
 }
 
 function paged(total, view) {
-  const count = Math.max(1, Math.ceil(total / ENTRIES)), number = Math.min(view.page, count);
+  const count = Math.max(1, Math.ceil(total / LENGTH)), number = Math.min(view.page, count);
   const to = (page) => writeAddress(view, {page});
   return {
-    number, count, first: (number - 1) * ENTRIES, end: Math.min(number * ENTRIES, total), total,
+    number, count, first: (number - 1) * LENGTH, end: Math.min(number * LENGTH, total), total,
     before: number > 1 ? to(number - 1) : '', after: number < count ? to(number + 1) : '',
   };
 }

@@ -1,5 +1,5 @@
 // What each tab shows, from a view: as the modules of `demo/tabs`, and with the same templates.
-const MOST_MISSED = 12, MOST_CLASSES = 24, LISTED = 120, NEAREST_ZOOM = 16;
+const {MOST_MISSED, MOST_CLASSES, LISTED, NEAREST_ZOOM} = EXPORT.limits;
 const labelOf = (shelf, name) => shelf.runs.find((run) => run.name === name).label;
 const withImages = async (shelf) => ({shelf, images: await openImages(shelf)});
 

@@ -137,7 +137,7 @@ def test_report_says_which_runs_of_the_suite_are_not_stored(stored: tuple[str, P
     assert document("report", suite, "--results", results)["missing"] == [last.run_name]
     shown = CliRunner().invoke(app, ["report", suite, "--results", str(results)])
     said = (
-        "Not stored is 1 of the 9 runs of the suite: digits, class-disjoint: = Center (seed 2). "
+        "1 of the 9 runs of the suite is not stored: digits, class-disjoint: = Center (seed 2). "
         f"`proxy-bench run {suite}` makes it."
     )
     assert said in shown.stdout

@@ -213,7 +213,7 @@ def test_a_run_that_resumes_from_the_checkpoint_before_its_last_one_is_named(
     path.write_bytes(b"cut")
     *lines, last = check_data([spec], data, results, "cpu", quiet)
     assert lines == quietly
-    assert last == f"{path} is damaged or of something else; its run resumes from {BEFORE}"
+    assert last == f"{path} cannot be resumed; its run resumes from {BEFORE}"
 
 
 def test_a_checkpoint_beside_a_finished_run_is_not_looked_at(data: Path, tmp_path: Path) -> None:

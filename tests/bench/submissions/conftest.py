@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.cli import accept_cost, verify
+from bench.cli import verify
+from bench.cli.submissions import cost
 from bench.spec import RunSpec
 from bench.store.runs import Run
 from bench.verification.outcome import Outcome
@@ -44,5 +45,5 @@ def pool(made: Pool) -> Iterator[Pool]:
         patch.setattr(verify, "score_again", scores)
         patch.setattr(verify, "compute_again", starts)
         patch.setattr(verify, "train_again", trainings)
-        patch.setattr(accept_cost, "cost_of", lambda *arguments: accept_cost.Cost(60.0, 600.0, []))
+        patch.setattr(cost, "cost_of", lambda *arguments: cost.Cost(60.0, 600.0, []))
         yield made

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import accept_cost
-from bench.cli.accept_cost import cost_of as cost_before_patch
 from bench.cli.main import app
 from bench.cli.submissions import accept as accepting
+from bench.cli.submissions import cost as costs
 from bench.cli.submissions.accept import UNPROVEN, Options, accept, already_there, examine
+from bench.cli.submissions.cost import cost_of as cost_before_patch
 from bench.results import community, frame
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint
@@ -334,8 +334,8 @@ def test_what_would_take_too_long_or_too_much_memory_is_not_begun(
     assert found.checked[-1].startswith("labels")
     assert "networks before training, and trainings, because of their cost" in found.not_checked
     assert examine(real, options(tmp_path, minutes=11)).verdict == "accepted"
-    large = accept_cost.Cost(1, 1, ["cpu has 1 GB of memory"])
-    monkeypatch.setattr(accept_cost, "cost_of", lambda *arguments: large)
+    large = costs.Cost(1, 1, ["cpu has 1 GB of memory"])
+    monkeypatch.setattr(costs, "cost_of", lambda *arguments: large)
     assert examine(real, options(tmp_path)).findings[0].what == "cpu has 1 GB of memory"
 
 
@@ -350,7 +350,7 @@ def test_the_cost_counts_each_network_once_and_each_training(
         seen.append(spec.loss)
         return measured
 
-    monkeypatch.setattr(accept_cost, "measure_budget", measure)
+    monkeypatch.setattr(costs, "measure_budget", measure)
     pool.submission(pool.folder / "two", Choice(methods=["NCA", "Triplet"]))
     runs, _ = scan(pool.folder / "two")
     triplet = [run for run in runs if run.spec["loss"] == "triplet"]

@@ -144,7 +144,8 @@ def test_after_a_tie_for_the_best_there_are_verdicts_on_the_others() -> None:
     found = verdict_sentences(members)
     assert found[0].startswith("A and B share the highest R@1 on the test split, 82.0 %")
     assert found[1] == "A is better than C (49.7 ± 1.4 points)."
-    assert found[2].startswith("Undecided is the difference of A to B (0.0 ± 5.0 points; more than")
+    undecided = "Undecided is the difference between A and B (0.0 ± 5.0 points; more than"
+    assert found[2].startswith(undecided)
     assert found[3].startswith("B is better than C (")
     whole = members[members["method"] != "D"]
     assert len(verdict_sentences(whole)) == 4
