@@ -1,0 +1,193 @@
+"""Sentences on the results: pairs of methods, ties, the untrained network."""
+
+import pandas as pd
+import pytest
+
+from bench.reporting.findings import (
+    compare,
+    sentences,
+    untrained_sentences,
+    verdict_sentences,
+)
+from bench.reporting.statistics.verdicts import Rule
+
+
+def make_members(
+    recalls: dict[str, dict[int, float]], before: dict[str, float] | None = None
+) -> pd.DataFrame:
+    """Rows of one data set: method -> seed -> R@1; `before` is that of the untrained network."""
+    return pd.DataFrame(
+        [
+            {"method": method, "loss": "x", "split": "class-disjoint", "seed": seed}
+            | {"recall@1": recall, "map@r": recall / 2}
+            | ({} if before is None else {"untrained.recall@1": before[method]})
+            for method, seeds in recalls.items()
+            for seed, recall in seeds.items()
+        ]
+    )
+
+
+def test_pairs_begin_with_the_better_method_and_share_seeds() -> None:
+    members = make_members({"A": {0: 0.2, 1: 0.3}, "B": {1: 0.5, 2: 0.6}, "C": {9: 0.1}})
+    (pair,) = compare(members)
+    assert (pair.first, pair.second) == ("B", "A")
+    shared = pair.differences["recall@1"].interval
+    assert shared.n == 1
+    assert shared.mean == pytest.approx(0.2)
+    assert pair.differences["map@r"].interval.mean == pytest.approx(0.1)
+    assert "nmi" not in pair.differences
+
+
+def test_sentences_claim_what_is_supported_and_no_more() -> None:
+    members = make_members(
+        {
+            "Best": {0: 0.80, 1: 0.82, 2: 0.85},
+            "Near": {0: 0.81, 1: 0.80, 2: 0.84},
+            "Far": {0: 0.30, 1: 0.33, 2: 0.34},
+        }
+    )
+    text = " ".join(sentences(members, []))
+    assert text.startswith("Best has the highest R@1 on the test split, 82.3 % as a mean over 3")
+    assert "seeds. It is better than Far (50.0 ± 2.5 points). Undecided is its lead over" in text
+    assert "lead over Near (0.7 ± 3.8 points; about 58 seeds would decide R@1)." in text
+    assert "any wrong one among all 3 pairs is at most 5 %" in text
+    assert "cannot fall below p = 0.25 with 3 seeds" in text
+
+
+def test_sentences_say_where_other_seeds_make_or_forbid_a_verdict() -> None:
+    few = {0: 0.55, 1: 0.56, 2: 0.571}
+    text = " ".join(
+        sentences(make_members({"A": {0: 0.5, 1: 0.51, 2: 0.52, 3: 0.9}, "B": few}), [])
+    )
+    assert "Over the seeds that both have it is worse than B (−5.0 ± 0.1 points)." in text
+    lone = {
+        "A": {0: 0.5, 1: 0.6},
+        "B": {1: 0.3, 2: 0.4},
+        "C": {2: 0.2, 3: 0.3},
+        "D": {0: 0.1, 1: 0.3},
+    }
+    text = " ".join(sentences(make_members(lone), []))
+    assert "A has fewer than two seeds in common with B and C: no verdict." in text
+
+
+def test_after_a_tie_for_the_best_there_are_verdicts_on_the_others() -> None:
+    members = make_members(
+        {
+            "A": {0: 0.80, 1: 0.82, 2: 0.84},
+            "B": {0: 0.82, 1: 0.80, 2: 0.84},
+            "C": {0: 0.30, 1: 0.33, 2: 0.34},
+            "D": {0: 0.10},
+        }
+    )
+    found = verdict_sentences(members)
+    assert found[0].startswith("A and B share the highest R@1 on the test split, 82.0 %")
+    assert found[1] == "A is better than C (49.7 ± 1.4 points)."
+    undecided = "Undecided is the difference between A and B (0.0 ± 5.0 points; more than"
+    assert found[2].startswith(undecided)
+    assert found[3].startswith("B is better than C (")
+    whole = members[members["method"] != "D"]
+    assert len(verdict_sentences(whole)) == 4
+    many = {name: {0: 0.5, 1: 0.6} for name in "ABCDE"}
+    assert verdict_sentences(make_members(many)) == [
+        "5 methods share the highest R@1 on the test split, 55.0 % as a mean over 2 seeds.",
+        "The verdict on each pair is among the differences below.",
+    ]
+
+
+def test_sentences_say_what_is_the_same_within_the_margin() -> None:
+    members = make_members({"A": {0: 0.800, 1: 0.801, 2: 0.802}, "B": {0: 0.8, 1: 0.801, 2: 0.801}})
+    text = " ".join(sentences(members, [], Rule(margin=0.02)))
+    assert "Within 2 points it is the same as B (0.0 ± 0.1 points)." in text
+    assert "any wrong one among the pair is at most" in text
+
+
+def test_sentences_about_one_method_one_seed_and_equal_methods() -> None:
+    assert sentences(make_members({"A": {0: 0.5}}), []) == [
+        "A reaches R@1 50.0 % on the test split in one run.",
+        "One seed does not show how much is due to chance.",
+    ]
+    equal = sentences(make_members({"A": {0: 0.5}, "B": {0: 0.5}}), [])
+    assert equal[0].startswith("A and B share the highest R@1")
+    assert equal[1:] == [
+        "One seed does not show how much is due to chance.",
+        "A and B share the highest MAP@R, 25.0 %.",
+    ]
+    many = {seed: 0.5 + 0.01 * seed for seed in range(6)}
+    assert len(sentences(make_members({"A": many}), [])) == 1
+
+
+START = "the untrained network (R@1 70.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ([[0.80, 0.81]], []),
+        ([[0.75, 0.75]], []),
+        ([[0.71]], []),
+        (
+            [[0.80, 0.81], [0.60, 0.61, 0.62]],
+            [
+                f"B ended below {START}, −9.0 ± 2.5 points: on these classes training did not help "
+                "retrieval of unseen ones."
+            ],
+        ),
+        (
+            [[0.80, 0.60]],
+            [f"These seeds cannot tell whether A ended above {START}: 0.0 ± 127.1 points."],
+        ),
+        (
+            [[0.85, 0.65]],
+            [f"These seeds cannot tell whether A ended above {START}: 5.0 ± 127.1 points."],
+        ),
+        (
+            [[0.65, 0.65], [0.7, 0.7]],
+            [
+                f"These seeds cannot tell whether A and B ended above {START}: −5.0 points with "
+                "each seed and 0.0 points with each seed."
+            ],
+        ),
+        ([[0.7], [0.8]], [f"A did not end above {START} in one run."]),
+        (
+            [[0.8, 0.8]] + [[0.60, 0.61, 0.62]] * 4,
+            [
+                f"4 of 5 methods ended below {START}: on these classes training did not help "
+                "retrieval of unseen ones."
+            ],
+        ),
+    ],
+)
+def test_sentences_report_when_training_did_not_help(
+    after: list[list[float]], expected: list[str]
+) -> None:
+    names = "ABCDE"[: len(after)]
+    recalls = {name: dict(enumerate(scores)) for name, scores in zip(names, after, strict=True)}
+    assert untrained_sentences(make_members(recalls, dict.fromkeys(names, 0.7))) == expected
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (
+            "within-classes",
+            "training did not help to retrieve other images of the trained classes.",
+        ),
+        ("official", "training did not help to retrieve the test images."),
+        ("re-identification", "on these classes training did not help retrieval of unseen ones."),
+    ],
+)
+def test_test_classes_are_called_unseen_only_where_they_are(split: str, words: str) -> None:
+    members = make_members({"A": {0: 0.60, 1: 0.61}}, {"A": 0.9}).assign(
+        split=split, weights_sha256="5"
+    )
+    (sentence,) = untrained_sentences(members)
+    assert sentence == (
+        f"A ended below the pretrained network before training (R@1 90.0 %), −29.5 ± 6.4 points: "
+        f"{words}"
+    )
+
+
+def test_starts_of_other_scores_are_named_from_the_lowest_to_the_highest() -> None:
+    runs = {"A": {0: 0.50, 1: 0.51}, "B": {0: 0.50, 1: 0.52}}
+    (sentence,) = untrained_sentences(make_members(runs, {"A": 0.7, "B": 0.8}))
+    assert "(R@1 70.0 to 80.0 %)" in sentence
