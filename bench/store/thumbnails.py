@@ -195,7 +195,7 @@ def map_jpegs(file: BinaryIO) -> dict[str, np.ndarray]:
         member = archive.getinfo(JPEGS)
     if member.compress_type != ZIP_STORED:
         return {}
-    file.seek(member.header_offset + 26)
+    file.seek(member.header_offset + 26)  # of the header before the file, which has its own lengths
     name, extra = struct.unpack("<HH", file.read(4))
     file.seek(name + extra, io.SEEK_CUR)
     np.lib.format.read_magic(file)
