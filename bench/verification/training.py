@@ -78,8 +78,8 @@ def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:
             differing, key=lambda pair: distance(pair[0].get(name), pair[1].get(name))
         )
         if before is not differing[0][0]:
-            only = ({name: point.get(name)} for point in (before, now))
-            yield from moved(f"step {before['step']}", *only)
+            one, other = ({name: each[name]} if name in each else {} for each in (before, now))
+            yield from moved(f"step {before['step']}", one, other)
     if len(stored.curve) != len(again.curve):
         yield Difference("validations", str(len(stored.curve)), str(len(again.curve)))
 
