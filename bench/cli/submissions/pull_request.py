@@ -38,10 +38,10 @@ Scores = dict[Key, list[Run]]
 
 def main(base: str, root: Path, request: str = "HEAD") -> int:
     """Verify a request of a repository against a branch of it; returns the exit status."""
-    changes = dict(line.split("\t")[::-1] for line in diff(base, request, root))
+    changes = diff(base, request, root)
     results = {name: status for name, status in changes.items() if is_result(name)}
     before = {Path(name).parts[2] for name in listed(base, root)}
-    findings = [*changed_results(results, before)]
+    findings = [*changed_results(results, before), *no_submissions(changes)]
     if results and (others := sorted(changes.keys() - results.keys())):
         what = "changes other files too; results need a request of their own, verified by our code"
         findings.append(Finding("request", others[0], what))
@@ -83,10 +83,12 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def diff(base: str, request: str, root: Path) -> list[str]:
-    """`A<tab>path` for each file that the request adds, changes or removes."""
-    names = "-c", "core.quotePath=false", "diff", "--name-status", "--no-renames"
-    return git(root, *names, f"{base}...{request}").splitlines()
+def diff(base: str, request: str, root: Path) -> dict[str, str]:
+    """Each file that the request changes, and A if it adds it, D if it removes it; `-z`, as git
+    quotes names with other characters elsewhere, which would then lie in no folder of ours."""
+    found = git(root, "diff", "-z", "--name-status", "--no-renames", f"{base}...{request}")
+    statuses, names = found.split("\0")[:-1:2], found.split("\0")[1::2]
+    return dict(zip(names, statuses, strict=True))
 
 
 def is_result(name: str) -> bool:
@@ -98,8 +100,17 @@ def is_result(name: str) -> bool:
 
 def listed(commit: str, root: Path) -> list[str]:
     """Files of results from others in a commit."""
-    tree = "ls-tree", "-r", "--name-only", commit, "--", FOLDER.as_posix() + "/"
-    return git(root, "-c", "core.quotePath=false", *tree).splitlines()
+    tree = "ls-tree", "-r", "-z", "--name-only", commit, "--", FOLDER.as_posix() + "/"
+    return git(root, *tree).split("\0")[:-1]
+
+
+def no_submissions(changes: Mapping[str, str]) -> Iterator[Finding]:
+    """What a request puts where the folders of submissions are and is none: a link, which may lead
+    to one, another repository or a file."""
+    for name, status in changes.items():
+        path = Path(name)
+        if status != "D" and (path.parent == FOLDER or path in (FOLDER, *FOLDER.parents)):
+            yield Finding("community", name, "is no folder of a submission")
 
 
 def changed_results(changes: Mapping[str, str], before: set[str]) -> Iterator[Finding]:

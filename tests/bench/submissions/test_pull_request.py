@@ -131,6 +131,26 @@ def test_the_results_of_a_request_alone_are_checked_out_and_nothing_stays(
     assert not seen[0].exists()
 
 
+def test_names_that_git_quotes_are_verified(
+    checkout: Path, pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would lie in no folder of ours, and the request would seem to change nothing."""
+    folder = add_second(checkout, pool, Choice(methods=["NCA"], seeds=[0]))
+    folder.rename(folder.parent / 'second"\t')
+    commit(checkout)
+    assert main("main", checkout) == 1
+    assert "its name must be like" in capsys.readouterr().out
+
+
+def test_a_link_to_results_is_no_submission(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / FOLDER / "second").symlink_to("first")
+    commit(checkout)
+    assert main("main", checkout) == 1
+    assert "results/community/second: is no folder of a submission" in capsys.readouterr().out
+
+
 def test_results_and_code_are_not_in_one_request(
     checkout: Path, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,5 +159,5 @@ def test_results_and_code_are_not_in_one_request(
     commit(checkout)
     assert main("main", checkout) == 1
     assert "code.py: changes other files too" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="git -c"):
+    with pytest.raises(ValueError, match="git diff"):
         main("no-branch", checkout)
