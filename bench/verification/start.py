@@ -51,6 +51,11 @@ def verify_run_start(
     )
 
 
+def by_seed(runs: Sequence[Run]) -> list[Run]:
+    """The runs, those of one seed after each other, as they share their network."""
+    return sorted(runs, key=lambda run: int(run.spec["seed"]))
+
+
 def network_key(spec: RunSpec) -> tuple[Any, ...]:
     """What decides the network before its first step, and what it embeds."""
     fields = (*NETWORK, "frozen", "dataset", "split")

@@ -123,15 +123,13 @@ def too_dear(
 def start_again(
     whole: Sequence[Run], runs: Sequence[Run], found: Acceptance, again: verify.Options
 ) -> None:
-    """Score the networks of runs before training, with those of one seed after each other, as they
-    share their start."""
+    """Score the networks of runs before training."""
     if not whole:
         return
-    from bench.verification.start import verify_start
+    from bench.verification.start import by_seed, verify_start
 
-    by_seed = sorted(whole, key=lambda run: int(run.spec["seed"]))
     words = "scoring networks before training"
-    outcomes = verify.compute_again(verify_start, words, by_seed, again)
+    outcomes = verify.compute_again(verify_start, words, by_seed(whole), again)
     found.add("start", outcomes, {run.name: bounds_of_start(run) for run in whole}, runs)
     found.checked.append(f"images, and networks before training, of {len(whole)} runs")
 

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.cli.plan import memory_notes, size_of
+from bench.cli.verify import CHUNK
 from bench.running.choose_budget import Speed
 from bench.running.measure import measure_budget
 from bench.running.price import Footprint, Size, seconds
 from bench.running.probe import Pictures
+from bench.running.processes import chunked
 from bench.spec import NETWORK, RunSpec
 from bench.store.runs import Run
 from bench.terminal import clock
-from bench.verification.start import network_key
+from bench.verification.start import by_seed, network_key
 
 
 class Cost(NamedTuple):
@@ -43,16 +45,25 @@ def cost_of(
 
     Raises: ValueError with the reason if a budget cannot be measured.
     """
-    trained, started = ([RunSpec(**run.spec) for run in found] for found in (chosen, runs))
+    trained, started = [RunSpec(**run.spec) for run in chosen], networks_of(runs)
     known: dict[tuple[Any, ...], Measured] = {}
     for spec in (*trained, *started):
         if (key := budget_of(spec)) not in known:
             known[key] = measured(spec, data_root, device)
-    starts = {network_key(spec): start_seconds(known[budget_of(spec)]) for spec in started}
+    starts = sum(start_seconds(known[budget_of(spec)]) for spec in started)
     trainings = [seconds(spec, *known[budget_of(spec)][:2]) for spec in trained]
     memory = max(found.footprint.memory for found in known.values())
     notes = memory_notes(memory, processes, device)
-    return Cost(sum(starts.values()) / processes, sum(trainings) / processes, notes)
+    return Cost(starts / processes, sum(trainings) / processes, notes)
+
+
+def networks_of(runs: Sequence[Run]) -> list[RunSpec]:
+    """A run of each network before training that is computed, which is once for each few runs that
+    a process takes."""
+    chunks = ([RunSpec(**run.spec) for run in chunk] for chunk in chunked(by_seed(runs), CHUNK))
+    return [
+        spec for chunk in chunks for spec in {network_key(spec): spec for spec in chunk}.values()
+    ]
 
 
 def start_seconds(found: Measured) -> float:

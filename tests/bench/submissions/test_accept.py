@@ -21,7 +21,7 @@ from bench.running.choose_budget import Speed
 from bench.running.price import Footprint
 from bench.spec import RunSpec
 from bench.store.community import read_community
-from bench.store.runs import RunDir, scan
+from bench.store.runs import Run, RunDir, scan
 from bench.submissions import acceptance, form
 from bench.submissions.acceptance import (
     STATUS,
@@ -35,7 +35,7 @@ from bench.submissions.form import check_form
 from bench.submissions.pack import Content, Labels, pack, write_submission
 from bench.suites import load_suite
 from bench.verification.outcome import Difference, Outcome
-from tests.support.fabricated import write_run
+from tests.support.fabricated import make_spec, write_run
 from tests.support.forgeries import elsewhere, write_curve
 from tests.support.schemas import check_schema
 from tests.support.submitted import SUITE, Choice, Pool
@@ -360,6 +360,13 @@ def test_the_cost_counts_each_network_once_and_each_training(
     assert cost.starts == pytest.approx(2 * images * 0.1 / 2)  # two seeds, two processes
     assert cost.trainings > 12 * 2.0 / 2
     assert seen == ["triplet"]  # whose training was chosen
+
+
+def test_a_network_is_computed_again_for_each_few_runs() -> None:
+    """Six runs of one seed, four of which a process takes, and one of another seed."""
+    specs = [make_spec("digits", "Proxy-NCA", n // 6) for n in range(7)]
+    runs = [Run(Path(spec.run_name), {"spec": spec.model_dump()}) for spec in specs]
+    assert [spec.seed for spec in accept_cost.networks_of(runs)] == [0, 0, 1]
 
 
 def pool_specs(pool: Pool) -> Any:
