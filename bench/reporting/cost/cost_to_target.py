@@ -145,7 +145,8 @@ def logrank_p(found: Convergence, method: str, axis: str, target: int) -> float 
 
     The normal approximation of scipy: without a difference p is at most 0.05 in 7 of 100 cases with
     five runs each and 6 with ten, if runs are independent; in 3 and 2 if half of their variance is
-    that of the seed (simulated). None with fewer than `LEAST_RUNS`, or where no run reached it.
+    that of the seed (simulated). None with fewer than `LEAST_RUNS`, where no run reached it, and
+    where nothing is compared: all reached it at one cost, or when one method alone had runs left.
     """
     from scipy.stats import CensoredData, logrank
 
@@ -158,7 +159,9 @@ def logrank_p(found: Convergence, method: str, axis: str, target: int) -> float 
         for own in both
         for missed in [own.missed[target]]
     )
-    return float(logrank(reference, other).pvalue)
+    with np.errstate(invalid="ignore"):
+        p = float(logrank(reference, other).pvalue)
+    return p if np.isfinite(p) else None
 
 
 def cost_cell(found: Convergence, method: str, axis: str, target: int) -> str:

@@ -134,6 +134,19 @@ def test_logrank_is_that_of_the_definition_with_misses_censored() -> None:
     assert logrank_p(found, "Fast", "step", 0) is None  # no run reached it
 
 
+@pytest.mark.parametrize(("slow", "fast"), [((0, False), (0, False)), ((2, True), (5, False))])
+def test_logrank_is_unknown_where_nothing_is_compared(
+    slow: tuple[float, bool], fast: tuple[float, bool]
+) -> None:
+    """All were there before training; or one method ended early, before the other reached it."""
+    costs = {
+        name: {"step": Costs(tuple(range(5)), np.full((1, 5), cost), np.full((1, 5), missed))}
+        for name, (cost, missed) in {"Slow": slow, "Fast": fast}.items()
+    }
+    found = Convergence("map@r", Targets((0.5,), "of a test"), "Slow", costs, {})
+    assert logrank_p(found, "Fast", "step", 0) is None
+
+
 def test_the_share_of_reached_targets_counts_misses_as_censored() -> None:
     curves = make_curves({"A": [RISES, [0.1, 0.3, 0.3, 0.3, 0.3, 0.3]]})
     costs, shares = share_reached(costs_of(curves, "step", "recall@1", [0.3, 0.6]))
