@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -177,9 +178,11 @@ def disk_is_full(error: BaseException | None) -> bool:
 
 
 def end(code: int) -> NoReturn:
-    """End at once: the interpreter would take a second to take down all that was imported."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """End at once: the interpreter would take a second to take down all that was imported. What a
+    full disk takes no more of the log changes no code."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from bench.cli.main import advice
 from bench.reporting.page import write_report
 from bench.running.preflight import check_results, clear_litter
 from bench.running.sweep import reason
-from bench.running.worker import FAILED, FULL, disk_is_full, write_failure
+from bench.running.worker import FAILED, FINISHED, FULL, disk_is_full, end, write_failure
 from bench.spec import RunSpec
 from bench.store.runs import RunDir, scan
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
@@ -180,3 +181,15 @@ def test_a_failure_that_cannot_be_stored_on_a_full_disk_is_that_of_the_disk(
 
     monkeypatch.setattr(RunDir, "write_failure", refuse)
     assert write_failure(RunDir(tmp_path), ValueError("the labels are wrong")) == FULL
+
+
+def test_a_log_that_a_full_disk_cuts_changes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    monkeypatch.setattr("sys.stdout", Full())
+    end(FINISHED)
+    assert codes == [FINISHED]
