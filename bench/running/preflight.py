@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from bench.datasets import find, load, remarks
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import Report
+from bench.datasets.folder.rows import NAME as LIST
 from bench.datasets.types import Dataset
 from bench.spec import NO_LOSS, RunSpec
 from bench.store.disk import full_disk, is_full
@@ -203,8 +204,9 @@ def check_checkpoints(
 
 
 def check_outside(folder: Path, results: Path) -> None:
-    """Raises: ValueError if a user's folder of photographs would hold the results."""
-    if results.resolve().is_relative_to(folder.resolve()):
+    """Raises: ValueError if a user's folder of photographs would hold the results, unless a list
+    says which pictures are photographs."""
+    if not (folder / LIST).is_file() and results.resolve().is_relative_to(folder.resolve()):
         raise ValueError(
             f"the results folder {results} is in {folder}, where its pictures would be taken for "
             "photographs: choose another with --results"

@@ -12,6 +12,7 @@ from bench.datasets.files.work import quiet
 from bench.running.preflight import (
     check_data,
     check_hyper_parameters,
+    check_outside,
     check_same_images,
     to_check,
 )
@@ -158,6 +159,11 @@ def test_results_among_photographs_are_refused(data: Path, inside: str) -> None:
     with pytest.raises(ValueError, match=f"the results folder {results} is in {data / 'zoo'}"):
         check_data([zoo_spec("Proxy-NCA", 0)], data, results, "cpu", quiet)
     check_data([zoo_spec("Proxy-NCA", 0)], data, data / "zoo-results", "cpu", quiet)
+
+
+def test_results_beside_listed_photographs_are_accepted(data: Path) -> None:
+    (data / "zoo" / "images.csv").write_text("path,label\n")
+    check_outside(data / "zoo", data / "zoo" / "results")
 
 
 def test_runs_under_another_name_or_split_are_not_compared(data: Path, tmp_path: Path) -> None:
