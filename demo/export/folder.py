@@ -34,11 +34,22 @@ def new_export(target: Path) -> Iterator[Path]:
         (made / LIST).write_text(json.dumps({"made by": KIND, "files": names}, indent=1) + "\n")
         if is_zip(target):
             made = zipped(made, staging / "new.zip", target.stem)
-        elif target.exists():
-            target.rename(staging / "before")
-        os.replace(made, target)
+        check(target)  # again: pictures take minutes, in which something may have come there
+        replace(target, made, staging / "before")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def replace(target: Path, made: Path, before: Path) -> None:
+    """Put what was made where an earlier export may be, which stays if that fails."""
+    if target.is_dir():
+        target.rename(before)
+    try:
+        os.replace(made, target)
+    except OSError:
+        if before.exists():
+            before.rename(target)
+        raise
 
 
 def check(target: Path) -> None:

@@ -160,6 +160,34 @@ def test_an_interrupted_export_leaves_what_was_there(
     assert not before or (target / "index.html").read_text() == "old"
 
 
+def test_what_came_while_an_export_was_made_stays(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+
+    def write() -> None:
+        with new_export(target):
+            target.mkdir()
+            (target / "CNAME").write_text("mine")
+
+    with pytest.raises(ValueError, match="CNAME, which no export has"):
+        write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "CNAME"]
+
+
+def test_an_export_that_cannot_take_its_place_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*paths: Path) -> None:
+        raise PermissionError
+
+    with new_export(tmp_path / "new") as folder:
+        (folder / "index.html").write_text("old")
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(PermissionError), new_export(tmp_path / "new"):
+        pass
+    assert (tmp_path / "new/index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 def test_the_command_says_what_it_wrote_and_refuses_in_one_line(
     library: Library,
     tmp_path: Path,
