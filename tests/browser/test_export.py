@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -243,6 +244,32 @@ def test_a_missing_file_is_named(chromium: Browser, pages: Pages) -> None:
     page.goto(f"{pages.address}#tab=explore&q=1")  # the next attempt reads it
     expect(page.locator("#grid .hit")).to_have_count(20)
     page.close()
+
+
+def test_a_damaged_file_is_named(chromium: Browser, pages: Pages) -> None:
+    page = chromium.new_page()
+    page.route("**/pictures-*.js", lambda route: route.fulfill(body=""))
+    page.goto(f"{pages.address}#tab=explore")
+    damaged = "data/0/pictures-0.js is missing or cannot be read."
+    expect(page.locator(".problem")).to_have_text(damaged)
+    page.close()
+
+
+def test_numbers_are_rounded_and_sorted_as_python_does(page: Page, pages: Pages) -> None:
+    visit(page, pages.address)
+    values = [0.0625, 0.1875, -0.0625, 0.5005, 0.25, 1.0, 12.25, 0.9995, 1e-9, 0.0]
+    for text in ("%.3f", "%.1f", "%.0f"):
+        found = page.evaluate("([f, all]) => all.map((v) => filters.format(f, v))", [text, values])
+        assert found == [text % value for value in values]
+    generator = np.random.default_rng(0)
+    first, second = generator.integers(0, 40, (2, 400)).astype(np.float32) / np.float32(39)
+    shown = page.evaluate(
+        """([first, second]) => setsOf(...[[first, 1], [second, 2]].map(([values, hit]) => ({
+          relevant: first.map(() => 1), first_hit: first.map(() => hit),
+          average_precision: Float32Array.from(values)}))).a""",
+        [first.tolist(), second.tolist()],
+    )
+    assert shown == np.argsort(second - first, kind="stable").tolist()
 
 
 def test_its_policy_refuses_what_it_does_not_need(chromium: Browser, pages: Pages) -> None:

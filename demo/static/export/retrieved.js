@@ -67,11 +67,12 @@ function setsOf(left, right) {
   const a = (query) => left.first_hit[query] === 1, b = (query) => right.first_hit[query] === 1;
   const [first, second] = [left.average_precision, right.average_precision];
   const rising = (values) => (one, other) => values(one) - values(other);
+  const gap = (from, to) => (query) => Math.fround(to[query] - from[query]);  // as NumPy rounds it
   return {
     all,
     both: all.filter((query) => a(query) && b(query)),
-    a: all.filter((query) => a(query) && !b(query)).sort(rising((q) => second[q] - first[q])),
-    b: all.filter((query) => b(query) && !a(query)).sort(rising((q) => first[q] - second[q])),
+    a: all.filter((query) => a(query) && !b(query)).sort(rising(gap(first, second))),
+    b: all.filter((query) => b(query) && !a(query)).sort(rising(gap(second, first))),
     none: all.filter((query) => !a(query) && !b(query))
       .sort(rising((q) => Math.max(first[q], second[q]))),
   };

@@ -7,7 +7,7 @@ function load(path) {
     coming.set(path, new Promise((done, fail) => {
       const script = document.createElement('script');
       script.src = path;
-      script.onload = () => done(arrived[path]);
+      script.onload = () => (path in arrived ? done(arrived[path]) : script.onerror());
       script.onerror = () => {
         coming.delete(path);
         fail(new Error(`${path} is missing or cannot be read.`));

@@ -136,7 +136,7 @@ function classes(of, view) {
 function listed(of, neighbors) {
   const cell = (text) => `"${text.replace(/^[=+@-]/, "'$&").replaceAll('"', '""')}"`;
   const rows = neighbors.map((item) => [item.rank, item.position, cell(of.images.items[item.position]),
-    cell(item.class_name), item.similarity.toFixed(6), Number(item.hit)]);
+    cell(item.class_name), fixed(item.similarity, 6), Number(item.hit)]);
   const table = [['rank', 'position', 'item', 'class', 'similarity', 'same_class'], ...rows];
   return `data:text/csv;charset=utf-8,${encodeURIComponent(table.map((row) => `${row}\n`).join(''))}`;
 }

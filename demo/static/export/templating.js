@@ -24,10 +24,17 @@ const attribute = (value, path) => String(path).split('.').reduce((found, key) =
 const passes = (value, test, wanted) =>
   (test === undefined ? truth(value) : test === 'in' ? has(wanted, value) : value === wanted);
 
+// As Python rounds: `toFixed` takes the larger of two numbers that are equally near, Python the even.
+const fixed = (value, digits) => {
+  const exact = value.toFixed(100), end = exact.indexOf('.') + 1 + Number(digits);
+  const isTie = /^50*$/.test(exact.slice(end)), kept = exact.slice(0, digits > 0 ? end : end - 1);
+  return isTie && kept.at(-1) % 2 === 0 ? kept : value.toFixed(digits);
+};
+
 const filters = {
   // `%d`, `%s` and `%.3f`.
   format: (text, ...values) => text.replace(/%(?:\.(\d))?([dsf%])/g, (_, digits, kind) =>
-    (kind === '%' ? '%' : kind === 'f' ? values.shift().toFixed(digits) : values.shift())),
+    (kind === '%' ? '%' : kind === 'f' ? fixed(values.shift(), digits) : values.shift())),
   int: Number,
   length: (values) => values.length,
   list: (values) => values,
