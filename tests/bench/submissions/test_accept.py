@@ -366,7 +366,7 @@ def test_a_network_is_computed_again_for_each_few_runs() -> None:
     """Six runs of one seed, four of which a process takes, and one of another seed."""
     specs = [make_spec("digits", "Proxy-NCA", n // 6) for n in range(7)]
     runs = [Run(Path(spec.run_name), {"spec": spec.model_dump()}) for spec in specs]
-    assert [spec.seed for spec in accept_cost.networks_of(runs)] == [0, 0, 1]
+    assert [spec.seed for spec in costs.networks_of(runs)] == [0, 0, 1]
 
 
 def pool_specs(pool: Pool) -> Any:
