@@ -88,7 +88,7 @@ def exact_ranks(
         gap[close] = exact - precise(vectors[rivals[[index]]], vectors[query])
         first = ~hit | (rivals < rivals[index])  # of equal ones
         ranks.append(1 + int(np.where(np.abs(gap) <= TIE, first, gap > 0).sum()))
-    give_back(vectors)
+        give_back(vectors)
     return np.array(ranks), [float(cosine) for cosine in cosines[hit]]
 
 

@@ -349,11 +349,11 @@ class Run:
                 return {name: arrays.get_tensor(name) for name in names}
 
     def embeddings_at(self, place: int) -> np.ndarray:
-        """Embeddings (V, D) of the validation images at one of the kept steps, read from a history
-        whose digest was compared before."""
+        """Embeddings (V, D) of the validation images at one of the kept steps, on disk, of a
+        history whose digest was compared before."""
         path = self.files.history
-        with naming(path), safe_open(path, "numpy") as arrays:
-            found: np.ndarray = arrays.get_slice("embeddings")[place]
+        with naming(path):
+            found: np.ndarray = map_tensor(path, "embeddings")[place]
         return found
 
     @property
