@@ -41,6 +41,12 @@ def command(*words: object) -> str:
     return shlex.join(["proxy-bench", *map(str, words)])
 
 
+def run_again(suite: str, results: Path) -> str:
+    """What makes missing runs, without the path of results: reports may be passed on."""
+    elsewhere = "" if results == default_results() else " with the same --results"
+    return f"`{command('run', suite)}`{elsewhere}"
+
+
 def clock(seconds: float) -> str:
     """`3:20`, in minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)

@@ -26,7 +26,7 @@ from bench.store.community import COMMUNITY, read_community
 from bench.store.seed_plan import read_plan
 from bench.suggest import printable
 from bench.suites.model import Suite
-from bench.terminal import command, default_results, plain_console, print_line
+from bench.terminal import command, default_results, plain_console, print_line, run_again
 from bench.tuning.search import FOLDER
 
 
@@ -87,14 +87,14 @@ def make(
     ]
     if not runs:
         print_problems(problems)
-        advice = "" if problems else f"; `{command('run', suite)}` makes them"
+        advice = "" if problems else f"; {run_again(suite, results)} makes them"
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     tuned, found = tuned_of(suite, chosen, runs, results)
     problems += found
     whole, study = separate(runs, chosen.vary)
     if not whole:
         raise ValueError(
-            f"no run in which all sources vary is stored; `{command('run', suite)}` makes them"
+            f"no run in which all sources vary is stored; {run_again(suite, results)} makes them"
         )
     community, found = read_community(results / COMMUNITY)
     problems += found
@@ -104,7 +104,7 @@ def make(
         folder,
         title=chosen.title,
         problems=problems,
-        missing=missing_sentence(suite, missing, len(chosen.specs)),
+        missing=missing_sentence(missing, len(chosen.specs), run_again(suite, results)),
         rule=rule,
         tuned=tuned,
         study=study,
@@ -113,7 +113,7 @@ def make(
     return Made(chosen.title, results, report, problems, [spec.run_name for spec in missing])
 
 
-def missing_sentence(suite: str, missing: Sequence[RunSpec], total: int) -> str:
+def missing_sentence(missing: Sequence[RunSpec], total: int, makes: str) -> str:
     """Which of the runs of a suite are not stored, and what makes them; empty if all are."""
     if not missing:
         return ""
@@ -129,7 +129,7 @@ def missing_sentence(suite: str, missing: Sequence[RunSpec], total: int) -> str:
     are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
     return printable(
         f"{len(missing)} of the {total} runs of the suite {are} not stored: {named}. "
-        f"`{command('run', suite)}` makes {them}."
+        f"{makes} makes {them}."
     )
 
 

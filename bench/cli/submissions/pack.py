@@ -14,7 +14,7 @@ from bench.submissions.pack import Content, Labels, pack
 from bench.submissions.personal import traces
 from bench.suites import suite_path
 from bench.suites.stored import suite_to_read
-from bench.terminal import command
+from bench.terminal import command, run_again
 
 SHOWN = 3  # missing runs in a message
 
@@ -49,5 +49,5 @@ def check_stored(suite: str, specs: Sequence[RunSpec], results: Path) -> None:
         raise ValueError(
             f"{len(missing)} of {len(specs)} runs of {suite} are not stored in {results} "
             f"({', '.join(missing[:SHOWN])}{more}), and a submission leaves none out; "
-            f"`{command('run', suite)}` makes them"
+            f"{run_again(suite, results)} makes them"
         )

@@ -138,7 +138,7 @@ def test_report_says_which_runs_of_the_suite_are_not_stored(stored: tuple[str, P
     shown = CliRunner().invoke(app, ["report", suite, "--results", str(results)])
     said = (
         "1 of the 9 runs of the suite is not stored: digits, class-disjoint: = Center (seed 2). "
-        f"`proxy-bench run {suite}` makes it."
+        f"`proxy-bench run {suite}` with the same --results makes it."
     )
     assert said in shown.stdout
     assert said in (results / "reports" / "mine" / "report.html").read_text(encoding="utf-8")
