@@ -19,8 +19,9 @@ from demo.retrieved import Neighbor, disagreement
 OPEN = 3  # runs whose histories stay in memory
 NEVER = np.iinfo(np.int64).max  # the step of what was not learnt
 MISSING = (
-    "{} kept nothing of its training. The reference results leave that out for its size. Runs on "
-    "glyphs and digits keep it, others if keep_embeddings = 6 is at the top of their suite: "
+    "{} kept nothing of its training, as all runs of the reference results, for their size. Runs "
+    "on glyphs and digits and those of compare keep it, others if keep_embeddings = 6 is at the "
+    "top of their suite: "
     "proxy-bench run SUITE --results FOLDER, then proxy-bench demo --results FOLDER."
 )
 

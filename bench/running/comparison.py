@@ -110,6 +110,7 @@ def suite_text(dataset: Dataset, conditions: Conditions, plan: Plan) -> str:
 {conditions.line}
 title = {quoted(title)}
 seeds = {seeds}
+keep_embeddings = 6  # validations that the Time tab of `proxy-bench demo` shows
 
 [budgets.{quoted(dataset.name)}]
 split = {quoted(dataset.split.protocol)}

@@ -129,6 +129,15 @@ def test_copies_are_counted_by_distance_too() -> None:
     assert "squared distance" in note
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_ids_of_one_side_alone_are_said_to_leave_nothing_out(swapped: bool) -> None:
+    other = vectors(1) / np.linalg.norm(vectors(1), axis=1, keepdims=True)
+    sides = [own_side(UNIT, ids=np.arange(30)), own_side(other)]
+    notes = said(*(sides[::-1] if swapped else sides))
+    one, without = ("gallery", "queries") if swapped else ("queries", "gallery")
+    assert f"Ids of the {one} leave nothing out, without ids of the {without}." in notes
+
+
 def test_ids_say_what_they_leave_out() -> None:
     queries = own_side(UNIT, ids=np.arange(30))
     assert said(queries, own_side(UNIT, ids=np.arange(30))) == [
@@ -136,7 +145,7 @@ def test_ids_say_what_they_leave_out() -> None:
     ]
     (copies,) = said(queries, own_side(UNIT, ids=np.arange(30) + 30))
     assert copies.startswith("30 of 30 queries have a gallery image of another id and almost")
-    (copies,) = said(queries, own_side(UNIT))
+    _, copies = said(queries, own_side(UNIT))
     assert "give both sides an array 'ids'" in copies
 
 
