@@ -132,8 +132,8 @@ def test_copies_are_counted_by_distance_too() -> None:
 @pytest.mark.parametrize("swapped", [False, True])
 def test_ids_of_one_side_alone_are_said_to_leave_nothing_out(swapped: bool) -> None:
     other = vectors(1) / np.linalg.norm(vectors(1), axis=1, keepdims=True)
-    sides = [own_side(UNIT, ids=np.arange(30)), own_side(other)]
-    notes = said(*(sides[::-1] if swapped else sides))
+    with_ids, without_ids = own_side(UNIT, ids=np.arange(30)), own_side(other)
+    notes = said(without_ids, with_ids) if swapped else said(with_ids, without_ids)
     one, without = ("gallery", "queries") if swapped else ("queries", "gallery")
     assert f"Ids of the {one} leave nothing out, without ids of the {without}." in notes
 
