@@ -101,7 +101,7 @@ def precise(others: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 def lengths_of(vectors: np.ndarray) -> np.ndarray:
     """Lengths (N,) of vectors (N, D); 1 for those without length."""
-    squares = [np.einsum("nd,nd->n", rows, rows) for rows in in_blocks(vectors)]
+    squares = [np.einsum("ij,ij->i", rows, rows) for rows in in_blocks(vectors)]
     lengths = np.sqrt(np.concatenate(squares))
     return np.where(lengths > 0, lengths, 1)
 

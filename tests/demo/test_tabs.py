@@ -44,7 +44,7 @@ class WithEmbeddings:
             run.files,
             run.digests,
         )
-        self.embeddings_on_disk = embeddings
+        self.keeps_embeddings, self.embeddings_on_disk = True, embeddings
 
 
 def test_ranks_of_what_was_missed_are_those_of_the_whole_order(opened: list[Retrieved]) -> None:
