@@ -13,7 +13,7 @@ from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
 from bench.suggest import printable
 from demo.library import Shelf, number_of
 from demo.missed import TIE, precise
-from demo.own.nearest import candidates_of
+from demo.nearest import candidates_of
 from demo.retrieved import Neighbor, disagreement
 
 OPEN = 3  # runs whose histories stay in memory

@@ -57,11 +57,12 @@ def to_check(specs: Iterable[RunSpec], missing: Collection[RunSpec]) -> list[Run
     """Runs whose data must be loaded: missing ones, and stored ones on a user's own images, which
     may have changed since."""
     names = {spec.run_name for spec in missing}
-    return [
-        spec
-        for spec in specs
-        if spec.run_name in names or find(spec.dataset).fingerprints[spec.split] is None
-    ]
+    return [spec for spec in specs if spec.run_name in names or is_own(spec.dataset, spec.split)]
+
+
+def is_own(name: str, split: str) -> bool:
+    """Whether a data set is a user's own images, whose split no fingerprint pins."""
+    return find(name).fingerprints[split] is None
 
 
 def check_data(
@@ -91,7 +92,7 @@ def check_data(
     described = []
     for (name, split, resize, crop, interpolation), runs in by_data.items():
         dataset = load(name, data_root, split)
-        if find(name).fingerprints[split] is None and isinstance(dataset.images, Photographs):
+        if is_own(name, split) and isinstance(dataset.images, Photographs):
             check_outside(dataset.images.place, results)
         described += describe(dataset, data_root)
         if tuning:

@@ -306,7 +306,7 @@ class Run:
     def embeddings_on_disk(self) -> np.ndarray:
         """Embeddings (N, D) float32 of the test images, which are read when they are used."""
         path = self.files.embeddings
-        if path.name not in self.digests:
+        if not self.keeps_embeddings:
             raise damage(path, "was not kept")
         with naming(path):
             self._compare(path)

@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 
 from bench.reporting.projection import directions
+from demo.nearest import nearest
 from demo.own.folder import Folder
-from demo.own.nearest import nearest
 
 ALIKE = 0.98  # the cosine from which two images are near duplicates
 MOST_CLUSTERS = 30

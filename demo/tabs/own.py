@@ -12,8 +12,8 @@ from bench.store.runs import Run, StoredRunError
 from bench.store.thumbnails import encode
 from demo.library import Library, Shelf
 from demo.missed import embeddings_of
+from demo.nearest import nearest
 from demo.own.embedding import header_of, preparation
-from demo.own.nearest import nearest
 from demo.own.uploads import HOURS, LARGEST_FILE, MOST, Upload, megabytes
 from demo.pictures import Picture, Tile, tile
 from demo.render import render

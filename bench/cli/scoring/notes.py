@@ -300,12 +300,11 @@ def in_words(group: Sequence[str], counts: Counter[str]) -> list[str]:
 
 def ids_note(queries: Side, gallery: Side | None) -> str:
     """A note on how many queries ids leave out of their own search."""
-    if gallery is None:
+    if gallery is None or (queries.ids is None and gallery.ids is None):
         return ""
     if queries.ids is None or gallery.ids is None:
         one, other = ("queries", "gallery") if gallery.ids is None else ("gallery", "queries")
-        given = queries.ids is not None or gallery.ids is not None
-        return f"Ids of the {one} leave nothing out, without ids of the {other}." if given else ""
+        return f"Ids of the {one} leave nothing out, without ids of the {other}."
     common = int(np.isin(queries.ids, gallery.ids).sum())
     if not common:
         return ""

@@ -13,7 +13,7 @@ import pytest
 from bench.cli.networks import embed_folder
 from bench.store.runs import Run
 from bench.store.thumbnails import Thumbnails, as_jpegs, encode
-from demo.library import Library, open_library
+from demo.library import Library
 from demo.opened import with_folder
 from demo.own import folder as folders
 from demo.own.alike import ALIKE, clusters, near_duplicates, neighbors
@@ -21,21 +21,8 @@ from demo.own.folder import Folder, open_folder
 from demo.page import draw
 from demo.serving.routes import find_picture
 from tests.support.fabricated import make_pictures
-from tests.support.networks import write_run_with_network
 
 EVIL = "<script>alert(1)</script>.png"
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    write_run_with_network(folder)
-    return folder
-
-
-@pytest.fixture
-def library(results: Path) -> Library:
-    return open_library(results)
 
 
 def made(vectors: np.ndarray) -> Folder:

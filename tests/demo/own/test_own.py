@@ -23,10 +23,10 @@ from bench.store.model_header import ModelHeader
 from bench.store.runs import Run, save_run
 from bench.store.thumbnails import encode
 from demo.library import Library, open_library
+from demo.nearest import nearest
 from demo.own import routes as own_routes
 from demo.own import uploads
 from demo.own.embedding import network_input, preparation
-from demo.own.nearest import nearest
 from demo.own.routes import BUSY, MOST_EMBEDDING
 from demo.own.uploads import MOST, Uploads
 from demo.page import draw
@@ -39,18 +39,6 @@ from tests.support.networks import write_run_with_network
 
 OURS = {"host": "localhost", "origin": "http://localhost"}
 ADD = "/own/add"
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    write_run_with_network(folder)
-    return folder
-
-
-@pytest.fixture
-def library(results: Path) -> Library:
-    return open_library(results)
 
 
 @pytest.fixture
