@@ -38,6 +38,14 @@ class Confusion:
     def count(self) -> int:
         return self.there + self.back
 
+    def points_to(self, compared: bool) -> str:
+        """What most of its failures point to; compared: whether `everywhere` is of several runs."""
+        if 2 * self.same >= self.count:
+            return "labels"
+        if not compared:
+            return "unknown"
+        return "images" if 2 * self.everywhere >= self.count else "this loss"
+
 
 @lru_cache(maxsize=OPEN)
 def by_confidence(retrieved: Retrieved) -> np.ndarray:

@@ -92,7 +92,7 @@ def zip_is_export(path: Path) -> bool:
         with ZipFile(path) as file:
             names = [name for name in file.namelist() if Path(name).name == LIST]
             return any(KIND in file.read(name).decode() for name in names)
-    except (OSError, ValueError, BadZipFile):
+    except (OSError, ValueError, RuntimeError, BadZipFile):  # RuntimeError: needs a password
         return False
 
 

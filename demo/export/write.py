@@ -126,8 +126,8 @@ def notes_on(part: Part) -> list[str]:
     kept = max(run.hits.shape[1] for run in runs)
     (height, width), pictures = shelf.pictures.size, part.pictures
     found = [
-        f"{len(runs)} of {len(part.every.runs)} runs to browse, of {len(methods)} of {len(known)} "
-        f"methods; tables and curves are of {len(shelf.runs)} runs."
+        f"Runs to browse: {len(runs)} of {len(part.every.runs)}, of {len(methods)} of {len(known)} "
+        f"methods. Runs in tables and curves: {len(shelf.runs)}."
     ]
     if kept > NEIGHBORS:
         found.append(f"Of {kept} stored neighbors of a query, the {NEIGHBORS} nearest.")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.store.runs import Run
 from bench.suggest import printable
 from demo.failures import MOST_COMPARED, Confusion, between, confusions, ordered, same_pictures
 from demo.library import Library, Shelf, one_of_each
@@ -62,7 +61,7 @@ def show(library: Library, view: View) -> str:
             for query in queries[pages.first : pages.end]
         ],
         pairs=lines(retrieved, view, confusions(retrieved, opened)[:MOST_PAIRS]),
-        judged=judged(shelf, others),
+        others=" and ".join(shelf.run_labels[run.name] for run in others),
         word="identity" if retrieved.by_cameras else "class",
     )
 
@@ -95,12 +94,6 @@ def lines(
         )
         for pair in pairs
     ]
-
-
-def judged(shelf: Shelf, others: Sequence[Run]) -> str:
-    """What "wrong for every loss" is of."""
-    names = " and ".join(shelf.run_labels[run.name] for run in others)
-    return f"“For every loss” means in this run and in {names}." if names else ""
 
 
 def name_of(retrieved: Retrieved, label: int) -> str:

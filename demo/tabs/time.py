@@ -215,6 +215,7 @@ def summary(rows: list[ClassHistory], history: History) -> dict[str, Any]:
         "left_out": int((~history.learnable).sum()),
         "last": learnt[0] if learnt else None,
         "last_step": word(learnt[0].learnt) if learnt else "",
+        "tied": sum(row.learnt == learnt[0].learnt for row in learnt[1:]),
         "images": [
             (step, int((history.learnt <= step).sum()), sum(row.learnt <= step for row in rows))
             for step in history.steps

@@ -88,8 +88,8 @@ def test_the_data_are_those_of_the_store(library: Library, tmp_path: Path) -> No
     assert base64.b64decode(packs[7]) == library.shelves[1].pictures.encoded(7)[0]
     assert content(tmp_path / "new", "data/0/results.js") == "results of 3"
     assert made.notes == [
-        "glyphs (class-disjoint): 1 of 9 runs to browse, of 1 of 3 methods; tables and curves are "
-        "of 3 runs.",
+        "glyphs (class-disjoint): Runs to browse: 1 of 9, of 1 of 3 methods. Runs in tables and "
+        "curves: 3.",
         "digits (class-disjoint): left out.",
     ]
     assert made.files == len([p for p in (tmp_path / "new").rglob("*") if p.is_file()])
@@ -117,7 +117,9 @@ def test_a_second_export_takes_the_place_of_the_first(library: Library, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "new.zip"]
 
 
-@pytest.mark.parametrize("name", ["folder", "link", "file", "file.zip", "other.zip", "added"])
+@pytest.mark.parametrize(
+    "name", ["folder", "link", "file", "file.zip", "other.zip", "locked.zip", "added"]
+)
 def test_nothing_else_is_overwritten(name: str, library: Library, tmp_path: Path) -> None:
     target = tmp_path / name
     if name == "added":
@@ -132,6 +134,13 @@ def test_nothing_else_is_overwritten(name: str, library: Library, tmp_path: Path
     elif name == "other.zip":
         with ZipFile(target, "w") as file:
             file.writestr("export.json", "{}")
+    elif name == "locked.zip":
+        with ZipFile(target, "w") as file:
+            file.writestr("export.json", "{}")
+        locked = bytearray(target.read_bytes())
+        locked[6] |= 1  # the flag that says a password is needed, of the file
+        locked[locked.index(b"PK\x01\x02") + 8] |= 1  # and in the list of files
+        target.write_bytes(locked)
     else:
         target.write_text("mine")
     before = sorted(tmp_path.rglob("*"))
@@ -201,7 +210,7 @@ def test_the_command_says_what_it_wrote_and_refuses_in_one_line(
 
     names = [run.name for run in library.shelves[0].runs[:2]]
     assert run("--run", names[0], "--run", names[1]) == 0
-    assert "2 of 9 runs to browse" in (printed := capsys.readouterr().out)
+    assert "Runs to browse: 2 of 9" in (printed := capsys.readouterr().out)
     assert re.search(rf"written {re.escape(str(tmp_path / 'new'))}, 0.\d MB in 8 files", printed)
     (tmp_path / "new/mine").write_text("")
     assert run() == 1

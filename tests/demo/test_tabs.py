@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.store.runs import load_run, save_run
-from demo.failures import confusions, ordered, same_pictures
+from demo.failures import Confusion, confusions, ordered, same_pictures
 from demo.library import Library, Shelf, one_of_each, open_library
 from demo.missed import CLOSE, missed
 from demo.opened import Opened
@@ -149,6 +149,23 @@ def test_confused_pairs_count_every_failure_once(opened: list[Retrieved]) -> Non
     assert len(there) == pair.there >= pair.back
     hard = [q for q in there if all(run.queries["first_hit"][q] != 1 for run in others)]
     assert len(hard) <= pair.everywhere <= pair.count
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "same", "compared", "expected"),
+    [
+        (4, 2, True, "labels"),
+        (2, 1, True, "images"),
+        (1, 1, True, "this loss"),
+        (4, 1, False, "unknown"),
+        (0, 4, False, "labels"),
+    ],
+)
+def test_a_pair_points_to_what_half_of_its_failures_have(
+    everywhere: int, same: int, compared: bool, expected: str
+) -> None:
+    pair = Confusion(0, 1, there=3, back=1, everywhere=everywhere, same=same)
+    assert pair.points_to(compared) == expected
 
 
 def test_failures_are_in_their_order_and_copies_apart(opened: list[Retrieved]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bench.store.runs import Run
 from demo.history import (
     NEVER,
+    ClassHistory,
     class_histories,
     in_two_classes,
     learnt_at,
@@ -18,6 +19,7 @@ from demo.history import (
 from demo.library import Library, open_library
 from demo.page import draw
 from demo.serving.routes import find_picture, find_points
+from demo.tabs import time
 from demo.tabs.time import sentence, summary
 from tests.support.fabricated import make_spec, write_pictures, write_run
 from tests.support.histories import CLASSES, PER_CLASS, STEPS, write_history
@@ -112,6 +114,28 @@ def test_what_no_network_can_learn_is_not_counted_as_not_learnt(library: Library
     assert sentence(made, 0) == "no other image has its class, so there is nothing to find"
     assert sentence(made, 5).startswith("an equal picture has another class")
     assert summary(class_histories(made), made)["left_out"] == 12
+
+
+@pytest.mark.parametrize(
+    ("learnt", "expected"),
+    [
+        ([100, 100, 40, 40], "The last classes to be learnt are <b>0</b> and 1 other:"),
+        ([40, 100, 40, NEVER], "The last class to be learnt is <b>1</b>:"),
+        ([0, 0, 0, NEVER], "No class was learnt by training:"),
+        ([NEVER] * 4, ""),
+    ],
+)
+def test_the_last_class_is_named_with_those_of_its_step(
+    learnt: list[int], expected: str, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        ClassHistory(n, str(n), 5, step, [0.5] * len(STEPS), n) for n, step in enumerate(learnt)
+    ]
+    rows.sort(key=lambda row: -row.learnt)
+    monkeypatch.setattr(time, "class_histories", lambda history: rows)
+    html = " ".join(draw(library, {"tab": "time"}).split())
+    assert expected in html
+    assert ("last class" in html.partition('id="learnt"')[2]) == expected.startswith("The last")
 
 
 def test_as_many_neighbors_as_chosen_are_shown(library: Library) -> None:
