@@ -67,7 +67,7 @@ def check_spelling(weights: str) -> str:
     """The path of a file, or "pretrained"; ValueError for what is neither but near that word."""
     hint = did_you_mean(weights, [PRETRAINED])
     if hint and weights != PRETRAINED and not Path(weights).is_file():
-        raise ValueError(f"weights: {weights!r} is no file{hint}")
+        raise ValueError(f"weights: {weights!r} is not a file{hint}")
     return weights
 
 

@@ -334,7 +334,7 @@ def draw(
             published_figure([row for row in published() if fits(row, members)], members),
             f"Published numbers for {origin}, and ours.",
             "Within a year each paper has a column; hollow marks are numbers that it quotes. Ours: "
-            "mean over seeds of each method. Conditions differ, so this is no ranking.",
+            "mean over seeds of each method. Conditions differ, so this is not a ranking.",
         ),
     ]
 

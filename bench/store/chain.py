@@ -84,7 +84,7 @@ class StoredChain:
 
     @classmethod
     def of(cls, header: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> "StoredChain":
-        """Raises: ValueError, KeyError or TypeError for what is no chain."""
+        """Raises: ValueError, KeyError or TypeError for what is not a chain."""
         if (found := {name: array.dtype.name for name, array in arrays.items()}) != ARRAYS:
             raise ValueError(f"holds {found}, expected {ARRAYS}")
         names = json.loads(header["names"])

@@ -159,7 +159,7 @@ def check_ranges(queries: Mapping[str, np.ndarray], images: int) -> None:
 
 
 def check_range(name: str, values: np.ndarray, least: float, most: float) -> None:
-    """Raise ValueError with the first value outside, or that is no number."""
+    """Raise ValueError with the first value outside, or that is not a number."""
     wrong = values[~((values >= least - SLACK) & (values <= most + SLACK))]
     if wrong.size:
         raise ValueError(f"has {name} = {wrong.flat[0]}, expected {least}..{most}")
@@ -185,7 +185,7 @@ def check_embeddings(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]
 def check_finite(embeddings: np.ndarray) -> None:
     """Raise ValueError unless all numbers are finite."""
     if not np.isfinite(embeddings).all():
-        raise ValueError("has embeddings that are no finite numbers")
+        raise ValueError("has embeddings that are not finite numbers")
 
 
 def check_history(

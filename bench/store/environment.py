@@ -58,7 +58,7 @@ def pinned(pins: str) -> Iterator[None]:
 def set_pins(pins: str) -> None:
     """Pin the arithmetic so and not otherwise. Raises: ValueError for other variables."""
     if not re.search(PINNED, pins):
-        raise ValueError(f"{pins!r} is no list of {', '.join(PINS)}")
+        raise ValueError(f"{pins!r} is not a list of {', '.join(PINS)}")
     for name in PINS:
         os.environ.pop(name, None)
     for pair in pins.split():

@@ -478,7 +478,7 @@ def load_run(files: RunDir, purpose: Purpose = "result") -> Run:
     """Read a finished run and check its `run.json`, but not yet its other files.
 
     Raises: StoredRunError naming the file if it cannot be read, was changed, contradicts itself, is
-    of another schema or of another purpose: trials of a search are no results.
+    of another schema or of another purpose: trials of a search are not results.
     """
     path, directory = files.record, files.path
     with naming(path):

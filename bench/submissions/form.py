@@ -72,7 +72,7 @@ def file_wrong(name: str, suffix: str, size: int) -> Iterator[Finding]:
     """Why a file cannot be one of a submission."""
     found = RUN_FILE.fullmatch(name)
     if name not in (SUBMISSION, SUITE, PLAN) and not (found and found[1] in RUN_FILES):
-        yield Finding("files", name, "is no file of a submission")
+        yield Finding("files", name, "is not a file of a submission")
     elif size > LARGEST[suffix]:
         yield Finding("files", name, f"has {size:,} bytes, more than {LARGEST[suffix]:,}")
 
@@ -110,7 +110,7 @@ def suite_wrong(folder: Path) -> Iterator[Finding]:
     for name in sorted(expected - found):
         yield Finding("suite", name, "is a run of the suite, and is missing")
     for name in sorted(found - expected):
-        yield Finding("suite", name, "is no run of the suite")
+        yield Finding("suite", name, "is not a run of the suite")
     yield from (Finding("suite", SUITE, problem) for problem in lost_runs(suite, plan, folder))
 
 

@@ -57,7 +57,7 @@ def versions(run: Run) -> Iterator[str]:
     try:
         datetime.fromisoformat(environment["finished"])
     except ValueError:
-        yield f"was finished at {environment['finished']!r}, which is no time"
+        yield f"was finished at {environment['finished']!r}, which is not a time"
     found = environment["packages"] | {"python": environment["python"]}
     needed = needs() if found.get(PACKAGE) == installed_version(PACKAGE) else {}
     for name, text in found.items():
@@ -65,7 +65,7 @@ def versions(run: Run) -> Iterator[str]:
             version = Version(text.removesuffix("+"))  # which builds of Python may end in
         except InvalidVersion:
             if text != "not installed" or name in needed:
-                yield f"has {name} {text!r}, which is no version"
+                yield f"has {name} {text!r}, which is not a version"
             continue
         if name in needed and not needed[name].contains(version, prereleases=True):
             yield f"has {name} {text}, but {PACKAGE} needs {name}{needed[name]}"

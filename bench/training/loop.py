@@ -104,7 +104,7 @@ def train(
 
     Gradients are looked at until one is not 0: a loss may have nothing to compare in its batches.
     A CPU's losses are checked at each step, those of a GPU now and then, because it would have to
-    wait for them. The chain of digests is no part of the seconds.
+    wait for them. The chain of digests is not part of the seconds.
 
     Raises: FloatingPointError naming the step if the loss is not finite, because the next step
     would make every parameter NaN.

@@ -66,7 +66,7 @@ class Uploads:
     def add(self, own: str, name: str, data: bytes) -> str:
         """Keep an image in an upload, or in a new one; returns the upload's id.
 
-        Raises: ValueError in words for the visitor if it is no image that is decoded.
+        Raises: ValueError in words for the visitor if it is not an image that is decoded.
         """
         name = file_name(name)
         if len(data) > LARGEST_FILE:

@@ -49,7 +49,7 @@ def violations(
     for image, proxy, share in zip(*parts, strict=True):
         gaps = 2.0 * (cosines[image] - cosines[image, proxy][:, None]) + margin
         active = (gaps > 0) & assignment.negative[image]
-        active.scatter_(1, proxy[:, None], False)  # p is no negative of its own pair
+        active.scatter_(1, proxy[:, None], False)  # p is not a negative of its own pair
         signed.index_add_(0, image, active * share[:, None])
         pulls = active.sum(dim=1) * share
         signed.index_put_((image, proxy), -pulls, accumulate=True)

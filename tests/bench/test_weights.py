@@ -77,7 +77,7 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
         ("conv4", "pretrained", "weights: conv4 has none; efficientnet_lite0 and"),
         ("resnet18", "mine.pth", "weights: resnet18 has none"),
         (LITE0, "missing.pth", "the file missing.pth does not exist"),
-        (LITE0, "Pretrained", "is no file; did you mean .pretrained"),
+        (LITE0, "Pretrained", "is not a file; did you mean .pretrained"),
     ],
 )
 def test_weights_that_are_not_here(name: str, given: str, message: str) -> None:

@@ -120,7 +120,7 @@ def check_density(entry: ZipInfo) -> None:
     if entry.file_size > max(SMALL, DENSEST * entry.compress_size):
         raise ValueError(
             f"{entry.filename} would be unpacked from {entry.compress_size:,} bytes to "
-            f"{entry.file_size:,}; if it is no mistake, save it by np.save"
+            f"{entry.file_size:,}; if that is not a mistake, save it by np.save"
         )
 
 

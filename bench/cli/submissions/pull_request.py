@@ -110,7 +110,7 @@ def no_submissions(changes: Mapping[str, str]) -> Iterator[Finding]:
     for name, status in changes.items():
         path = Path(name)
         if status != "D" and (path.parent == FOLDER or path in (FOLDER, *FOLDER.parents)):
-            yield Finding("community", name, "is no folder of a submission")
+            yield Finding("community", name, "is not a folder of a submission")
 
 
 def changed_results(changes: Mapping[str, str], before: set[str]) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def stored(commit: str, root: Path) -> Scores:
 
 
 def grouped(records: Mapping[str, str]) -> Scores:
-    """Runs by submission, test and method; what is no record is left out, since it was named."""
+    """Runs by submission, test and method; what is not a record is left out, since it was named."""
     submissions: dict[str, list[Run]] = {}
     for name, text in records.items():
         with suppress(ValueError, RecursionError):

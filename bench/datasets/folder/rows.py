@@ -146,7 +146,7 @@ def _path_problem(path: str, there: FolderNames) -> str:
     if "\\" in path:
         return "has backslashes; write /"
     advice = there.near_miss(path) or "correct the path or remove the line"
-    return f"is no file in {folder}; {advice}"
+    return f"is not a file in {folder}; {advice}"
 
 
 def read_classes(folder: Path) -> list[Row]:

@@ -360,7 +360,7 @@ NUMBERS: dict[str, tuple[Damage, str]] = {
     ),
     "NaN embeddings": (
         change_arrays("embeddings", wrong("embeddings", lambda array: array * np.nan)),
-        "has embeddings that are no finite numbers",
+        "has embeddings that are not finite numbers",
     ),
     "embeddings of some images": (
         change_arrays("embeddings", wrong("embeddings", lambda array: array[:10])),

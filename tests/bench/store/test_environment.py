@@ -45,7 +45,7 @@ def test_pins_hold_within_a_block_and_are_recorded(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("pins", ["LD_PRELOAD=/x.so", "MKL_CBWR=AVX2 PATH=/x", "MKL_CBWR"])
 def test_a_record_pins_nothing_else(pins: str) -> None:
     """It may come from others."""
-    with pytest.raises(ValueError, match="is no list of"), pinned(pins):
+    with pytest.raises(ValueError, match="is not a list of"), pinned(pins):
         pass
     assert not re.search(PINNED, pins)
     assert re.search(PINNED, written(PORTABLE))

@@ -139,8 +139,8 @@ def no_suite(folder: Path) -> None:
     [
         (link, "files", "is a link or no file"),
         (pipe, "files", "is a link or no file"),
-        (other_file, "files", "checkpoint.pt: is no file of a submission"),
-        (odd_name, "files", "is no file of a submission"),
+        (other_file, "files", "checkpoint.pt: is not a file of a submission"),
+        (odd_name, "files", "is not a file of a submission"),
         (unlisted, "files", "is not listed in submission.json"),
         (missing, "files", "queries.safetensors: is missing"),
         (changed, "digests", "curve.jsonl has the digest"),
@@ -149,7 +149,7 @@ def no_suite(folder: Path) -> None:
         (no_json, "submission.json", "submission.json"),
         (other_protocol, "protocol", "is of version 1 of the protocol"),
         (run_left_out, "suite", "is a run of the suite, and is missing"),
-        (suite_with_more, "suite", "is no run of the suite"),
+        (suite_with_more, "suite", "is not a run of the suite"),
         (no_suite, "suite", "is not a suite that can be read"),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_link_to_results_is_no_submission(
     (checkout / FOLDER / "second").symlink_to("first")
     commit(checkout)
     assert main("main", checkout) == 1
-    assert "results/community/second: is no folder of a submission" in capsys.readouterr().out
+    assert "results/community/second: is not a folder of a submission" in capsys.readouterr().out
 
 
 def test_results_and_code_are_not_in_one_request(

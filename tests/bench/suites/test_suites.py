@@ -147,7 +147,7 @@ def test_fields_together_and_files_are_checked_beside_wrong_fields(tmp_path: Pat
     starts = [
         f"{budget}.backbone: unknown backbone 'timm:resnet5O': timm has no such network; did you "
         "mean 'timm:resnet50'?",
-        f"{budget}.weights: 'pretraned' is no file; did you mean 'pretrained'?",
+        f"{budget}.weights: 'pretraned' is not a file; did you mean 'pretrained'?",
         f"{budget}.layer_norm: Input should be a valid boolean, found 'yes'",
         f"{budget}.weight_decay: Input should be greater than or equal to 0, found -1",
         f"{budget}.split: unknown split 'class-disjiont'; did you mean 'class-disjoint'?",

@@ -263,7 +263,7 @@ def ties(found: Searched) -> Check:
 
 
 def lone_queries(found: Searched) -> Check:
-    """Queries without a positive, which are no part of a mean here."""
+    """Queries without a positive, which are not part of a mean here."""
     relevant = found.ranking.relevant
     lone = int((relevant == 0).sum())
     if not lone:

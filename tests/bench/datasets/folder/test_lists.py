@@ -116,7 +116,7 @@ def test_a_near_miss_of_a_path_is_named(zoo: Path, path: str, near: str) -> None
         pytest.skip("for this file system the names are one")
     with pytest.raises(ValueError, match="mistake") as caught:
         _load(zoo, PLAIN + f"{path.format(accented)},a,train,\n")
-    assert str(caught.value).endswith(f"is no file in {zoo}; {near}")
+    assert str(caught.value).endswith(f"is not a file in {zoo}; {near}")
 
 
 def test_other_images_may_join_the_gallery_of_a_test(zoo: Path) -> None:

@@ -54,7 +54,7 @@ def _at(line: int, value: str, column: list[str]) -> list[str]:
 
 
 UNKNOWN = "unknown split 'tset'; did you mean 'test'? (known: train, val, test, query, gallery)"
-NO_FILE = "is no file in {zoo}; correct the path or remove the line"
+NO_FILE = "is not a file in {zoo}; correct the path or remove the line"
 OUTSIDE = "is outside {zoo}; begin at the folder of the list, without '..'"
 ABSOLUTE = "is an absolute path; begin at the folder of the list"
 NUMBER = "is not a whole number; number the cameras"
@@ -75,7 +75,7 @@ COMMA = "5 fields under 4 columns; put double quotes around a value with a comma
         ("path", 4, "C:\\a.png", f"C:\\a.png {ABSOLUTE}"),
         ("path", 4, "b\\0.png", "b\\0.png has backslashes; write /"),
         ("path", 4, "./a//1.png", "a/1.png is in line 3 already; remove one of them"),
-        ("path", 4, "b/0.png\0", "b/0.png\0 is no file in {zoo}; did you mean 'b/0.png'?"),
+        ("path", 4, "b/0.png\0", "b/0.png\0 is not a file in {zoo}; did you mean 'b/0.png'?"),
         ("camera", 9, "1.5", f"the camera '1.5' {NUMBER}"),
         ("camera", 9, "9" * 20, f"the camera '{'9' * 20}' {NUMBER}"),
         ("label", 13, "-1", "the label -1 means junk, which only split gallery may hold"),
