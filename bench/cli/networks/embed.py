@@ -18,7 +18,7 @@ from bench.datasets.files.photographs import LARGEST_FILE
 from bench.datasets.files.prepare import CUT, prepare, whole_note
 from bench.datasets.files.verify import is_image
 from bench.datasets.files.work import Report, on_all_cores
-from bench.datasets.folder.rows import files
+from bench.datasets.folder.rows import as_parts, files
 from bench.store.runs import atomic
 from bench.training.inputs import channels_first, to_input
 from bench.training.loop import deterministic
@@ -84,6 +84,12 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
     if not found:
         raise ValueError(f"no image in {', '.join(map(str, places))}")
     check_once(image.path for image in found)
+    if parts := as_parts(image.label for image in found):
+        notes.append(
+            f"the folders {parts} are parts of a data set, so their names are not written as "
+            "labels; if they hold a folder for each class, name each part itself"
+        )
+        found = [Named(image.path) for image in found]
     return found, notes
 
 

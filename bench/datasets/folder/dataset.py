@@ -61,7 +61,7 @@ def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
 def left_out_of_folder(name: str, root: Path | None, dataset: Dataset) -> str:
     """What the folder of a loaded data set holds beside its images; empty if nothing."""
     folder = _find(name, root)
-    return left_out(folder, read_images(folder), len(dataset.items))
+    return left_out(folder, read_images(folder), len(dataset.items), dataset.split.protocol)
 
 
 def _find(name: str, root: Path | None) -> Path:

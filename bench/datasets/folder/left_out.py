@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.datasets.files.litter import is_litter, litter_in
 from bench.datasets.files.verify import is_image, within
-from bench.datasets.folder.rows import NAME, Row, files, other_columns
+from bench.datasets.folder.rows import NAME, NO_CAMERA, Row, files, other_columns
 from bench.suggest import first_names
 
 
@@ -23,15 +23,15 @@ def unused(folder: Path, rows: Sequence[Row]) -> list[str]:
     return problems
 
 
-def left_out(folder: Path, rows: Sequence[Row], count: int) -> str:
+def left_out(folder: Path, rows: Sequence[Row], count: int, protocol: str) -> str:
     """What is not used, with the reason, in one line; empty if everything is.
 
     rows: all images of classes or of the list; count: how many of them a protocol uses.
     """
-    return "; ".join(_reasons(folder, rows, count))
+    return "; ".join(_reasons(folder, rows, count, protocol))
 
 
-def _reasons(folder: Path, rows: Sequence[Row], count: int) -> Iterator[str]:
+def _reasons(folder: Path, rows: Sequence[Row], count: int, protocol: str) -> Iterator[str]:
     images, others = [], Counter[str]()
     for path in _extra(folder, rows):
         if is_image(path):
@@ -48,10 +48,20 @@ def _reasons(folder: Path, rows: Sequence[Row], count: int) -> Iterator[str]:
     if rows[0].line and (columns := other_columns(folder / NAME)):
         names = first_names(name or "one without a name" for name in columns)
         yield f"{_count(len(columns), 'column')} of {NAME} ({names})"
+    if columns := list(_without_use(rows, protocol)):
+        yield f"{' and '.join(columns)} of {NAME}, which {protocol} does not use"
     if count < len(rows):
         yield f"{_count(len(rows) - count, 'image')} listed as junk"
     if litter := Counter(_litter(folder, rows)):
         yield f"{_count(litter.total(), 'file')} hidden or of other programs ({_counted(litter)})"
+
+
+def _without_use(rows: Sequence[Row], protocol: str) -> Iterator[str]:
+    """What a list says and a protocol does not use."""
+    if protocol not in ("official", "re-identification") and any(row.split for row in rows):
+        yield "the splits"
+    if protocol != "re-identification" and any(row.camera != NO_CAMERA for row in rows):
+        yield "the cameras"
 
 
 def _extra(folder: Path, rows: Sequence[Row]) -> list[str]:

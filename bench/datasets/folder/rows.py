@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,8 @@ NAME = "images.csv"
 COLUMNS = ("path", "label", "split", "camera")
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
+# Folders of these names alone are parts of a data set, which hold the folders of its classes.
+PARTS = {*SPLITS, "training", "trainval", "valid", "validation", "dev", "eval", "testing"}
 _CAMERA = re.compile(r"[0-9]{1,9}(\.0*)?")  # pandas writes a column with gaps as 1.0
 _SIMILAR = 0.75  # of difflib, from which a name is a misspelled one: spilt, not name for camera
 NO_CAMERA = -1
@@ -152,8 +154,8 @@ def _path_problem(path: str, there: FolderNames) -> str:
 def read_classes(folder: Path) -> list[Row]:
     """The images in the folders of a folder; each folder is a class with everything below it.
 
-    Raises: ValueError without any image, and for an image name that is not a file: reading a pipe
-    would never end.
+    Raises: ValueError without any image, for folders that are parts and not classes, and for an
+    image name that is not a file: reading a pipe would never end.
     """
     images = [path for path in files(folder) if "/" in path and is_image(path)]
     odd = (path for path in images if not os.path.isfile(os.path.join(folder, path)))
@@ -163,7 +165,21 @@ def read_classes(folder: Path) -> list[Row]:
             f"{folder} holds no images: make a folder in it for each class and put its images "
             f"there, {folder}/CLASS/IMAGE.jpg, or list them in {folder / NAME}"
         )
-    return [Row(path, normalize("NFC", path.split("/")[0])) for path in images]
+    rows = [Row(path, normalize("NFC", path.split("/")[0])) for path in images]
+    if parts := as_parts(row.label for row in rows):
+        raise ValueError(
+            f"{folder} holds the folders {parts}, which are parts of a data set and not classes: "
+            f"list the images in {folder / NAME} with path, label and split, or give a folder that "
+            "holds a folder for each class"
+        )
+    return rows
+
+
+def as_parts(labels: Iterable[str]) -> str:
+    """`test, train` if all of several labels are names of parts of a data set; else empty."""
+    names = sorted(set(labels))
+    known = len(names) > 1 and all(name.lower() in PARTS for name in names)
+    return ", ".join(names) if known else ""
 
 
 def files(folder: Path) -> list[str]:

@@ -136,17 +136,16 @@ RULES: dict[str, Callable[[str, Path, Sequence[Row]], Dataset]] = {
 
 
 def fitting(rows: Sequence[Row]) -> str:
-    """The protocol that fits the rows best: that of their list, or class-disjoint if there are
-    classes enough."""
-    protocol = intended(rows)[-1]
-    few = len({row.label for row in rows if not row.junk}) < LEAST_CLASSES
-    return "within-classes" if protocol == "class-disjoint" and few else protocol
+    """The protocol that fits the rows best, of those that they are meant for."""
+    return intended(rows)[-1]
 
 
 def intended(rows: Sequence[Row]) -> list[str]:
-    """The protocols that the rows are meant for: the fixed rule if they name no split."""
+    """The protocols that the rows are meant for: the fixed rule, by the number of their classes, if
+    they name no split."""
     if not any(row.split for row in rows):
-        return ["class-disjoint"]
+        few = len({row.label for row in rows if not row.junk}) < LEAST_CLASSES
+        return ["within-classes" if few else "class-disjoint"]
     cameras = any(row.split == "query" and row.camera != NO_CAMERA for row in rows)
     return ["official", "re-identification"] if cameras else ["official"]
 

@@ -178,6 +178,17 @@ def test_folders_of_one_class_each_give_labels(tmp_path: Path) -> None:
     assert {image.label for image in alone} == {""}
 
 
+def test_parts_of_a_data_set_give_no_labels(tmp_path: Path) -> None:
+    for part in ("test", "train"):
+        (tmp_path / part).mkdir()
+        write_digits(tmp_path / part / "heron")
+    found, (note,) = embedding.find_images([tmp_path])
+    assert {image.label for image in found} == {""}
+    assert note.startswith("the folders test, train are parts of a data set")
+    each, _ = embedding.find_images([tmp_path / "test", tmp_path / "train"])
+    assert {image.label for image in each} == {"heron"}
+
+
 def test_a_network_that_was_not_kept_is_one_message(results: Path, tmp_path: Path) -> None:
     stored = Run(tmp_path / "lost", {"files": {}})
     with pytest.raises(ValueError, match="lost has no stored network: its suite has keep_model"):

@@ -100,8 +100,29 @@ def test_of_a_list_images_that_it_does_not_name_and_junk_are_said(zoo: Path) -> 
     write_pictures(zoo, ["g/7.png"], first=80)
     _list(zoo, [*(f"{row},train" for row in ROWS), "g/7.png,-1,gallery"], "path,label,split")
     write_pictures(zoo, ["h/1.png"], first=90)
-    expected = "left out: 1 image not listed in images.csv (h/1.png); 1 image listed as junk"
-    assert _remarks(zoo) == [expected]
+    assert _remarks(zoo) == [
+        "left out: 1 image not listed in images.csv (h/1.png); the splits of images.csv, which "
+        "class-disjoint does not use; 1 image listed as junk"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [
+        ("class-disjoint", "the splits and the cameras of images.csv, which class-disjoint does"),
+        ("official", "the cameras of images.csv, which official does"),
+        ("re-identification", ""),
+    ],
+)
+def test_what_a_list_says_and_a_protocol_does_not_use_is_said(
+    zoo: Path, protocol: str, expected: str
+) -> None:
+    splits = ["train"] * 4 + ["val"] * 4 + ["test"] * 6
+    rows = [
+        f"{row},{split},{n % 2}" for n, (row, split) in enumerate(zip(ROWS, splits, strict=True))
+    ]
+    _list(zoo, rows, "path,label,split,camera")
+    assert _remarks(zoo, protocol) == ([f"left out: {expected} not use"] if expected else [])
 
 
 @pytest.mark.parametrize(

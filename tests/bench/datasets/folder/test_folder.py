@@ -259,6 +259,26 @@ def test_few_classes_are_split_within_each(root: Path) -> None:
         load("folder:pets", root, "within-classes")
 
 
+def test_few_classes_are_verified_as_they_are_split(root: Path) -> None:
+    pets = root / "pets"
+    write_pictures(pets, [f"{label}/{i}.png" for label in "abc" for i in range(6)])
+    assert verify("folder:pets", root, ignore) == []
+    (pets / "a" / "5.png").write_bytes((pets / "a" / "0.png").read_bytes())
+    assert verify("folder:pets", root, ignore) == [
+        "2 equal files are in different classes or parts: a/0.png (a, train) = a/5.png (a, test)"
+    ]
+
+
+@pytest.mark.parametrize("parts", ["train val", "Test TRAIN valid", "query gallery training"])
+def test_parts_of_a_data_set_are_no_classes(root: Path, parts: str) -> None:
+    names = [f"{part}/heron/{i}.png" for part in parts.split() for i in range(6)]
+    write_pictures(root / "whole", names)
+    with pytest.raises(ValueError, match=r"holds the folders .*, which are parts of a data set"):
+        load("folder:whole", root, "within-classes")
+    write_pictures(root / "whole", [f"bus/{i}.png" for i in range(6)], first=90)
+    assert "bus" in load("folder:whole", root, "within-classes").class_names
+
+
 @pytest.mark.parametrize(
     ("labels", "split", "protocol"),
     [
