@@ -147,6 +147,7 @@ def write_report(
         tuple(shown),
         missing,
     )
+    remove_former(report)
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     noted += f"\n{plain(missing)}\n" if missing else ""
     write_text(report.table_csv, csv(rows))
@@ -172,6 +173,17 @@ def write_report(
         ),
     )
     return report
+
+
+def remove_former(report: Report) -> None:
+    """Delete the figures and the table that an earlier report of this name had and this one does
+    not have: their numbers would be taken for those of this one."""
+    folder = report.html.parent
+    figures = {path for kind in ("svg", "png") for path in (folder / "figures").glob(f"*.{kind}")}
+    for path in figures - set(report.figures):
+        path.unlink()
+    if report.variance_csv is None:
+        (folder / "variance.csv").unlink(missing_ok=True)
 
 
 def all_figures(sections: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[Path, Path], str, str]]:
@@ -202,6 +214,8 @@ def make_sections(
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
             outcomes = prices.outcomes_of(tuned.outcomes if tuned else (), str(dataset), str(split))
             section = make_section(members, own, rule, outcomes)
+            constant = provenance.constant_sentence([by_name[name] for name in members["run"]])
+            section["regime"] = f"{section['regime']} {constant}".strip()
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)

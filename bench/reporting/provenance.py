@@ -3,12 +3,16 @@
 `members` are rows of `bench.reporting.groups.comparable_frame`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
+from bench.metrics import describe, ordered
 from bench.reporting.groups import show, trained
 from bench.reporting.statistics.stats import ROUNDING
 from bench.spec import NETWORK, UNSET, Budget
+from bench.store.runs import Run, StoredRunError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +104,31 @@ def components_sentence(members: "pd.DataFrame") -> str:
                 "training images are equal at the start."
             )
     return ""
+
+
+def constant_sentence(runs: Sequence[Run]) -> str:
+    """Which Recall@K of one data set and split are 1 for any embeddings, since no query has as many
+    images of other classes to be searched; or nothing."""
+    others = most_others(runs)
+    recalls = [key for key in ordered(runs[0].scores) if key.startswith("recall@")]
+    constant = [key for key in recalls if int(key.removeprefix("recall@")) > others]
+    if not constant:
+        return ""
+    return (
+        f"100 % for any embeddings: {', '.join(describe(key).heading for key in constant)}, since "
+        f"no query has more than {others} images of other classes to be searched."
+    )
+
+
+def most_others(runs: Sequence[Run]) -> float:
+    """The most images of other classes that a query searches, by the first run whose queries can be
+    read; infinite without any."""
+    for run in runs:
+        with suppress(StoredRunError):  # a problem of the report already
+            split, relevant = run.record["split"], run.queries["relevant"]
+            searched = split.get("gallery_images") or split["test_images"] - 1
+            return int(searched - relevant[relevant > 0].min())
+    return inf
 
 
 def regime(run: "pd.Series", *, frozen: bool) -> str:

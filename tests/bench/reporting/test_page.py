@@ -223,6 +223,21 @@ def test_one_run_alone_makes_a_report_without_comparison(runs: list[Run], tmp_pa
     assert "One seed does not show how much is due to chance." in page
 
 
+def test_nothing_of_an_earlier_report_is_left_that_this_one_does_not_have(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    former = [tmp_path / "figures" / f"glyphs-official-roc.{kind}" for kind in ("svg", "png")]
+    former.append(tmp_path / "variance.csv")
+    note = tmp_path / "figures" / "note.txt"
+    (tmp_path / "figures").mkdir()
+    for path in (*former, note):
+        path.write_text("x")
+    with without_figures():
+        write_report(runs[:1], tmp_path, title="x")
+    assert not any(path.exists() for path in former)
+    assert note.exists()
+
+
 def test_nothing_is_written_of_no_run_or_of_runs_that_do_not_agree(
     runs: list[Run], tmp_path: Path
 ) -> None:

@@ -1,8 +1,14 @@
-"""What is said of runs that ended early."""
+"""What is said of runs that ended early, and of scores that no embedding changes."""
+
+from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from bench.reporting.provenance import early_sentence, perfect_runs
+from bench.reporting.provenance import constant_sentence, early_sentence, perfect_runs
+from bench.store.runs import scan
+from tests.support import fabricated
+from tests.support.fabricated import make_spec, write_run
 
 
 def test_the_page_names_the_runs_that_ended_early() -> None:
@@ -28,3 +34,22 @@ def test_runs_are_perfect_once_validation_reached_100_percent() -> None:
     curves = pd.DataFrame({"run": ["a", "a", "b"], "map@r": [1.0, 0.9, 0.99]})
     assert perfect_runs(curves) == {"a"}
     assert perfect_runs(curves[["run"]].head(0)) == set()
+
+
+@pytest.mark.parametrize(
+    ("per_class", "expected"),
+    [
+        (3, "100 % for any embeddings: R@4, R@8, since no query has more than 3 images of other"),
+        (5, "100 % for any embeddings: R@8, since no query has more than 5 images of other"),
+        (8, ""),
+    ],
+)
+def test_scores_that_no_embedding_changes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int, expected: str
+) -> None:
+    monkeypatch.setattr(fabricated, "CLASSES", 2)
+    monkeypatch.setattr(fabricated, "PER_CLASS", per_class)
+    write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    runs, problems = scan(tmp_path)
+    assert not problems
+    assert constant_sentence(runs)[: len(expected) or None] == expected
