@@ -100,7 +100,7 @@ def compare(
     folder: Annotated[
         Path, typer.Argument(help="Your photographs: a folder for each class, or images.csv.")
     ],
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long it may take.")] = 20,
+    minutes: Annotated[float, typer.Option(min=0.1, max=1e6, help="How long it may take.")] = 20,
     losses: Annotated[
         str, typer.Option(help="Names of losses, separated by commas; `list losses` has them.")
     ] = "proxy_nca,triplet,center",

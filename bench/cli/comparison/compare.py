@@ -117,7 +117,8 @@ def as_dataset(folder: Path, results: Path) -> tuple[Path, str]:
             f"each class or listed in {NAME}"
         )
     if not whole.is_dir():
-        raise FileNotFoundError(f"{folder} does not exist")
+        what = "is not a folder" if whole.exists() else "does not exist"
+        raise FileNotFoundError(f"{folder} {what}")
     if len(whole.name) > LONGEST:
         raise ValueError(
             f"the name of {folder} has {len(whole.name)} characters; shorten it to {LONGEST}"

@@ -11,6 +11,7 @@ from bench.datasets import load
 from bench.datasets.files.work import quiet
 from bench.running.preflight import (
     check_data,
+    check_device,
     check_hyper_parameters,
     check_outside,
     check_same_images,
@@ -228,3 +229,9 @@ def test_a_checkpoint_beside_a_finished_run_is_not_looked_at(data: Path, tmp_pat
     files = RunDir(store(results, data, zoo_spec("Proxy-NCA", 0)).parent)
     files.checkpoint.write_bytes(b"of an older version")
     check_data([zoo_spec("Proxy-NCA", 0)], data, results, "cpu", quiet)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cpu:x", "meta"])
+def test_a_device_that_computes_nothing_is_one_message(device: str) -> None:
+    with pytest.raises(ValueError, match=f"device '{device}' cannot be used .*; try --device cpu"):
+        check_device(device)

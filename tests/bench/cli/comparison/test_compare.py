@@ -1,5 +1,6 @@
 """`proxy-bench compare`: from pictures to a verdict, and one message for each mistake."""
 
+import os
 import re
 import shutil
 import sys
@@ -215,6 +216,10 @@ def two_of_many_classes(folder: Path) -> None:
     photographs(folder, 9, 2)
 
 
+def a_pipe(folder: Path) -> None:
+    os.mkfifo(folder)
+
+
 def one_of_a_class(folder: Path) -> None:
     photographs(folder, 12, 1)
 
@@ -234,6 +239,7 @@ def wrong_list(folder: Path) -> None:
     ("make", "message"),
     [
         (nothing, "photos does not exist"),
+        (a_pipe, "photos is not a folder"),
         (one_file, "photos is a file: give the folder that holds your photographs"),
         (without_images, "photos"),
         (one_class, "has one class (class 0)"),
@@ -302,7 +308,7 @@ def test_wrong_weights_are_refused_before_the_folder_is_read(
 def test_a_misspelt_word_for_the_weights(command: Command, tmp_path: Path) -> None:
     photographs(tmp_path / "photos", 6, 8)
     output = command("photos", "--weights", "pretraned", code=1)
-    assert "weights: 'pretraned' is no file; did you mean 'pretrained'?" in output
+    assert "weights: 'pretraned' is not a file; did you mean 'pretrained'?" in output
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_the_line_by_which_a_spreadsheet_names_the_separator_is_read(
 
 
 def test_lines_are_counted_from_that_of_the_separator(zoo: Path) -> None:
-    with pytest.raises(ValueError, match=r"line 3: b/9.png is no file"):
+    with pytest.raises(ValueError, match=r"line 3: b/9.png is not a file"):
         _load(zoo, "sep=,\npath,label,split\nb/9.png,b,train\n")
     with pytest.raises(ValueError, match=r"line 1: found one column, 'sep=x'"):
         _load(zoo, "sep=x\n" + PLAIN)
