@@ -6,12 +6,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
+from filelock import FileLock, Timeout
+
 LIST = "export.json"  # names every file of an export
 KIND = "proxy-bench demo --export"
+STAGING = ".export-"  # how the temporary folders beside exports begin
 
 
 @contextmanager
@@ -25,8 +28,11 @@ def new_export(target: Path) -> Iterator[Path]:
     target = target.absolute()
     parent = target.parent
     parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
+    remove_dead(parent)
+    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=parent))
+    lock = FileLock(staging / "lock")
     try:
+        lock.acquire()
         made = staging / "new"
         made.mkdir()
         yield made
@@ -37,7 +43,22 @@ def new_export(target: Path) -> Iterator[Path]:
         check(target)  # again: pictures take minutes, in which something may have come there
         replace(target, made, staging / "before")
     finally:
+        lock.release()
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def remove_dead(parent: Path) -> None:
+    """Remove the temporary folders of exports that were killed, which hold their locks no longer.
+
+    One that was killed while it took the place of an earlier export may hold the only copy of that,
+    as `before`, and stays.
+    """
+    for folder in parent.glob(f"{STAGING}*"):
+        with suppress(Timeout, OSError):
+            found = {path.name for path in folder.iterdir()}
+            if "lock" in found and found <= {"lock", "new", "new.zip"}:
+                with FileLock(folder / "lock", timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def replace(target: Path, made: Path, before: Path) -> None:
