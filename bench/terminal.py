@@ -102,3 +102,10 @@ def hang_up(number: int, frame: object) -> None:
     Ctrl-C."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def words_of(error: Exception) -> str:
+    """The message of an error, without the number that the system gives it."""
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    return str(error)

@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.store.disk import advice
 from bench.suggest import printable
 from bench.terminal import (
     accept_every_character,
@@ -14,6 +15,7 @@ from bench.terminal import (
     end_like_ctrl_c,
     plain_console,
     show_late,
+    words_of,
 )
 from demo.library import Library, open_library
 from demo.opened import Opened, with_folder
@@ -44,7 +46,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
     except (ValueError, OSError) as error:
-        print(printable(f"demo: {error}"), file=sys.stderr)
+        print(printable(f"demo: {words_of(error)}{advice(error)}"), file=sys.stderr)
         return 1
     return 0
 

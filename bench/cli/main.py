@@ -14,7 +14,7 @@ from bench.cli.data import DataRoot, data
 from bench.cli.document import AsJson, print_document, print_problems
 from bench.cli.networks.weights import weights
 from bench.datasets.files.work import cores
-from bench.store.disk import full_disk, is_full
+from bench.store.disk import advice
 from bench.suggest import printable
 from bench.terminal import (
     accept_every_character,
@@ -22,6 +22,7 @@ from bench.terminal import (
     default_results,
     plain_console,
     print_line,
+    words_of,
 )
 
 app = typer.Typer(
@@ -444,9 +445,9 @@ def embed(
     from bench.running.preflight import check_device
     from bench.training.stored_model import load_model
 
-    check_output(output)
     check_device(device)
     found, notes = find_images(images)
+    check_output(output, found)
     console, model = plain_console(), load_model(path, device)
     for note in [*notes, *check_whole(model, found)]:
         print_line(console, note)
@@ -698,21 +699,6 @@ def read_ks(text: str) -> tuple[int, ...]:
             f"--at is {text!r}: expected whole numbers from 1 and below 10^9, such as 1,10,100"
         )
     return tuple(dict.fromkeys(map(int, parts)))
-
-
-def advice(error: Exception) -> str:
-    """What lacks on a full disk, which the system's words do not always say."""
-    if not is_full(error):
-        return ""
-    name = getattr(error, "filename", None)
-    return f"; {full_disk(Path(name).parent if name else Path())} and repeat the command"
-
-
-def words_of(error: Exception) -> str:
-    """The message of an error, without the number that the system gives it."""
-    if isinstance(error, OSError) and error.strerror:
-        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
-    return str(error)
 
 
 def main() -> None:

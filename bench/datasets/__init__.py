@@ -20,6 +20,7 @@ from bench.datasets.sop import SOP
 from bench.datasets.source import Source
 from bench.datasets.types import Dataset
 from bench.suggest import unknown
+from bench.temporary import remove_left
 
 DATASETS: dict[str, Source] = {
     "digits": DIGITS,
@@ -123,6 +124,8 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
         folder = data_root(name, root)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}. {source.by_hand}".rstrip()) from error
+    for made in (*(file.path for file in source.files), *(item.into for item in source.archives)):
+        remove_left((folder / made).parent, Path(made).name)
     if not source.by_hand:
         return [fetch(file, folder, report) for file in source.files]
     wrong = _incomplete(source, root)

@@ -20,8 +20,9 @@ from bench.reporting.cost.convergence import SCORES, on_common_costs
 from bench.reporting.cost.cost_to_target import Convergence, share_reached
 from bench.reporting.findings import COMPARED
 from bench.reporting.statistics.stats import mean_interval
-from bench.store.runs import Run, atomic, write_text
+from bench.store.runs import Run, write_text
 from bench.suggest import printable
+from bench.temporary import atomic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -47,7 +47,8 @@ from bench.reporting.tuning import BUDGET_CAPTION, Tuned, tuning_figure, tuning_
 from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.community import Community
-from bench.store.runs import Run, remove_left, write_text
+from bench.store.runs import Run, write_text
+from bench.temporary import remove_left
 from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:

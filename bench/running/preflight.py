@@ -13,8 +13,9 @@ from bench.datasets.folder.rows import NAME as LIST
 from bench.datasets.types import Dataset
 from bench.spec import NO_LOSS, RunSpec
 from bench.store.disk import full_disk, is_full
-from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run, remove_left
+from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run
 from bench.suites.tuned import Tuning, check_tuned_data
+from bench.temporary import remove_left
 
 
 def check_results(results: Path) -> None:

@@ -26,3 +26,11 @@ def no_inodes(folder: Path) -> bool:
 
 def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno == errno.ENOSPC
+
+
+def advice(error: Exception) -> str:
+    """What lacks on a full disk, which the system's words do not always say."""
+    if not is_full(error):
+        return ""
+    name = getattr(error, "filename", None)
+    return f"; {full_disk(Path(name).parent if name else Path())} and repeat the command"

@@ -30,9 +30,8 @@ import errno
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +55,7 @@ from bench.store.contents import (
 )
 from bench.store.mapped import map_tensor
 from bench.store.record import SCHEMA, StoredFile, check_record, sealed
+from bench.temporary import atomic
 
 State = Literal["finished", "running", "failed", "interrupted", "waiting"]
 Doing = Literal["preparing", "training", "validating", "scoring"]
@@ -591,46 +591,6 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic(path) as temporary:
         temporary.write_bytes(save(contiguous, dict(metadata)))
-
-
-@contextmanager
-def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block ends without error; `flush`
-    writes it to disk before. Its name ends in the number of this process. An OSError names `path`.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
-    try:
-        yield temporary
-        if flush:
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno and error.filename in (None, str(temporary)):
-            error.filename, error.filename2 = str(path), None
-        raise
-    finally:
-        with suppress(OSError):  # of a read-only file system, beside the error that is raised
-            temporary.unlink(missing_ok=True)
-
-
-def remove_left(folder: Path) -> None:
-    """Delete the temporary files of `atomic` whose processes have ended."""
-    for path in folder.glob(".*.tmp"):
-        named = re.fullmatch(r"\..+\.([0-9]+)\.tmp", path.name)
-        if named and not is_running(named[1]):
-            path.unlink(missing_ok=True)
-
-
-def is_running(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ValueError, OverflowError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def set_aside(path: Path, mark: str) -> Path:

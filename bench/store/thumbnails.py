@@ -18,7 +18,8 @@ from PIL import Image
 
 from bench.spec import file_name, sha256
 from bench.store.mapped import give_back
-from bench.store.runs import StoredRunError, atomic, is_beyond, unreachable
+from bench.store.runs import StoredRunError, is_beyond, unreachable
+from bench.temporary import atomic
 
 Part = Literal["test", "validation"]
 JPEGS = "jpegs.npy"  # within the file

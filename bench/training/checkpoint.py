@@ -23,7 +23,8 @@ from bench.spec import NAMES, RunSpec
 from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
 from bench.store.environment import PACKAGES, current_pins, installed_version
-from bench.store.runs import RunDir, atomic
+from bench.store.runs import RunDir
+from bench.temporary import atomic
 from bench.training.batches import Batches
 
 SHOWN = 16  # digits of a digest, which a message still shows and no accident repeats

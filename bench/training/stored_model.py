@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from bench.datasets.types import Dataset
 from bench.spec import RunSpec
 from bench.store.model_header import read_header
-from bench.store.runs import atomic
+from bench.temporary import atomic
 from bench.training.network import random_network
 from proxy_core.models.embedding_model import EmbeddingModel
 

@@ -3,18 +3,16 @@ earlier export but nothing else."""
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
-from filelock import FileLock, Timeout
+from bench.temporary import left, temporary_folder
 
 LIST = "export.json"  # names every file of an export
 KIND = "proxy-bench demo --export"
-STAGING = ".export-"  # how the temporary folders beside exports begin
+BEFORE = "before"  # the export that is replaced, for a moment
 
 
 @contextmanager
@@ -26,13 +24,8 @@ def new_export(target: Path) -> Iterator[Path]:
     """
     check(target)
     target = target.absolute()
-    parent = target.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    remove_dead(parent)
-    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=parent))
-    lock = FileLock(staging / "lock")
-    try:
-        lock.acquire()
+    bring_back(target)
+    with temporary_folder(target) as staging:
         made = staging / "new"
         made.mkdir()
         yield made
@@ -41,24 +34,14 @@ def new_export(target: Path) -> Iterator[Path]:
         if is_zip(target):
             made = zipped(made, staging / "new.zip", target.stem)
         check(target)  # again: pictures take minutes, in which something may have come there
-        replace(target, made, staging / "before")
-    finally:
-        lock.release()
-        shutil.rmtree(staging, ignore_errors=True)
+        replace(target, made, staging / BEFORE)
 
 
-def remove_dead(parent: Path) -> None:
-    """Remove the temporary folders of exports that were killed, which hold their locks no longer.
-
-    One that was killed while it took the place of an earlier export may hold the only copy of that,
-    as `before`, and stays.
-    """
-    for folder in parent.glob(f"{STAGING}*"):
-        with suppress(Timeout, OSError):
-            found = {path.name for path in folder.iterdir()}
-            if "lock" in found and found <= {"lock", "new", "new.zip"}:
-                with FileLock(folder / "lock", timeout=0):
-                    shutil.rmtree(folder, ignore_errors=True)
+def bring_back(target: Path) -> None:
+    """Put an earlier export back that a process was killed in the middle of replacing."""
+    for staging in left(target.parent, target.name):
+        if (staging / BEFORE).exists() and not os.path.lexists(target):
+            (staging / BEFORE).rename(target)
 
 
 def replace(target: Path, made: Path, before: Path) -> None:

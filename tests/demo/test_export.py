@@ -169,19 +169,6 @@ def test_an_interrupted_export_leaves_what_was_there(
     assert not before or (target / "index.html").read_text() == "old"
 
 
-def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    dead, only_copy, other = (tmp_path / f".export-{name}" for name in ("dead", "copy", "other"))
-    for folder in (dead, only_copy, other):
-        folder.mkdir()
-    for folder in (dead, only_copy):
-        (folder / "lock").touch()
-    (only_copy / "before").mkdir()
-    with new_export(tmp_path / "first") as running, new_export(tmp_path / "second"):
-        assert running.is_dir()
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"first", "second", only_copy.name, other.name}
-
-
 def test_what_came_while_an_export_was_made_stays(tmp_path: Path) -> None:
     target = tmp_path / "new"
 

@@ -126,17 +126,23 @@ Judge = Callable[..., Outcome]
 
 
 @pytest.fixture
-def judge(whole: Path, record_property: Callable[[str, object], None]) -> Iterator[Judge]:
+def add(record_property: Callable[[str, object], None]) -> Iterator[Callable[..., None]]:
+    """Add up what a test does and finds, by name."""
+    sums: Counter[str] = Counter()
+    yield sums.update
+    for name, number in sums.items():
+        record_property(name, number)
+
+
+@pytest.fixture
+def judge(whole: Path, add: Callable[..., None]) -> Judge:
     """Compare the results in a folder with undisturbed ones; all that tests do and find is added
     up."""
-    sums: Counter[str] = Counter()
 
     def found(folder: Path, suite: str, *, orphans: int = 0, **done: int) -> Outcome:
         specs = load_suite(str(folder / suite)).specs
         outcome = compare(specs, folder / "results", whole, orphans)
-        sums.update(done | outcome._asdict())
+        add(done | outcome._asdict())
         return outcome
 
-    yield found
-    for name, number in sums.items():
-        record_property(name, number)
+    return found

@@ -11,10 +11,8 @@ from tests.faults.conftest import Judge, with_suites
 from tests.faults.outcome import Outcome
 from tests.faults.processes import exit_code, orphans
 from tests.faults.small_run import a_worker, run_again, with_report
-from tests.faults.writes import Fault, full_from, kill_at
+from tests.faults.writes import BYTES, INODES, Fault, full_from, kill_at
 
-BYTES = {"half", "flush"}  # what fails where no byte is free
-INODES = {"create"}  # where no file is
 PARTS = 4
 Process = Callable[[Path, Fault], object]
 

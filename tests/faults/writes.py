@@ -4,6 +4,7 @@ import builtins
 import errno
 import io
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -11,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-CHANGES = {"os.mkdir": "create", "os.rename": "rename", "os.remove": "remove", "os.rmdir": "remove"}
+CHANGES = {  # kind of place, and which arguments are the path and the folder that it is in
+    "os.mkdir": ("create", 0, 2),
+    "os.symlink": ("create", 1, 2),
+    "os.rename": ("rename", 0, 2),
+    "os.remove": ("remove", 0, 1),
+    "os.rmdir": ("remove", 0, 1),
+}
+BYTES = {"half", "flush"}  # kinds of places that fail where no byte is free
+INODES = {"create"}  # and where no file is
 Place = tuple[str, str]  # kind, and name of the file
 Fault = Callable[[int, Place], None]
 
@@ -35,17 +44,26 @@ def watch(folder: Path, fault: Fault) -> list[Place]:
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and arguments[2] & WRITING:
             reach("open" if os.path.exists(arguments[0]) else "create", arguments[0])
-        elif event in CHANGES and os.path.exists(arguments[0]) != (event == "os.mkdir"):
-            reach(CHANGES[event], arguments[0])
+        elif event in CHANGES:
+            kind, path, within = CHANGES[event]
+            changed = whole_path(arguments[path], arguments[within])
+            if os.path.lexists(changed) != (kind == "create"):
+                reach(kind, changed)
 
     sys.addaudithook(audit)
     halve_writes(folder, reach)
     return places
 
 
+def whole_path(path: Any, folder: int) -> Any:
+    """A path that may be relative to an open folder, whose number is then not negative."""
+    return path if folder < 0 else os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
+
+
 def halve_writes(folder: Path, reach: Callable[[str, object], None]) -> None:
     """Let every write reach a place once its first half is written, and every `fsync` another."""
     open_plainly, flush = io.open, os.fsync
+    vars(shutil)["_USE_CP_SENDFILE"] = False  # which writes without `write`
 
     class Halved(io.FileIO):
         def write(self, data: Any) -> int:
@@ -57,7 +75,8 @@ def halve_writes(folder: Path, reach: Callable[[str, object], None]) -> None:
     def open_halved(file: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
         if not set(mode) & set("wax+") or not below(folder, file):
             return open_plainly(file, mode, *rest, **named)
-        raw = Halved(file, mode.translate({ord("b"): None, ord("t"): None}))
+        opener = named.pop("opener", None)
+        raw = Halved(file, mode.translate({ord("b"): None, ord("t"): None}), opener=opener)
         if "b" in mode:
             return io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         return io.TextIOWrapper(io.BufferedWriter(raw), *rest[1:], **without_buffering(named))

@@ -1,6 +1,7 @@
 """`proxy-bench embed`: embeddings of a user's images by the network that a run stored."""
 
 import csv
+import io
 import os
 import warnings
 from collections import Counter
@@ -19,7 +20,7 @@ from bench.datasets.files.prepare import CUT, prepare, whole_note
 from bench.datasets.files.verify import is_image
 from bench.datasets.files.work import Report, on_all_cores
 from bench.datasets.folder.rows import as_parts, files
-from bench.store.runs import atomic
+from bench.temporary import atomic
 from bench.training.inputs import channels_first, to_input
 from bench.training.loop import deterministic
 from bench.training.stored_model import StoredModel
@@ -38,17 +39,18 @@ class Named(NamedTuple):
     label: str = ""
 
 
-def check_output(output: Path) -> None:
-    """Raise ValueError for a file that embeddings are not written to."""
+def check_output(output: Path, images: Sequence[Named] = ()) -> None:
+    """Raise ValueError for a file that embeddings of images are not written to."""
     if output.suffix not in KINDS:
         raise ValueError(f"-o is {output}: expected a name that ends in {' or '.join(KINDS)}")
     if output.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise ValueError(
             f"{output} needs pyarrow; pip install 'proxy-bench[parquet]', or name a .npy file"
         )
-    for path in written(output):
-        if path.exists():
-            raise ValueError(f"{path} exists; delete it or name another file")
+    array, *names = written(output)
+    others = (path for path in names if path.exists() and path.read_bytes() != listed(images))
+    for path in (*([array] if array.exists() else []), *others):  # a kill may leave equal names
+        raise ValueError(f"{path} exists; delete it or name another file")
     if not output.absolute().parent.is_dir():
         raise ValueError(f"-o is {output}: the folder {output.absolute().parent} does not exist")
 
@@ -190,14 +192,11 @@ def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarr
     Columns: `path`; `label`, the folder of the class, if all images have one; of a table `e0` to
     the last dimension.
     """
-    columns = {"path": [image.path.as_posix() for image in images]}
-    if all(image.label for image in images):
-        columns["label"] = [image.label for image in images]
     if output.suffix == ".parquet":
         import pandas as pd
 
         table = pd.DataFrame(embeddings, columns=[f"e{n}" for n in range(embeddings.shape[1])])
-        for position, (name, values) in enumerate(columns.items()):
+        for position, (name, values) in enumerate(columns(images).items()):
             table.insert(position, name, values)
         with atomic(output) as temporary:
             table.to_parquet(temporary, index=False)
@@ -206,5 +205,19 @@ def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarr
     with atomic(array) as temporary, atomic(names) as beside:
         with temporary.open("wb") as file:
             np.save(file, embeddings)
-        with beside.open("w", encoding="utf-8", newline="") as text:
-            csv.writer(text).writerows([list(columns), *zip(*columns.values(), strict=True)])
+        beside.write_bytes(listed(images))
+
+
+def listed(images: Sequence[Named]) -> bytes:
+    """The names of the rows of an array, as CSV."""
+    named, text = columns(images), io.StringIO(newline="")
+    csv.writer(text).writerows([list(named), *zip(*named.values(), strict=True)])
+    return text.getvalue().encode()
+
+
+def columns(images: Sequence[Named]) -> dict[str, list[str]]:
+    """The path of each image and, if all have one, the folder of its class."""
+    found = {"path": [image.path.as_posix() for image in images]}
+    if all(image.label for image in images):
+        found["label"] = [image.label for image in images]
+    return found

@@ -1,5 +1,6 @@
 """`proxy-bench export`: a run's network in a folder of its own, to be used elsewhere."""
 
+import io
 import json
 import shutil
 import warnings
@@ -115,7 +116,9 @@ def torch_export(model: StoredModel, path: Path) -> Callable[[Tensor], Tensor]:
     images = example(model, 2)
     network = unfolded(model.network, images)
     program = torch.export.export(network, (images,), dynamic_shapes=DYNAMIC)
-    torch.export.save(program, path)
+    buffer = io.BytesIO()  # torch ends the process where it finds a disk full
+    torch.export.save(program, buffer)
+    path.write_bytes(buffer.getvalue())
     loaded: nn.Module = torch.export.load(path).module()
     return loaded
 

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from bench.datasets.files.work import Report, naming_disk
+from bench.temporary import atomic
 
 CACHE_VARIABLE = "PROXY_BENCH_CACHE"
 CACHE_ADVICE = f"set {CACHE_VARIABLE} to a folder that can be written and has enough space"
@@ -72,12 +72,8 @@ def _write(path: Path, key: str, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     payload = buffer.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Each call writes its own file and renames it, so two may write at the same time.
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        temporary = Path(folder, path.name)
+    with atomic(path) as temporary:  # a file of its own, so that two calls may write at once
         temporary.write_bytes(_digest(key, payload) + payload)
-        temporary.replace(path)
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Download one official archive: checksum verified before the file gets its name."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from bench.datasets.files.work import Report, naming_disk, require_space
 from bench.datasets.source import Download
+from bench.temporary import temporary_folder
 
 _CHUNK = 1 << 16  # bytes
 _TIMEOUT = 30.0  # seconds without an answer
@@ -48,15 +50,16 @@ def _retrieve(file: Download, target: Path, report: Report) -> None:
         pooch.HTTPDownloader(progress, _CHUNK, timeout=_TIMEOUT)(url, output, manager)
 
     pooch.get_logger().setLevel("WARNING")
-    manager = pooch.Pooch(
-        path=target.parent,
-        base_url="",
-        registry={target.name: file.checksum},
-        urls={target.name: file.url},
-        retry_if_failed=_RETRIES,
-    )
     try:
-        manager.fetch(target.name, downloader=download)
+        with temporary_folder(target) as aside:
+            manager = pooch.Pooch(
+                path=aside,
+                base_url="",
+                registry={target.name: file.checksum},
+                urls={target.name: file.url},
+                retry_if_failed=_RETRIES,
+            )
+            os.replace(manager.fetch(target.name, downloader=download), target)
     except requests.HTTPError as error:
         raise ConnectionError(
             f"{error}; try again, or download the archive by hand and put it at {target}"

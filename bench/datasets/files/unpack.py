@@ -4,7 +4,6 @@ import filecmp
 import gzip
 import lzma
 import os
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -15,6 +14,7 @@ from bench.datasets.files.download import ADVICE, checksum
 from bench.datasets.files.litter import litter_in
 from bench.datasets.files.work import Report, require_space
 from bench.datasets.source import Archive
+from bench.temporary import temporary_folder
 
 _UNREADABLE = (NotImplementedError, RuntimeError)  # unknown compression, encryption
 _DAMAGED = (
@@ -59,23 +59,19 @@ def settle(archive: Archive, root: Path, advice: str, report: Report) -> Path:
 def unpack(archive: Path, into: Path, report: Report) -> None:
     """Unpack a .tgz or .zip archive whose main folder has the name of ``into``.
 
-    Entries are unpacked to ``<into>.unpacking``, which is removed if anything goes wrong, and then
-    moved beside ``into``, the main folder last: if it exists, everything does.
+    Entries are unpacked to a temporary folder, and then moved beside ``into``, the main folder
+    last: if it exists, everything does.
 
     Raises: ValueError for a damaged archive, one without the main folder, and for links, devices,
     names outside the folder, repeated names and entries that would replace another file, each
     named; OSError if the disk is full.
     """
-    aside = into.with_name(f"{into.name}.unpacking")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
     try:
-        (_unpack_tar if archive.suffix == ".tgz" else _unpack_zip)(archive, aside, report)
-        _move(aside, into, archive)
+        with temporary_folder(into) as aside:
+            (_unpack_tar if archive.suffix == ".tgz" else _unpack_zip)(archive, aside, report)
+            _move(aside, into, archive)
     except _DAMAGED as error:
         raise ValueError(f"{archive} is damaged ({error}); get it again") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _unpack_tar(archive: Path, aside: Path, report: Report) -> None:
@@ -86,7 +82,7 @@ def _unpack_tar(archive: Path, aside: Path, report: Report) -> None:
         plain = member.isreg() or member.isdir()
         if not _is_wanted(archive, member.name, plain, member.isdir(), names):
             return None
-        require_space(aside, member.size, f"cannot write to {aside}", ADVICE)
+        require_space(aside, member.size, f"cannot unpack {archive}", ADVICE)
         report(f"unpacking {archive.name}", raw.tell(), total)
         kept = tarfile.data_filter(member, folder)
         # A new time makes stored digests invalid, and modes follow the umask.
@@ -108,7 +104,7 @@ def _unpack_zip(archive: Path, aside: Path, report: Report) -> None:
     names: set[str] = set()
     with zipfile.ZipFile(archive) as file:
         size = sum(entry.file_size for entry in file.infolist())
-        require_space(aside, size, f"cannot write to {aside}", ADVICE)
+        require_space(aside, size, f"cannot unpack {archive}", ADVICE)
         for entry in file.infolist():
             plain = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
             if not _is_wanted(archive, entry.filename, plain, entry.is_dir(), names):

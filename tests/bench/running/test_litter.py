@@ -4,25 +4,26 @@ import errno
 import fcntl
 import io
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench.cli.main import advice
 from bench.reporting.page import write_report
 from bench.running.preflight import check_results, clear_litter
 from bench.running.sweep import reason
 from bench.running.worker import FAILED, FINISHED, FULL, disk_is_full, end, write_failure
 from bench.spec import RunSpec
+from bench.store.disk import advice
 from bench.store.runs import RunDir, scan
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from tests.support.fabricated import FINGERPRINT, make_spec, write_pictures, write_run
+from tests.support.processes import NO_PROCESS
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
-NO_PROCESS = 2**22 + 1  # beyond the highest number of a process
 LITTER = [
     "checkpoint.pt",
     "checkpoint-before.pt",
@@ -93,7 +94,8 @@ def test_pictures_are_written_beside_their_file_and_cleared_once_the_process_has
     monkeypatch.setattr(np, "savez_compressed", save)
     with pytest.raises(OSError, match=r"^$"):
         save_thumbnails(path, pictures)
-    assert seen == [whole | {f".{path.name}.{os.getpid()}.tmp"}]
+    ((own,),) = [names - whole for names in seen]
+    assert re.fullmatch(rf"\.{re.escape(path.name)}\.\w{{8}}\.{os.getpid()}\.tmp", own)
     assert names(path.parent) == whole
 
 

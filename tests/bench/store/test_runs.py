@@ -14,7 +14,6 @@ import pytest
 from bench.store.runs import (
     RunDir,
     StoredRunError,
-    atomic,
     load_run,
     naming,
     save_arrays,
@@ -23,6 +22,7 @@ from bench.store.runs import (
     write_text,
 )
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
+from bench.temporary import atomic
 from tests.support.fabricated import (
     FINGERPRINT,
     make_record,

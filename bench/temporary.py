@@ -1,0 +1,83 @@
+"""Files and folders that appear whole or not at all, and what killed processes left of them."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+
+
+@contextmanager
+def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends without error; `flush`
+    writes it to disk before. An OSError names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(path)
+    try:
+        yield temporary
+        if flush:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno and error.filename in (None, str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        with suppress(OSError):  # of a read-only file system, beside the error that is raised
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path`, which is removed at the end if it is still there. An OSError of
+    a file in it, or of none, names `path`."""
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = temporary_path(path)
+    try:
+        made.mkdir()
+        yield made
+    except OSError as error:
+        if error.errno and str(error.filename or made).startswith(str(made)):
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def temporary_path(path: Path) -> Path:
+    """A name beside `path` that ends in the number of this process; what processes that have ended
+    left under such names for `path` is deleted."""
+    remove_left(path.parent, path.name)
+    return path.parent / f".{path.name}.{token_hex(4)}.{os.getpid()}.tmp"
+
+
+def remove_left(folder: Path, name: str = "") -> None:
+    """Delete what `left` finds."""
+    for path in left(folder, name):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def left(folder: Path, name: str = "") -> list[Path]:
+    """What processes that have ended left in a folder; name: only for a file or folder of it."""
+    whose = re.escape(name) if name else ".+"
+    form = re.compile(rf"\.{whose}(?:\.[0-9a-f]{{8}})?\.([0-9]+)\.tmp")
+    found = [(form.fullmatch(path.name), path) for path in folder.glob(".*.tmp")]
+    return [path for match, path in found if match and not is_running(match[1])]
+
+
+def is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
