@@ -11,6 +11,7 @@ from bench.datasets.files.work import quiet
 from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
 from bench.datasets.splits import SHARING
 from bench.datasets.types import Dataset
+from bench.suggest import first_names
 
 _SHOWN = 3  # groups, and files of a group, that a sentence lists
 
@@ -38,6 +39,20 @@ def similar_classes(dataset: Dataset) -> tuple[list[str], list[str]]:
         else:
             notes.append(f"classes that look alike count as different classes: {described}")
     return _first(problems), _first(notes)
+
+
+def joined_folders(dataset: Dataset) -> list[str]:
+    """A note on classes whose folder holds several folders of images, which may be the classes that
+    a user means."""
+    below: dict[str, set[str]] = {}
+    for position, item in enumerate(dataset.items):
+        first, *rest = item.split("/")
+        if len(rest) > 1 and first == dataset.class_of(position):
+            below.setdefault(first, set()).add(rest[0])
+    joined = [
+        f"{name} ({first_names(sorted(found))})" for name, found in below.items() if len(found) > 1
+    ]
+    return [f"classes that join the folders in theirs: {first_names(joined)}"] if joined else []
 
 
 def _first(sentences: list[str]) -> list[str]:

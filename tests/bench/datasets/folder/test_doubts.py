@@ -32,6 +32,14 @@ def test_of_clean_images_only_their_number_is_said(zoo: Path) -> None:
     assert len(split_lines("folder:zoo", zoo.parent)) == 1
 
 
+def test_classes_that_join_folders_are_named(zoo: Path) -> None:
+    write_pictures(zoo, ["a/old/0.png", "b/old/0.png", "b/new/0.png"], first=80)
+    assert _remarks(zoo) == ["classes that join the folders in theirs: b (new, old)"]
+    _list(zoo, [*ROWS, "b/old/0.png,x", "b/new/0.png,x"])
+    assert len(_remarks(zoo)) == 1  # the list says which class they are of
+    assert _remarks(zoo)[0].startswith("left out: 1 image not listed")
+
+
 @pytest.mark.parametrize("word", ["nan", "None", "NULL", "?"])
 def test_classes_that_may_be_missing_labels_are_named(zoo: Path, word: str) -> None:
     (zoo / "a").rename(zoo / word)
