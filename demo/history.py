@@ -19,10 +19,10 @@ from demo.retrieved import Neighbor, disagreement
 OPEN = 3  # runs whose histories stay in memory
 NEVER = np.iinfo(np.int64).max  # the step of what was not learnt
 MISSING = (
-    "{} kept nothing of its training, as all runs of the reference results, for their size. Runs "
-    "on glyphs and digits and those of compare keep it, others if keep_embeddings = 6 is at the "
-    "top of their suite: "
-    "proxy-bench run SUITE --results FOLDER, then proxy-bench demo --results FOLDER."
+    "{} kept nothing of its training. New runs on glyphs and digits and those of `compare` keep a "
+    "few steps of it, others where the suite has `keep_embeddings = 6` at its top: run it by "
+    "`proxy-bench run SUITE --results FOLDER`, and open that folder. The reference results have "
+    "none, for their size."
 )
 
 

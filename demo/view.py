@@ -21,8 +21,8 @@ TABS = {  # key in addresses -> title, in order
     "folder": "Folder",
 }
 RENAMED = {"browse": "explore", "curves": "results"}  # tabs of earlier addresses
-# Others have the name of their field.
-KEYS = {"shelf": "ds", "query": "q", "neighbors": "k", "seen": "vq"}
+# Others have the name of their field. Gradio takes `page` out of addresses, for pages of its own.
+KEYS = {"shelf": "ds", "query": "q", "neighbors": "k", "seen": "vq", "page": "p"}
 # Values of the fields that choose one of a few; the first is the default.
 CHOICES = {
     "show": ("all", "right", "wrong"),

@@ -12,12 +12,11 @@ from bench.reporting.statistics.stats import Interval, mean_interval
 from bench.reporting.statistics.verdicts import RULE, Rule, leaders
 from bench.spec import NETWORK, NO_LOSS
 from bench.store.runs import Run
-from bench.suites.model import UNTRAINED_HEAD
+from bench.suites.model import UNTRAINED, UNTRAINED_HEAD
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNTRAINED = "Untrained network"  # without weights
 REQUIRED = "Retrieval"  # family whose scores all seeds of a method must have
 PLUS_MINUS = (
     "mean ± half-width of the t-based 95 % confidence interval over n seeds, which may pass 0 and "

@@ -82,7 +82,7 @@ StoredDigests = Mapping[tuple[str, str], Collection[str]]
 
 # The rows of a table that need no training, of budgets with weights.
 FEATURES, PCA = "Pretrained features", "Pretrained features, PCA to {}"
-UNTRAINED_HEAD = "Untrained head"
+UNTRAINED_HEAD, UNTRAINED = "Untrained head", "Untrained network"  # with weights, and without
 
 
 # Values of the fields that a budget must give, while those that it gives are wrong.
@@ -245,6 +245,18 @@ class Change(BaseModel):
     no_switches = field_validator("*", mode="before")(no_switch)
 
 
+def own_row(name: str) -> str:
+    """The name; ValueError if the table would show it like another row."""
+    if name != name.strip():
+        raise ValueError("begins or ends with a blank, which the table does not show")
+    plain = name.casefold()
+    if plain in (UNTRAINED_HEAD.casefold(), UNTRAINED.casefold()) or plain.startswith(
+        FEATURES.casefold()
+    ):
+        raise ValueError("is the name of a row that needs no training: choose another")
+    return name
+
+
 class Method(BaseModel):
     """A row of the table: a loss and, once checked, all of its hyper-parameters."""
 
@@ -317,7 +329,7 @@ class Suite(BaseModel):
     budgets: dict[Name, SuiteBudget] = Field(
         min_length=1, description="What a data set and split fix for all methods, by a name."
     )
-    methods: dict[Name, Method] = Field(
+    methods: dict[Annotated[Name, AfterValidator(own_row)], Method] = Field(
         default={},
         description="Rows of the table by their names; without any, the pretrained networks are "
         "scored as they start.",

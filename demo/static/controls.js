@@ -22,12 +22,14 @@ const settle = () => {
 
 const dialog = (name) => element.querySelector(`dialog#${name}`);
 
-// The picture in `holder`, large, with the words of its card.
+// The picture in `holder`, large, with the words of its card, but not what a press of it does.
 function enlarge(holder) {
-  const shown = dialog('zoom');
+  if (!holder) return;
+  const shown = dialog('zoom'), card = holder.querySelector('[aria-label]:not(button)') ?? holder;
+  const words = card.getAttribute('aria-label');
   shown.querySelector('.large').replaceChildren(holder.querySelector('img').cloneNode());
   shown.querySelector('p').textContent =
-    (holder.querySelector('[aria-label]:not(button)') ?? holder).getAttribute('aria-label');
+    card.href ? words.slice(0, words.lastIndexOf('. ')) : words;
   shown.showModal();
 }
 
@@ -36,18 +38,23 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest('input, select, textarea, dialog')) return;
   const link = [...element.querySelectorAll('[data-key]')].find((a) => a.dataset.key === event.key);
-  const holder = event.target.closest('.hits li');
+  const holder = event.target.closest('.hit') ?? event.target.closest('.hits li');
   if (link) link.click();
   else if (event.key === '?') dialog('help').showModal();
   else if (event.key === 'z') enlarge(holder ?? element.querySelector('.zoomed'));
-  else if (holder) moveFocus(event, [...holder.parentElement.querySelectorAll('a.hit')]);
+  else if (holder) moveFocus(event, [...holder.closest('.hits').querySelectorAll('a.hit')]);
 });
 
+// The next picture of the row or column; after a row, the next of the list.
 function moveFocus(event, hits) {
-  const top = (hit) => hit.getBoundingClientRect().top;
-  const columns = hits.filter((hit) => top(hit) === top(hits[0])).length;
-  const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns};
-  const next = hits[hits.indexOf(event.target) + steps[event.key]];
+  const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1}[event.key];
+  const isRow = ['ArrowLeft', 'ArrowRight'].includes(event.key);
+  const [along, across] = isRow ? ['left', 'top'] : ['top', 'left'];
+  const at = (hit, side) => Math.round(hit.getBoundingClientRect()[side]);
+  const line = hits.filter((hit) => at(hit, across) === at(event.target, across))
+    .sort((one, other) => at(one, along) - at(other, along));
+  const next = line[line.indexOf(event.target) + step]
+    ?? (isRow ? hits[hits.indexOf(event.target) + step] : null);
   if (!next) return;
   event.preventDefault();
   hits.forEach((hit) => { hit.tabIndex = hit === next ? 0 : -1; });

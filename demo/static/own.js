@@ -18,7 +18,7 @@ async function sendOwn(path, parameters, body) {
 async function uploadOwn(files) {
   const {most, largest} = ownForm().dataset;
   let own = '';
-  refused = files.slice(most).map((file) => `${file.name} was left out: at most ${most} images at a time`);
+  refused = files.slice(most).map((file) => `${file.name}: at most ${most} images at a time`);
   for (const [number, file] of files.slice(0, most).entries()) {
     ownSays(`Sending image ${number + 1} of ${files.length} …`);
     if (file.size > largest) {

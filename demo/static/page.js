@@ -53,7 +53,8 @@ element.addEventListener('click', (event) => {
     if (keys.length < MOST_KEYS) keys.push(link.dataset.key);
     return;
   }
-  reveal = link.closest('.hits, .tiles') ? '#card' : link.dataset.tab ? '.tab' : null;
+  const isPair = link.closest('.pairs'), isQuery = link.closest('.hits, .tiles, .strip, tbody');
+  reveal = isPair ? '#failures h2' : isQuery ? '#card' : link.dataset.tab ? '.tab' : null;
   go(link.getAttribute('href'));
 });
 window.addEventListener('popstate', () => {

@@ -31,6 +31,7 @@ def show(library: Library, view: View) -> str:
     shelf = library.shelf(view.shelf)
     retrieved = open_run(shelf, view.run)
     neighbors = neighbors_of(retrieved, view.query, view.neighbors)
+    shown = [item for item in neighbors if fits(item, view.show)]
     lost = missed(retrieved, view.query, len(neighbors))
     return render(
         "explore.html",
@@ -40,7 +41,7 @@ def show(library: Library, view: View) -> str:
         word="identity" if retrieved.by_cameras else "class",
         picture=picture(shelf, view.query),
         neighbors=neighbors,
-        cards=[card(shelf, view, item) for item in neighbors if fits(item, view.show)],
+        cards=[card(shelf, view, item) for item in shown],
         filters=[(name, write_address(view, show=name)) for name in CHOICES["show"]],
         lost=[(tile(shelf, retrieved, view, item.position), item) for item in lost[:MOST_MISSED]],
         more_lost=max(0, len(lost) - MOST_MISSED),
@@ -49,7 +50,7 @@ def show(library: Library, view: View) -> str:
         unranked=UNRANKED.format(retrieved.hits.shape[1]),
         steps=steps(retrieved, view, np.random.default_rng()),
         classes=classes(shelf, retrieved, view),
-        export=data_address(csv_text(retrieved, neighbors)),
+        export=data_address(csv_text(retrieved, shown)),
         file_name=f"{view.run}-query-{view.query}",
     )
 

@@ -30,6 +30,7 @@ def show(library: Library, view: View) -> str:
         run=view.run,
         images=len(retrieved.pictures),
         outcome=outcome(retrieved, view.query),
+        word="identity" if retrieved.by_cameras else "class",
         picture=picture(shelf, view.query),
         neighbors=neighbors,
         cards=cards,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.reporting.findings import verdict_sentences
+from bench.reporting.findings import features_sentences, verdict_sentences
 from bench.reporting.groups import comparable_frame, group_id, trained
 from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
@@ -71,13 +71,17 @@ def section(library: Library, shelf: Shelf, view: View) -> Section:
 
 @lru_cache(maxsize=32)
 def verdict(shelf: Shelf) -> str:
-    """Which method has the highest score and how certain that is, as the report says it."""
+    """Which method has the highest score, how certain that is, and whether pretrained features do
+    as well; as the report says it."""
     try:
-        found = judged_together(shelf.runs, read_plans(shelf.results))
+        found = [
+            (comparable_frame(runs), rule)
+            for _, runs, rule in judged_together(shelf.runs, read_plans(shelf.results))
+        ]
         return " ".join(
             sentence
-            for _, runs, rule in found
-            for sentence in verdict_sentences(trained(comparable_frame(runs)), rule)
+            for frame, rule in found
+            for sentence in [*verdict_sentences(trained(frame), rule), *features_sentences(frame)]
         )
     except ValueError as error:
         return printable(f"No verdict: {error}")

@@ -196,6 +196,8 @@ def sentence(history: History, seen: int) -> str:
         return "an equal picture has another class, so no network can get it right"
     if history.learnt[seen] == NEVER:
         return "its nearest image is still of another class at the last step"
+    if not history.learnt[seen]:
+        return "its nearest image has its class at every kept step, before training already"
     return f"its nearest image has its class from {word(int(history.learnt[seen]))} on"
 
 

@@ -219,6 +219,11 @@ def test_compare_and_failures_lead_to_queries_that_are_what_they_say(
     page.locator('[data-set="a"]').click()
     page.locator("#compare .tiles a").first.click()
     expect(page.locator('[data-side="A"]')).to_contain_text("rank 1: yes")
+    page.locator("#compare a.hit").first.focus()
+    for key in ("ArrowRight", "ArrowDown", "z"):
+        page.keyboard.press(key)
+    expect(page.locator("#zoom p")).to_contain_text("B, rank 2, ")
+    page.keyboard.press("Escape")
     expect(page.locator('[data-side="B"]')).to_contain_text("rank 1: no")
     page.locator('[data-tab="failures"]').click()
     pair = page.locator(".pairs tbody tr").first

@@ -109,7 +109,7 @@ def visit(page: Page, address: str) -> None:
         {"tab": "explore", "q": 13, "k": 12},
         {"tab": "explore", "q": 47, "k": 3, "show": "wrong", "search": "2 </SCRIPT>"},
         {"tab": "compare", "q": 5, "k": 20},
-        {"tab": "compare", "q": 9, "k": 4, "only": "a", "page": 2},
+        {"tab": "compare", "q": 9, "k": 4, "only": "a", "p": 2},
         {"tab": "map", "q": 7, "k": 4, "zoom": 4, "area": "100.100-700.120-800.900-90.600"},
     ],
     ids=str,

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from demo.library import Library, open_library
 from demo.page import draw
 from demo.retrieved import Retrieved, neighbors_of, open_run, outcome
+from demo.serving.guard import GRADIOS
 from demo.tabs.explore import step_to, steps
 from demo.view import (
     CHOICES,
@@ -114,6 +115,10 @@ def test_numbers_out_of_range_are_moved_into_it() -> None:
 def test_whole_numbers_are_read_and_nothing_else() -> None:
     assert [to_int(value) for value in (7, 7.0, "7", "-7", "007")] == [7, 7, 7, -7, 7]
     assert all(to_int(value) is None for value in FORGED if value != "-1")
+
+
+def test_no_part_of_an_address_is_one_that_gradio_takes() -> None:
+    assert not {KEYS.get(name, name).encode() for name in names()} & set(GRADIOS)
 
 
 def test_an_address_gives_back_its_view(library: Library) -> None:

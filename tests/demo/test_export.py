@@ -24,6 +24,7 @@ from demo.library import Library, open_library
 from demo.missed import missed
 from demo.retrieved import open_run
 from tests.support.fabricated import METHODS, write_results
+from tests.support.processes import NO_PROCESS
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,26 @@ def test_an_interrupted_export_leaves_what_was_there(
         stop_after(folder / "index.html", kind)
     assert [path.name for path in target.parent.iterdir()] == ["new"] * before
     assert not before or (target / "index.html").read_text() == "old"
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / f".first.0a1b2c3d.{NO_PROCESS}.tmp" / "new").mkdir(parents=True)
+    with new_export(tmp_path / "first") as running, new_export(tmp_path / "second"):
+        assert running.is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "second"}
+
+
+def test_an_export_that_was_being_replaced_in_a_kill_is_put_back(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    with new_export(target) as folder:
+        (folder / "index.html").write_text("old")
+    killed = tmp_path / f".new.0a1b2c3d.{NO_PROCESS}.tmp"
+    killed.mkdir()
+    target.rename(killed / "before")
+    with pytest.raises(OSError, match=r"^$"), new_export(target) as folder:
+        stop_after(folder / "index.html", OSError)
+    assert (target / "index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
 def test_what_came_while_an_export_was_made_stays(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from demo.pictures import Card, Picture
 from demo.render import message, render
 from demo.retrieved import Neighbor
 from demo.tabs.results import render_curves, render_scores
+from demo.tabs.start import verdict
 from demo.view import TABS, View
 from tests.support.fabricated import (
     METHODS,
@@ -202,6 +203,7 @@ def test_runs_without_training_come_last_without_seed_bold_or_curve(tmp_path: Pa
     curves = render_curves(shelf)
     assert "Convergence of 3 methods" in curves
     assert "problem" not in curves
+    assert "The pretrained features as they are, without training, reach R@1" in verdict(shelf)
     head = make_features("digits", 16, method="Untrained head", head_init="random")
     for seed in (0, 1):
         write_run(results, head.model_copy(update={"seed": seed}), gain=0.1)

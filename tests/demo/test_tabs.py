@@ -204,6 +204,11 @@ def test_filters_and_searches_show_what_they_say(shelf: Shelf) -> None:
     library = Library(shelf.results, (shelf,), (), None)
     page = draw(library, {"tab": "explore", "q": "3", "show": "wrong"})
     assert set(re.findall(r'data-ok="(\d)"', page)) == {"0"}
+    table = unquote(re.findall(r'href="data:text/csv;charset=utf-8,([^"]*)"', page)[0])
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["position"] for row in rows] == re.findall(
+        r'class="hit wrong" data-id="(\d+)"', page
+    )
     page = draw(library, {"tab": "explore", "q": "3", "search": "CLASS <B>4"})
     found = page.split('id="found"')[1].split('id="card"')[0]
     assert re.findall(r'data-id="(\d+)"', found) == [str(4 * PER_CLASS)]

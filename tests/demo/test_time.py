@@ -136,6 +136,10 @@ def test_the_last_class_is_named_with_those_of_its_step(
     html = " ".join(draw(library, {"tab": "time"}).split())
     assert expected in html
     assert ("last class" in html.partition('id="learnt"')[2]) == expected.startswith("The last")
+    never = sum(step == NEVER for step in learnt)
+    verb = "is" if never == 1 else "are"
+    assert (f"{never} of 4 classes {verb} not learnt" in html) == bool(never)
+    assert ("Every class is learnt" in html) == (not never)
 
 
 def test_as_many_neighbors_as_chosen_are_shown(library: Library) -> None:

@@ -20,15 +20,16 @@ const TABS = {
     const neighbors = neighborsOf(of, run, view.query, view.neighbors);
     const lost = missed(of, run, view.query, view.neighbors);
     const fits = (item) => view.show === 'all' || item.hit === (view.show === 'right');
+    const shown = neighbors.filter(fits);
     return templates['explore.html'].show({
       view, parts: parts(view), outcome: outcome(of, run, view.query), word: run.word,
       picture: picture(of, view.query), neighbors,
-      cards: neighbors.filter(fits).map((item) => card(of, view, item)),
+      cards: shown.map((item) => card(of, view, item)),
       filters: EXPORT.rules.choices.show.map((show) => [show, writeAddress(view, {show})]),
       lost: lost.found.slice(0, MOST_MISSED).map((item) => [tile(of, view, item.position), item]),
       more_lost: Math.max(0, lost.total - MOST_MISSED),
       saved: run.saved, exact: run.exact, unranked: run.unranked,
-      steps: steps(run, view), classes: classes(of, view), export: listed(of, neighbors),
+      steps: steps(run, view), classes: classes(of, view), export: listed(of, shown),
       file_name: `${view.run}-query-${view.query}`,
     });
   },
@@ -85,7 +86,7 @@ const TABS = {
         rings: neighbors.map((item) => `${item.position}:${Number(item.hit)}`).join(' '),
         area: view.area, scale: view.zoom,
       },
-      map, run: '', results: '', images: shelf.images, outcome: outcome(of, run, view.query),
+      map, run: '', results: '', images: shelf.images, word: run.word, outcome: outcome(of, run, view.query),
       picture: picture(of, view.query), neighbors, cards,
       kept: first.filter(isNear).length, of: first.length, nearest: map.nearest,
       chosen: view.area ? chosen(of, view, map) : null, zooms: zooms(view),

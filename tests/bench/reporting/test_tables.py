@@ -15,7 +15,6 @@ from bench.metrics import METRICS
 from bench.reporting.groups import comparable_frame
 from bench.reporting.rows import (
     NOTE,
-    UNTRAINED,
     Row,
     mean_text,
     points,
@@ -27,6 +26,7 @@ from bench.reporting.statistics.stats import Interval
 from bench.reporting.statistics.verdicts import Rule
 from bench.reporting.tables import console, csv, markdown
 from bench.store.runs import Run, scan
+from bench.suites.model import UNTRAINED
 from tests.support.fabricated import METHODS, make_record, make_spec, write_results
 
 RETRIEVAL = ("recall@1", "recall@2", "recall@4", "recall@8", "map@r", "nmi")

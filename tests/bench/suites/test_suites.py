@@ -193,6 +193,11 @@ def test_methods_that_fit_no_right_budget_are_reported_beside_a_wrong_one(tmp_pa
         ("steps = 10", 'steps = 10\nsplit = "class-joint"', "did you mean 'class-disjoint'?"),
         ("steps = 10", 'steps = "ten"', "budgets.digits.steps: Input should be a valid integer"),
         ("steps = 10", "", "budgets.digits.steps: Field required"),
+        *(
+            ("methods.Triplet", f'methods."{name}"', f"methods.{name}: is the name of a row that")
+            for name in ("Untrained network", "untrained HEAD", "Pretrained features, PCA to 8")
+        ),
+        ("methods.Triplet", 'methods."Triplet "', "begins or ends with a blank, which the table"),
         ("evaluate_every = 5", "evaluate_every = 11", "11 is more than the 10 steps"),
         ("batch_size = 12", "batch_size = 13", "does not divide the batch of 13 images"),
         ("[0, 3]", "[0, 0]", "seed 0 occurs more than once"),
