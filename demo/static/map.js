@@ -182,7 +182,7 @@ function listen(map) {
       const whole = (value) => Math.max(0, Math.min(GRAIN, Math.round(value * GRAIN / SIDE)));
       address.set('area', drawn.filter((_, n) => n % every === 0)
         .map((pair) => back(map, ...pair).map(whole).join('.')).join('-'));
-      reveal = '#chosen h3';
+      reveal = '#chosen h2';
     } else {
       const n = nearest(map, ...spot(event));
       if (n < 0 || n >= +box.dataset.queries) return;

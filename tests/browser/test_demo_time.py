@@ -77,10 +77,10 @@ def test_a_dot_shows_its_picture_becomes_the_query_and_a_line_lists_dots(open_pa
     for px, py in corners:
         page.mouse.move(left["x"] + px, left["y"] + py)
     page.mouse.up()
-    expect(page.locator("#chosen h3")).to_contain_text("within the line")
+    expect(page.locator("#chosen h2")).to_contain_text("within the line")
     assert page.locator("#chosen .strip a").count() > 5
     page.reload()
-    expect(page.locator("#chosen h3")).to_contain_text("within the line")
+    expect(page.locator("#chosen h2")).to_contain_text("within the line")
     page.get_by_role("link", name="Remove the line").click()
     expect(page.locator("#chosen")).to_have_count(0)
 
