@@ -54,6 +54,8 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(
     prepare: Prepare,
     add: Callable[..., None],
 ) -> None:
+    if name == "weights" and lacking is INODES:
+        pytest.skip("the hub's library then moves files that it else would link to")
     ready, wrong = prepare(name), {}
     places = [place for place, kind in enumerate(ready.kinds) if kind in lacking][chosen]
     for place in places:
