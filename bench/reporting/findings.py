@@ -125,6 +125,7 @@ def verdict_sentences(members: "pd.DataFrame", rule: Rule = RULE) -> list[str]:
     return [
         best_sentence(members, best),
         *lead_sentences(best, pairs),
+        *stricter_sentences(best, pairs),
         *([caution] if alone(members) else unpaired_sentences(best, list(means.index), pairs)),
     ]
 
@@ -198,6 +199,16 @@ def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str
                 words = start.format(name=name, margin=100 * verdicts[0].margin)
                 found.append(f"{words} {listed(verdicts)}.")
     return found
+
+
+def stricter_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str]:
+    """Why a lead is undecided though its own interval leaves out 0, if there is one."""
+    for item in pairs:
+        interval = item.differences["recall@1"].interval
+        clear = interval.half is not None and abs(interval.mean) > interval.half
+        if clear and item.first in best and item.verdict.word == "undecided":
+            return ["Each interval is of its pair alone; the verdicts are corrected for all."]
+    return []
 
 
 def unpaired_sentences(

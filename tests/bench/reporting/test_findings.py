@@ -54,6 +54,17 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
     assert "cannot fall below p = 0.25 with 3 seeds" in text
 
 
+def test_an_undecided_lead_whose_own_interval_leaves_out_0_is_explained() -> None:
+    why = "Each interval is of its pair alone; the verdicts are corrected for all."
+    best, near = {0: 0.80, 1: 0.82, 2: 0.84}, {0: 0.78, 1: 0.79, 2: 0.80}
+    third = {0: 0.79, 1: 0.80, 2: 0.85}
+    three = make_members({"Best": best, "Near": near, "Third": third})
+    text = " ".join(sentences(three, []))
+    assert "Near (3.0 ± 2.5 points; about" in text
+    assert why in text
+    assert why not in " ".join(sentences(make_members({"Best": best, "Third": third}), []))
+
+
 def test_sentences_say_where_other_seeds_make_or_forbid_a_verdict() -> None:
     few = {0: 0.55, 1: 0.56, 2: 0.571}
     text = " ".join(
