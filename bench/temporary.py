@@ -1,12 +1,14 @@
 """Files and folders that appear whole or not at all, and what killed processes left of them."""
 
 import os
+import platform
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from zlib import crc32
 
 
 @contextmanager
@@ -50,10 +52,16 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def temporary_path(path: Path) -> Path:
-    """A name beside `path` that ends in the number of this process; what processes that have ended
-    left under such names for `path` is deleted."""
+    """A name beside `path` with this machine and the number of this process; what processes that
+    have ended left under such names for `path` is deleted."""
     remove_left(path.parent, path.name)
-    return path.parent / f".{path.name}.{token_hex(4)}.{os.getpid()}.tmp"
+    return path.parent / f".{path.name}.{machine()}.{token_hex(4)}.{os.getpid()}.tmp"
+
+
+def machine() -> str:
+    """Eight digits for this machine: a process of another one may write to the same disk, and its
+    number says nothing here."""
+    return f"{crc32(platform.node().encode()):08x}"
 
 
 def remove_left(folder: Path, name: str = "") -> None:
@@ -66,11 +74,16 @@ def remove_left(folder: Path, name: str = "") -> None:
 
 
 def left(folder: Path, name: str = "") -> list[Path]:
-    """What processes that have ended left in a folder; name: only for a file or folder of it."""
-    whose = re.escape(name) if name else ".+"
-    form = re.compile(rf"\.{whose}(?:\.[0-9a-f]{{8}})?\.([0-9]+)\.tmp")
+    """What processes of this machine that have ended left in a folder; name: only for a file or
+    folder of it. Earlier versions wrote names without a machine."""
+    whose = re.escape(name) if name else ".+?"
+    form = re.compile(rf"\.{whose}(?:\.([0-9a-f]{{8}})\.[0-9a-f]{{8}})?\.([0-9]+)\.tmp")
     found = [(form.fullmatch(path.name), path) for path in folder.glob(".*.tmp")]
-    return [path for match, path in found if match and not is_running(match[1])]
+    return [
+        path
+        for match, path in found
+        if match and match[1] in (None, machine()) and not is_running(match[2])
+    ]
 
 
 def is_running(process: str) -> bool:

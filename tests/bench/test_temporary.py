@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from bench.store.new_folder import new_folder
-from bench.temporary import atomic, remove_left, temporary_folder
+from bench.temporary import atomic, machine, remove_left, temporary_folder
 from tests.support.processes import NO_PROCESS
 
-ENDED = [f".a.csv.0a1b2c3d.{NO_PROCESS}.tmp", f".a.csv.{NO_PROCESS}.tmp"]
-OF_OTHERS = [f".{name}.0a1b2c3d.{NO_PROCESS}.tmp" for name in ("b.csv", "aa.csv", "axcsv")]
+HERE = f"{machine()}.0a1b2c3d"
+ENDED = [f".a.csv.{HERE}.{NO_PROCESS}.tmp", f".a.csv.{NO_PROCESS}.tmp"]
+OF_OTHERS = [f".{name}.{HERE}.{NO_PROCESS}.tmp" for name in ("b.csv", "aa.csv", "axcsv")]
 KEPT = [
-    *(f".a.csv.0a1b2c3d.{process}.tmp" for process in (os.getpid(), os.getppid())),
+    *(f".a.csv.{HERE}.{process}.tmp" for process in (os.getpid(), os.getppid())),
+    f".a.csv.0a1b2c3d.0a1b2c3d.{NO_PROCESS}.tmp",  # of another machine
     *(f"a.csv.{NO_PROCESS}.tmp", ".a.csv.tmp", ".a.csv.1a.tmp", f".a.csv.{NO_PROCESS}.part"),
 ]
 

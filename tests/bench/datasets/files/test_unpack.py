@@ -52,7 +52,7 @@ def _found(folder: Path) -> dict[str, bytes]:
 def test_entries_are_unpacked_beside_the_main_folder(pack: Pack, tmp_path: Path) -> None:
     litter = {"__MACOSX/zoo/._b.txt": b"x", "zoo/Thumbs.db": b"x"}
     archive = pack(tmp_path, {**FILES, **litter})
-    left = tmp_path / f".zoo.0a1b2c3d.{NO_PROCESS}.tmp"
+    left = tmp_path / f".zoo.{NO_PROCESS}.tmp"
     left.mkdir()
     (left / "by a killed process").touch()
     (tmp_path / "names.txt").write_bytes(FILES["names.txt"])  # which that process moved already
