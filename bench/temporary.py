@@ -26,7 +26,8 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2  # which None would print
         raise
     finally:
         with suppress(OSError):  # of a read-only file system, beside the error that is raised
@@ -45,7 +46,8 @@ def temporary_folder(path: Path) -> Iterator[Path]:
         yield made
     except OSError as error:
         if error.errno and str(error.filename or made).startswith(str(made)):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2
         raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -65,12 +67,13 @@ def machine() -> str:
 
 
 def remove_left(folder: Path, name: str = "") -> None:
-    """Delete what `left` finds."""
+    """Delete what `left` finds, but for what belongs to another user."""
     for path in left(folder, name):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def left(folder: Path, name: str = "") -> list[Path]:

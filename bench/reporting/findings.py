@@ -204,9 +204,13 @@ def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str
 def stricter_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str]:
     """Why a lead is undecided though its own interval leaves out 0, if there is one."""
     for item in pairs:
-        interval = item.differences["recall@1"].interval
-        clear = interval.half is not None and abs(interval.mean) > interval.half
+        clear = item.differences["recall@1"].interval.excludes_zero()
         if clear and item.first in best and item.verdict.word == "undecided":
+            if item.verdict.rule.looks:
+                return [
+                    "Each interval is of its pair and of these seeds alone; the verdicts are "
+                    "corrected for all pairs and all looks."
+                ]
             return ["Each interval is of its pair alone; the verdicts are corrected for all."]
     return []
 

@@ -249,10 +249,8 @@ def own_row(name: str) -> str:
     """The name; ValueError if the table would show it like another row."""
     if name != name.strip():
         raise ValueError("begins or ends with a blank, which the table does not show")
-    plain = name.casefold()
-    if plain in (UNTRAINED_HEAD.casefold(), UNTRAINED.casefold()) or plain.startswith(
-        FEATURES.casefold()
-    ):
+    plain, rows = name.casefold(), [row.casefold() for row in (FEATURES, UNTRAINED_HEAD, UNTRAINED)]
+    if plain in rows or plain.startswith(PCA.format("").casefold()):
         raise ValueError("is the name of a row that needs no training: choose another")
     return name
 

@@ -1,5 +1,6 @@
 """What appears whole or not at all, and which litter of killed processes is deleted."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_what_ended_processes_left_for_a_name_is_deleted_once_it_is_written(
     assert names(tmp_path) == {"a.csv", *KEPT}
 
 
+def test_what_may_not_be_deleted_stops_no_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / f".a.csv.{NO_PROCESS}.tmp"  # of another user, in a folder that all write to
+    left.touch()
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with atomic(tmp_path / "a.csv") as temporary:
+        temporary.write_text("whole")
+    assert names(tmp_path) == {"a.csv", left.name}
+
+
 def test_a_file_may_be_written_twice_at_once(tmp_path: Path) -> None:
     with atomic(tmp_path / "a") as one, atomic(tmp_path / "a") as other:
         one.write_text("one")
@@ -60,7 +76,7 @@ def test_a_folder_takes_the_place_of_an_empty_one_with_usual_permissions(tmp_pat
 
 def test_an_error_within_a_temporary_folder_names_what_was_to_become_of_it(tmp_path: Path) -> None:
     with (
-        pytest.raises(FileNotFoundError, match=f"directory: '{tmp_path}/new'"),
+        pytest.raises(FileNotFoundError, match=f"directory: '{tmp_path}/new'$"),
         temporary_folder(tmp_path / "new") as made,
     ):
         (made / "missing").read_text()

@@ -168,6 +168,13 @@ def test_a_pair_points_to_what_half_of_its_failures_have(
     assert pair.points_to(compared) == expected
 
 
+def test_another_seed_of_a_loss_is_not_another_loss(shelf: Shelf, opened: list[Retrieved]) -> None:
+    seeds = seeds_of(shelf, opened[0].run)
+    alone = Library(shelf.results, (replace(shelf, chosen=seeds),), (), None)
+    for run in seeds:
+        assert "no other loss is stored" in draw(alone, {"tab": "failures", "run": run})
+
+
 def test_failures_are_in_their_order_and_copies_apart(opened: list[Retrieved]) -> None:
     retrieved = opened[0]
     query = int(retrieved.failures[0])

@@ -9,6 +9,7 @@ from bench.reporting.findings import (
     untrained_sentences,
     verdict_sentences,
 )
+from bench.reporting.statistics.sequential import Looks
 from bench.reporting.statistics.verdicts import Rule
 
 
@@ -63,6 +64,10 @@ def test_an_undecided_lead_whose_own_interval_leaves_out_0_is_explained() -> Non
     assert "Near (3.0 ± 2.5 points; about" in text
     assert why in text
     assert why not in " ".join(sentences(make_members({"Best": best, "Third": third}), []))
+    steady = {seed: score - 0.02 for seed, score in best.items()}  # which has no interval
+    assert why not in " ".join(sentences(make_members({"Best": best, "Steady": steady}), []))
+    grown = sentences(make_members({"Best": best, "Near": near}), [], Rule(looks=Looks(3, 12)))
+    assert "corrected for all pairs and all looks." in " ".join(grown)
 
 
 def test_sentences_say_where_other_seeds_make_or_forbid_a_verdict() -> None:

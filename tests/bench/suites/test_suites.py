@@ -217,6 +217,12 @@ def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expect
     assert expected in message(tmp_path, GOOD.replace(old, new, 1))
 
 
+def test_a_method_may_say_that_it_starts_from_pretrained_features(tmp_path: Path) -> None:
+    name = "Pretrained features + triplet"
+    suite = load_suite(write(tmp_path, GOOD.replace("methods.Triplet", f'methods."{name}"', 1)))
+    assert name in suite.methods
+
+
 OFFICIAL = """
 [budgets."digits official"]
 dataset = "digits"
