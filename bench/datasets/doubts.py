@@ -8,6 +8,7 @@ import numpy as np
 from bench.datasets.files.looks import looks_of, same_picture
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
+from bench.datasets.folder.rows import NAME as LIST
 from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
 from bench.datasets.splits import SHARING
 from bench.datasets.types import Dataset
@@ -43,11 +44,13 @@ def similar_classes(dataset: Dataset) -> tuple[list[str], list[str]]:
 
 def joined_folders(dataset: Dataset) -> list[str]:
     """A note on classes whose folder holds several folders of images, which may be the classes that
-    a user means."""
+    a user means; none where a list says of which class each image is."""
+    if isinstance(dataset.images, Photographs) and (dataset.images.place / LIST).is_file():
+        return []
     below: dict[str, set[str]] = {}
-    for position, item in enumerate(dataset.items):
+    for item in dataset.items:
         first, *rest = item.split("/")
-        if len(rest) > 1 and first == dataset.class_of(position):
+        if len(rest) > 1:
             below.setdefault(first, set()).add(rest[0])
     joined = [
         f"{name} ({first_names(sorted(found))})" for name, found in below.items() if len(found) > 1
