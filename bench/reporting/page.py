@@ -182,7 +182,7 @@ def remove_former(report: Report) -> None:
     folder = report.html.parent
     figures = {path for kind in ("svg", "png") for path in (folder / "figures").glob(f"*.{kind}")}
     for path in figures - set(report.figures):
-        path.unlink()
+        path.unlink(missing_ok=True)  # two processes may write one report
     if report.variance_csv is None:
         (folder / "variance.csv").unlink(missing_ok=True)
 
