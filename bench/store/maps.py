@@ -1,7 +1,7 @@
 """Maps: the test images of a run as points of a plane, for the browser.
 
 They lie beside the results, in `<results>/maps/<run name>.safetensors`, because they follow from
-embeddings that trimmed results lack. They name the parameters of the network that they show.
+embeddings that trimmed results lack. They name the network and the images that they show.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def save_map(results: Path, run: Run, found: Map) -> None:
 def load_map(results: Path, run: Run) -> Map | None:
     """The stored map of a run, None if there is none.
 
-    Raises: StoredRunError naming the file if it is damaged or shows another network.
+    Raises: StoredRunError naming the file if it is damaged, or of another network or other images.
     """
     path = map_path(results, run)
     if not path.exists():
@@ -53,11 +53,18 @@ def load_map(results: Path, run: Run) -> Map | None:
         header, points = file.metadata() or {}, file.get_tensor("points")
         found = Map(points, header["method"], float(header["kept"]))
     whole = points.ndim == 2 and points.shape[1] == 2 and np.isfinite(points).all()
-    if not whole or {name: header.get(name) for name in owner_of(run)} != owner_of(run):
+    owner = owner_of(run)
+    named = {"data_checksum": owner["data_checksum"], **header}  # which earlier maps lack
+    if not whole or any(named.get(name) != value for name, value in owner.items()):
         raise StoredRunError(f"{path} is not a map of this run; delete it")
     return found
 
 
 def owner_of(run: Run) -> dict[str, str]:
-    """What a map holds of the run that it shows, which trimming does not change."""
-    return {"spec_id": run.spec_id, "parameters": str(run.record["parameters"]["sha256"])}
+    """What a map holds of the run that it shows, which trimming does not change: also the images,
+    as those that test may change without the network."""
+    return {
+        "spec_id": run.spec_id,
+        "parameters": str(run.record["parameters"]["sha256"]),
+        "data_checksum": str(run.record["data_checksum"]),
+    }

@@ -8,7 +8,7 @@ import pytest
 
 from bench.reporting.projection import directions, kept_share, nearest_points, pca, pca_map
 from bench.store.maps import load_map, map_path, save_map
-from bench.store.runs import RunDir, StoredRunError, load_run
+from bench.store.runs import Run, RunDir, StoredRunError, load_run
 from tests.support.fabricated import make_spec, write_run
 
 
@@ -78,3 +78,12 @@ def test_a_map_comes_back_and_is_of_one_network(tmp_path: Path) -> None:
     map_path(tmp_path, run).rename(map_path(tmp_path, other))
     with pytest.raises(StoredRunError, match="is not a map of this run"):
         load_map(tmp_path, other)
+
+
+def test_a_map_is_of_the_images_that_it_was_made_from(tmp_path: Path) -> None:
+    """New test images leave the network of a run as it was, to the bit."""
+    directory = write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    run = load_run(RunDir(directory))
+    save_map(tmp_path, run, pca_map(run.embeddings["embeddings"]))
+    with pytest.raises(StoredRunError, match="is not a map of this run"):
+        load_map(tmp_path, Run(directory, {**run.record, "data_checksum": "d" * 64}))
