@@ -243,8 +243,12 @@ def read_checkpoint(files: RunDir, origin: Origin) -> Saved | None:
     """The last checkpoint of a run, or the one before it if the last one cannot be resumed; None
     without any.
 
-    Raises: CheckpointError as `read_file` of the last one if neither can be resumed.
+    Raises: CheckpointError as `read_file` of the last one if neither can be resumed, or if a folder
+    has the name of one.
     """
+    for path in (files.checkpoint, files.checkpoint_before):
+        if path.is_dir():  # neither can be renamed over it
+            raise CheckpointError(f"{path} is a folder, and no checkpoint; delete it")
     try:
         content = read_file(files.checkpoint, origin)
     except CheckpointError:

@@ -179,6 +179,15 @@ def test_a_kill_between_the_renames_of_a_checkpoint_leaves_the_one_before(
     assert load_checkpoint(saved_twice, origin(), *parts()) == PROGRESS
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint-before.pt"])
+def test_a_folder_with_the_name_of_a_checkpoint_is_refused(saved_twice: RunDir, name: str) -> None:
+    path = saved_twice.path / name
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CheckpointError, match=f"{name} is a folder, and no checkpoint; delete it"):
+        read_checkpoint(saved_twice, origin())
+
+
 def test_two_damaged_checkpoints_are_refused_with_the_way_out(saved_twice: RunDir) -> None:
     saved_twice.checkpoint_before.write_bytes(b"")
     assert load_checkpoint(saved_twice, origin(), *parts()).seconds == 2.5
