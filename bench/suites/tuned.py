@@ -91,7 +91,13 @@ def unequal_trials(tuning: Tuning, budgets: Iterable[str], methods: Sequence[str
         for chosen in [tuning.budgets[budget].methods]
         for method in methods
     }
-    if not counts:
+    if not any(counts.values()):
+        for budget, method in counts:
+            searched = ", ".join(tuning.budgets[budget].methods)
+            yield (
+                f"methods.{method}: nothing was searched for it on {budget}, only for {searched}; "
+                "restore its name, or run `proxy-bench tune` on a suite with it"
+            )
         return
     most = max(counts, key=lambda key: counts[key])
     for key, count in counts.items():

@@ -36,6 +36,11 @@ def one_trial_less(text: str) -> str:
         ),
         (lambda text: text + UNTUNED, "methods.Own: 0 trials on digits, but Proxy-NCA has 5"),
         (
+            lambda text: text.replace("[methods.", "[methods.My-"),
+            "methods.My-Triplet: nothing was searched for it on digits, only for Proxy-NCA, "
+            "Triplet; restore its name",
+        ),
+        (
             lambda text: text.replace("[tuning.budgets.digits", "[tuning.budgets.glyphs"),
             "budgets.digits: nothing was tuned on it, only on glyphs",
         ),
