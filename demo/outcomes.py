@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.reporting.groups import group_id
+from bench.reporting.groups import group_id, identity
 from bench.store.runs import Run
 from demo.library import Shelf
 from demo.retrieved import Retrieved
@@ -47,9 +47,10 @@ def shared(left: Retrieved, right: Retrieved, k: int) -> float:
 
 
 def seeds_of(shelf: Shelf, run: Run) -> tuple[str, ...]:
-    """The runs of the same method that kept their neighbors."""
+    """The runs of the same method on the same images that kept their neighbors."""
+    own = group_id(run), identity(run)
     kept = [other for other in shelf.browsable if other.keeps_queries]
-    return tuple(other.name for other in kept if group_id(other) == group_id(run))
+    return tuple(other.name for other in kept if (group_id(other), identity(other)) == own)
 
 
 @lru_cache(maxsize=OPEN)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from bench.store.runs import load_run, save_run
+from bench.store.runs import Run, load_run, save_run
 from demo.failures import Confusion, confusions, ordered, same_pictures
 from demo.library import Library, Shelf, one_of_each, open_library
 from demo.missed import CLOSE, missed
@@ -126,6 +126,14 @@ def test_shares_and_flips_are_plain_counts(shelf: Shelf, opened: list[Retrieved]
     first = np.array([open_run(shelf, name).queries["first_hit"] == 1 for name in names])
     assert flips(shelf, names) == np.mean([len(set(column)) == 2 for column in first.T.tolist()])
     assert flips(shelf, names[:1]) == 0
+
+
+def test_seeds_on_other_images_are_not_compared(shelf: Shelf, opened: list[Retrieved]) -> None:
+    run, *others = (shelf.run(name) for name in seeds_of(shelf, opened[0].run))
+    moved = Run(run.directory, {**run.record, "data_checksum": "d" * 64})
+    mixed = replace(shelf, runs=(moved, *others))
+    assert seeds_of(mixed, moved) == (run.name,)
+    assert run.name not in seeds_of(mixed, others[0])
 
 
 def test_telling_queries_are_what_they_are_called(opened: list[Retrieved]) -> None:
