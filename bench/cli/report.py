@@ -77,7 +77,7 @@ def make(
     Raises: ValueError if nothing is stored, if stored runs must not be compared, or if seeds were
     added with another margin.
     """
-    plan = read_plan(results, suite, chosen.seeds)
+    plan = read_plan(results, suite, chosen.seeds, chosen.method_ids)
     rule = rule_of(plan, margin)
     runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]

@@ -34,7 +34,7 @@ def fixed_plan(
         seeds=tuple(suite.seeds),
         most=most or (stored.most if stored else MOST),
         margin=margin or (stored.margin if stored else MARGIN),
-        methods=tuple(spec.method_id for spec in suite.grid(suite.seeds[:1])),
+        methods=suite.method_ids,
     )
     if suite.tuning and suite.tuning.seed in plan.further:
         plan = plan.model_copy(update={"skipped": suite.tuning.seed})

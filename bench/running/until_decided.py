@@ -21,7 +21,7 @@ def with_further(suite: Suite, plan: SeedPlan | None, results: Path) -> tuple[Ru
 
 def started_runs(name: str, suite: Suite, results: Path) -> tuple[RunSpec, ...]:
     """As `with_further`, by the stored plan of the suite of this name. Raises: as `read_plan`."""
-    return with_further(suite, read_plan(results, name, suite.seeds), results)
+    return with_further(suite, read_plan(results, name, suite.seeds, suite.method_ids), results)
 
 
 def lost_runs(suite: Suite, plan: SeedPlan | None, results: Path) -> list[str]:

@@ -5,7 +5,7 @@ that is changed after a look at the scores no longer bounds how often verdicts a
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -71,14 +71,18 @@ def plan_path(results: Path, suite: str) -> Path:
     return results / "until-decided" / f"{Path(suite.removesuffix('.toml')).name}.json"
 
 
-def read_plan(results: Path, suite: str, seeds: Sequence[int]) -> SeedPlan | None:
-    """The plan of a suite, or None. seeds: those of the suite.
+def read_plan(
+    results: Path, suite: str, seeds: Sequence[int], methods: Collection[str] = ()
+) -> SeedPlan | None:
+    """The plan of a suite, or None.
 
+    Arguments: seeds, those of the suite; methods, their ids, if a plan with none of them is to be
+    left: that of another suite in a file of the same name.
     Raises: ValueError if the plan cannot be read, or was made for other seeds.
     """
     path = plan_path(results, suite)
     plan = load_plan(path) if path.exists() else None
-    if plan is None:
+    if plan is None or (methods and plan.methods and not {*methods} & {*plan.methods}):
         return None
     if plan.seeds != tuple(seeds):
         found = " ".join(map(str, seeds))

@@ -101,7 +101,7 @@ def suite_wrong(folder: Path) -> Iterator[Finding]:
     path = str(folder / SUITE)
     try:
         suite = suite_to_read(path, folder)
-        plan = read_plan(folder, path, suite.seeds)
+        plan = read_plan(folder, path, suite.seeds, suite.method_ids)
     except (ValueError, OSError) as error:
         yield Finding("suite", SUITE, str(error))
         return

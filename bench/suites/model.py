@@ -446,6 +446,11 @@ class Suite(BaseModel):
         )
 
     @property
+    def method_ids(self) -> tuple[str, ...]:
+        """`RunSpec.method_id` of every method on every budget."""
+        return tuple(spec.method_id for spec in self.grid(self.seeds[:1]))
+
+    @property
     def used_seeds(self) -> list[int]:
         """The seeds of the runs, and that of sources that do not vary in some of them."""
         return [*self.seeds, *([FIXED_SEED] if self.vary else [])]

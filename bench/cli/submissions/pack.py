@@ -25,7 +25,7 @@ def pack_suite(suite: str, output: Path, results: Path, labels: Labels) -> list[
     Raises: ValueError if a run is missing or damaged, and as `bench.submissions.pack.pack`.
     """
     chosen = suite_to_read(suite, results)
-    plan = read_plan(results, suite, chosen.seeds)
+    plan = read_plan(results, suite, chosen.seeds, chosen.method_ids)
     specs = with_further(chosen, plan, results)
     check_stored(suite, specs, results)
     runs, problems = stored_runs(specs, results)

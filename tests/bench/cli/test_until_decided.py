@@ -301,6 +301,18 @@ def test_without_a_plan_a_report_has_the_suites_seeds(machine: Machine, command:
     assert "Seeds were added" not in output
 
 
+def test_another_suite_in_a_file_of_the_same_name_is_judged_by_itself(
+    machine: Machine, command: Command
+) -> None:
+    command(*RUN, "--margin", 5)
+    Path("other").mkdir()
+    Path("other/three.toml").write_text(SUITE.replace("steps = 40", "steps = 60"))
+    output = command("run", "other/three.toml")
+    assert "Seeds were added" not in output
+    assert "alpha spending" not in output
+    assert "Seeds were added" in command("report", "three.toml")
+
+
 def test_a_method_whose_name_changed_in_spelling_only_gets_its_seeds(
     machine: Machine, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
