@@ -47,10 +47,12 @@ def shared(left: Retrieved, right: Retrieved, k: int) -> float:
 
 
 def seeds_of(shelf: Shelf, run: Run) -> tuple[str, ...]:
-    """The runs of the same method on the same images that kept their neighbors."""
+    """A run of each seed of the same method on the same images that kept its neighbors; a method
+    that has two names has two runs of a seed."""
     own = group_id(run), identity(run)
     kept = [other for other in shelf.browsable if other.keeps_queries]
-    return tuple(other.name for other in kept if (group_id(other), identity(other)) == own)
+    same = [other for other in kept if (group_id(other), identity(other)) == own]
+    return tuple({other.spec["seed"]: other.name for other in same}.values())
 
 
 @lru_cache(maxsize=OPEN)

@@ -136,6 +136,13 @@ def test_seeds_on_other_images_are_not_compared(shelf: Shelf, opened: list[Retri
     assert run.name not in seeds_of(mixed, others[0])
 
 
+def test_a_method_with_two_names_has_each_seed_once(shelf: Shelf, opened: list[Retrieved]) -> None:
+    names = seeds_of(shelf, opened[0].run)
+    renamed = tuple(shelf.run(name).with_method("Another name") for name in names)
+    twice = replace(shelf, runs=(*shelf.runs, *renamed))
+    assert len(seeds_of(twice, opened[0].run)) == len(names)
+
+
 def test_telling_queries_are_what_they_are_called(opened: list[Retrieved]) -> None:
     for runs in (opened, opened[:2]):
         for kind, query in telling(runs).items():
