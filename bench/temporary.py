@@ -35,6 +35,19 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` when the block ends without error.
+
+    Raises: ValueError if something is in `folder` already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is not empty; name a new folder")
+    with temporary_folder(folder) as made:
+        yield made
+        made.rename(folder)  # which may exist and be empty
+
+
+@contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path`, which is removed at the end if it is still there. An OSError of
     a file in it, or of none, names `path`."""
@@ -56,7 +69,7 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 def temporary_path(path: Path) -> Path:
     """A name beside `path` with this machine and the number of this process; what processes that
     have ended left under such names for `path` is deleted."""
-    remove_left(path.parent, path.name)
+    remove_leftovers(path.parent, path.name)
     return path.parent / f".{path.name}.{machine()}.{token_hex(4)}.{os.getpid()}.tmp"
 
 
@@ -66,9 +79,9 @@ def machine() -> str:
     return f"{crc32(platform.node().encode()):08x}"
 
 
-def remove_left(folder: Path, name: str = "") -> None:
-    """Delete what `left` finds, but for what belongs to another user."""
-    for path in left(folder, name):
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Delete what `leftovers` finds, but for what belongs to another user."""
+    for path in leftovers(folder, name):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -76,17 +89,13 @@ def remove_left(folder: Path, name: str = "") -> None:
                 path.unlink()
 
 
-def left(folder: Path, name: str = "") -> list[Path]:
-    """What processes of this machine that have ended left in a folder; name: only for a file or
-    folder of it. Earlier versions wrote names without a machine."""
-    whose = re.escape(name) if name else ".+?"
-    form = re.compile(rf"\.{whose}(?:\.([0-9a-f]{{8}})\.[0-9a-f]{{8}})?\.([0-9]+)\.tmp")
+def leftovers(folder: Path, name: str = "") -> list[Path]:
+    """The temporary files and folders in a folder whose processes, of this machine, have ended;
+    name: only those that were to become the file or folder of this name."""
+    whose = re.escape(name) if name else ".+"
+    form = re.compile(rf"\.{whose}\.{machine()}\.[0-9a-f]{{8}}\.([0-9]+)\.tmp")
     found = [(form.fullmatch(path.name), path) for path in folder.glob(".*.tmp")]
-    return [
-        path
-        for match, path in found
-        if match and match[1] in (None, machine()) and not is_running(match[2])
-    ]
+    return [path for match, path in found if match and not is_running(match[1])]
 
 
 def is_running(process: str) -> bool:

@@ -73,7 +73,7 @@ def checked(constructor: Callable[Arguments, None]) -> Callable[Arguments, None]
 
 
 def is_allowed(value: Any, declared: Any) -> bool:
-    """Whether a declared type allows a value; numbers must be finite, and a bool is none."""
+    """Whether a declared type allows a value; a number must be finite, and a bool is not one."""
     if get_origin(declared) is Literal:
         return value in get_args(declared)
     kind, low, *high = bounds(declared)

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from bench.metrics import describe
 from bench.spec import RunSpec
-from bench.store.new_folder import new_folder
 from bench.store.runs import Run
 from bench.suggest import unknown
+from bench.temporary import new_folder
 
 EEE_VERSION = "0.3.0"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -20,7 +20,7 @@ from bench.datasets.sop import SOP
 from bench.datasets.source import Source
 from bench.datasets.types import Dataset
 from bench.suggest import unknown
-from bench.temporary import remove_left
+from bench.temporary import remove_leftovers
 
 DATASETS: dict[str, Source] = {
     "digits": DIGITS,
@@ -76,6 +76,7 @@ def remarks(dataset: Dataset, root: Path | None) -> list[str]:
     source = find(dataset.name)
     rest = source.left_out(root, dataset) if source.left_out else ""
     problems, notes = similar_classes(dataset)
+    # A pinned fingerprint is of a published data set, whose classes are known.
     joined = joined_folders(dataset) if source.fingerprints[dataset.split.protocol] is None else []
     return [*([f"left out: {rest}"] if rest else []), *problems, *notes, *joined]
 
@@ -126,7 +127,7 @@ def download(name: str, root: Path | None, report: Report) -> list[Path]:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}. {source.by_hand}".rstrip()) from error
     for made in (*(file.path for file in source.files), *(item.into for item in source.archives)):
-        remove_left((folder / made).parent, Path(made).name)
+        remove_leftovers((folder / made).parent, Path(made).name)
     if not source.by_hand:
         return [fetch(file, folder, report) for file in source.files]
     wrong = _incomplete(source, root)

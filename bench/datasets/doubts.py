@@ -55,7 +55,7 @@ def joined_folders(dataset: Dataset) -> list[str]:
     joined = [
         f"{name} ({first_names(sorted(found))})" for name, found in below.items() if len(found) > 1
     ]
-    return [f"classes that join the folders in theirs: {first_names(joined)}"] if joined else []
+    return [f"classes that join several folders: {first_names(joined)}"] if joined else []
 
 
 def _first(sentences: list[str]) -> list[str]:

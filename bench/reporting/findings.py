@@ -211,7 +211,7 @@ def stricter_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list
                     "Each interval is of its pair and of these seeds alone; the verdicts are "
                     "corrected for all pairs and all looks."
                 ]
-            return ["Each interval is of its pair alone; the verdicts are corrected for all."]
+            return ["Each interval is of its pair alone; the verdicts are corrected for all pairs."]
     return []
 
 

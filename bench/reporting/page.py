@@ -48,7 +48,7 @@ from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.community import Community
 from bench.store.runs import Run, write_text
-from bench.temporary import remove_left
+from bench.temporary import remove_leftovers
 from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def write_report(
     table, rows = comparable_frame(runs), summarise(runs, rule)
     spreads, unspread = uncertainty.frame(runs, rule)
     for folder in (directory, directory / "figures"):
-        remove_left(folder)
+        remove_leftovers(folder)
     sections, unread = make_sections(table, rows, runs, directory / "figures", rule, tuned)
     found = [*unspread, *unread]
     shares = variance.frame(runs, study, tuned.outcomes if tuned else ()) if study else None

@@ -15,7 +15,7 @@ from bench.spec import NO_LOSS, RunSpec
 from bench.store.disk import full_disk, is_full
 from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run
 from bench.suites.tuned import Tuning, check_tuned_data
-from bench.temporary import remove_left
+from bench.temporary import remove_leftovers
 
 
 def check_results(results: Path) -> None:
@@ -40,11 +40,11 @@ def clear_litter(specs: Iterable[RunSpec], results: Path) -> None:
     """Delete what killed processes left beside finished runs and pictures."""
     for spec in specs:
         RunDir.of(results, spec).tidy()
-    remove_left(results / "pictures")
+    remove_leftovers(results / "pictures")
 
 
 def check_device(device: str) -> None:
-    """Raises: ValueError if torch does not know the device or the machine has none."""
+    """Raises: ValueError if the device is unknown, missing, or computes nothing."""
     import torch
 
     try:

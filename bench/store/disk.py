@@ -29,7 +29,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def advice(error: Exception) -> str:
-    """What lacks on a full disk, which the system's words do not always say."""
+    """What a full disk lacks, which the system's words do not always say."""
     if not is_full(error):
         return ""
     name = getattr(error, "filename", None)

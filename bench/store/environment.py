@@ -32,11 +32,15 @@ PORTABLE = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "COMPATIBLE",
 }
-# What else chooses instructions, and what lets float32 be computed in fewer bits.
+# The same, what else chooses instructions, and what lets float32 be computed in fewer bits.
 PINS = (
     *PORTABLE,
-    *("DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE"),
-    *("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE"),
+    "DNNL_MAX_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "OPENBLAS_CORETYPE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "NVIDIA_TF32_OVERRIDE",
 )
 # What a record may say of them, and so set here: it may come from others.
 PINNED = rf"^((^| )({'|'.join(PINS)})=[\w,.-]+)*$"

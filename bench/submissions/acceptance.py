@@ -15,9 +15,9 @@ from bench.reporting.statistics.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, Verdict, changed, read_submission
 from bench.store.environment import describe
-from bench.store.new_folder import new_folder
 from bench.store.runs import Run, digest_of, write_text
 from bench.submissions.form import Finding
+from bench.temporary import new_folder
 from bench.verification.outcome import NOTHING, Difference, Outcome
 from bench.verification.spread import with_sizes
 from bench.verification.training import PARAMETERS

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from bench.spec import PROTOCOL
 from bench.store.community import PLAN, SUBMISSION, SUITE, Submission
 from bench.store.environment import PACKAGES, installed_version
-from bench.store.new_folder import new_folder
 from bench.store.record import first_mistake
 from bench.store.runs import Run, RunDir, digest_of, write_record, write_text
 from bench.submissions.form import unverifiable
 from bench.submissions.personal import find_traces
+from bench.temporary import new_folder
 
 SCHEMA = 1
 

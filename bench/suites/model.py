@@ -245,10 +245,10 @@ class Change(BaseModel):
     no_switches = field_validator("*", mode="before")(no_switch)
 
 
-def own_row(name: str) -> str:
-    """The name; ValueError if the table would show it like another row."""
+def distinct_name(name: str) -> str:
+    """The name of a method; ValueError if the table would show it like another row."""
     if name != name.strip():
-        raise ValueError("begins or ends with a blank, which the table does not show")
+        raise ValueError("begins or ends with a blank, which the table does not show: remove it")
     plain, rows = name.casefold(), [row.casefold() for row in (FEATURES, UNTRAINED_HEAD, UNTRAINED)]
     if plain in rows or plain.startswith(PCA.format("").casefold()):
         raise ValueError("is the name of a row that needs no training: choose another")
@@ -327,7 +327,7 @@ class Suite(BaseModel):
     budgets: dict[Name, SuiteBudget] = Field(
         min_length=1, description="What a data set and split fix for all methods, by a name."
     )
-    methods: dict[Annotated[Name, AfterValidator(own_row)], Method] = Field(
+    methods: dict[Annotated[Name, AfterValidator(distinct_name)], Method] = Field(
         default={},
         description="Rows of the table by their names; without any, the pretrained networks are "
         "scored as they start.",

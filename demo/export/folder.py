@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
-from bench.temporary import left, temporary_folder
+from bench.temporary import leftovers, temporary_folder
 
 LIST = "export.json"  # names every file of an export
 KIND = "proxy-bench demo --export"
@@ -39,7 +39,7 @@ def new_export(target: Path) -> Iterator[Path]:
 
 def bring_back(target: Path) -> None:
     """Put an earlier export back that a process was killed in the middle of replacing."""
-    for staging in left(target.parent, target.name):
+    for staging in leftovers(target.parent, target.name):
         if (staging / BEFORE).exists() and not os.path.lexists(target):
             (staging / BEFORE).rename(target)
 
@@ -57,7 +57,7 @@ def replace(target: Path, made: Path, before: Path) -> None:
 
 
 def check(target: Path) -> None:
-    """Raises: ValueError if something is there that is no export, or more than one."""
+    """Raises: ValueError if something else than one export is there."""
     advice = "; name another folder or file"
     if not os.path.lexists(target):
         return

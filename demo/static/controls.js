@@ -22,6 +22,13 @@ const settle = () => {
 
 const dialog = (name) => element.querySelector(`dialog#${name}`);
 
+// What the press of a link is about, which is brought into view with the page.
+function aboutOf(link) {
+  if (link.closest('.pairs')) return '#failures h2';
+  if (link.closest('.hits, .tiles, .strip, tbody')) return '#card';
+  return link.dataset.tab ? '.tab' : null;
+}
+
 // The picture in `holder`, large, with the words of its card, but not what a press of it does.
 function enlarge(holder) {
   if (!holder) return;

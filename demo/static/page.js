@@ -53,8 +53,7 @@ element.addEventListener('click', (event) => {
     if (keys.length < MOST_KEYS) keys.push(link.dataset.key);
     return;
   }
-  const isPair = link.closest('.pairs'), isQuery = link.closest('.hits, .tiles, .strip, tbody');
-  reveal = isPair ? '#failures h2' : isQuery ? '#card' : link.dataset.tab ? '.tab' : null;
+  reveal = aboutOf(link);
   go(link.getAttribute('href'));
 });
 window.addEventListener('popstate', () => {

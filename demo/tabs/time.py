@@ -197,7 +197,7 @@ def sentence(history: History, seen: int) -> str:
     if history.learnt[seen] == NEVER:
         return "its nearest image is still of another class at the last step"
     if not history.learnt[seen]:
-        return "its nearest image has its class at every kept step, before training already"
+        return "its nearest image has its class at every kept step, also before training"
     return f"its nearest image has its class from {word(int(history.learnt[seen]))} on"
 
 

@@ -156,9 +156,9 @@ class ProxyNCAPlusPlus(nn.Module):
     p|^2 / T over unit vectors, with its T = 1/9. That is `proxy_nca_softmax` at scale = 2 / T,
     which is 18 for the default.
 
-    Differs from the paper, of which only the loss is here. Its pooling and layer normalisation
-    belong to the network, which the data set fixes here; its sampling is `samples_per_class`, and
-    its fast proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` come from the
+    Differs from the paper: only its loss is here. The pooling and layer normalisation
+    belong to the network, which the data set fixes here; the sampling is `samples_per_class`, and
+    the fast proxies are `loss_learning_rate`. `assignment` and `proxies_per_class` come from the
     paper of `ProxyNCA`.
     """
 

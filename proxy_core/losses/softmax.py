@@ -125,7 +125,7 @@ class NormalizedSoftmax(nn.Module):
     https://arxiv.org/abs/1811.12649. Equals `proxy_nca_softmax` with scale = 1 / temperature; only
     the defaults differ (20 here, 18 there).
 
-    Differs from the paper, of which only the loss is here, without layer normalisation and
+    Differs from the paper: only its loss is here, without layer normalisation and
     sampling. Proxies are the rows of the classifier.
     """
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.store.new_folder import new_folder
-from bench.temporary import atomic, machine, remove_left, temporary_folder
-from tests.support.processes import NO_PROCESS
+from bench.temporary import atomic, machine, new_folder, remove_leftovers, temporary_folder
+from tests.support.processes import NO_PROCESS, temporary_name
 
 HERE = f"{machine()}.0a1b2c3d"
-ENDED = [f".a.csv.{HERE}.{NO_PROCESS}.tmp", f".a.csv.{NO_PROCESS}.tmp"]
-OF_OTHERS = [f".{name}.{HERE}.{NO_PROCESS}.tmp" for name in ("b.csv", "aa.csv", "axcsv")]
+ENDED = temporary_name("a.csv")
+OF_OTHERS = [temporary_name(name) for name in ("b.csv", "aa.csv", "axcsv")]
 KEPT = [
-    *(f".a.csv.{HERE}.{process}.tmp" for process in (os.getpid(), os.getppid())),
+    *(temporary_name("a.csv", process) for process in (os.getpid(), os.getppid())),
     f".a.csv.0a1b2c3d.0a1b2c3d.{NO_PROCESS}.tmp",  # of another machine
-    *(f"a.csv.{NO_PROCESS}.tmp", ".a.csv.tmp", ".a.csv.1a.tmp", f".a.csv.{NO_PROCESS}.part"),
+    *(f"a.csv.{HERE}.{NO_PROCESS}.tmp", f".a.csv.{HERE}.{NO_PROCESS}.part", f".a.csv.{HERE}.1a.tmp"),
+    *(f".a.csv.{NO_PROCESS}.tmp", ".a.csv.tmp"),
 ]
 
 
@@ -28,7 +28,7 @@ def names(folder: Path) -> set[str]:
 def test_what_ended_processes_left_for_a_name_is_deleted_once_it_is_written(
     kind: str, tmp_path: Path
 ) -> None:
-    for name in (*ENDED, *OF_OTHERS, *KEPT):
+    for name in (ENDED, *OF_OTHERS, *KEPT):
         if kind == "files":
             (tmp_path / name).touch()
         else:
@@ -36,14 +36,14 @@ def test_what_ended_processes_left_for_a_name_is_deleted_once_it_is_written(
     with atomic(tmp_path / "a.csv") as temporary:
         temporary.write_text("whole")
     assert names(tmp_path) == {"a.csv", *OF_OTHERS, *KEPT}
-    remove_left(tmp_path)
+    remove_leftovers(tmp_path)
     assert names(tmp_path) == {"a.csv", *KEPT}
 
 
 def test_what_may_not_be_deleted_stops_no_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = tmp_path / f".a.csv.{NO_PROCESS}.tmp"  # of another user, in a folder that all write to
+    left = tmp_path / ENDED  # of another user, in a folder that all write to
     left.touch()
 
     def refuse(path: Path, missing_ok: bool = False) -> None:

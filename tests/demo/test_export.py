@@ -24,7 +24,7 @@ from demo.library import Library, open_library
 from demo.missed import missed
 from demo.retrieved import open_run
 from tests.support.fabricated import METHODS, write_results
-from tests.support.processes import NO_PROCESS
+from tests.support.processes import temporary_name
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_an_interrupted_export_leaves_what_was_there(
 
 
 def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    (tmp_path / f".first.{NO_PROCESS}.tmp" / "new").mkdir(parents=True)
+    (tmp_path / temporary_name("first") / "new").mkdir(parents=True)
     with new_export(tmp_path / "first") as running, new_export(tmp_path / "second"):
         assert running.is_dir()
     assert {path.name for path in tmp_path.iterdir()} == {"first", "second"}
@@ -181,7 +181,7 @@ def test_an_export_that_was_being_replaced_in_a_kill_is_put_back(tmp_path: Path)
     target = tmp_path / "new"
     with new_export(target) as folder:
         (folder / "index.html").write_text("old")
-    killed = tmp_path / f".new.{NO_PROCESS}.tmp"
+    killed = tmp_path / temporary_name("new")
     killed.mkdir()
     target.rename(killed / "before")
     with pytest.raises(OSError, match=r"^$"), new_export(target) as folder:

@@ -12,8 +12,8 @@ OF_EVERY_RUN = {"lock", "log.txt"}
 
 
 class Outcome(NamedTuple):
-    """Runs whose bits differ, runs that are not stored whole, processes that did not end in time,
-    and files that no undisturbed command leaves."""
+    """Runs (of other commands: files) whose bits differ, those that are not stored whole, processes
+    that did not end in time, and files that no undisturbed command leaves."""
 
     differing: int = 0
     lost: int = 0

@@ -11,7 +11,7 @@ from tests.faults.conftest import Judge, with_suites
 from tests.faults.outcome import Outcome
 from tests.faults.processes import exit_code, orphans
 from tests.faults.small_run import a_worker, run_again, with_report
-from tests.faults.writes import BYTES, INODES, Fault, full_from, kill_at
+from tests.faults.writes import BYTES, INODES, Fault, full_from, kill_at, list_kinds
 
 PARTS = 4
 Process = Callable[[Path, Fault], object]
@@ -23,12 +23,7 @@ def count(
     """The numbers of chosen places of some kinds, all if there is none, in an undisturbed process.
     There is one at least, or a test would try nothing."""
     listed = with_suites(folder).with_suffix(".places")
-
-    def note(number: int, place: tuple[str, str]) -> None:
-        with listed.open("a") as file:
-            file.write(f"{place[0]}\n")
-
-    assert exit_code(process, folder, note) == 0
+    assert exit_code(process, folder, list_kinds(listed)) == 0
     found = listed.read_text().splitlines()
     numbers = [number for number, kind in enumerate(found) if not kinds or kind in kinds][chosen]
     assert numbers

@@ -56,7 +56,7 @@ def watch(folder: Path, fault: Fault) -> list[Place]:
 
 
 def whole_path(path: Any, folder: int) -> Any:
-    """A path that may be relative to an open folder, whose number is then not negative."""
+    """A path, relative to an open folder if the number of one is given and not -1."""
     return path if folder < 0 else os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
 
 
@@ -102,6 +102,16 @@ def below(folder: Path, path: object) -> bool:
 
 def no_fault(number: int, place: Place) -> None:
     """Nothing happens."""
+
+
+def list_kinds(path: Path) -> Fault:
+    """Nothing happens but that a file gets the kind of each place as a line."""
+
+    def fault(number: int, place: Place) -> None:
+        with path.open("a") as file:
+            file.write(f"{place[0]}\n")
+
+    return fault
 
 
 def kill_at(chosen: int) -> Fault:

@@ -39,7 +39,7 @@ class Named(NamedTuple):
     label: str = ""
 
 
-def check_output(output: Path, images: Sequence[Named] = ()) -> None:
+def check_output(output: Path, images: Sequence[Named]) -> None:
     """Raise ValueError for a file that embeddings of images are not written to."""
     if output.suffix not in KINDS:
         raise ValueError(f"-o is {output}: expected a name that ends in {' or '.join(KINDS)}")
@@ -48,9 +48,10 @@ def check_output(output: Path, images: Sequence[Named] = ()) -> None:
             f"{output} needs pyarrow; pip install 'proxy-bench[parquet]', or name a .npy file"
         )
     array, *names = written(output)
-    others = (path for path in names if path.exists() and path.read_bytes() != listed(images))
-    for path in (*([array] if array.exists() else []), *others):  # a kill may leave equal names
-        raise ValueError(f"{path} exists; delete it or name another file")
+    for path in (array, *names):
+        # A kill between the two files leaves the names without their array.
+        if path.exists() and (path == array or path.read_bytes() != names_csv(images)):
+            raise ValueError(f"{path} exists; delete it or name another file")
     if not output.absolute().parent.is_dir():
         raise ValueError(f"-o is {output}: the folder {output.absolute().parent} does not exist")
 
@@ -205,10 +206,10 @@ def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarr
     with atomic(array) as temporary, atomic(names) as beside:
         with temporary.open("wb") as file:
             np.save(file, embeddings)
-        beside.write_bytes(listed(images))
+        beside.write_bytes(names_csv(images))
 
 
-def listed(images: Sequence[Named]) -> bytes:
+def names_csv(images: Sequence[Named]) -> bytes:
     """The names of the rows of an array, as CSV."""
     named, text = columns(images), io.StringIO(newline="")
     csv.writer(text).writerows([list(named), *zip(*named.values(), strict=True)])

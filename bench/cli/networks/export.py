@@ -22,9 +22,9 @@ from bench.metrics import describe, ordered
 from bench.reporting.provenance import is_perfect, why_early
 from bench.reporting.tables import templates
 from bench.spec import RunSpec
-from bench.store.new_folder import new_folder
 from bench.store.runs import Run
 from bench.suggest import unknown
+from bench.temporary import new_folder
 from bench.training.inputs import embed
 from bench.training.stored_model import StoredModel, load_model
 from bench.weights import locate

@@ -153,7 +153,7 @@ def train_again(
         found.checked.append(f"the whole training of {len(chosen)} of {len(runs)} runs")
     if rest := len(runs) - len(chosen):
         found.not_checked.append(
-            f"the training of {rest} of them, and so their curves and accuracies: "
+            f"the training of {rest} of {len(runs)} runs, and so their curves and accuracies: "
             "embeddings that were made in another way and scored rightly are not found in these"
         )
     found.not_checked.append("seconds of training, which nobody can compute again")

@@ -48,15 +48,15 @@ def _reasons(folder: Path, rows: Sequence[Row], count: int, protocol: str) -> It
     if rows[0].line and (columns := other_columns(folder / NAME)):
         names = first_names(name or "one without a name" for name in columns)
         yield f"{_count(len(columns), 'column')} of {NAME} ({names})"
-    if columns := list(_without_use(rows, protocol)):
-        yield f"{' and '.join(columns)} of {NAME}, which {protocol} does not use"
+    if unused := list(_unused_columns(rows, protocol)):
+        yield f"{' and '.join(unused)} of {NAME}, which {protocol} does not use"
     if count < len(rows):
         yield f"{_count(len(rows) - count, 'image')} listed as junk"
     if litter := Counter(_litter(folder, rows)):
         yield f"{_count(litter.total(), 'file')} hidden or of other programs ({_counted(litter)})"
 
 
-def _without_use(rows: Sequence[Row], protocol: str) -> Iterator[str]:
+def _unused_columns(rows: Sequence[Row], protocol: str) -> Iterator[str]:
     """What a list says and a protocol does not use."""
     if protocol not in ("official", "re-identification") and any(row.split for row in rows):
         yield "the splits"

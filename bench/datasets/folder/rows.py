@@ -18,7 +18,7 @@ NAME = "images.csv"
 COLUMNS = ("path", "label", "split", "camera")
 SPLITS = ("train", "val", "test", "query", "gallery")
 JUNK_LABEL = "-1"
-# Folders of these names alone are parts of a data set, which hold the folders of its classes.
+# If all folders have such names, they are parts of a data set and hold the folders of its classes.
 PARTS = {*SPLITS, "training", "trainval", "valid", "validation", "dev", "eval", "testing"}
 _CAMERA = re.compile(r"[0-9]{1,9}(\.0*)?")  # pandas writes a column with gaps as 1.0
 _SIMILAR = 0.75  # of difflib, from which a name is a misspelled one: spilt, not name for camera

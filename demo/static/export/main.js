@@ -78,9 +78,7 @@ function pathOf(focused) {
 let reveal = null;  // what a press was about, brought into view with the page
 element.addEventListener('click', (event) => {
   const link = event.target.closest('a[href^="#"]');
-  if (!link) return;
-  const isQuery = link.closest('.hits, .tiles, .strip, tbody');
-  reveal = isQuery ? '#card' : link.dataset.tab ? '.tab' : null;
+  if (link) reveal = aboutOf(link);
 });
 window.addEventListener('hashchange', draw);
 

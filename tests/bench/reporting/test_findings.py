@@ -56,7 +56,7 @@ def test_sentences_claim_what_is_supported_and_no_more() -> None:
 
 
 def test_an_undecided_lead_whose_own_interval_leaves_out_0_is_explained() -> None:
-    why = "Each interval is of its pair alone; the verdicts are corrected for all."
+    why = "Each interval is of its pair alone; the verdicts are corrected for all pairs."
     best, near = {0: 0.80, 1: 0.82, 2: 0.84}, {0: 0.78, 1: 0.79, 2: 0.80}
     third = {0: 0.79, 1: 0.80, 2: 0.85}
     three = make_members({"Best": best, "Near": near, "Third": third})

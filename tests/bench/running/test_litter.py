@@ -20,7 +20,7 @@ from bench.store.disk import advice
 from bench.store.runs import RunDir, scan
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from tests.support.fabricated import FINGERPRINT, make_spec, write_pictures, write_run
-from tests.support.processes import NO_PROCESS
+from tests.support.processes import temporary_name
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -81,7 +81,7 @@ def test_pictures_are_written_beside_their_file_and_cleared_once_the_process_has
     write_pictures(tmp_path, "digits")
     path = thumbnails_path(tmp_path, "digits", FINGERPRINT)
     pictures = load_thumbnails(path)
-    (path.parent / f".digits.npz.{NO_PROCESS}.tmp").touch()
+    (path.parent / temporary_name("digits.npz")).touch()
     (path.parent / ".own.tmp").touch()
     whole = {path.name, ".own.tmp"}
     seen: list[set[str]] = []
@@ -103,12 +103,12 @@ def test_a_report_clears_what_ended_processes_left(tmp_path: Path, spec: RunSpec
     write_run(tmp_path / "results", spec, gain=0.1)
     folder = tmp_path / "report"
     (folder / "figures").mkdir(parents=True)
-    alive = folder / f".table.csv.{os.getpid()}.tmp"
+    alive = folder / temporary_name("table.csv", os.getpid())
     own = [folder / name for name in (".odd.tmp", ".tmp", ".7.tmp", ".a.b.tmp", ".a.7b.tmp")]
-    for path in (alive, folder / f".report.html.{NO_PROCESS}.tmp", *own):
+    for path in (alive, folder / temporary_name("report.html"), *own):
         path.touch()
-    (folder / "figures" / f".a.svg.{NO_PROCESS}.tmp").touch()
-    alive = alive.rename(folder / f".other.csv.{os.getppid()}.tmp")
+    (folder / "figures" / temporary_name("a.svg")).touch()
+    alive = alive.rename(folder / temporary_name("other.csv", os.getppid()))
     write_report(scan(tmp_path / "results")[0], folder, title="x")
     assert set(folder.rglob(".*")) == {alive, *own}
 

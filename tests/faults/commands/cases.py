@@ -1,7 +1,7 @@
 """Commands beside `run` that write files, what is there before each, and how a process runs one.
 
-Clocks are stopped, and what commands compute in other processes is computed in their own: so two of
-them write equal bytes, and all that they write has places.
+Clocks are stopped, so that a command writes equal bytes each time. What it computes in other
+processes is computed in its own, so that all it writes has places.
 """
 
 import os
@@ -24,12 +24,12 @@ from bench.store import environment
 from bench.verification import scores, start, training  # noqa: F401, so that forks find them
 from demo.export import write
 from tests.faults.commands.served import sources
-from tests.faults.outcome import Outcome
+from tests.faults.outcome import OF_EVERY_RUN, Outcome
 from tests.faults.processes import command
 from tests.faults.writes import Fault, no_fault, watch
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
-OF_THE_HARNESS = {"output.txt", "lock", "log.txt"}
+OF_THE_HARNESS = OF_EVERY_RUN | {"output.txt"}
 # What the hub's library leaves in its cache when it ends early, which is not ours to delete.
 OF_THE_HUB = re.compile(r"hub/(.*/)?(tmp[^/]*|main\.\w+\.tmp|[^/]+\.incomplete|CACHEDIR.TAG)(/.*)?")
 Content = dict[str, object]
@@ -54,18 +54,14 @@ CASES = {
         f"export {RUN} scores --format every-eval-ever --organization mine "
         "--format eval-results --hub-dataset a/b --task t"
     ),
-    "embed": Case(f"embed {ZOO_RUN} {{pictures}}/zoo -o vectors.npy", "seen"),
-    "embed table": Case(f"embed {ZOO_RUN} {{pictures}}/zoo -o vectors.parquet", "seen"),
-    "photographs": Case("run zoo.toml --data-root {pictures} --jobs 1", "seen"),
+    "embed": Case(f"embed {ZOO_RUN} {{pictures}}/zoo -o vectors.npy", "photographed"),
+    "embed table": Case(f"embed {ZOO_RUN} {{pictures}}/zoo -o vectors.parquet", "photographed"),
+    "photographs": Case("run zoo.toml --data-root {pictures} --jobs 1", "photographed"),
     "unpack": Case("data download brought --data-root data", "brought"),
     "download": Case("data download served --data-root data", "empty"),
     "weights": Case("weights download timm:resnet10t.c3_in1k", "weightless"),
-    "pages": Case("demo --export pages", "shown"),
-    "pages in a .zip": Case("demo --export pages.zip", "shown"),
-}
-# What takes seconds to write; its bytes are others each time.
-PROGRAMS = {
-    "programs": Case(f"export {RUN} network --format torch-export --format onnx"),
+    "pages": Case("demo --export pages", "exported"),
+    "pages in a .zip": Case("demo --export pages.zip", "exported"),
 }
 
 
@@ -84,28 +80,28 @@ Prepare = Callable[[str], Ready]
 
 
 class Stopped(datetime):
-    """A clock that stands still."""
+    """A clock that always says NOW."""
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
         return NOW
 
 
-class Place(NamedTuple):
-    """Where commands are run: the folder of pictures that they read, and the server's address."""
+class Inputs(NamedTuple):
+    """What commands read beside their folder: pictures, and what a server has at its address."""
 
     pictures: Path
     address: str
 
 
-def run_command(folder: Path, words: str, place: Place, fault: Fault) -> None:
+def run_command(folder: Path, words: str, inputs: Inputs, fault: Fault) -> None:
     """`proxy-bench` with some words in a folder, all of whose changes are places."""
 
     def prepare() -> None:
-        alike(folder, place)
+        make_repeatable(folder, inputs)
         watch(folder, fault)
 
-    command(folder, *words.format(pictures=place.pictures).split(), prepare=prepare)
+    command(folder, *words.format(pictures=inputs.pictures).split(), prepare=prepare)
 
 
 def succeed(run: Run, folder: Path, words: str, fault: Fault = no_fault) -> None:
@@ -114,18 +110,20 @@ def succeed(run: Run, folder: Path, words: str, fault: Fault = no_fault) -> None
     output.unlink()
 
 
-def alike(folder: Path, place: Place) -> None:
-    """In this process, from now on."""
+def make_repeatable(folder: Path, inputs: Inputs) -> None:
+    """Let commands of this process write equal bytes each time, by themselves, below a folder."""
     warnings.simplefilter("default")
     os.environ["PROXY_BENCH_CACHE"] = str(folder / "cache")
     time.time = NOW.timestamp
     vars(environment)["datetime"] = Stopped
-    DATASETS.update(sources(place.address))
+    DATASETS.update(sources(inputs.address))
     photographs.TICK = -1e9  # digests are stored of pictures that were just written
     constants.HF_HUB_OFFLINE = False
     constants.HF_HUB_CACHE = str(folder / "hub")
-    constants.ENDPOINT = place.address
-    constants.HUGGINGFACE_CO_URL_TEMPLATE = f"{place.address}/{{repo_id}}/{{revision}}/{{filename}}"
+    constants.ENDPOINT = inputs.address
+    constants.HUGGINGFACE_CO_URL_TEMPLATE = (
+        f"{inputs.address}/{{repo_id}}/{{revision}}/{{filename}}"
+    )
     report.finish = lambda *_: True
     vars(verify)["in_processes"] = vars(score_trials)["in_processes"] = one_by_one
     vars(write)["render_results"] = lambda shelf: f"results of {len(shelf.runs)}"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.commands.cases import (
     CASES,
-    Place,
+    Inputs,
     Prepare,
     Ready,
     Run,
@@ -20,6 +20,7 @@ from tests.faults.commands.cases import (
 from tests.faults.commands.served import bring, serving
 from tests.faults.conftest import with_suites
 from tests.faults.processes import exit_code
+from tests.faults.writes import list_kinds
 from tests.support.fabricated import write_results
 from tests.support.photographs import write_pictures
 from tests.support.zoo import NAMES
@@ -43,14 +44,19 @@ loss = "proxy_nca"
 EDITED = "# with values of mine\n"
 
 
+def copy(folder: Path, into: Path) -> Path:
+    """Put what is in a folder into an empty one, which is returned."""
+    return Path(shutil.copytree(folder, into, symlinks=True, dirs_exist_ok=True))
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Execute a command in a folder; returns its exit code."""
     pictures = tmp_path_factory.mktemp("pictures")
     write_pictures(pictures / "zoo", NAMES)
     with serving() as address:
-        place = Place(pictures, address)
-        yield lambda folder, words, fault: exit_code(run_command, folder, words, place, fault)
+        inputs = Inputs(pictures, address)
+        yield lambda folder, words, fault: exit_code(run_command, folder, words, inputs, fault)
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +83,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory, whole: Path) -> Path:
 @pytest.fixture(scope="session")
 def seeded(stored: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     """Also the results of the seeds that are added until pairs are decided."""
-    folder = tmp_path_factory.mktemp("seeded") / "all"
-    shutil.copytree(stored, folder)
+    folder = copy(stored, tmp_path_factory.mktemp("seeded"))
     succeed(run, folder, CASES["until decided"].words)
     shutil.rmtree(folder / "results" / "until-decided")
     return folder
@@ -88,8 +93,7 @@ def seeded(stored: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> 
 def searched(empty: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     """The trials of a search, and a suite of it that was edited."""
     pytest.importorskip("optuna", reason="Optuna is not installed")
-    folder = tmp_path_factory.mktemp("searched") / "all"
-    shutil.copytree(empty, folder)
+    folder = copy(empty, tmp_path_factory.mktemp("searched"))
     succeed(run, folder, CASES["tune"].words)
     tuning = folder / "results" / "tuning"
     for written in (tuning / "one" / "search.json", *tuning.rglob("test.json")):
@@ -101,17 +105,15 @@ def searched(empty: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) ->
 @pytest.fixture(scope="session")
 def sent(stored: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     """A submission."""
-    folder = tmp_path_factory.mktemp("sent") / "all"
-    shutil.copytree(stored, folder)
+    folder = copy(stored, tmp_path_factory.mktemp("sent"))
     succeed(run, folder, CASES["pack"].words)
     return folder
 
 
 @pytest.fixture(scope="session")
-def seen(empty: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
+def photographed(empty: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     """The results of a run on photographs, which are no longer decoded."""
-    folder = tmp_path_factory.mktemp("seen") / "all"
-    shutil.copytree(empty, folder)
+    folder = copy(empty, tmp_path_factory.mktemp("photographed"))
     (folder / "zoo.toml").write_text(ZOO)
     succeed(run, folder, CASES["photographs"].words)
     shutil.rmtree(folder / "cache")
@@ -121,16 +123,15 @@ def seen(empty: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Pat
 @pytest.fixture(scope="session")
 def brought(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of a data set."""
-    folder = tmp_path_factory.mktemp("brought") / "all"
-    shutil.copytree(empty, folder)
+    folder = copy(empty, tmp_path_factory.mktemp("brought"))
     bring(folder / "data")
     return folder
 
 
 @pytest.fixture(scope="session")
-def shown(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     """Exports of one of several runs, which new ones replace."""
-    folder = tmp_path_factory.mktemp("shown") / "all"
+    folder = tmp_path_factory.mktemp("exported")
     runs = write_results(folder / "results", ("digits",)) / "runs"
     name = min(path.name for path in runs.iterdir())
     for pages in ("pages", "pages in a .zip"):
@@ -148,15 +149,9 @@ def prepare(
     def ready(name: str) -> Ready:
         case = CASES[name]
         before: Path = request.getfixturevalue(case.ready)
-        folder = tmp_path_factory.mktemp("undisturbed") / "all"
-        shutil.copytree(before, folder, symlinks=True)
+        folder = copy(before, tmp_path_factory.mktemp("undisturbed"))
         listed = folder.with_suffix(".places")
-
-        def note(number: int, place: tuple[str, str]) -> None:
-            with listed.open("a") as file:
-                file.write(f"{place[0]}\n")
-
-        succeed(run, folder, case.words, note)
+        succeed(run, folder, case.words, list_kinds(listed))
         kinds = listed.read_text().splitlines()
         return Ready(before, content(before), content(folder), kinds)
 

@@ -41,7 +41,7 @@ def on_a_small_disk(folder: Path, before: Path, words: str, run: Run, limits: Li
 @pytest.mark.faults
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
 @pytest.mark.parametrize("lacking", ["bytes", "inodes"])
-@pytest.mark.parametrize("name", [name for name in CASES if name != "verify"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "verify"])  # adds nothing
 def test_a_command_on_a_full_disk_succeeds_once_there_is_space(
     name: str,
     lacking: str,

@@ -222,7 +222,7 @@ def test_a_table_without_pyarrow_is_one_message(
     with pytest.raises(
         ValueError, match=r"out.parquet needs pyarrow; pip install 'proxy-bench\[parquet\]', or"
     ):
-        embedding.check_output(tmp_path / "out.parquet")
+        embedding.check_output(tmp_path / "out.parquet", [])
 
 
 def test_images_that_are_missing_or_named_twice(results: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from bench.datasets.files.unpack import unpack
 from bench.datasets.files.work import quiet
-from tests.support.processes import NO_PROCESS
+from tests.support.processes import temporary_name
 
 FILES = {"zoo/a/1.jpg": b"one" * 99, "zoo/b.txt": b"two", "names.txt": b"beside"}
 Pack = Callable[[Path, dict[str, bytes]], Path]
@@ -52,7 +52,7 @@ def _found(folder: Path) -> dict[str, bytes]:
 def test_entries_are_unpacked_beside_the_main_folder(pack: Pack, tmp_path: Path) -> None:
     litter = {"__MACOSX/zoo/._b.txt": b"x", "zoo/Thumbs.db": b"x"}
     archive = pack(tmp_path, {**FILES, **litter})
-    left = tmp_path / f".zoo.{NO_PROCESS}.tmp"
+    left = tmp_path / temporary_name("zoo")
     left.mkdir()
     (left / "by a killed process").touch()
     (tmp_path / "names.txt").write_bytes(FILES["names.txt"])  # which that process moved already

@@ -34,7 +34,7 @@ def test_of_clean_images_only_their_number_is_said(zoo: Path) -> None:
 
 def test_classes_that_join_folders_are_named(zoo: Path) -> None:
     write_pictures(zoo, ["a/old/0.png", "b/old/0.png", "b/new/0.png"], first=80)
-    assert _remarks(zoo) == ["classes that join the folders in theirs: b (new, old)"]
+    assert _remarks(zoo) == ["classes that join several folders: b (new, old)"]
     _list(zoo, [*ROWS, "b/old/0.png,b", "b/new/0.png,b"])
     assert len(_remarks(zoo)) == 1  # the list says which class they are of
     assert _remarks(zoo)[0].startswith("left out: 1 image not listed")
