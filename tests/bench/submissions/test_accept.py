@@ -383,7 +383,7 @@ def test_the_command_prints_the_verdict_and_exits_with_its_status(
     found = CliRunner().invoke(app, ["accept", str(real), *into])
     assert found.exit_code == 0
     assert "checked: labels, and scores from embeddings, of 1 of 1 runs" in found.stdout
-    assert "not checked: the training of 1 of 2 runs" in found.stdout
+    assert "not checked: the training of 1 of 1 runs" in found.stdout
     assert "real, 1 runs: accepted; kept in " in found.stdout
     kept = tmp_path / "results" / "community" / "real"
     for name in ("submission", "accepted"):
