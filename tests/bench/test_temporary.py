@@ -9,14 +9,12 @@ import pytest
 from bench.temporary import atomic, machine, new_folder, remove_leftovers, temporary_folder
 from tests.support.processes import NO_PROCESS, temporary_name
 
-HERE = f"{machine()}.0a1b2c3d"
 ENDED = temporary_name("a.csv")
 OF_OTHERS = [temporary_name(name) for name in ("b.csv", "aa.csv", "axcsv")]
 KEPT = [
     *(temporary_name("a.csv", process) for process in (os.getpid(), os.getppid())),
-    f".a.csv.0a1b2c3d.0a1b2c3d.{NO_PROCESS}.tmp",  # of another machine
-    *(f"a.csv.{HERE}.{NO_PROCESS}.tmp", f".a.csv.{HERE}.{NO_PROCESS}.part", f".a.csv.{HERE}.1a.tmp"),
-    *(f".a.csv.{NO_PROCESS}.tmp", ".a.csv.tmp"),
+    ENDED.replace(machine(), "0a1b2c3d"),  # of another machine
+    *(ENDED[1:], ENDED.replace(".tmp", ".part"), f".a.csv.{NO_PROCESS}.tmp", ".a.csv.tmp"),
 ]
 
 
