@@ -248,7 +248,7 @@ def read_checkpoint(files: RunDir, origin: Origin) -> Saved | None:
     """
     for path in (files.checkpoint, files.checkpoint_before):
         if path.is_dir():  # neither can be renamed over it
-            raise CheckpointError(f"{path} is a folder, and no checkpoint; delete it")
+            raise CheckpointError(f"{path} is a folder, not a checkpoint; delete it")
     try:
         content = read_file(files.checkpoint, origin)
     except CheckpointError:

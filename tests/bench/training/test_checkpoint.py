@@ -184,7 +184,7 @@ def test_a_folder_with_the_name_of_a_checkpoint_is_refused(saved_twice: RunDir, 
     path = saved_twice.path / name
     path.unlink()
     path.mkdir()
-    with pytest.raises(CheckpointError, match=f"{name} is a folder, and no checkpoint; delete it"):
+    with pytest.raises(CheckpointError, match=f"{name} is a folder, not a checkpoint; delete it"):
         read_checkpoint(saved_twice, origin())
 
 
