@@ -246,7 +246,7 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             )
         if outcome.best is outcome.default:
             lines.append(
-                f"note    {who}: the suite's own values score higher than all "
-                f"{len(outcome.trials)} trials and are kept; more trials may find better ones"
+                f"note    {who}: none of the {len(outcome.trials)} trials scores higher than the "
+                "suite's own values, which are kept; more trials may find better ones"
             )
     return lines
