@@ -12,6 +12,8 @@ from demo.own.folder import open_folder
 from demo.page import draw
 from demo.view import address_of
 
+GONE = "no finished run is left in {}: these pages show what was read before"
+
 
 class Opened:
     """A results folder, given with its library.
@@ -45,11 +47,12 @@ def finished(results: Path) -> dict[Path, int]:
 
 def reopened(results: Path, before: Library) -> Library:
     """The library as it is now, with the data sets of before where they are the same; that of
-    before if no run is left."""
+    before, which says so, if no run is left."""
     try:
         library = open_library(results)
     except FileNotFoundError:
-        return before
+        problems = (*before.problems, GONE.format(results))
+        return replace(before, problems=tuple(dict.fromkeys(problems)))
     kept = [next((old for old in before.shelves if same(old, new)), new) for new in library.shelves]
     return replace(library, shelves=tuple(kept), uploads=before.uploads, folder=before.folder)
 

@@ -247,4 +247,6 @@ def test_runs_that_finish_while_it_is_open_are_read_with_the_page(tmp_path: Path
     assert "Proxy-NCA, seed 7" in opened.draw({}, refresh=True)
     for run in opened.library.shelves[0].runs:
         run.files.record.unlink()
-    assert "Proxy-NCA, seed 7" in opened.draw({}, refresh=True)  # nothing else to show
+    page = opened.draw({}, refresh=True)
+    assert "Proxy-NCA, seed 7" in page  # nothing else to show
+    assert f"no finished run is left in {results}: these pages show what was read before" in page
