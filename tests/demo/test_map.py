@@ -58,7 +58,7 @@ def test_a_part_of_the_map_lists_what_lies_within(library: Library) -> None:
     assert within(points, "300.300-700.300-700.700-300.700").tolist() == [4]
     run = library.shelves[0].runs[0].name
     html = draw(library, {"tab": "map", "run": run, "area": "0.0-999.0-999.999-0.999"})
-    assert re.search(r"<h3>4\d images of 6 classes within the line", html)  # some are on the line
+    assert re.search(r"<h2>4\d images of 6 classes within the line", html)  # some are on the line
     assert "class &lt;b&gt;" in html
 
 
