@@ -1,6 +1,7 @@
 """`proxy-bench verify`: stored runs, computed again."""
 
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from bench.store.environment import current_pins, describe, pinned
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs, scan
 from bench.suites import names as suite_names
 from bench.suites.stored import suite_to_read
-from bench.temporary import temporary_folder
+from bench.temporary import temporary_path
 from bench.terminal import plain_console, print_line, show_late
 from bench.verification.environment import changes
 from bench.verification.outcome import Outcome
@@ -169,8 +170,8 @@ def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
         for run, spec in zip(runs, specs, strict=True)
     ]
     if not state.failed:
-        with temporary_folder(folder) as aside:  # a half that a kill leaves would be taken for runs
-            folder.rename(aside / folder.name)
+        # Half of a folder that a kill leaves would be taken for runs.
+        shutil.rmtree(folder.rename(temporary_path(folder)))
     return outcomes
 
 
