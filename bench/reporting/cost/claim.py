@@ -72,9 +72,7 @@ def verdict(ratio: Ratio | None) -> str:
 def factor(ratio: Ratio | None) -> str:
     """The factor in words."""
     if ratio is None:
-        return (
-            "of their common seeds, fewer than two runs of it or of the reference reach the target"
-        )
+        return "of their common seeds, fewer than 3 runs of it or of the reference reach the target"
     if not ratio.known:
         return "factor unknown"
     if ratio.steady:

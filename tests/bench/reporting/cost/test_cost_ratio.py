@@ -9,28 +9,34 @@ from bench.reporting.cost.cost_ratio import cost_ratios, draw_differences
 SEEDS = 10
 TRUTH = 0.3  # logarithm of the ratio that is simulated
 SPREADS = (0.25, 0.2, 0.3)  # of what a seed's runs share, of the method and of the reference
+MUCH_SHARED, LITTLE_SHARED = (0.5, 0.15, 0.15), (0.05, 0.3, 0.3)
 
 
 def simulated(
-    tables: int, misses: tuple[float, float], generator: np.random.Generator
+    tables: int,
+    misses: tuple[float, float],
+    generator: np.random.Generator,
+    spreads: tuple[float, float, float] = SPREADS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Costs (tables, seeds, 2), and who missed, where runs end at that quantile of their cost."""
-    shared, *own = SPREADS
+    shared, *own = spreads
     common = generator.normal(0, shared, (tables, SEEDS, 1))
     costs = common + generator.normal(0, own, (tables, SEEDS, 2)) + [TRUTH, 0]
     ends = [TRUTH, 0] + np.hypot(shared, own) * stats.norm.isf(misses)
     return np.exp(np.minimum(costs, ends)), costs > ends
 
 
-def coverage(tables: int, misses: tuple[float, float]) -> float:
+def coverage(
+    tables: int, misses: tuple[float, float], spreads: tuple[float, float, float] = SPREADS
+) -> float:
     """Share of simulated tables whose interval holds the true ratio."""
-    costs, missed = simulated(tables, misses, np.random.default_rng(1))
+    costs, missed = simulated(tables, misses, np.random.default_rng(1), spreads)
     ratios = [ratio for ratio in cost_ratios(costs, missed) if ratio]
-    assert len(ratios) > 0.95 * tables
+    assert len(ratios) > 0.85 * tables
     return float(np.mean([ratio.low <= np.exp(TRUTH) <= ratio.high for ratio in ratios]))
 
 
-MISSES = [(0, 0), (0.1, 0), (0.3, 0), (0.5, 0), (0, 0.5), (0.3, 0.3)]
+MISSES = [(0, 0), (0.1, 0), (0.3, 0), (0.5, 0), (0, 0.5), (0.3, 0.3), (0.5, 0.3), (0.5, 0.5)]
 
 
 @pytest.mark.parametrize("misses", MISSES)
@@ -44,6 +50,15 @@ def test_the_interval_covers_the_truth_in_94_to_96_of_100_tables(
     misses: tuple[float, float],
 ) -> None:
     assert 0.94 - 0.005 <= coverage(8000, misses) <= 0.96 + 0.005  # 2 standard errors of 8,000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spreads", [MUCH_SHARED, LITTLE_SHARED])
+@pytest.mark.parametrize("misses", MISSES)
+def test_it_covers_the_truth_whatever_the_runs_of_a_seed_share(
+    misses: tuple[float, float], spreads: tuple[float, float, float]
+) -> None:
+    assert 0.94 - 0.007 <= coverage(4000, misses, spreads) <= 0.96 + 0.007  # 2 standard errors
 
 
 def test_without_misses_the_interval_is_students_and_so_are_the_draws() -> None:
@@ -72,11 +87,12 @@ def test_a_miss_counts_as_a_cost_above_the_end_of_the_run() -> None:
     assert with_misses.estimate > as_if_reached.estimate > dropped.estimate
 
 
-def test_one_seed_or_one_run_that_reached_the_target_gives_no_ratio() -> None:
-    costs, missed = np.ones((2, 3, 2)), np.zeros((2, 3, 2), bool)
+def test_one_seed_or_two_runs_that_reached_the_target_give_no_ratio() -> None:
+    costs, missed = np.ones((3, 4, 2)), np.zeros((3, 4, 2), bool)
     missed[0, :2, 1] = True
-    assert [bool(ratio) for ratio in cost_ratios(costs, missed)] == [False, True]
-    assert cost_ratios(costs[:, :1], missed[:, :1]) == [None, None]
+    missed[1, :1, 1] = True
+    assert [bool(ratio) for ratio in cost_ratios(costs, missed)] == [False, True, True]
+    assert cost_ratios(costs[:, :1], missed[:, :1]) == [None] * 3
 
 
 def test_costs_without_spread_have_their_ratio_and_no_warning() -> None:
@@ -100,12 +116,16 @@ def test_draws_agree_with_the_exact_posterior_of_one_missed_run() -> None:
     drawn = draw_differences(logs, missed, np.random.default_rng(6)).mean()
 
     def weight(cost: float) -> tuple[float, float]:
-        """Marginal likelihood of the completed costs, |scatter|^(-(n - 1 + 1) / 2), and mean."""
+        """Marginal likelihood of the completed costs (means and slope integrated out), and mean."""
         full = logs[0].copy()
         full[0, 0] = cost
-        centred = full - full.mean(0)
-        likelihood = np.linalg.det(centred.T @ centred) ** (-len(full) / 2)
-        return float(likelihood), float(full[:, 0].mean() - full[:, 1].mean())
+        difference = full[:, 0] - full[:, 1]
+        squares = len(full) * difference.var()
+        [residuals] = np.linalg.lstsq(
+            np.stack([np.ones(len(full)), difference], 1), full[:, 1], rcond=None
+        )[1]
+        likelihood = squares ** (-len(full) / 2) * residuals ** (-(len(full) - 2) / 2)
+        return float(likelihood), float(difference.mean())
 
     end = float(logs[0, 0, 0])
     total = integrate.quad(lambda c: weight(c)[0], end, end + 30, points=[end + 1], limit=500)[0]

@@ -131,7 +131,7 @@ def test_the_sentence_counts_many_losses_and_admits_what_runs_cannot_say() -> No
     many = {name: stretched(8) for name in ("A", "B", "C", "D", "Triplet")}
     assert "in steps it fails for 4 proxy losses; in seconds" in sentence(many)
     alone = sentence({"A": [RISES], "Triplet": [RISES]})
-    assert "it cannot be judged for A (of their common seeds, fewer than two runs of" in alone
+    assert "it cannot be judged for A (of their common seeds, fewer than 3 runs of" in alone
     falling = [0.5, 0.4, 0.4, 0.4]
     assert "cannot be judged: by MAP@R on the validation part no method ends above" in sentence(
         {"A": [falling], "Triplet": [falling]}
