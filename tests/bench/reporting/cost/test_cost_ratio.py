@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from bench.reporting.cost.cost_ratio import cost_ratios, draw_differences
+from bench.reporting.cost.cost_ratio import cost_ratios, draw_differences, draw_parameters
 
 SEEDS = 10
 TRUTH = 0.3  # logarithm of the ratio that is simulated
@@ -133,3 +133,25 @@ def test_draws_agree_with_the_exact_posterior_of_one_missed_run() -> None:
         0
     ]
     assert drawn == pytest.approx(mean / total, abs=0.02)
+
+
+def test_the_line_in_the_difference_is_drawn_as_regression_has_it() -> None:
+    logs = np.random.default_rng(7).normal(0, [0.3, 0.2], (SEEDS, 2))
+    means, factor = draw_parameters(np.tile(logs, (40_000, 1, 1)), np.random.default_rng(8))
+    covariance = factor @ np.swapaxes(factor, 1, 2)
+    with_difference = covariance[:, :, 0] - covariance[:, :, 1]  # of each cost with the difference
+    squares = with_difference[:, 0] - with_difference[:, 1]
+    slope = with_difference[:, 1] / squares
+    precision = 1 / (covariance[:, 1, 1] - slope**2 * squares)
+
+    difference = logs[:, 0] - logs[:, 1]
+    line = stats.linregress(difference, logs[:, 1])
+    residuals = logs[:, 1] - line.intercept - line.slope * difference
+    expected = (SEEDS - 2) / (residuals**2).sum()  # of chi-squared with n - 2 degrees of freedom
+    assert precision.mean() == pytest.approx(expected, rel=0.01)
+    steps = (slope - line.slope) / line.stderr
+    assert stats.kstest(steps, stats.t(SEEDS - 2).cdf).statistic < 0.01
+    at_the_mean = means[:, 1] - slope * (means[:, 0] - means[:, 1] - difference.mean())
+    spread = np.sqrt((residuals**2).sum() / (SEEDS - 2) / SEEDS)
+    steps = (at_the_mean - logs[:, 1].mean()) / spread
+    assert stats.kstest(steps, stats.t(SEEDS - 2).cdf).statistic < 0.01
