@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
-from bench.reporting.groups import group_id, method_names
+from bench.reporting.groups import group_id, method_names, of_one_source
 from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
@@ -145,10 +145,11 @@ def is_untrained(run: Run) -> bool:
 
 def one_of_each(shelf: Shelf) -> list[Run]:
     """The first browsable run of each trained method, those first whose method has the highest
-    Recall@1 as a mean over its seeds; at most `MOST_METHODS`, so that they fit into memory."""
+    Recall@1 as a mean over its seeds; at most `MOST_METHODS`, so that they fit into memory. Those
+    of a study of variance are no methods."""
     first: dict[str, Run] = {}
     for run in shelf.browsable:
-        if not is_untrained(run):
+        if not is_untrained(run) and not of_one_source(run):
             first.setdefault(group_id(run), run)
     scores: dict[str, list[float]] = {}
     for run in shelf.runs:

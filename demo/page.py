@@ -9,7 +9,7 @@ from demo.library import Library, Shelf
 from demo.render import message, render
 from demo.retrieved import open_run
 from demo.tabs import SHOW
-from demo.view import LONGEST, TABS, View, fit, parts, read_view, write_address
+from demo.view import LONGEST, TABS, View, fit, parts, read_view, to_int, write_address
 
 
 def draw(library: Library, parameters: Mapping[str, object]) -> str:
@@ -29,7 +29,7 @@ def draw(library: Library, parameters: Mapping[str, object]) -> str:
         address=write_address(view),
         drawn=secrets.token_hex(4),  # a new text even where nothing else changed
         notice=printable(notice(library)),
-        note=what_is_missing(library, shelf, view, parameters),
+        note=what_is_missing(library, shelf, view, parameters, queries),
         problems=[printable(problem) for problem in library.problems],
         titles=library.titles,
         runs=[(run.name, shelf.run_labels[run.name]) for run in shelf.browsable],
@@ -59,9 +59,11 @@ def notice(library: Library) -> str:
 
 
 def what_is_missing(
-    library: Library, shelf: Shelf, view: View, parameters: Mapping[str, object]
+    library: Library, shelf: Shelf, view: View, parameters: Mapping[str, object], queries: int
 ) -> str:
-    """What the address names and is not shown, and what is shown instead; empty if all is there."""
+    """What the address names and is not shown, and what is shown instead; empty if all is there.
+
+    queries: how many the run has, 0 if it cannot be read."""
     names = (str(parameters.get(key) or "") for key in ("ds", "run", "other"))
     dataset, run, other = (printable(name[:LONGEST]) for name in names)
     if dataset not in ("", shelf.key):
@@ -71,6 +73,11 @@ def what_is_missing(
         return f"{lacking(shelf, run)}; this is {shelf.run_labels[view.run]}."
     if other not in ("", view.other):
         return f"{lacking(shelf, other)}, so it is not compared."
+    query = to_int(parameters.get("q"))
+    if queries and query is not None and query >= queries:
+        return (
+            f"There is no query {query}: the {queries} are numbered from 0; this is {view.query}."
+        )
     return ""
 
 

@@ -199,11 +199,7 @@ def files(report: Report) -> list[tuple[str, Path]]:
     """The files of a report, each with a word for it."""
     return [
         ("report", report.html),
-        ("table", report.table_csv),
-        ("table", report.uncertainty_csv),
-        ("table", report.costs_csv),
-        ("table", report.profile_csv),
-        *([("table", report.variance_csv)] if report.variance_csv else []),
+        *(("table", table) for table in report.tables),
         *(("figure", figure) for figure in report.figures),
     ]
 

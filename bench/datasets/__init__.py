@@ -36,6 +36,10 @@ DATASETS: dict[str, Source] = {
 }
 
 
+# The same photographs under another name: one unit where data sets are counted.
+SAME_PHOTOGRAPHS = {"cub200_boxes": "cub200"}
+
+
 def find(name: str) -> Source:
     """The data set with a name, including a user's own ``folder:NAME``.
 

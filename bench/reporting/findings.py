@@ -47,6 +47,7 @@ TIED = {  # on one of several methods that share the highest mean
     "undecided": "Undecided is the difference between {name} and",
     "worse": "Over the seeds that both have {name} is worse than",
 }
+REVERSED = "By an earlier look, which is final, {name} is worse than"
 MOST_TIED = 3  # methods that share the highest mean, beyond which only their number is said
 
 
@@ -139,7 +140,9 @@ def best_sentence(members: "pd.DataFrame", best: Sequence[str]) -> str:
     """The methods with the highest mean; a single method is not called the best."""
     runs = members[members["method"] == best[0]]
     score = f"{100 * runs['recall@1'].mean():.1f} %"
-    over = "in one run" if len(runs) == 1 else f"as a mean over {len(runs)} seeds"
+    counts = sorted({int((members["method"] == name).sum()) for name in best})
+    seeds = f"{'' if len(counts) == 1 else f'{counts[0]} to '}{counts[-1]} seeds"
+    over = "in one run" if counts == [1] else f"as a mean over {seeds}"
     if members["method"].nunique() == 1:
         return f"{best[0]} reaches R@1 {score} on the test split {over}."
     return f"{highest(best)} R@1 on the test split, {score} {over}."
@@ -195,9 +198,13 @@ def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str
     for name in best:
         lead = [verdict for verdict in tested if verdict.first == name]
         for word, start in (LEADS if len(best) == 1 else TIED).items():
-            if verdicts := [verdict for verdict in lead if verdict.word == word]:
-                words = start.format(name=name, margin=100 * verdicts[0].margin)
-                found.append(f"{words} {listed(verdicts)}.")
+            verdicts = [verdict for verdict in lead if verdict.word == word]
+            final = [verdict for verdict in verdicts if word == "worse" and is_early(verdict)]
+            now = [verdict for verdict in verdicts if verdict not in final]
+            for said, those in ((start, now), (REVERSED, final)):
+                if those:
+                    words = said.format(name=name, margin=100 * those[0].margin)
+                    found.append(f"{words} {listed(those)}.")
     return found
 
 
@@ -345,14 +352,22 @@ def listed(verdicts: Sequence[Verdict]) -> str:
     if len(verdicts) > 3:
         return f"{len(verdicts)} other methods (see the differences below)"
     return " and ".join(
-        f"{verdict.second} ({points(verdict.difference)} points{and_needed(verdict)})"
+        f"{verdict.second} ({points(verdict.difference)} points{and_seeds(verdict)})"
         for verdict in verdicts
     )
 
 
-def and_needed(verdict: Verdict) -> str:
-    """How many seeds would decide, of a pair that is undecided."""
+def and_seeds(verdict: Verdict) -> str:
+    """How many seeds would decide, of a pair that is undecided; how many did, if not all."""
+    if is_early(verdict):
+        seeds = len(verdict.differences)
+        return f" over all {seeds} seeds; decided with {verdict.judged.seeds}"
     return f"; {needed_words(verdict)}" if verdict.word == "undecided" else ""
+
+
+def is_early(verdict: Verdict) -> bool:
+    """Whether a look before the last seed decided the pair."""
+    return verdict.word != "undecided" and verdict.judged.seeds < len(verdict.differences)
 
 
 def needed_words(verdict: Verdict) -> str:
@@ -372,8 +387,8 @@ def verdict_cell(verdict: Verdict) -> str:
     earlier look decided its seeds."""
     if verdict.word == "undecided":
         return f"undecided: {needed_words(verdict)}"
-    early = verdict.judged.seeds < len(verdict.differences)
-    return f"{verdict.word}, with {verdict.judged.seeds} seeds" if early else verdict.word
+    with_seeds = f", with {verdict.judged.seeds} seeds" if is_early(verdict) else ""
+    return f"{verdict.word}{with_seeds}"
 
 
 def claim(

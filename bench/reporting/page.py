@@ -1,10 +1,11 @@
 """The report: a table as Markdown and CSV, figures, and one HTML page that needs no network."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.resources import files
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.community import Community
 from bench.store.runs import Run, write_text
-from bench.temporary import remove_leftovers
+from bench.temporary import remove_leftovers, temporary_folder
 from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -61,16 +62,12 @@ SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 
 @dataclass(frozen=True)
 class Report:
-    """Files of a report, what was found on each data set and in which regime, and problems met
-    while it was made; the rows of its table, and the frames of the other .csv files."""
+    """The folder of a report and its figures there, what was found on each data set and in which
+    regime, and problems met while it was made; the rows of its table, and the frames of the other
+    .csv files."""
 
-    html: Path
-    table_csv: Path
-    table_md: Path
-    uncertainty_csv: Path
-    costs_csv: Path
-    profile_csv: Path
-    figures: tuple[Path, ...]
+    folder: Path
+    drawn: tuple[str, ...]
     findings: tuple[str, ...]
     regimes: tuple[str, ...]
     problems: tuple[str, ...]
@@ -79,9 +76,23 @@ class Report:
     costs: "pd.DataFrame"
     profile: "pd.DataFrame"
     variance: "pd.DataFrame | None" = None
-    variance_csv: Path | None = None
     from_others: tuple[others.Other, ...] = ()
     missing: str = ""
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """The .csv files, the scores first."""
+        names = ["table", "uncertainty", "costs", "profile"]
+        names += [] if self.variance is None else ["variance"]
+        return tuple(self.folder / f"{name}.csv" for name in names)
+
+    @property
+    def figures(self) -> tuple[Path, ...]:
+        return tuple(self.folder / "figures" / name for name in self.drawn)
 
 
 def write_report(
@@ -109,10 +120,31 @@ def write_report(
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
     table, rows = comparable_frame(runs), summarise(runs, rule)
-    spreads, unspread = uncertainty.frame(runs, rule)
     for folder in (directory, directory / "figures"):
         remove_leftovers(folder)
-    sections, unread = make_sections(table, rows, runs, directory / "figures", rule, tuned)
+    with temporary_folder(directory) as staging:
+        made = make_report(
+            runs, table, rows, staging, title, problems, missing, rule, tuned, study, community
+        )
+        return publish(made, directory)
+
+
+def make_report(
+    runs: Sequence[Run],
+    table: "pd.DataFrame",
+    rows: Sequence[Row],
+    folder: Path,
+    title: str,
+    problems: Sequence[str],
+    missing: str,
+    rule: Rule,
+    tuned: Tuned | None,
+    study: variance.Study | None,
+    community: Sequence[Community],
+) -> Report:
+    """The files of `write_report` in an empty folder."""
+    spreads, unspread = uncertainty.frame(runs, rule)
+    sections, unread = make_sections(table, rows, runs, folder / "figures", rule, tuned)
     found = [*unspread, *unread]
     shares = variance.frame(runs, study, tuned.outcomes if tuned else ()) if study else None
     shown = others.others(runs, community)
@@ -122,17 +154,12 @@ def write_report(
         add_others(section, shown, community)
     by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
     profiles = profile.profiles(by_test)
-    drawn = draw_profile(profiles, table, directory / "figures")
+    drawn = draw_profile(profiles, table, folder / "figures")
     lines = across(table)
     summary = across_sentence(*lines)
     report = Report(
-        directory / "report.html",
-        directory / "table.csv",
-        directory / "table.md",
-        directory / "uncertainty.csv",
-        directory / "costs.csv",
-        directory / "profile.csv",
-        tuple(path for figure in [*all_figures(sections), *drawn] for path in figure[0]),
+        folder,
+        tuple(path.name for figure in [*all_figures(sections), *drawn] for path in figure[0]),
         (
             *(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
             *filter(None, [summary]),
@@ -144,20 +171,21 @@ def write_report(
         prices.frame(by_test, tuned.outcomes if tuned else ()),
         profile.frame(profiles),
         shares,
-        None if shares is None else directory / "variance.csv",
         tuple(shown),
         missing,
     )
-    remove_former(report)
     noted = "".join(f"\nProblem: {plain(problem)}\n" for problem in problems)
     noted += f"\n{plain(missing)}\n" if missing else ""
-    write_text(report.table_csv, csv(rows))
-    write_text(report.uncertainty_csv, uncertainty.csv(spreads))
-    write_text(report.costs_csv, prices.csv(report.costs))
-    write_text(report.profile_csv, profile.csv(report.profile))
-    if shares is not None and report.variance_csv:
-        write_text(report.variance_csv, variance.csv(shares))
-    write_text(report.table_md, f"# {plain(title)}\n\n{markdown(rows)}{noted}")
+    texts = [
+        csv(rows),
+        uncertainty.csv(spreads),
+        prices.csv(report.costs),
+        profile.csv(report.profile),
+        *([] if shares is None else [variance.csv(shares)]),
+    ]
+    for path, text in zip(report.tables, texts, strict=True):
+        write_text(path, text)
+    write_text(folder / "table.md", f"# {plain(title)}\n\n{markdown(rows)}{noted}")
     profiled = {"figures": drawn, "table": profile.table(profiles)} if profiles else {}
     write_text(
         report.html,
@@ -176,15 +204,22 @@ def write_report(
     return report
 
 
-def remove_former(report: Report) -> None:
-    """Delete the figures and the table that an earlier report of this name had and this one does
-    not have: their numbers would be taken for those of this one."""
-    folder = report.html.parent
-    figures = {path for kind in ("svg", "png") for path in (folder / "figures").glob(f"*.{kind}")}
-    for path in figures - set(report.figures):
-        path.unlink(missing_ok=True)  # two processes may write one report
-    if report.variance_csv is None:
-        (folder / "variance.csv").unlink(missing_ok=True)
+def publish(made: Report, directory: Path) -> Report:
+    """Move a report to its place. The page of an earlier one goes first and the new one comes last,
+    so that where there is a page the files beside it are its own."""
+    report = replace(made, folder=directory)
+    (directory / "figures").mkdir(parents=True, exist_ok=True)
+    report.html.unlink(missing_ok=True)  # here and below: two processes may write one report
+    parts = [path for path in made.folder.rglob("*") if path.is_file() and path != made.html]
+    for path in parts:
+        path.replace(directory / path.relative_to(made.folder))
+    figures = {
+        path for kind in ("svg", "png") for path in (directory / "figures").glob(f"*.{kind}")
+    }
+    for path in {directory / "variance.csv", *figures} - {*report.tables, *report.figures}:
+        path.unlink(missing_ok=True)
+    made.html.replace(report.html)
+    return report
 
 
 def all_figures(sections: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[Path, Path], str, str]]:
@@ -209,12 +244,15 @@ def make_sections(
     keys = ordered(key for run in runs for key in run.scores)
     by_name = {run.name: run for run in runs}
     environments = dict(zip(table["run"], provenance.environments(table)[1], strict=True))
-    sections = []
+    sections: list[dict[str, Any]] = []
     with matplotlib.rc_context(rc_params()):
         for (dataset, split), members in table.groupby(["dataset", "split"]):
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
             outcomes = prices.outcomes_of(tuned.outcomes if tuned else (), str(dataset), str(split))
             section = make_section(members, own, rule, outcomes)
+            section["anchor"] = free_name(
+                section["anchor"], [other["anchor"] for other in sections]
+            )
             constant = provenance.constant_sentence([by_name[name] for name in members["run"]])
             section["regime"] = f"{section['regime']} {constant}".strip()
             problems += refusals(section["converged"])
@@ -268,6 +306,12 @@ def make_section(
         "pairs": pairs,
         "shown_pairs": len(pairs) if few else sum(pair.first == pairs[0].first for pair in pairs),
     }
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, with a number if it is taken: `folder:Birds` and `folder:birds` have one slug."""
+    numbers = (f"{name}-{number}" for number in count(2))
+    return next(found for found in chain([name], numbers) if found not in taken)
 
 
 def refusals(found: Sequence[Convergence]) -> list[str]:

@@ -26,7 +26,7 @@ NOTE = (
     f"Percent; {PLUS_MINUS}. Bold: the trained methods that are not shown to be worse than another "
     "one (paired t tests over seeds, {corrected} within each score)."
 )
-ONCE = "Holm-corrected"
+ONCE = "corrected for all pairs"
 OFTEN = "repeated from {first} to {last} with alpha spending"  # as seeds were added
 GAIN = "Gain over the pretrained features"
 GAIN_NOTE = (

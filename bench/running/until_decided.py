@@ -29,17 +29,16 @@ def lost_runs(suite: Suite, plan: SeedPlan | None, results: Path) -> list[str]:
     Without them the looks would be at other differences than those that decided."""
     if plan is None:
         return []
-    problems, first = [], len(plan.seeds)
+    problems = []
     grid = suite.grid([*plan.seeds, *plan.further])
     for method in dict.fromkeys((spec.dataset, spec.split, spec.method) for spec in grid):
         own = [spec for spec in grid if (spec.dataset, spec.split, spec.method) == method]
-        stored = [RunDir.of(results, spec).finished for spec in own]
-        last = max((n for n, there in enumerate(stored) if there and n >= first), default=0)
+        lost = plan.lost([spec.seed for spec in own if RunDir.of(results, spec).finished])
         problems += [
             f"{spec.run_name} is missing although later seeds are stored, so verdicts may be "
             "others; `run --until-decided` makes it again"
-            for spec, there in zip(own[:last], stored, strict=False)
-            if not there
+            for spec in own
+            if spec.seed in lost
         ]
     return problems
 

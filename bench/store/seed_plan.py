@@ -50,6 +50,12 @@ class SeedPlan(BaseModel):
         """Whether a run of this method and seed is judged by this plan."""
         return method_id in self.methods and seed in {*self.seeds, *self.further}
 
+    def lost(self, stored: Collection[int]) -> list[int]:
+        """The seeds that a method lacks, although it has a later one than the suite's own."""
+        order = [*self.seeds, *self.further]
+        last = max((n for n, seed in enumerate(order) if seed in stored), default=0)
+        return [seed for seed in order[:last] if seed not in stored and last >= len(self.seeds)]
+
     def __str__(self) -> str:
         seeds = " ".join(map(str, self.seeds))
         without = "" if self.skipped is None else f" without {self.skipped}"

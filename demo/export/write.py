@@ -12,7 +12,7 @@ from demo.export.content import describe, has_ranks, images, map_of, retrieval, 
 from demo.export.folder import measure, new_export
 from demo.export.page import data, page, script
 from demo.export.pictures import Pictures, fit
-from demo.library import Library, Shelf
+from demo.library import Library, Shelf, is_untrained
 from demo.retrieved import open_run
 from demo.tabs.results import render_results
 from demo.view import NEIGHBORS
@@ -126,9 +126,15 @@ def notes_on(part: Part) -> list[str]:
     kept = max(run.hits.shape[1] for run in runs)
     (height, width), pictures = shelf.pictures.size, part.pictures
     found = [
-        f"Runs to browse: {len(runs)} of {len(part.every.runs)}, of {len(methods)} of {len(known)} "
-        f"methods. Runs in tables and curves: {len(shelf.runs)}."
+        f"Runs to browse: {len(runs)} of {len(part.every.runs)}; methods: {len(methods)} of "
+        f"{len(known)}. Runs in tables and curves: {len(shelf.runs)}."
     ]
+    shown = {group_id(run) for run in shelf.runs}
+    if shown != known and len({group_id(run) for run in shelf.runs if not is_untrained(run)}) > 1:
+        found.append(
+            "Verdicts and marks are corrected for the pairs of these methods alone; among all, the "
+            "report may leave a pair undecided that is decided here."
+        )
     if kept > NEIGHBORS:
         found.append(f"Of {kept} stored neighbors of a query, the {NEIGHBORS} nearest.")
     if (pictures.height, pictures.width) != (height, width):

@@ -1,15 +1,16 @@
 """Start: which results are open, what they say of each data set, and queries worth a look."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from bench.reporting.findings import features_sentences, verdict_sentences
-from bench.reporting.groups import comparable_frame, group_id, trained
+from bench.reporting.groups import comparable_frame, group_id, of_one_source, trained
 from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
-from bench.store.seed_plan import read_plans
+from bench.store.seed_plan import SeedPlan, read_plans
 from bench.suggest import printable
-from demo.library import Library, Shelf, one_of_each
+from demo.library import Library, Shelf, is_untrained, one_of_each
 from demo.outcomes import telling
 from demo.pictures import Tile, tile
 from demo.render import render
@@ -60,7 +61,7 @@ def section(library: Library, shelf: Shelf, view: View) -> Section:
     return Section(
         library.titles[shelf.key],
         write_address(own),
-        len({group_id(run) for run in shelf.runs}),
+        len({group_id(run) for run in shelf.runs if not of_one_source(run)}),
         len(shelf.runs),
         shelf.kept,
         verdict(shelf),
@@ -74,17 +75,34 @@ def verdict(shelf: Shelf) -> str:
     """Which method has the highest score, how certain that is, and whether pretrained features do
     as well; as the report says it."""
     try:
-        found = [
-            (comparable_frame(runs), rule)
-            for _, runs, rule in judged_together(shelf.runs, read_plans(shelf.results))
-        ]
-        return " ".join(
-            sentence
-            for frame, rule in found
-            for sentence in [*verdict_sentences(trained(frame), rule), *features_sentences(frame)]
-        )
+        plans = read_plans(shelf.results)
+        tables = judged_together(shelf.runs, plans)
+        found = []
+        for name, runs, rule in tables:
+            frame = comparable_frame(runs)
+            said = [*verdict_sentences(trained(frame), rule), *features_sentences(frame)]
+            if name:
+                said += lost_sentences(runs, plans[name])
+            if len(tables) > 1:
+                said[0] = f"{f'Suite {name}' if name else 'Other runs'}: {said[0]}"
+            found += said
+        return printable(" ".join(found))
     except ValueError as error:
         return printable(f"No verdict: {error}")
+
+
+def lost_sentences(runs: Sequence[Run], plan: SeedPlan) -> list[str]:
+    """Which runs are missing although later seeds of their method are there."""
+    seeds: dict[str, list[int]] = {}
+    for run in runs:
+        if not is_untrained(run):
+            seeds.setdefault(str(run.spec["method"]), []).append(int(run.spec["seed"]))
+    return [
+        f"{method} lacks a run with seed {' '.join(map(str, lost))} although later seeds are "
+        "there, so verdicts may be others."
+        for method, own in seeds.items()
+        if (lost := plan.lost(own))
+    ]
 
 
 def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, Tile]]:

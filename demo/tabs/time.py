@@ -16,6 +16,7 @@ from demo.history import (
     has_history,
     neighbors_at,
     open_history,
+    validation_split,
 )
 from demo.library import Library, Shelf
 from demo.maps import open_moving, run_number
@@ -30,15 +31,20 @@ WIDTH, HEIGHT = 320, 90  # of a curve, in units of its own
 def show(library: Library, view: View) -> str:
     """The run, and another one beside it if the address names one, at the same kept step."""
     shelf = library.shelf(view.shelf)
-    kept = [run for run in shelf.browsable if has_history(run)]
-    if not any(run.name == view.run for run in kept):
-        others = [(shelf.run_labels[run.name], write_address(view, run=run.name)) for run in kept]
+    kept = {run.name: run for run in shelf.browsable if has_history(run)}
+    if view.run not in kept:
+        others = [
+            (shelf.run_labels[run.name], write_address(view, run=run.name)) for run in kept.values()
+        ]
         text = message(MISSING.format(shelf.run_labels[view.run]), "notice")
         return text + render("time_others.html", others=others)
     history = open_history(shelf, view.run)
     view = fit_time(view, history)
     sides = [side(shelf, view, view.run)]
-    if any(run.name == view.other != view.run for run in kept):
+    # Runs of a study of variance may draw other validation images: none of theirs is this one.
+    images = validation_split(kept[view.run])
+    beside = [run for run in kept.values() if validation_split(run) == images]
+    if any(run.name == view.other != view.run for run in beside):
         sides.append(side(shelf, view, view.other))
     rows = class_histories(history)
     pages = paged(len(rows), view)
@@ -48,7 +54,8 @@ def show(library: Library, view: View) -> str:
         parts=parts(view),
         steps=history.steps,
         moves=moves(view, len(history.steps)),
-        others=[(run.name, shelf.run_labels[run.name]) for run in kept if run.name != view.run],
+        others=[(run.name, shelf.run_labels[run.name]) for run in beside if run.name != view.run],
+        elsewhere=len(kept) - len(beside),
         sides=sides,
         images=len(history.labels),
         query=query_card(shelf, view, history),
@@ -102,8 +109,7 @@ def side(shelf: Shelf, view: View, name: str) -> Side:
     place = max(0, int(np.searchsorted(history.steps, wanted, side="right")) - 1)
     step = history.steps[place]
     point = next(point for point in history.run.curve if point["step"] == step)
-    # Seeds that draw the validation images have others: then the same position is another image.
-    seen = min(view.seen, len(history.labels) - 1)
+    seen = view.seen
     neighbors = neighbors_at(history, place, seen, view.neighbors)
     cards = [
         Card(

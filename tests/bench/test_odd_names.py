@@ -141,13 +141,13 @@ def test_a_report_of_odd_names_is_whole(results: Path, tmp_path: Path) -> None:
     problems = ["lone \udcff", "\x1b[31m"]
     with few_draws():
         report = write_report(runs, tmp_path, title="Title \udcff", problems=problems)
-    names = list(pd.read_csv(report.table_csv)["method"])[:-1]
+    names = list(pd.read_csv(report.tables[0])["method"])[:-1]
     expected = [*MARKUP, *STEERING.values(), *(f"'{name}" for name in FORMULAS), *HARMLESS]
     assert sorted(names) == sorted(expected)
     for figure in report.figures:
         if figure.suffix == ".svg":
             xml.dom.minidom.parse(str(figure))
-    assert "\x1b" not in report.table_md.read_text(encoding="utf-8")
+    assert "\x1b" not in (report.folder / "table.md").read_text(encoding="utf-8")
 
 
 def test_only_a_name_is_quoted_for_spreadsheets(results: Path, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_only_a_name_is_quoted_for_spreadsheets(results: Path, tmp_path: Path) -
         run.record["scores"]["ami"] = -0.25
     with without_figures():
         report = write_report(runs, tmp_path, title="Title")
-    table = pd.read_csv(report.table_csv)
+    table = pd.read_csv(report.tables[0])
     assert (table["ami_mean"][:-1] == -0.25).all()
 
 

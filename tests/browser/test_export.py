@@ -143,7 +143,7 @@ def test_results_are_those_of_all_seeds(page: Page, pages: Pages) -> None:
 
 def test_start_leads_to_queries_that_are_what_they_say(page: Page, pages: Pages) -> None:
     visit(page, pages.address)
-    expect(page.locator("#start")).to_contain_text("Runs to browse: 3 of 9, of 3 of 3 methods")
+    expect(page.locator("#start")).to_contain_text("Runs to browse: 3 of 9; methods: 3 of 3")
     page.locator("#start .tile").filter(has_text="Only ").first.click()
     expect(page.locator('[data-side="A"]')).to_contain_text("rank 1: yes")
     expect(page.locator('[data-side="B"]')).to_contain_text("rank 1: no")

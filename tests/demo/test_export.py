@@ -89,7 +89,7 @@ def test_the_data_are_those_of_the_store(library: Library, tmp_path: Path) -> No
     assert base64.b64decode(packs[7]) == library.shelves[1].pictures.encoded(7)[0]
     assert content(tmp_path / "new", "data/0/results.js") == "results of 3"
     assert made.notes == [
-        "glyphs (class-disjoint): Runs to browse: 1 of 9, of 1 of 3 methods. Runs in tables and "
+        "glyphs (class-disjoint): Runs to browse: 1 of 9; methods: 1 of 3. Runs in tables and "
         "curves: 3.",
         "digits (class-disjoint): left out.",
     ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.datasets import SAME_PHOTOGRAPHS
 from bench.reporting.groups import trained
 from bench.reporting.statistics.stats import ROUNDING, least_sign_flip_p
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SCORE = "recall@1"
 WITHIN = (0.0, 0.005, 0.02, 0.05)  # of the best R@1 of a data set
+DIGITS = 12  # of a mean, after which equal ones are equal
 ENOUGH = 9  # data sets, with which a sign test reaches p < 0.05 even if one of them disagrees
 
 
@@ -35,16 +37,17 @@ def across(table: "pd.DataFrame") -> tuple[list[Across], int]:
     """The methods that every data set has, the lowest mean rank first, and the number of data sets;
     no line if there are fewer than two of either.
 
-    table: a row per run, as from `comparable_frame`. Splits of one data set are averaged: they
-    share images, so they are one unit.
+    table: a row per run, as from `comparable_frame`. Splits of one data set, and data sets of
+    `SAME_PHOTOGRAPHS`, are averaged: they share images, so they are one unit.
     """
     methods = trained(table)
     split = methods.groupby(["dataset", "split", "method"])[SCORE].mean().unstack("method")
-    scores = split.dropna(axis="columns").groupby("dataset").mean()
+    units = split.dropna(axis="columns").rename(SAME_PHOTOGRAPHS, level="dataset")
+    scores = units.groupby("dataset").mean().round(DIGITS)
     if len(scores) < 2 or scores.shape[1] < 2:
         return [], len(scores)
     ranks = scores.rank(axis="columns", ascending=False).mean()
-    gap = scores.rsub(scores.max(axis="columns"), axis="index")
+    gap = scores.rsub(scores.max(axis="columns"), axis="index").round(DIGITS)
     lines = [
         Across(
             str(method),

@@ -51,10 +51,10 @@ HEADINGS = ("Method", "Source", "n", "Standard deviation", "Share of the whole v
 CAPTION = (
     "{score} on the test images, in percentage points. Standard deviation over n runs in which the "
     "seed decides this source alone; the others have the seed 0, and the split is the data set's "
-    "own. In brackets its 95 % interval (chi-squared). Share: this variance over that of the runs "
-    "in which all vary, with its 95 % interval (F). Both rest on normal scores. Shares need not "
-    "add up to 100: sources act together, and few seeds leave wide intervals. The test images are "
-    "the same in all runs."
+    "own. In brackets its 95 % interval (chi-squared), which equal scores do not have. Share: this "
+    "variance over that of the runs in which all vary, with its 95 % interval (F). Both rest on "
+    "normal scores. Shares need not add up to 100: sources act together, and few seeds leave wide "
+    "intervals. The test images are the same in all runs."
 )
 TUNING_CAPTION = (
     " Tuning: the test score of the trial that validation chooses, over searches of as many trials "
@@ -147,11 +147,14 @@ def varies(values: np.ndarray) -> bool:
 
 
 def spread(values: np.ndarray) -> dict[str, float]:
-    """Standard deviation of values (n,) with its 95 % interval; nothing of fewer than two."""
+    """Standard deviation of values (n,) with its 95 % interval; nothing of fewer than two, and no
+    interval of equal ones, which do not show what is chance."""
     degrees = len(values) - 1
     if degrees < 1:
         return {}
-    squares = degrees * values.var(ddof=1) if varies(values) else 0.0
+    if not varies(values):
+        return {"sd": 0.0}
+    squares = degrees * values.var(ddof=1)
     tail = (1 - LEVEL) / 2
     ends = [squares / chdtri(degrees, upper) for upper in (tail, 1 - tail)]
     low, high = map(float, np.sqrt(ends))
@@ -160,9 +163,11 @@ def spread(values: np.ndarray) -> dict[str, float]:
 
 def share(part: np.ndarray, whole: np.ndarray) -> dict[str, float]:
     """Variance of part (n,) over that of whole (m,), with its 95 % interval; nothing if either has
-    fewer than two values or whole does not vary."""
+    fewer than two values or whole does not vary, and no interval if part does not vary."""
     if len(part) < 2 or not varies(whole):
         return {}
+    if not varies(part):
+        return {"share": 0.0}
     ratio = part.var(ddof=1) / whole.var(ddof=1)
     degrees = len(part) - 1, len(whole) - 1
     ends = [float(ratio / fdtri(*degrees, level)) for level in ((1 + LEVEL) / 2, (1 - LEVEL) / 2)]

@@ -26,9 +26,19 @@ function number(text) {
   return found && Number(found[1].replace("−", "-").replaceAll(",", ""));
 }
 
+// Below 0 if one text goes before another: words from A to Z, and the numbers in them by value.
+function compareWords(a, b) {
+  const [ours, theirs] = [a, b].map((text) => text.trim().split(/(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/));
+  for (let i = 0; i < Math.min(ours.length, theirs.length); i++) {
+    const order = i % 2 ? ours[i] - theirs[i] : ours[i].localeCompare(theirs[i], "en");
+    if (order) return order;
+  }
+  return ours.length - theirs.length;
+}
+
 // Below 0 if one text goes before another; texts without a number are last in both orders.
 function compare(a, b, numeric, sign) {
-  if (!numeric) return sign * a.localeCompare(b, "en", { numeric: true });
+  if (!numeric) return sign * compareWords(a, b);
   const [x, y] = [number(a), number(b)];
   if (x === null || y === null) return (x === null) - (y === null);
   return sign * (x - y);

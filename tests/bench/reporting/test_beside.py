@@ -136,7 +136,7 @@ def test_the_page_keeps_them_in_a_table_of_their_own(report: Report) -> None:
     assert "No Fuss Distance Metric Learning using Proxies, ICCV 2017, Table 2: backbone" in line
     assert section.count("<details>") == 1
     assert "Hyp-ViT" in section
-    for text in (before, report.table_md.read_text(), report.table_csv.read_text()):
+    for text in (before, (report.folder / "table.md").read_text(), report.tables[0].read_text()):
         assert "BN-Inception" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)
     names = [path.name for path in report.figures if "published" in path.name]
     assert names == [f"cub200-class-disjoint-published.{kind}" for kind in ("svg", "png")]

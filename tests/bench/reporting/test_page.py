@@ -77,10 +77,7 @@ def test_written_again_in_another_order_every_file_has_the_same_bytes(
 ) -> None:
     again = write_report(runs[::-1], tmp_path, title=TITLE, problems=[PROBLEM])
     files = [
-        (
-            *(made.html, made.table_csv, made.table_md, made.uncertainty_csv, made.costs_csv),
-            *(made.profile_csv, *made.figures),
-        )
+        (*(made.html, made.folder / "table.md", *made.tables, *made.figures),)
         for made in (report, again)
     ]
     for first, second in zip(*files, strict=True):
@@ -133,7 +130,7 @@ def test_page_shows_every_score_row_of_the_markdown_table(page: str, report: Rep
     rows = {tuple(re.findall(r"<t[dh][^>]*>(?:<strong>)?([^<]*)", line)) for line in trs(page)}
     lines = [
         line.replace("*", "").strip("| ").split(" | ")
-        for line in report.table_md.read_text(encoding="utf-8").splitlines()
+        for line in (report.folder / "table.md").read_text(encoding="utf-8").splitlines()
         if line.startswith(("| Center", "| Proxy", "| Triplet", "| Untrained"))
     ]
     assert len(lines) == 2 * 3 * 4  # data sets, families, methods

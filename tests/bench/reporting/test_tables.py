@@ -240,12 +240,12 @@ def test_markdown_marks_all_that_are_not_shown_to_be_worse() -> None:
 
 
 def test_the_note_says_how_the_marks_are_corrected(runs: list[Run]) -> None:
-    assert "paired t tests over seeds, Holm-corrected within each score" in markdown(
+    assert "paired t tests over seeds, corrected for all pairs within each score" in markdown(
         summarise(runs)
     )
     often = markdown(summarise(runs, Rule(looks=Looks(3, 12))))
     assert "repeated from 3 to 12 with alpha spending within each score" in often
-    assert "Holm" not in often
+    assert "for all pairs" not in often
 
 
 def test_equal_scores_of_all_seeds_have_no_interval() -> None:

@@ -102,7 +102,7 @@ def test_the_report_has_prices_or_says_that_they_are_unknown(
     assert page.count("Prices: cost to reach") == 2
     assert UNKNOWN not in page
     assert "with all trials counted on both sides the factor in steps is" in page
-    assert pd.read_csv(report.costs_csv)["with_tuning"].notna().any()
+    assert pd.read_csv(report.tables[2])["with_tuning"].notna().any()
     report = write_report(runs, tmp_path / "without", title="x")
     page = " ".join(report.html.read_text().split())
     assert UNKNOWN in page

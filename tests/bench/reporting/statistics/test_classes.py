@@ -133,7 +133,7 @@ def test_page_and_csv_have_both_side_by_side(runs: list[Run], tmp_path: Path) ->
     assert "from 2,000 draws of the 6 classes with replacement" in section
     assert "from the runs that keep their queries (3 of a method)" in section
     assert "fewer than 20 classes" in section
-    lines = list(csv.DictReader(io.StringIO(report.uncertainty_csv.read_text(encoding="utf-8"))))
+    lines = list(csv.DictReader(io.StringIO(report.tables[1].read_text(encoding="utf-8"))))
     assert len(lines) == 12
     assert {line["verdict"] for line in lines if not line["minus"]} == {""}
 
