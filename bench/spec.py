@@ -320,6 +320,10 @@ def slug(text: str) -> str:
 
 
 def file_name(dataset: str) -> str:
-    """A data set's name within a file name: as it is where it may be one (`grocery_store`), else
-    its slug (`folder:My birds` -> `folder-my-birds`)."""
-    return dataset if re.fullmatch(r"[A-Za-z0-9_.-]+", dataset) else slug(dataset)
+    """A data set's name within a file name, another one for each: as it is where it may be one
+    (`grocery_store`, `folder:birds` -> `folder-birds`), else its slug with a digest
+    (`folder:My birds` -> `folder-my-birds-51c0c2`), also where only capitals differ."""
+    plain = dataset.replace(":", "-", 1)
+    if re.fullmatch(r"[a-z0-9_.-]+", plain):
+        return plain
+    return f"{slug(dataset)}-{sha256(dataset)[:6]}"

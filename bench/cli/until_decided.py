@@ -1,5 +1,6 @@
 """`run --until-decided`: after the suite's own seeds, more for methods in undecided pairs."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +36,7 @@ def fixed_plan(
         most=most or (stored.most if stored else MOST),
         margin=margin or (stored.margin if stored else MARGIN),
         methods=suite.method_ids,
+        pairs=math.comb(len(suite.methods), 2),
     )
     if suite.tuning and suite.tuning.seed in plan.further:
         plan = plan.model_copy(update={"skipped": suite.tuning.seed})

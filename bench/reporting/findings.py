@@ -178,7 +178,8 @@ def features_sentences(members: "pd.DataFrame") -> list[str]:
     for key, heading in (("recall@1", "R@1"), ("map@r", "MAP@R")):
         if key in members:
             score, best = features[key].mean(), methods.groupby("method")[key].mean().max()
-            found += [f"{heading} {100 * score:.1f} %"] if score >= best else []
+            if score >= best - ROUNDING:
+                found.append(f"{heading} {100 * score:.1f} %")
     if not found:
         return []
     return [

@@ -23,7 +23,9 @@ class SeedPlan(BaseModel):
 
     Attributes: seeds, those of the suite; most, to how many a method may grow; margin, within which
     scores count as the same, in 0..1; skipped, a seed that is not added because the search behind
-    the suite had it; methods, the `RunSpec.method_id` of the suite's methods.
+    the suite had it; methods, the `RunSpec.method_id` of the suite's methods; pairs, of a table of
+    the suite, by no fewer of which its level is divided, also where a part of it is looked at; 0 in
+    a plan of an older version.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,11 +35,13 @@ class SeedPlan(BaseModel):
     margin: Annotated[float, Field(gt=0, lt=1)]
     skipped: Seed | None = None
     methods: tuple[str, ...] = ()
+    pairs: Annotated[int, Field(ge=0)] = 0
 
     @property
     def sealed(self) -> str:
-        """SHA-256 of all of it."""
-        return sha256(self.model_dump(mode="json"))
+        """SHA-256 of all of it that is set."""
+        unset = set() if self.pairs else {"pairs"}
+        return sha256(self.model_dump(mode="json", exclude=unset))
 
     @property
     def further(self) -> tuple[int, ...]:
@@ -120,14 +124,16 @@ AGAIN = "restore it, or delete it to begin again, which forgets earlier looks"
 
 
 def keep_plan(results: Path, suite: str, plan: SeedPlan) -> None:
-    """Store the plan of a suite, before its first look; methods that were edited are added.
+    """Store the plan of a suite, before its first look; methods that were edited are added, and
+    pairs are never fewer than they were.
 
     Raises: ValueError if another one is stored.
     """
     stored = read_plan(results, suite, plan.seeds)
     methods = tuple(dict.fromkeys([*(stored.methods if stored else ()), *plan.methods]))
-    kept = plan.model_copy(update={"methods": methods})
-    if stored and stored.model_copy(update={"methods": methods}) != kept:
+    grown = {"methods": methods, "pairs": max(plan.pairs, stored.pairs if stored else 0)}
+    kept = plan.model_copy(update=grown)
+    if stored and stored.model_copy(update=grown) != kept:
         raise ValueError(f"{plan_path(results, suite)} has {stored}, not {plan}; {AGAIN}")
     if stored != kept:
         content = kept.model_dump() | {"digest": kept.sealed}

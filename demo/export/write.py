@@ -132,8 +132,9 @@ def notes_on(part: Part) -> list[str]:
     shown = {group_id(run) for run in shelf.runs}
     if shown != known and len({group_id(run) for run in shelf.runs if not is_untrained(run)}) > 1:
         found.append(
-            "Verdicts and marks are corrected for the pairs of these methods alone; among all, the "
-            "report may leave a pair undecided that is decided here."
+            "Verdicts and marks are corrected for the pairs of these methods alone, unless seeds "
+            "were added until pairs were decided; the report, of all methods, may leave a pair "
+            "undecided that is decided here."
         )
     if kept > NEIGHBORS:
         found.append(f"Of {kept} stored neighbors of a query, the {NEIGHBORS} nearest.")

@@ -13,7 +13,7 @@ from bench.reporting.statistics.seed_rule import judged_together
 from bench.reporting.statistics.verdicts import Rule
 from bench.reporting.tables import templates
 from bench.store.runs import Run
-from bench.store.seed_plan import read_plans
+from bench.store.seed_plan import SeedPlan, read_plans
 from demo.library import Library, Shelf, is_untrained
 from demo.render import message
 from demo.tabs.start import verdict
@@ -31,9 +31,17 @@ def show(library: Library, view: View) -> str:
     return render_results(library.shelf(view.shelf))
 
 
-@lru_cache(maxsize=OPEN)
 def render_results(shelf: Shelf) -> str:
-    """All of it; drawn once, as it takes seconds."""
+    """All of it, as the plans of seeds are now."""
+    try:
+        return render_by(shelf, tuple(read_plans(shelf.results).items()))
+    except ValueError as error:  # which each part says
+        return render_by(shelf, str(error))
+
+
+@lru_cache(maxsize=OPEN)
+def render_by(shelf: Shelf, _: tuple[tuple[str, SeedPlan], ...] | str) -> str:
+    """`render_results`, drawn once for each state of the plans, as it takes seconds."""
     found = verdict(shelf)
     return f"<p>{escape(found)}</p>{render_scores(shelf)}{render_published(shelf)}" + folded(
         "Convergence", render_curves(shelf), is_open=True

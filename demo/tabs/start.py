@@ -23,6 +23,12 @@ WORDS = {  # of `telling` -> what is said of the query
     "second": "Only {second} gets it",
     "none": "No loss gets it",
 }
+OF_SOME = {  # the same where there are more losses than are compared
+    "every": "All {count} losses below get it",
+    "first": "Of {count} losses only {first} gets it",
+    "second": "Of {count} losses only {second} gets it",
+    "none": "None of the {count} losses below gets it",
+}
 
 
 @dataclass(frozen=True)
@@ -70,25 +76,30 @@ def section(library: Library, shelf: Shelf, view: View) -> Section:
     )
 
 
-@lru_cache(maxsize=32)
 def verdict(shelf: Shelf) -> str:
     """Which method has the highest score, how certain that is, and whether pretrained features do
     as well; as the report says it."""
     try:
-        plans = read_plans(shelf.results)
-        tables = judged_together(shelf.runs, plans)
-        found = []
-        for name, runs, rule in tables:
-            frame = comparable_frame(runs)
-            said = [*verdict_sentences(trained(frame), rule), *features_sentences(frame)]
-            if name:
-                said += lost_sentences(runs, plans[name])
-            if len(tables) > 1:
-                said[0] = f"{f'Suite {name}' if name else 'Other runs'}: {said[0]}"
-            found += said
-        return printable(" ".join(found))
+        return verdict_by(shelf, tuple(read_plans(shelf.results).items()))
     except ValueError as error:
         return printable(f"No verdict: {error}")
+
+
+@lru_cache(maxsize=32)
+def verdict_by(shelf: Shelf, named_plans: tuple[tuple[str, SeedPlan], ...]) -> str:
+    """`verdict` by plans of seeds, which may come while the page is open; raises as
+    `comparable_frame`."""
+    plans, found = dict(named_plans), []
+    tables = judged_together(shelf.runs, plans)
+    for name, runs, rule in tables:
+        frame = comparable_frame(runs)
+        said = [*verdict_sentences(trained(frame), rule), *features_sentences(frame)]
+        if name:
+            said += lost_sentences(runs, plans[name])
+        if len(tables) > 1:
+            said[0] = f"{f'Suite {name}' if name else 'Other runs'}: {said[0]}"
+        found += said
+    return printable(" ".join(found))
 
 
 def lost_sentences(runs: Sequence[Run], plan: SeedPlan) -> list[str]:
@@ -105,6 +116,12 @@ def lost_sentences(runs: Sequence[Run], plan: SeedPlan) -> list[str]:
     ]
 
 
+def losses(shelf: Shelf) -> int:
+    """How many trained methods there are, not counting the parts of a study of variance."""
+    own = [run for run in shelf.runs if not is_untrained(run) and not of_one_source(run)]
+    return len({group_id(run) for run in own})
+
+
 def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, Tile]]:
     """Queries that tell runs from each other, each with its words; they lead to Compare."""
     if len(runs) < 2:
@@ -115,7 +132,8 @@ def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, T
         for kind, run in zip(("first", "second"), runs, strict=False)
     }
     view = View("compare", view.shelf, runs[0].name, 0, view.neighbors, runs[1].name)
+    words = OF_SOME if losses(shelf) > len(runs) else WORDS
     return [
-        (WORDS[kind].format(**names), tile(shelf, opened[0], view, query))
+        (words[kind].format(**names, count=len(runs)), tile(shelf, opened[0], view, query))
         for kind, query in telling(opened).items()
     ]

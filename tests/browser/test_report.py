@@ -183,6 +183,26 @@ def test_a_heading_sorts_by_click_and_by_key(
     assert names.all_text_contents() == before
 
 
+def test_words_with_numbers_are_sorted_by_their_values(
+    html: Path, opened: Callable[..., Page]
+) -> None:
+    texts = ["0.236", "1,234", "0.0652", "980", "0", "scale 10", "scale 0.5", "scale 2", "1e-3"]
+    found = opened(html).evaluate(
+        "texts => texts.toSorted((a, b) => compare(a, b, false, 1))", texts
+    )
+    assert found == [
+        "0",
+        "1e-3",
+        "0.0652",
+        "0.236",
+        "980",
+        "1,234",
+        "scale 0.5",
+        "scale 2",
+        "scale 10",
+    ]
+
+
 def beside_sentences_and_figures(page: Page) -> set[str]:
     """What the page writes before what a choice does not change."""
     texts = page.evaluate(

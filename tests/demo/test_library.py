@@ -1,5 +1,7 @@
 """What a results folder holds for the browser, and which folders and pictures are refused."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.reporting.groups import group_id
 from bench.store.runs import Run, StoredRunError, load_run, save_arrays, save_run
+from bench.store.seed_plan import SeedPlan, keep_plan, plan_path
 from bench.store.thumbnails import load_thumbnails, save_thumbnails, thumbnails_path
 from demo.library import Library, Shelf, one_of_each, open_library
 from demo.opened import finished
@@ -89,6 +93,7 @@ def test_the_first_run_is_of_the_method_with_the_best_mean(tmp_path: Path) -> No
         ({"run": "gone-s0"}, "The run gone-s0 of this address is not in these results; this is "),
         ({"other": "y" * 500}, f"The run {'y' * 100} of this address is not in these results, so"),
         ({"run": ["a"]}, "The run [&#39;a&#39;] of this address is not in these results"),
+        ({"q": "48"}, "There is no query 48: the 48 are numbered from 0; this is 47."),
     ],
 )
 def test_what_an_address_names_in_vain_is_said(
@@ -235,3 +240,78 @@ def test_pictures_are_found_by_their_numbers_alone(library: Library) -> None:
     for name in right:
         for forged in ("-1", "48", "999999", "a", "..", "٧", "9" * 5000, ""):
             assert find_picture(library, right | {name: forged}) is None
+
+
+def test_data_sets_with_one_slug_are_different_shelves(tmp_path: Path) -> None:
+    for name in ("folder:鳥", "folder:花", "folder:Birds", "folder:birds"):
+        write_pictures(tmp_path, name)
+        spec = make_spec("digits", "Proxy-NCA", 0).model_copy(update={"dataset": name})
+        write_run(tmp_path, spec, gain=0.2)
+    library = open_library(tmp_path)
+    assert len(library.titles) == 4
+    for shelf in library.shelves:
+        assert library.shelf(shelf.key) is shelf
+        assert shelf.dataset in draw(library, {"ds": shelf.key, "tab": "results"})
+    assert len(list((tmp_path / "pictures").iterdir())) == 4
+
+
+def studied(results: Path, *sources: str) -> None:
+    """Runs of a study of variance beside three methods."""
+    write_results(results, ("digits",))
+    for source in sources:
+        for seed in range(2):
+            spec = make_spec("digits", "Proxy-NCA", seed)
+            write_run(results, spec.model_copy(update={"varies": source}), gain=3.0)
+
+
+def test_the_parts_of_a_study_of_variance_are_no_methods(tmp_path: Path) -> None:
+    studied(tmp_path, "weights", "batches")
+    library = open_library(tmp_path)
+    methods = {run.spec["method"] for run in one_of_each(library.shelves[0])}
+    assert methods == {"Proxy-NCA", "Triplet, semi-hard", "Center + softmax"}
+    assert len(one_of_each(library.shelves[0])) == 3
+    page = draw(library, {"tab": "start"})
+    assert "3 methods, 13 runs." in page
+    assert "Every loss gets it" in page
+
+
+def test_words_say_of_how_many_losses_where_not_all_are_compared(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "digits")
+    for number in range(8):
+        spec = make_spec("digits", "Proxy-NCA", 0)
+        write_run(
+            tmp_path,
+            spec.model_copy(update={"method": f"M{number}", "learning_rate": 0.1 + number}),
+            gain=0.2 * number,
+        )
+    page = draw(open_library(tmp_path), {"tab": "start"})
+    assert "8 methods" in page
+    assert "Every loss" not in page
+    assert re.search("All 6 losses below get it|None of the 6 losses below gets it", page)
+
+
+def test_a_plan_that_comes_while_the_page_is_open_is_followed(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    library = open_library(tmp_path)
+    ids = tuple(dict.fromkeys(group_id(run) for run in library.shelves[0].runs))
+    for tab in ("start", "results"):
+        assert "alpha spending" not in draw(library, {"tab": tab})
+    before = draw(library, {"tab": "results"})
+    plan = SeedPlan(seeds=(0,), most=5, margin=0.005, methods=ids[:2], pairs=1)
+    keep_plan(tmp_path, "mine", plan)
+    after = draw(library, {"tab": "results"})
+    assert "alpha spending" in after
+    assert "Suite mine: " in after
+    assert "Other runs: " in after  # of the third method
+    run = next(run for run in library.shelves[0].runs if group_id(run) == ids[0])
+    shutil.rmtree(
+        next(
+            r.directory
+            for r in library.shelves[0].runs
+            if group_id(r) == ids[0] and r.spec["seed"] == 1
+        )
+    )
+    page = draw(open_library(tmp_path), {"tab": "start"})
+    assert f"{run.spec['method']} lacks a run with seed 1 although later seeds are there" in page
+    plan_path(tmp_path, "mine").unlink()
+    assert "Suite mine" not in before + draw(library, {"tab": "results"})

@@ -1,5 +1,7 @@
 """The tab Time: neighbors at every kept step as the scores have them, and when what was learnt."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.store.runs import Run
+from bench.store.thumbnails import thumbnails_path
 from demo.history import (
     NEVER,
     ClassHistory,
@@ -21,7 +24,7 @@ from demo.page import draw
 from demo.serving.routes import find_picture, find_points
 from demo.tabs import time
 from demo.tabs.time import sentence, summary
-from tests.support.fabricated import make_spec, write_pictures, write_run
+from tests.support.fabricated import FINGERPRINT, make_spec, seal, write_pictures, write_run
 from tests.support.histories import CLASSES, PER_CLASS, STEPS, write_history
 
 IMAGES = CLASSES * PER_CLASS
@@ -197,3 +200,28 @@ def test_a_history_whose_pictures_are_of_other_images_is_refused(tmp_path: Path)
     path = next(directory.parents[1].glob("pictures/*-validation.npz"))
     path.unlink()
     assert "-validation.npz cannot be read" in draw(open_library(tmp_path), {"tab": "time"})
+
+
+def test_only_runs_with_the_same_validation_images_are_beside_each_other(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "digits")
+    for seed in range(3):
+        spec = make_spec("digits", "Proxy-NCA", seed)
+        spec = spec.model_copy(update={"varies": "split"} if seed == 2 else {})
+        write_run(tmp_path, spec, gain=0.1)
+        folder = write_history(tmp_path, spec)
+        if seed == 2:
+            drawn = "e" * 64
+            record = json.loads((folder / "run.json").read_text())
+            seal(folder, split=record["split"] | {"drawn": drawn})
+            place = thumbnails_path(tmp_path, "digits", FINGERPRINT, "validation")
+            shutil.copy(place, thumbnails_path(tmp_path, "digits", drawn, "validation"))
+    library = open_library(tmp_path)
+    first, second, third = library.shelves[0].runs
+    html = draw(library, {"tab": "time", "run": first.name, "other": third.name})
+    assert html.count('<section class="side"') == 1
+    assert "1 other run validated on other images, so it is not compared here." in html
+    beside = html.partition('id="beside"')[2].partition("</select>")[0]
+    assert second.name in beside
+    assert third.name not in beside
+    alone = draw(library, {"tab": "time", "run": third.name})
+    assert "2 other runs validated on other images, so they are not compared here." in alone

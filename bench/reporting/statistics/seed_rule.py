@@ -27,7 +27,7 @@ def rule_of(plan: SeedPlan | None, margin: float | None = None) -> Rule:
             f"--margin is {100 * margin:g}, but seeds were added with {100 * plan.margin:g}; "
             "leave it out"
         )
-    return Rule(plan.margin, Looks(max(2, len(plan.seeds)), plan.most))
+    return Rule(plan.margin, Looks(max(2, len(plan.seeds)), plan.most), plan.pairs)
 
 
 def judged_together(

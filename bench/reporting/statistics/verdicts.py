@@ -45,10 +45,12 @@ MOST_SEEDS = 100  # up to which that number is computed
 @dataclass(frozen=True)
 class Rule:
     """How pairs are judged. margin: differences up to it count as the same, in the unit of the
-    scores; looks: at how many seeds, if seeds are added until pairs are decided."""
+    scores; looks: at how many seeds, if seeds are added until pairs are decided; pairs: of their
+    plan, by no fewer of which the level is then divided."""
 
     margin: float = MARGIN
     looks: Looks | None = None
+    pairs: int = 0
 
 
 RULE = Rule()
@@ -113,7 +115,8 @@ def table_verdicts(
     if (looks := rule.looks) is None:
         judged = judge_once(rises, rule.margin)
     else:
-        judged = [judge_often(values, rule.margin, looks, len(rises)) for values in rises]
+        count = max(len(rises), rule.pairs)  # of a part of the table, those of the whole
+        judged = [judge_often(values, rule.margin, looks, count) for values in rises]
     return [
         Verdict(*pair, tuple(values.tolist()), found, rule)
         for (pair, values), found in zip(pairs.items(), judged, strict=True)

@@ -26,8 +26,11 @@ function number(text) {
   return found && Number(found[1].replace("−", "-").replaceAll(",", ""));
 }
 
-// Below 0 if one text goes before another: words from A to Z, and the numbers in them by value.
+// Below 0 if one text goes before another: by the numbers with which both begin, if they do; then words
+// from A to Z, and the numbers in them by value.
 function compareWords(a, b) {
+  const [x, y] = [number(a), number(b)];
+  if (x !== null && y !== null && x !== y) return x - y;
   const [ours, theirs] = [a, b].map((text) => text.trim().split(/(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/));
   for (let i = 0; i < Math.min(ours.length, theirs.length); i++) {
     const order = i % 2 ? ours[i] - theirs[i] : ours[i].localeCompare(theirs[i], "en");

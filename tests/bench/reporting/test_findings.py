@@ -5,6 +5,7 @@ import pytest
 
 from bench.reporting.findings import (
     compare,
+    features_sentences,
     sentences,
     untrained_sentences,
     verdict_sentences,
@@ -108,6 +109,31 @@ def test_after_a_tie_for_the_best_there_are_verdicts_on_the_others() -> None:
         "5 methods share the highest R@1 on the test split, 55.0 % as a mean over 2 seeds.",
         "The verdict on each pair is among the differences below.",
     ]
+    uneven = verdict_sentences(make_members({"A": {0: 0.5}, "B": {0: 0.4, 1: 0.5, 2: 0.6}}))
+    assert uneven[0] == (
+        "A and B share the highest R@1 on the test split, 50.0 % as a mean over 1 to 3 seeds."
+    )
+
+
+def test_a_verdict_of_an_earlier_look_is_not_told_by_what_came_later() -> None:
+    first = {0: -0.0200, 1: -0.0201, 2: -0.0199, 3: -0.0200, 4: 0.10, 5: 0.12, 6: 0.11}
+    members = make_members(
+        {"A": {s: 0.6 + d for s, d in first.items()}, "B": dict.fromkeys(first, 0.6)}
+    )
+    found = verdict_sentences(members, Rule(looks=Looks(3, 30)))
+    assert found[0].startswith("A has the highest R@1")
+    assert found[1].startswith(
+        "By an earlier look, which is final, A is worse than B (3.6 ± 6.4 points"
+    )
+    assert found[1].endswith(" over all 7 seeds; decided with 3).")
+
+
+def test_features_that_reach_the_best_loss_exactly_are_as_good() -> None:
+    losses = make_members({"A": {0: 0.1, 1: 0.2, 2: 0.3}})
+    features = make_members({"Features": {0: 0.2}}).assign(loss="none", embedding_dim=0)
+    assert losses["recall@1"].mean() > 0.2  # by the last bit
+    (sentence,) = features_sentences(pd.concat([losses.assign(embedding_dim=64), features]))
+    assert "reach R@1 20.0 %" in sentence
 
 
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import bench.reporting.page as page_module
 from bench.metrics import METRICS
 from bench.reporting.page import Report, write_report
 from bench.store.runs import Run, scan
@@ -244,3 +245,38 @@ def test_nothing_is_written_of_no_run_or_of_runs_that_do_not_agree(
     with pytest.raises(ValueError, match="data checksum"):
         write_report([*runs, other], tmp_path / "out", title="x")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_that_fails_leaves_the_earlier_one_whole(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def state() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    write_report(runs[:3], tmp_path / "report", title=TITLE)
+    before = state()
+
+    def fail(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(page_module, "render", fail)  # all other files are written then
+    with pytest.raises(OSError, match="No space"):
+        write_report(runs, tmp_path / "report", title=TITLE)
+    assert state() == before
+
+
+def test_data_sets_with_one_slug_have_places_and_figures_of_their_own(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    records = [
+        Run(run.directory, {**run.record, "spec": {**run.spec, "dataset": dataset}})
+        for run, dataset in zip(runs[:2], ("folder:鳥", "folder:花"), strict=True)
+    ]
+    report = write_report(records, tmp_path, title=TITLE)
+    outline = Outline()
+    outline.feed(report.html.read_text(encoding="utf-8"))
+    assert len(outline.ids) == len(set(outline.ids))
+    assert len(report.figures) == len(set(report.figures)) > 0
+    assert {path.name for path in report.figures} == {
+        path.name for path in (tmp_path / "figures").iterdir()
+    }

@@ -1,5 +1,6 @@
 """A user's own images: by class or by list, and how each protocol splits them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -229,9 +230,15 @@ def test_names_of_folders(root: Path) -> None:
 
 def test_files_are_named_without_signs_that_a_system_forbids(tmp_path: Path) -> None:
     assert file_name("grocery_store") == "grocery_store"
-    assert file_name("folder:My birds") == "folder-my-birds"
+    assert file_name("folder:birds") == "folder-birds"
+    alike = ["folder:Birds", "folder:my birds", "folder:My birds", "folder:my-birds", "folder:a b"]
+    alike += ["folder:鳥", "folder:花", "folder:a_b", "folder:a-b", "folder:a:b", "folder:birds"]
+    assert len({file_name(name).lower() for name in alike}) == len(alike)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", file_name(name)) for name in alike)
     assert thumbnails_path(tmp_path, "digits", "0" * 64).name == f"digits-{'0' * 12}.npz"
-    assert thumbnails_path(tmp_path, "folder:鳥/x", "0" * 64).name == f"folder-x-{'0' * 12}.npz"
+    assert (
+        thumbnails_path(tmp_path, "folder:鳥/x", "0" * 64).name == f"folder-x-23ca4f-{'0' * 12}.npz"
+    )
     assert make_spec("folder:鳥", "Proxy-NCA", 0).run_name.startswith("folder-proxy-nca-s0-")
 
 

@@ -15,6 +15,7 @@ from bench.reporting.cost.profile import (
     caption,
     csv,
     frame,
+    over_data_sets,
     profile,
     profiles,
     shares_within,
@@ -132,3 +133,12 @@ def test_the_frame_and_its_csv_have_every_share() -> None:
     last = again[(again["method"] == "B") & (again["axis"] == "step")].iloc[-1]
     assert (last["factor"], last["share"], last["low"], last["high"]) == (4, 0.5, 0, 1)
     assert (last["n_data_sets"], last["n_tests"], last["n_seeds"]) == (1, 1, 2)
+
+
+def test_the_same_photographs_share_the_weight_of_one_data_set() -> None:
+    shares = {
+        ("cub200", "official"): np.array([0.0]),
+        ("cub200_boxes", "official"): np.array([0.5]),
+        ("sop", "official"): np.array([1.0]),
+    }
+    assert over_data_sets(shares) == pytest.approx([0.625])

@@ -73,3 +73,27 @@ def test_the_sentence_says_how_little_is_proved() -> None:
     nine = across_sentence([replace(lines[0], mean_rank=1.0), *lines[1:]], 9)
     assert nine.startswith("Across data sets, x has the lowest mean rank in R@1, 1.0 of the 3")
     assert nine.endswith("even if one wins on all of them; there are 3 pairs to correct for.")
+
+
+def test_equal_means_tie_whatever_the_order_of_their_seeds() -> None:
+    """Sums of the same numbers in another order differ in the last bit."""
+    seeds = {"x": [0.1, 0.2, 0.3], "y": [0.3, 0.2, 0.1]}
+    assert sum(seeds["x"]) != sum(seeds["y"])
+    lines, _ = across(make_table({("a", "s"): seeds, ("b", "s"): seeds}))
+    assert [(line.mean_rank, line.win_rate, line.profile[0]) for line in lines] == [
+        (1.5, 0.5, 1)
+    ] * 2
+
+
+def test_a_gap_at_the_edge_counts_as_within_it() -> None:
+    edge = {"x": [0.82], "y": [0.815]}
+    assert 0.82 - 0.815 > 0.005  # as floating point has it
+    lines, _ = across(make_table({("a", "s"): edge, ("b", "s"): edge}))
+    assert {line.method: line.profile[1] for line in lines} == {"x": 1, "y": 1}
+
+
+def test_the_same_photographs_are_one_unit() -> None:
+    birds = {"x": [0.8], "y": [0.7]}
+    both = {("cub200", "official"): birds, ("cub200_boxes", "official"): birds}
+    assert across(make_table(both)) == ([], 1)
+    assert across(make_table({**both, ("sop", "official"): birds}))[1] == 2

@@ -110,6 +110,12 @@ def test_few_runs_and_no_spread_are_said() -> None:
     assert steady.endswith("No source by itself changes R@1.")
     table = table_of({source: [0.5, 0.5, 0.5] for source in CLEAR})
     assert table["share"].isna().all()
+    assert (table["sd"] == 0).all()
+    assert table["sd_high"].isna().all()  # equal scores do not show what is chance
+    table = table_of({**CLEAR, "weights": [0.5, 0.5, 0.5]})
+    row = table[(table["source"] == "weights") & (table["score"] == "recall@1")].iloc[0]
+    assert row["share"] == 0
+    assert np.isnan(row["share_high"])
 
 
 def test_the_number_of_runs_that_would_tell() -> None:

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
+from bench.reporting.statistics.sequential import Looks
 from bench.reporting.statistics.verdicts import (
     ALPHA,
     MARGIN,
     RULE,
+    Rule,
     Verdict,
     equivalence_p,
     leaders,
@@ -179,3 +181,21 @@ def test_many_methods_are_paired_once_each() -> None:
         assert verdict.judged.p_different == pytest.approx(
             scipy_stats.ttest_1samp(expected, 0).pvalue
         )
+
+
+def test_a_part_of_a_table_that_grew_is_judged_at_the_level_of_the_whole() -> None:
+    """Else a pair would be decided where it is looked at alone, and undecided in its table."""
+    generator = np.random.default_rng(0)
+    looks = Looks(3, 10)
+    for _ in range(200):
+        rise = generator.normal(0.01, 0.01, 6)
+        scores = pd.DataFrame(
+            {"A": 0.5 + rise, "B": [0.5] * 6, "C": generator.normal(0.3, 0.05, 6)}
+        )
+        [of_table] = [v for v in table_verdicts(scores, Rule(looks=looks)) if v.second == "B"]
+        [alone] = table_verdicts(scores[["A", "B"]], Rule(looks=looks, pairs=3))
+        assert alone.judged == of_table.judged
+        [freely] = table_verdicts(scores[["A", "B"]], Rule(looks=looks))
+        if (freely.word, of_table.word) == ("better", "undecided"):
+            return
+    raise AssertionError("no table in which the level matters")
