@@ -35,8 +35,10 @@ class Parting:
 
     @property
     def cause(self) -> str:
-        """What the first of the kinds means."""
-        return CAUSES[self.kinds[0]] if self.kinds else "the short digests do not show what"
+        """What the first of the kinds means; before the first step there are no batches yet."""
+        if not self.kinds:
+            return "the short digests do not show what"
+        return CAUSES[self.kinds[0]] if self.step else f"they begin with other {self.kinds[0]}"
 
 
 def compare_chains(one: StoredChain, other: StoredChain) -> tuple[Parting | None, int]:

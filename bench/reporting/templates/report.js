@@ -22,7 +22,7 @@ function headings(table) {
 
 // The number with which a text begins: "74.1 ± 0.5" -> 74.1, "< 0.001" -> 0.001, "–" -> null.
 function number(text) {
-  const found = /^\s*<?\s*([-−]?[\d,]*\.?\d+)/.exec(text);
+  const found = /^\s*<?\s*([-−]?[\d,]*\.?\d+(?:e[-+]?\d+)?)/.exec(text);
   return found && Number(found[1].replace("−", "-").replaceAll(",", ""));
 }
 

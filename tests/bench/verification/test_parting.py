@@ -90,3 +90,8 @@ def test_links_that_two_chains_share_are_compared(honest: dict[int, StoredChain]
     assert compare_chains(honest[1], honest[EVERY]) == (None, 4)
     assert honest[EVERY].steps.tolist() == [0, 3, 6, STEPS]
     assert compare_chains(honest[1], honest[1]) == (None, STEPS + 1)
+
+
+def test_runs_that_begin_apart_have_no_batches_to_compare() -> None:
+    begun = Parting(0, None, ("parameters",), ("parameters weight",), 2)
+    assert begun.cause == "they begin with other parameters"
