@@ -29,8 +29,9 @@ CURVE_FIELDS = ("dataset", "split", "backbone", "method", "loss", "seed")  # of 
 
 
 def final_score(scores: Sequence[float] | np.ndarray) -> float:
-    """Mean of the last three of a run's validations, in order of step."""
-    return float(np.mean(scores[-LAST:]))
+    """Mean of the last three validations of a trained run after the start, or of all if there are
+    fewer; scores: in order of step, that of the start first."""
+    return float(np.mean(scores[1:][-LAST:]))
 
 
 def frame(runs: Sequence[Run]) -> "pd.DataFrame":

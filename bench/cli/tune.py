@@ -134,6 +134,7 @@ def prepare(suite: Suite, folder: Path, options: Options) -> tuple[Search, list[
     search, specs = declare(suite, seed=seed, trials=trials, learns=learns, data=data)
     if stored := read_search(folder):
         check_continues(stored, search, folder)
+        search = search.model_copy(update={"criterion": stored.criterion})
     clear_litter(specs, folder)
     with show_work(plain_console()) as report:
         lines = check_data(

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
-from bench.results import final_score
+from bench.results import LAST, final_score
 from bench.spec import RunSpec, sha256
 from bench.store.record import Part, Sha256, check_scores, first_mistake
 from bench.store.runs import Run, RunDir, StoredRunError, read_runs, write_text
-from bench.tuning.search import Data, MethodSearch, Search
+from bench.tuning.search import WITH_START, Data, MethodSearch, Search
 from bench.tuning.space import Value, values_of, with_values
 
 WORST = 0.0  # the score of a trial that diverged: the lowest that there is
@@ -33,13 +34,15 @@ class TestScores(Part):
 class Trial:
     """One stored trial; number 0 has the suite's own values.
 
-    tested: scores on the test split; None if they were not computed, or are damaged.
+    tested: scores on the test split; None if they were not computed, or are damaged. criterion:
+    that of its search.
     """
 
     number: int
     values: Mapping[str, Value | str | None]
     run: Run
     tested: Mapping[str, float] | None
+    criterion: str
 
     @property
     def diverged(self) -> str:
@@ -51,7 +54,10 @@ class Trial:
         """The criterion: final MAP@R on the validation images."""
         if self.diverged:
             return WORST
-        return final_score([point["map@r"] for point in self.run.curve])
+        scores = [point["map@r"] for point in self.run.curve]
+        if self.criterion == WITH_START:
+            return float(np.mean(scores[-LAST:]))
+        return final_score(scores)
 
     @property
     def test(self) -> float | None:
@@ -127,7 +133,9 @@ def read_outcomes(folder: Path, search: Search) -> tuple[list[Outcome], list[str
                 f"are not stored, such as {missing[0]}"
             )
         elif not wrong:
-            trials = [Trial(*each, test_scores(each[-1], problems)) for each in found]
+            trials = [
+                Trial(*each, test_scores(each[-1], problems), search.criterion) for each in found
+            ]
             outcomes.append(Outcome(method, trials[0], tuple(trials[1:])))
     return outcomes, problems
 

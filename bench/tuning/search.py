@@ -14,7 +14,12 @@ from bench.suites.model import Suite
 from bench.tuning.draw import draw
 from bench.tuning.space import FROZEN, Dimension, Value, space_of, values_of, with_values
 
-CRITERION = "final MAP@R on the validation images, the mean of the last three validations"
+CRITERION = (
+    "final MAP@R on the validation images, the mean of the last three validations after the start, "
+    "or of all if there are fewer"
+)
+# Of searches begun before, which keep it: counts the start where fewer than three follow.
+WITH_START = "final MAP@R on the validation images, the mean of the last three validations"
 FOLDER = "tuning"  # of the searches in a folder of results, and of the suites that they chose
 
 

@@ -1,7 +1,7 @@
 """The curves of stored runs on the validation images, and the reference among their methods.
 
 What a method costs to reach a score is in `cost_to_target`. *Final score* of a run:
-mean of its last three validations.
+mean of its last three validations; runs with fewer after the start are left out.
 """
 
 from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from bench.store.runs import RunDir
 from bench.suites import load_suite
 from bench.tuning import draw
 from bench.tuning.outcomes import read_outcomes
-from bench.tuning.search import default_specs, read_search, write_search
+from bench.tuning.search import WITH_START, default_specs, read_search, write_search
 from tests.support.searches import SUITE, make_search, write_stored_search, write_suite
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -145,6 +145,14 @@ def test_a_search_is_executed_chosen_and_found_again(
     assert json.loads(lost.record.read_text())["parameters"] == parameters
     assert scored == [3]
     assert not (results / "tuning" / "mine.before.toml").exists()
+    folder = results / "tuning" / "mine"
+    stored = read_search(folder)
+    assert stored
+    write_search(folder, stored.model_copy(update={"criterion": WITH_START}))
+    assert tune(suite, options(results, processes=1))  # goes on by the criterion of its beginning
+    continued = read_search(folder)
+    assert continued
+    assert continued.criterion == WITH_START
 
 
 def test_a_written_suite_that_would_run_other_values_is_an_error(

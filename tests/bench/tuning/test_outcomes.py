@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from bench.spec import RunSpec, sha256
 from bench.store.runs import RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite
 from bench.tuning.outcomes import Outcome, read_outcomes, read_test
-from bench.tuning.search import read_search, search_path
+from bench.tuning.search import CRITERION, WITH_START, read_search, search_path
 from tests.support.fabricated import seal
 from tests.support.searches import some_score, write_stored_search, write_trial
 
@@ -43,6 +44,21 @@ def test_own_values_may_be_chosen_and_of_equal_trials_the_first_is(tmp_path: Pat
     (first, second), _ = outcomes_of(tmp_path)
     assert first.best.number == 1
     assert second.best is second.default
+
+
+@pytest.mark.parametrize(("criterion", "start"), [(CRITERION, []), (WITH_START, [0.1])])
+def test_the_start_counts_only_by_the_criterion_of_earlier_searches(
+    tmp_path: Path, criterion: str, start: list[float]
+) -> None:
+    write_stored_search(tmp_path, score=lambda method, trial: 0.7)
+    forge(tmp_path, lambda content: content.update(criterion=criterion))
+    (proxy, _), problems = outcomes_of(tmp_path)
+    assert not problems
+    for trial in (early := proxy.trials[:2]):
+        del trial.run.curve[trial.number + 1 :]  # one or two validations after the start
+    expected = [mean([*start, 0.7]), mean([*start, 0.7, 0.7])]
+    assert [trial.score for trial in early] == pytest.approx(expected)
+    assert proxy.default.score == pytest.approx(0.7)
 
 
 def test_missing_and_damaged_trials_are_named(tmp_path: Path) -> None:

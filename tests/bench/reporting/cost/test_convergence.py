@@ -20,6 +20,8 @@ from tests.support.made_curves import make_curves
 def test_the_final_score_is_the_mean_of_the_last_three_validations() -> None:
     curves = make_curves({"A": [[0.2, 0.3, 0.5, 0.6, 0.7], [0.2, 0.3, 0.3, 0.3, 0.3]]})
     assert mean_finals(curves, "recall@1")["A"] == pytest.approx((0.6 + 0.3) / 2)
+    few = make_curves({"A": [[0.2, 0.6], [0.2, 0.6, 0.8]]})  # the start is no final score
+    assert mean_finals(few, "recall@1")["A"] == pytest.approx((0.6 + 0.7) / 2)
 
 
 def test_without_a_triplet_loss_the_lowest_final_score_is_the_target() -> None:
