@@ -11,6 +11,7 @@ from rich.text import Text
 from bench.cli.progress import show_work
 from bench.cli.run_suite import execute, resumable
 from bench.datasets import load
+from bench.reporting.provenance import is_perfect
 from bench.results import LAST
 from bench.running.preflight import check_data, check_device, check_results, clear_litter
 from bench.running.sweep import missing_runs
@@ -246,8 +247,10 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
                 f"worst   {who}: trial {numbers} diverged and counts as 0: {failed[0].diverged}"
             )
         if outcome.best is outcome.default:
+            perfect = is_perfect([outcome.default.score])
+            outlook = "nothing is above 100 %" if perfect else "more trials may find better ones"
             lines.append(
                 f"note    {who}: none of the {len(outcome.trials)} trials scores higher than the "
-                "suite's own values, which are kept; more trials may find better ones"
+                f"suite's own values, which are kept; {outlook}"
             )
     return lines

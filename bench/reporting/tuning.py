@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import describe
 from bench.reporting.figures import Stroke, add_legend, label, make_figure, note
 from bench.reporting.groups import show
+from bench.reporting.statistics.stats import ROUNDING
 from bench.suites.arguments import declared_losses
 from bench.suites.tuned import Chosen, Tuning
 from bench.tuning.best_of import BestOf, best_of
@@ -172,19 +174,23 @@ def budget_table(
 
 
 def ranking_sentences(scores: Mapping[str, Mapping[str, BestOf]]) -> list[str]:
-    """Whether the order of the methods depends on the number of trials."""
+    """Whether the order of the methods depends on the number of trials, of those in the table."""
     part = "test" if "test" in scores else "validation"
     methods = scores[part]
     if len(methods) < 2:
         return []
     sizes = next(iter(methods.values())).sizes
     orders = [
-        sorted(methods, key=lambda method: (-methods[method].means[index], method))
+        ranking({method: found.means[index] for method, found in methods.items()})
         for index in range(len(sizes))
     ]
-    what = f"By expected {describe(TESTED).heading} of the drawn trials on {part}"
+    what = (
+        f"By expected {describe(TESTED).heading} of the drawn trials on {part}, at "
+        f"n = {', '.join(map(str, sizes))}"
+    )
     if all(order == orders[0] for order in orders):
-        return [f"{what}, the ranking is the same at every tuning budget: {', '.join(orders[0])}."]
+        same = " the same" if len(sizes) > 1 else ""
+        return [f"{what}, the ranking is{same}: {', '.join(orders[0])}."]
     spans = [
         f"{', '.join(order)} at n = {size}"
         for size, order, before in zip(sizes, orders, [[], *orders], strict=False)
@@ -196,6 +202,15 @@ def ranking_sentences(scores: Mapping[str, Mapping[str, BestOf]]) -> list[str]:
         f"{what}, the ranking changes with the tuning budget, and with it {who}: "
         f"{'; '.join(spans)}. Differences within the bands are not shown by these trials."
     ]
+
+
+def ranking(means: Mapping[str, float]) -> list[str]:
+    """Methods by their means, the highest first; those of equal means, but for rounding, share a
+    place."""
+    rounded = {method: round(float(mean) / ROUNDING) for method, mean in means.items()}
+    places = groupby(sorted(rounded, key=lambda name: (-rounded[name], name)), rounded.__getitem__)
+    tied = [list(names) for _, names in places]
+    return [f"{' and '.join(names)} (tied)" if len(names) > 1 else names[0] for names in tied]
 
 
 def tuning_figure(

@@ -11,8 +11,8 @@ from bench.spec import RunSpec
 from bench.store.runs import RunDir, save_run
 from bench.suites import load_suite
 from bench.tuning.chosen_suite import suite_text
-from bench.tuning.outcomes import read_outcomes, write_test
-from bench.tuning.search import Data, Search, declare, write_search
+from bench.tuning.outcomes import Outcome, read_outcomes, write_test
+from bench.tuning.search import Data, Search, declare, read_search, write_search
 from tests.support.fabricated import FINGERPRINT, make_record
 
 DATA = Data(fingerprint=FINGERPRINT, checksum="c" * 64)
@@ -77,6 +77,14 @@ def write_stored_search(
     path = folder.with_suffix(".toml")
     path.write_text(suite_text(load_suite(write_suite(results)), search, outcomes))
     return path
+
+
+def outcomes_of(results: Path) -> tuple[list[Outcome], list[str]]:
+    """The trials of a search that `write_stored_search` stored, and what is wrong with them."""
+    folder = results / "tuning" / "mine"
+    search = read_search(folder)
+    assert search
+    return read_outcomes(folder, search)
 
 
 def write_trial(folder: Path, spec: RunSpec, score: float | None) -> None:

@@ -11,9 +11,8 @@ from bench.cli.tune import Options, check_suite, keep_former, notes, tune
 from bench.store.runs import RunDir
 from bench.suites import load_suite
 from bench.tuning import draw
-from bench.tuning.outcomes import read_outcomes
 from bench.tuning.search import WITH_START, default_specs, read_search, write_search
-from tests.support.searches import SUITE, make_search, write_stored_search, write_suite
+from tests.support.searches import SUITE, make_search, outcomes_of, write_stored_search, write_suite
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -90,10 +89,7 @@ def test_edges_divergence_and_better_own_values_are_said(tmp_path: Path) -> None
         trials=40,  # the first one is as good as the suite's own values
         score=lambda method, trial: None if trial == 2 else 0.9 - max(trial - 1, 0) / 100,
     )
-    folder = tmp_path / "tuning" / "mine"
-    search = read_search(folder)
-    assert search
-    outcomes, _ = read_outcomes(folder, search)
+    outcomes, _ = outcomes_of(tmp_path)
     lines = notes(outcomes)
     assert (
         sum("trial 2 diverged and counts as 0: the loss became nan" in text for text in lines) == 2
@@ -112,6 +108,19 @@ def test_edges_divergence_and_better_own_values_are_said(tmp_path: Path) -> None
         for dimension in outcome.searched.space
     ]
     assert len(edges) == len(list(filter(None, near)))
+
+
+@pytest.mark.parametrize(
+    ("score", "end"), [(0.99, "more trials may find better ones"), (1.0, "nothing is above 100 %")]
+)
+def test_better_values_are_hoped_for_below_100_percent(
+    tmp_path: Path, score: float, end: str
+) -> None:
+    write_stored_search(tmp_path, score=lambda method, trial: score)
+    outcomes, _ = outcomes_of(tmp_path)
+    kept = [line for line in notes(outcomes) if line.startswith("note")]
+    assert len(kept) == 2
+    assert all(line.endswith(f"suite's own values, which are kept; {end}") for line in kept)
 
 
 @pytest.mark.slow
@@ -159,10 +168,7 @@ def test_a_written_suite_that_would_run_other_values_is_an_error(
     tmp_path: Path,
 ) -> None:
     path = write_stored_search(tmp_path)
-    folder = path.with_suffix("")
-    search = read_search(folder)
-    assert search
-    outcomes, _ = read_outcomes(folder, search)
+    outcomes, _ = outcomes_of(tmp_path)
     command.check_written(path, outcomes)
     path.write_text(path.read_text().replace("steps = 12", "steps = 24"))
     with pytest.raises(ValueError, match="does not hold the values that were chosen"):

@@ -54,14 +54,17 @@ def test_space_trials_best_default_and_edges_are_shown(
     assert "every trial had seed 1000" in page
     for heading in ("n = 1", "n = 2", "n = 4", "n = 5"):
         assert heading in page
-    assert "By expected MAP@R of the drawn trials on test, the ranking" in page
+    assert "By expected MAP@R of the drawn trials on test, at n = 1, 2, 4, 5, the ranking" in page
     assert list((tmp_path / "report" / "figures").glob("*-tuning.svg"))
 
 
 def test_without_test_scores_validation_is_shown(runs: list[Run], tmp_path: Path) -> None:
     suite = write_stored_search(tmp_path / "other", tested=False)
     page, _ = page_of(suite, runs, tmp_path / "report")
-    assert "By expected MAP@R of the drawn trials on validation, the ranking" in page
+    assert (
+        "By expected MAP@R of the drawn trials on validation, at n = 1, 2, 4, 5, the ranking"
+        in page
+    )
     assert '<td class="text">test</td>' not in page
 
 
@@ -122,5 +125,20 @@ def test_what_is_said_of_the_ranking() -> None:
     low = [0.1, 0.2, 0.1, 0.1]
     scores = {"validation": {"A": best_of(steady, steady), "B": best_of(low, low)}}
     (text,) = ranking_sentences(scores)
-    assert text.endswith("the ranking is the same at every tuning budget: A, B.")
+    assert text.endswith("at n = 1, 2, 4, the ranking is the same: A, B.")
     assert ranking_sentences({"validation": {"A": best_of(low, low)}}) == []
+
+
+def test_methods_of_equal_expected_scores_are_tied() -> None:
+    scores = {"B": [0.1, 0.3, 0.9], "A": [0.9, 0.3, 0.1], "C": [0.1, 0.2, 0.9], "D": [0.1] * 3}
+    (text,) = ranking_sentences(
+        {"validation": {method: best_of(own, own) for method, own in scores.items()}}
+    )
+    assert text.endswith(
+        "at n = 1, 2, 3, the ranking changes with the tuning budget, and with it who leads: A and "
+        "B (tied), C, D at n = 1; A and B and C (tied), D at n = 3. Differences within the bands "
+        "are not shown by these trials."
+    )
+    one = {method: best_of([0.9], [0.9]) for method in "AB"}
+    (text,) = ranking_sentences({"validation": one})
+    assert text.endswith("at n = 1, the ranking is: A and B (tied).")

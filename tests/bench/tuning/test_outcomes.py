@@ -11,17 +11,10 @@ import pytest
 from bench.spec import RunSpec, sha256
 from bench.store.runs import RunDir, StoredRunError, load_run, scan
 from bench.suites import load_suite
-from bench.tuning.outcomes import Outcome, read_outcomes, read_test
-from bench.tuning.search import CRITERION, WITH_START, read_search, search_path
+from bench.tuning.outcomes import read_test
+from bench.tuning.search import CRITERION, WITH_START, search_path
 from tests.support.fabricated import seal
-from tests.support.searches import some_score, write_stored_search, write_trial
-
-
-def outcomes_of(results: Path) -> tuple[list[Outcome], list[str]]:
-    folder = results / "tuning" / "mine"
-    search = read_search(folder)
-    assert search
-    return read_outcomes(folder, search)
+from tests.support.searches import outcomes_of, some_score, write_stored_search, write_trial
 
 
 def test_the_best_trial_is_chosen_and_divergence_is_the_worst(
