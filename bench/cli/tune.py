@@ -219,7 +219,7 @@ def score_test_split(outcomes: Sequence[Outcome], options: Options) -> None:
 def summary(outcomes: Sequence[Outcome]) -> Table:
     """One line for each method: validation scores in percent."""
     table = Table(
-        *("method", "budget", "trials", "diverged", "best", "trial", "suite's own"),
+        *("method", "budget", "trials", "diverged", "untrained", "best", "trial", "suite's own"),
         title="final MAP@R on validation (percent)",
     )
     for outcome in outcomes:
@@ -228,6 +228,7 @@ def summary(outcomes: Sequence[Outcome]) -> Table:
             Text(printable(outcome.searched.budget)),
             str(len(outcome.trials)),
             str(len(outcome.diverged)),
+            str(len(outcome.untrained)),
             f"{100 * outcome.best.score:.1f}",
             str(outcome.best.number),
             f"{100 * outcome.default.score:.1f}",
@@ -236,7 +237,8 @@ def summary(outcomes: Sequence[Outcome]) -> Table:
 
 
 def notes(outcomes: Sequence[Outcome]) -> list[str]:
-    """What to know of the choice: edges, trials that diverged, and own values that are better."""
+    """What to know of the choice: edges, trials that diverged or trained nothing, and own values
+    that are better."""
     lines = []
     for outcome in outcomes:
         who = f"{outcome.searched.method} on {outcome.searched.budget}"
@@ -246,6 +248,8 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
             lines.append(
                 f"worst   {who}: trial {numbers} diverged and counts as 0: {failed[0].diverged}"
             )
+        if text := outcome.untrained_text:
+            lines.append(f"note    {who}: {text}")
         if outcome.best is outcome.default:
             perfect = is_perfect([outcome.default.score])
             outlook = "nothing is above 100 %" if perfect else "more trials may find better ones"

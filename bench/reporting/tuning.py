@@ -76,6 +76,7 @@ def tuning_texts(tuned: Tuned, dataset: str, split: str) -> dict[str, Any] | Non
             *(f"Edited by hand: {text}." for text in tuned.edited),
             *([] if outcomes else ["The trials are not beside the suite file."]),
             *diverged_sentences(outcomes),
+            *untrained_sentences(outcomes),
             *ranking_sentences(scores),
         ],
         "budget_caption": BUDGET_CAPTION,
@@ -89,6 +90,7 @@ def line(outcome: Outcome) -> tuple[str, ...]:
     """A method with its space, trials, best trial and what that is compared with."""
     best, default = outcome.best, outcome.default
     lost = f", {len(outcome.diverged)} diverged" if outcome.diverged else ""
+    lost += f", {len(outcome.untrained)} untrained" if outcome.untrained else ""
     return (
         outcome.searched.method,
         "; ".join(dimension.text for dimension in outcome.searched.space),
@@ -135,6 +137,14 @@ def diverged_sentences(outcomes: Sequence[Outcome]) -> list[str]:
         f"counts as 0: {trial.diverged}."
         for outcome in outcomes
         for trial in outcome.diverged
+    ]
+
+
+def untrained_sentences(outcomes: Sequence[Outcome]) -> list[str]:
+    return [
+        f"{outcome.searched.method}: {outcome.untrained_text}."
+        for outcome in outcomes
+        if outcome.untrained_text
     ]
 
 

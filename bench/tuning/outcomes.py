@@ -49,6 +49,11 @@ class Trial:
         """Why it has no last step; usually empty."""
         return self.run.record.get("diverged") or ""
 
+    @property
+    def untrained(self) -> bool:
+        """Whether its gradient was 0 at every step."""
+        return bool(self.run.problem)
+
     @cached_property
     def score(self) -> float:
         """The criterion: final MAP@R on the validation images."""
@@ -88,6 +93,20 @@ class Outcome:
     @property
     def diverged(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.diverged]
+
+    @property
+    def untrained(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.untrained]
+
+    @property
+    def untrained_text(self) -> str:
+        """Which trials, that of the suite's own values among them, trained nothing; usually
+        empty."""
+        found = [trial for trial in (self.default, *self.trials) if trial.untrained]
+        numbers = ", ".join(str(trial.number) for trial in found)
+        many = "s" * (len(found) > 1)
+        words = f"trial{many} {numbers} trained nothing: the gradient was 0 at every step"
+        return words if found else ""
 
     @property
     def edges(self) -> list[str]:

@@ -1,7 +1,7 @@
 """A search of two methods on made-up trials: random networks are never trained."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from bench.suites import load_suite
 from bench.tuning.chosen_suite import suite_text
 from bench.tuning.outcomes import Outcome, read_outcomes, write_test
 from bench.tuning.search import Data, Search, declare, read_search, write_search
-from tests.support.fabricated import FINGERPRINT, make_record
+from tests.support.fabricated import FINGERPRINT, make_record, seal
 
 DATA = Data(fingerprint=FINGERPRINT, checksum="c" * 64)
 SUITE = """
@@ -85,6 +85,15 @@ def outcomes_of(results: Path) -> tuple[list[Outcome], list[str]]:
     search = read_search(folder)
     assert search
     return read_outcomes(folder, search)
+
+
+def lose_gradients(results: Path, method: str, trials: Sequence[int]) -> None:
+    """Make trials of a method, by their numbers, those of gradients that were 0 at every step."""
+    for outcome in outcomes_of(results)[0]:
+        for trial in (outcome.default, *outcome.trials):
+            if outcome.searched.method == method and trial.number in trials:
+                seal(trial.run.directory, trained=False)
+                (trial.run.directory / "test.json").unlink(missing_ok=True)  # of the former record
 
 
 def write_trial(folder: Path, spec: RunSpec, score: float | None) -> None:

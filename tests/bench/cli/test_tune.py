@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 
 from bench.cli import tune as command
-from bench.cli.tune import Options, check_suite, keep_former, notes, tune
+from bench.cli.tune import Options, check_suite, keep_former, notes, summary, tune
 from bench.store.runs import RunDir
 from bench.suites import load_suite
 from bench.tuning import draw
 from bench.tuning.search import WITH_START, default_specs, read_search, write_search
-from tests.support.searches import SUITE, make_search, outcomes_of, write_stored_search, write_suite
+from tests.support.searches import (
+    SUITE,
+    lose_gradients,
+    make_search,
+    outcomes_of,
+    write_stored_search,
+    write_suite,
+)
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -121,6 +128,18 @@ def test_better_values_are_hoped_for_below_100_percent(
     kept = [line for line in notes(outcomes) if line.startswith("note")]
     assert len(kept) == 2
     assert all(line.endswith(f"suite's own values, which are kept; {end}") for line in kept)
+
+
+def test_trials_that_trained_nothing_are_counted_and_named(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    lose_gradients(tmp_path, "Triplet", [0, 2, 4])
+    outcomes, problems = outcomes_of(tmp_path)
+    assert not problems
+    table = summary(outcomes)
+    assert [*table.columns[4].cells] == ["0", "2"]  # of the drawn ones
+    text = "trials 0, 2, 4 trained nothing: the gradient was 0 at every step"
+    assert f"note    Triplet on digits: {text}" in notes(outcomes)
+    assert sum("trained nothing" in line for line in notes(outcomes)) == 1
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from bench.suites import load_suite
 from bench.tuning.best_of import best_of
 from bench.tuning.search import write_search
 from tests.support.fabricated import make_spec, seal, write_pictures, write_run
-from tests.support.searches import make_search, write_stored_search
+from tests.support.searches import lose_gradients, make_search, write_stored_search
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -56,6 +56,17 @@ def test_space_trials_best_default_and_edges_are_shown(
         assert heading in page
     assert "By expected MAP@R of the drawn trials on test, at n = 1, 2, 4, 5, the ranking" in page
     assert list((tmp_path / "report" / "figures").glob("*-tuning.svg"))
+
+
+def test_trials_that_trained_nothing_are_counted_and_named(
+    suite: Path, runs: list[Run], tmp_path: Path
+) -> None:
+    lose_gradients(tmp_path, "Triplet", [1])
+    page, problems = page_of(suite, runs, tmp_path / "report")
+    assert not problems
+    assert "5, 1 diverged, 1 untrained" in page
+    assert "Triplet: trial 1 trained nothing: the gradient was 0 at every step." in page
+    assert "Proxy-NCA: trial" not in page
 
 
 def test_without_test_scores_validation_is_shown(runs: list[Run], tmp_path: Path) -> None:
