@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MACHINE = ["environment.cpu", "environment.device", "environment.threads"]  # decide the seconds
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
 FINISHED = "environment.finished"
+REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
 OWN = ("learning_rate", "head_learning_rate")  # a method may have those that a search found for it
 RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, "number", FINISHED]
 RUN_HEADINGS = (
@@ -173,9 +174,9 @@ def why_early(runs: int, perfect: int) -> str:
     if not perfect:
         return "had stopped improving"
     if perfect == runs:
-        return "was at 100 % and could not improve"
+        return REACHED
     times = "once" if perfect == 1 else f"{perfect} times"
-    return f"had stopped improving, {times} at 100 %, above which nothing can improve"
+    return f"had stopped improving, {times} because it {REACHED}"
 
 
 def is_perfect(scores: Iterable[float]) -> bool:

@@ -25,9 +25,10 @@ def test_the_page_names_the_runs_that_ended_early() -> None:
     assert "had stopped improving: A (2 of 3 runs, after 40, 60 steps). Such" in text
     assert early_sentence(members[members["method"] == "B"], set()) == ""
     mixed = early_sentence(members, {"A1"})
-    assert "had stopped improving, once at 100 %, above which nothing can improve: A (" in mixed
+    reached = "had reached 100 %, above which nothing can improve"  # also where it fell after that
+    assert f"had stopped improving, once because it {reached}: A (" in mixed
     perfect = early_sentence(members, {"A1", "A2"})
-    assert "Ended early, because validation was at 100 % and could not improve: A (2 of" in perfect
+    assert f"Ended early, because validation {reached}: A (2 of" in perfect
 
 
 def test_runs_are_perfect_once_validation_reached_100_percent() -> None:

@@ -180,8 +180,8 @@ def test_a_run_that_reached_100_percent_could_not_improve(tmp_path: Path) -> Non
         del run.curve[-1]
     for count, words in [
         (0, "validation had stopped improving. "),
-        (2, "validation had stopped improving, 2 times at 100 %, above which nothing can improve."),
-        (3, "validation was at 100 % and could not improve. "),
+        (2, "validation had stopped improving, 2 times because it had reached 100 %, above which"),
+        (3, "validation had reached 100 %, above which nothing can improve. "),
     ]:
         for run in early[:count]:
             run.curve[1]["map@r"] = 1.0
