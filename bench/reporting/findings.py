@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 COMPARED = ("recall@1", "map@r", "nmi")
 START = "untrained.recall@1"
+STRICTER = "Each interval is of its pair alone; the verdicts are corrected for all pairs."
 PROXY = "proxy"  # how the names of proxy losses begin
 LEADS = {  # verdict on the method with the highest mean -> what is said of the others
     "better": "It is better than",
@@ -219,7 +220,7 @@ def stricter_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list
                     "Each interval is of its pair and of these seeds alone; the verdicts are "
                     "corrected for all pairs and all looks."
                 ]
-            return ["Each interval is of its pair alone; the verdicts are corrected for all pairs."]
+            return [STRICTER]
     return []
 
 

@@ -1,8 +1,9 @@
 """Which loss to prefer, in plain words, or that the runs cannot say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.reporting.findings import STRICTER
 from bench.reporting.groups import comparable_frame
 from bench.reporting.provenance import is_perfect, why_early
 from bench.reporting.rows import Row, points, summarise
@@ -53,35 +54,55 @@ def scores_of(runs: Sequence[Run]) -> "pd.DataFrame":
 
 
 def preference(scores: "pd.DataFrame", order: Sequence[str], verdicts: Sequence[Verdict]) -> str:
-    """The loss with the highest mean, if it is shown to be better than all others; else what is
-    open.
+    """The loss with the highest mean, if it is shown to be better than all others; else what is the
+    same or open.
 
     order: methods by their means, the highest first; verdicts: those on the first.
     """
-    first, *others = order
-    count = len(scores)
+    first, count = order[0], len(scores)
     if count < 2:
         return "These runs cannot say which loss to prefer: one seed does not show what is chance."
     leads = {lead.second: lead for lead in verdicts}
-    clear = [other for other in others if leads[other].word == "better"]
-    open_ = [other for other in others if other not in clear]
-    paired = f"95 % intervals, paired over {count} seeds"
-    above = listed([f"{points(leads[other].difference)} points above {other}" for other in clear])
-    if not open_:
-        own = percent(scores[first].mean())
-        return f"Prefer {first}: MAP@R {own} on the test images, {above} ({paired})."
-    means = listed([percent(scores[method].mean()) for method in (first, *open_)])
-    why = doubts(first, {other: leads[other].difference for other in open_})
-    also = f" It is {above}, which is clear." if clear else ""
-    return (
-        f"These runs cannot tell {listed([first, *open_])} apart: MAP@R {means} on the test "
-        f"images, where {why} ({paired}).{also}"
-        f"{outlook([leads[other] for other in open_])}"
+    better, same, undecided = (
+        [leads[other] for other in order[1:] if leads[other].word == word]
+        for word in ("better", "same", "undecided")
     )
+    paired = f"95 % intervals, paired over {count} seeds"
+    also = f" It is {above(better)}, which is clear." if better else ""
+    alike = f"the same as {listed(seconds(same))}"
+    within = f"{100 * MARGIN:g} points"
+    if undecided:
+        others = [first, *seconds(undecided)]
+        also += f" Within {within} it is {alike}." if same else ""
+        return (
+            f"These runs cannot tell {listed(others)} apart: {reached(scores, others)}, where "
+            f"{doubts(first, undecided)} ({paired}).{also}{outlook(undecided)}"
+        )
+    if same:
+        means = reached(scores, [first, *seconds(same)])
+        return f"{first} is {alike} within {within}: {means}, {above(same)} ({paired}).{also}"
+    return f"Prefer {first}: {reached(scores, [first])}, {above(better)} ({paired})."
 
 
-def doubts(first: str, leads: Mapping[str, Interval]) -> str:
+def seconds(leads: Sequence[Verdict]) -> list[str]:
+    """The losses below the highest one in these verdicts on it."""
+    return [lead.second for lead in leads]
+
+
+def reached(scores: "pd.DataFrame", methods: Sequence[str]) -> str:
+    """The mean score of each method."""
+    means = listed([percent(scores[method].mean()) for method in methods])
+    return f"MAP@R {means} on the test images"
+
+
+def above(leads: Sequence[Verdict]) -> str:
+    """How far the highest loss is above others."""
+    return listed([f"{points(lead.difference)} points above {lead.second}" for lead in leads])
+
+
+def doubts(first: str, undecided: Sequence[Verdict]) -> str:
     """Why the leads of a loss over others are not clear."""
+    leads = {lead.second: lead.difference for lead in undecided}
     steady = [other for other, found in leads.items() if found.is_steady()]
     equal = [other for other in steady if abs(leads[other].mean) <= ROUNDING]
     ahead = [other for other in steady if other not in equal]
@@ -99,18 +120,13 @@ def doubts(first: str, leads: Mapping[str, Interval]) -> str:
     )
 
 
-def outlook(leads: Sequence[Verdict]) -> str:
-    """Which losses are the same within the margin, and how many seeds would decide the others."""
-    same = [lead.second for lead in leads if lead.word == "same"]
-    undecided = [lead for lead in leads if lead.word == "undecided"]
-    words = ""
-    if same:
-        words = f" Within {100 * MARGIN:g} points it is the same as {listed(same)}."
-    if undecided:
-        seeds = [lead.needed or MOST_SEEDS + 1 for lead in undecided]
-        enough = f"About {max(seeds)}" if max(seeds) <= MOST_SEEDS else f"More than {MOST_SEEDS}"
-        words += f" {enough} seeds would decide MAP@R."
-    return words
+def outlook(undecided: Sequence[Verdict]) -> str:
+    """Why a lead is undecided though its own interval leaves out 0, if there is one, and how many
+    seeds would decide all."""
+    stricter = any(lead.difference.excludes_zero() for lead in undecided)
+    seeds = [lead.needed or MOST_SEEDS + 1 for lead in undecided]
+    enough = f"About {max(seeds)}" if max(seeds) <= MOST_SEEDS else f"More than {MOST_SEEDS}"
+    return f"{f' {STRICTER}' * stricter} {enough} seeds would decide MAP@R."
 
 
 def gain(rows: Sequence[Row]) -> list[str]:

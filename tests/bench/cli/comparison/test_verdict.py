@@ -100,6 +100,33 @@ def test_a_loss_that_is_clearly_worse_is_named(tmp_path: Path) -> None:
     assert "points above Center + softmax, which is clear." in text
 
 
+CLOSE_BY = [0.503, 0.4992, 0.5038, 0.5011, 0.4989]  # 0.3 points above `BASE` with every seed
+LEADS = [0.06, 0.03, 0.005, 0.05, 0.015]  # the interval excludes 0 before it is corrected
+BASE = [0.5, 0.496, 0.501, 0.498, 0.496]
+
+
+def test_a_lead_that_is_shown_to_be_within_the_margin_is_the_same(tmp_path: Path) -> None:
+    low = [score - 0.3 for score in BASE]
+    runs = runs_of(tmp_path, {PROXY: CLOSE_BY, TRIPLET: BASE, CENTER: low})
+    assert sentences(runs)[0] == (
+        "Proxy-NCA is the same as Triplet, semi-hard within 0.5 points: MAP@R 50.1 and 49.8 on the "
+        "test images, 0.3 ± 0.0 points above Triplet, semi-hard (95 % intervals, paired over 5 "
+        "seeds). It is 30.3 ± 0.0 points above Center + softmax, which is clear."
+    )
+
+
+def test_a_lead_that_the_correction_leaves_open_says_so(tmp_path: Path) -> None:
+    open_ = [score - lead for score, lead in zip(CLOSE_BY, LEADS, strict=True)]
+    runs = runs_of(tmp_path, {PROXY: CLOSE_BY, TRIPLET: BASE, CENTER: open_})
+    text = sentences(runs)[0]
+    assert text.startswith("These runs cannot tell Proxy-NCA and Center + softmax apart: MAP@R 50.")
+    assert "may be chance" in text
+    assert (
+        ". Within 0.5 points it is the same as Triplet, semi-hard. Each interval is of its pair "
+        "alone; the verdicts are corrected for all pairs. About "
+    ) in text
+
+
 def test_equal_scores_are_no_lead(tmp_path: Path) -> None:
     text = sentences(runs_of(tmp_path, {PROXY: [1.0, 1.0], TRIPLET: [1.0, 1.0]}))[0]
     assert text.startswith(
