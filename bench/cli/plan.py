@@ -33,7 +33,7 @@ from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
 from bench.suites.stored import suite_to_read
 from bench.terminal import print_line
-from bench.tuning.search import declare, default_specs, search_folder
+from bench.tuning.search import declare, default_specs, read_search, search_folder
 
 GIGA = 1e9
 EXTRAPOLATED = (
@@ -98,11 +98,15 @@ class Cost(NamedTuple):
 def trials_to_price(suite: Suite, name: str, results: Path, seed: int, trials: int) -> Priced:
     """The trials of a search of a suite, which keep their networks.
 
-    Raises: ValueError if Optuna is not installed.
+    seed: of a search that is not begun; a stored one has its own. Raises: ValueError if Optuna is
+    not installed, or if the stored search cannot be read.
     """
+    folder = search_folder(results, name)
+    stored = read_search(folder)
+    seed = stored.seed if stored else seed
     learns = {spec.loss: learns_parameters(spec.loss) for spec in default_specs(suite, seed)}
     _, specs = declare(suite, seed=seed, trials=trials, learns=learns, data={})
-    return Priced(specs, search_folder(results, name), keep_model=True, keep_embeddings=0)
+    return Priced(specs, folder, keep_model=True, keep_embeddings=0)
 
 
 def price(

@@ -6,12 +6,15 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.main import app
+from bench.cli.plan import trials_to_price
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint, Size, embedded_images
 from bench.running.probe import Pictures
+from bench.running.sweep import missing_runs
 from bench.spec import RunSpec
 from bench.suites import load_suite
-from bench.tuning.search import default_specs
+from bench.tuning.search import default_specs, write_search
+from tests.support.searches import make_search, write_trial
 
 SIZE = Size(100, 50, 20, 30, 5)
 SUITE = """
@@ -55,6 +58,19 @@ def test_a_search_is_priced_as_its_trials(tmp_path: Path, monkeypatch: pytest.Mo
     assert embedded_images(spec, SIZE) == 3 * SIZE.validation  # no test image
     result = spec.model_copy(update={"purpose": "result"})
     assert embedded_images(result, SIZE) > 3 * SIZE.validation
+
+
+def test_the_trials_of_a_stored_search_are_found_by_its_seed(tmp_path: Path) -> None:
+    search, specs = make_search(tmp_path, trials=2, seed=7)
+    folder = tmp_path / "tuning" / "mine"
+    write_search(folder, search)
+    for spec in specs:
+        write_trial(folder, spec, 0.5)
+    suite = str(tmp_path / "mine.toml")
+    runs = trials_to_price(load_suite(suite), suite, tmp_path, seed=1000, trials=3)
+    stored, missing = missing_runs(runs.specs, runs.results)
+    assert (len(stored), len(missing)) == (6, 2)  # of two methods, with the suite's own values
+    assert {spec.seed for spec in missing} == {7}
 
 
 def test_neither_data_nor_weights_are_needed(
