@@ -205,7 +205,7 @@ def score_test_split(outcomes: Sequence[Outcome], options: Options) -> None:
     """Score every trial on the test split. Raises: typer.Exit after Ctrl-C."""
     from bench.running.score_trials import score_trials
 
-    runs = [trial.run for outcome in outcomes for trial in (outcome.default, *outcome.trials)]
+    runs = [trial.run for outcome in outcomes for trial in outcome.all]
     console = plain_console()
     try:
         with show_work(console) as report:
@@ -243,7 +243,7 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
     for outcome in outcomes:
         who = f"{outcome.searched.method} on {outcome.searched.budget}"
         lines += [f"edge    {who}: {edge}" for edge in outcome.edges]
-        if failed := outcome.diverged:
+        if failed := [trial for trial in outcome.all if trial.diverged]:
             numbers = ", ".join(str(trial.number) for trial in failed)
             lines.append(
                 f"worst   {who}: trial {numbers} diverged and counts as 0: {failed[0].diverged}"

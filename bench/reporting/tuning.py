@@ -136,7 +136,8 @@ def diverged_sentences(outcomes: Sequence[Outcome]) -> list[str]:
         f"{outcome.searched.method}: trial {trial.number} ({values_text(trial)}) diverged and "
         f"counts as 0: {trial.diverged}."
         for outcome in outcomes
-        for trial in outcome.diverged
+        for trial in outcome.all
+        if trial.diverged
     ]
 
 

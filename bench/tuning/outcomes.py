@@ -85,10 +85,15 @@ class Outcome:
     trials: tuple[Trial, ...]
 
     @property
+    def all(self) -> tuple[Trial, ...]:
+        """In order of their numbers, from 0."""
+        return self.default, *self.trials
+
+    @property
     def best(self) -> Trial:
         """The trial with the highest validation score, among them the suite's own values; of equal
         ones the earliest."""
-        return max((self.default, *self.trials), key=lambda trial: trial.score)
+        return max(self.all, key=lambda trial: trial.score)
 
     @property
     def diverged(self) -> list[Trial]:
@@ -102,7 +107,7 @@ class Outcome:
     def untrained_text(self) -> str:
         """Which trials, that of the suite's own values among them, trained nothing; usually
         empty."""
-        found = [trial for trial in (self.default, *self.trials) if trial.untrained]
+        found = [trial for trial in self.all if trial.untrained]
         numbers = ", ".join(str(trial.number) for trial in found)
         many = "s" * (len(found) > 1)
         words = f"trial{many} {numbers} trained nothing: the gradient was 0 at every step"

@@ -71,7 +71,7 @@ def write_stored_search(
     outcomes, problems = read_outcomes(folder, search)
     assert not problems
     for outcome in outcomes if tested else []:
-        for trial_of in (outcome.default, *outcome.trials):
+        for trial_of in outcome.all:
             if not trial_of.diverged:
                 write_test(trial_of.run, {"map@r": 0.8 * trial_of.score, "recall@1": 0.9})
     path = folder.with_suffix(".toml")
@@ -90,7 +90,7 @@ def outcomes_of(results: Path) -> tuple[list[Outcome], list[str]]:
 def lose_gradients(results: Path, method: str, trials: Sequence[int]) -> None:
     """Make trials of a method, by their numbers, those of gradients that were 0 at every step."""
     for outcome in outcomes_of(results)[0]:
-        for trial in (outcome.default, *outcome.trials):
+        for trial in outcome.all:
             if outcome.searched.method == method and trial.number in trials:
                 seal(trial.run.directory, trained=False)
                 (trial.run.directory / "test.json").unlink(missing_ok=True)  # of the former record

@@ -78,7 +78,7 @@ def prices(found: Convergence, outcomes: Sequence[Outcome]) -> dict[str, dict[st
 
 def price(found: Convergence, outcome: Outcome, axis: str) -> Price:
     """The price of one method on one axis."""
-    spent = [float(trial.run.curve[-1][axis]) for trial in (outcome.default, *outcome.trials)]
+    spent = [float(trial.run.curve[-1][axis]) for trial in outcome.all]
     return Price(sum(spent), cost_of_trial(found, outcome.default, axis))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from bench.cli import tune as command
 from bench.cli.tune import Options, check_suite, keep_former, notes, summary, tune
+from bench.reporting.tuning import diverged_sentences
 from bench.store.runs import RunDir
 from bench.suites import load_suite
 from bench.tuning import draw
@@ -128,6 +129,15 @@ def test_better_values_are_hoped_for_below_100_percent(
     kept = [line for line in notes(outcomes) if line.startswith("note")]
     assert len(kept) == 2
     assert all(line.endswith(f"suite's own values, which are kept; {end}") for line in kept)
+
+
+def test_own_values_that_diverged_are_named(tmp_path: Path) -> None:
+    write_stored_search(tmp_path, score=lambda method, trial: 0.5 if trial else None)
+    outcomes, _ = outcomes_of(tmp_path)
+    assert [len(outcome.diverged) for outcome in outcomes] == [0, 0]  # of the drawn ones
+    assert sum("trial 0 diverged and counts as 0" in line for line in notes(outcomes)) == 2
+    said = diverged_sentences(outcomes)
+    assert [text.partition(" (")[0] for text in said] == ["Proxy-NCA: trial 0", "Triplet: trial 0"]
 
 
 def test_trials_that_trained_nothing_are_counted_and_named(tmp_path: Path) -> None:
