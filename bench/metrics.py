@@ -77,7 +77,8 @@ VERIFICATION = (
 )
 EPISODES = (
     "Accuracy in telling N unseen classes from K images of each, by the most similar class mean, "
-    "over 1,000 episodes that are the same for all runs, with five queries of each class."
+    "over 1,000 episodes that are the same for all runs, with five queries of each class; classes "
+    "with fewer than K + 5 images are left out."
 )
 
 METRICS = {

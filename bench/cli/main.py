@@ -314,7 +314,7 @@ def verify(
     if as_json:
         print_document({"runs": [outcome.document() for outcome in outcomes]})
     else:
-        show_outcomes(outcomes, time.monotonic() - begun)
+        show_outcomes(outcomes, time.monotonic() - begun, results)
     raise typer.Exit(exit_status(outcomes))
 
 

@@ -21,6 +21,7 @@ from bench.suites import names as suite_names
 from bench.suites.stored import suite_to_read
 from bench.temporary import temporary_path
 from bench.terminal import plain_console, print_line, show_late
+from bench.tuning.search import search_folders
 from bench.verification.environment import changes
 from bench.verification.outcome import Outcome
 from bench.verification.spread import with_sizes
@@ -180,7 +181,7 @@ def moved_since(run: Run, options: Options) -> Iterator[str]:
     return changes(run.record["environment"], describe(options.device, threads=1))
 
 
-def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
+def show_outcomes(outcomes: Sequence[Outcome], seconds: float, results: Path) -> None:
     """Print runs that do not pass, then counts, and what was not compared."""
     console = plain_console()
     for outcome in outcomes:
@@ -204,6 +205,9 @@ def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
         print_line(console, f"compared: {', '.join(compared)}")
     if unchecked := dict.fromkeys(name for outcome in outcomes for name in outcome.unchecked):
         print_line(console, f"not compared: {', '.join(unchecked)}; --train compares them")
+    if searches := search_folders(results):
+        names = ", ".join(folder.name for folder in searches)
+        print_line(console, f"not compared: trials of tune ({names}); reports take their scores")
 
 
 def exit_status(outcomes: Sequence[Outcome]) -> int:

@@ -29,6 +29,7 @@ from bench.reporting.cost.cost_to_target import (
     logrank_p,
 )
 from bench.reporting.tables import as_text
+from bench.results import LAST
 from bench.suggest import printable
 from bench.tuning.outcomes import Outcome, Trial
 
@@ -83,9 +84,10 @@ def price(found: Convergence, outcome: Outcome, axis: str) -> Price:
 
 
 def cost_of_trial(found: Convergence, trial: Trial, axis: str) -> np.ndarray:
-    """Cost of one trial to each target; infinite where it missed or diverged."""
+    """Cost of one trial to each target; infinite where it missed, diverged or ended before there
+    was a median of validations."""
     scores = found.targets.scores
-    if trial.diverged:
+    if trial.diverged or len(trial.run.curve) < LAST:
         return np.full(len(scores), np.inf)
     points = trial.run.curve
     costs, curve = (np.array([point[key] for point in points]) for key in (axis, found.metric))

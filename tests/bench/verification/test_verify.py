@@ -23,6 +23,7 @@ from bench.verification.spread import with_sizes
 from bench.verification.training import compare_runs, moved_curve
 from tests.support.fabricated import make_spec, owner, seal, write_run
 from tests.support.schemas import check_schema
+from tests.support.searches import write_stored_search
 from tests.support.short_runs import execute, spec_for
 
 Command = Callable[..., tuple[int, dict[str, Any]]]
@@ -267,10 +268,12 @@ def test_what_moved_is_set_beside_the_interval_over_stored_seeds(
     assert found.document()["sizes"] == [
         {"score": "recall@1", "moved": -0.125, "half_width": half, "seeds": 3}
     ]
-    show_outcomes([found, alone], 1.0)
+    write_stored_search(tmp_path)
+    show_outcomes([found, alone], 1.0, tmp_path)
     said = capsys.readouterr().out
     assert "    R@1 moved by 12 points; the interval over 3 seeds is ± 2.5 points\n" in said
     assert "    R@1 moved by 12 points; no other seed of its method is stored\n" in said
+    assert "not compared: trials of tune (mine); reports take their scores" in said
 
 
 def test_a_history_of_another_training_is_named(run: Run, tmp_path: Path) -> None:

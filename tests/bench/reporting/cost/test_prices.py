@@ -10,7 +10,15 @@ import pytest
 
 from bench.reporting.cost.claim import claim_sentence
 from bench.reporting.cost.cost_to_target import Convergence, converged
-from bench.reporting.cost.prices import COLUMNS, UNKNOWN, csv, frame, price_table, prices
+from bench.reporting.cost.prices import (
+    COLUMNS,
+    UNKNOWN,
+    cost_of_trial,
+    csv,
+    frame,
+    price_table,
+    prices,
+)
 from bench.reporting.page import write_report
 from bench.reporting.tuning import Tuned
 from bench.store.runs import scan
@@ -53,6 +61,14 @@ def test_tuning_costs_all_trials_and_own_values_are_those_of_trial_0(
     own = known["Proxy-NCA"]["step"].own  # from 0.1 at the start to 0.35 at step 4
     assert own[found.targets.middle] == pytest.approx(4 * (MIDDLE - 0.1) / 0.25)
     assert np.isinf(own[-1])
+
+
+def test_a_trial_without_a_median_of_validations_reached_nothing(
+    found: Convergence, outcomes: list[Outcome]
+) -> None:
+    trial = outcomes[0].default
+    trial.run.__dict__["curve"] = trial.run.curve[:2]
+    assert np.isinf(cost_of_trial(found, trial, "step")).all()
 
 
 def test_the_table_has_the_middle_target_in_steps_and_seconds(
