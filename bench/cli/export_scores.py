@@ -126,7 +126,7 @@ def every_eval_ever(run: Run, to: Destination) -> tuple[str, str]:
 def model_info(run: Run, owner: str) -> dict[str, Any]:
     """The network that was trained and scored."""
     spec, packages = RunSpec.model_validate(run.spec), run.record["environment"]["packages"]
-    said = ("loss", "backbone", "weights", "embedding_dim", "steps", "seed")
+    said = ("loss", "backbone", "weights", "embedding_dim", "seed")
     return {
         "name": run.name,
         "id": f"{owner}/{run.name}",
@@ -138,6 +138,7 @@ def model_info(run: Run, owner: str) -> dict[str, Any]:
             "spec_id": run.record["spec_id"],
             "parameters_sha256": run.record["parameters"]["sha256"],
             **{field: str(getattr(spec, field)) for field in said},
+            "steps": str(run.steps),  # the specification has how many they may be
         },
     }
 

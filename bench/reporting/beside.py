@@ -87,15 +87,17 @@ def differing(row: Published, run: "pd.Series") -> list[str]:
 def conditions(run: "pd.Series") -> dict[str, str]:
     """The conditions of one of our runs, in the words of published.toml."""
     backbone, _, tag = str(run["backbone"]).removeprefix(TIMM).partition(".")
-    steps = f"{run['optimizer']}, batch {run['batch_size']}, {run['steps']} steps"
+    fixed = show(run["patience"]) == show(None)  # else validation may have ended runs before
+    steps = f"{'' if fixed else 'at most '}{run['steps']} steps"
+    training = f"{run['optimizer']}, batch {run['batch_size']}, {steps}"
     sizes = f"resize {show(run['resize'])}, crop {show(run['crop'])}"
     return {
         "backbone": backbone,
         "weights": weights(run, tag),
         "dimension": str(run["embedding_dim"] or "that of the backbone"),
         "input": "images as they are" if show(run["crop"]) == show(None) else sizes,
-        "selection": "fixed" if show(run["patience"]) == show(None) else "validation",
-        "training": "none" if run["loss"] == NO_LOSS else steps,
+        "selection": "fixed" if fixed else "validation",
+        "training": "none" if run["loss"] == NO_LOSS else training,
     }
 
 

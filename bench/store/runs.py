@@ -268,11 +268,17 @@ class Run:
         return scores
 
     @property
+    def steps(self) -> int:
+        """Steps that were taken: fewer than its specification has where validation ended it."""
+        steps: int = self.record["cost"]["images"] // self.spec["batch_size"]
+        return steps
+
+    @property
     def problem(self) -> str:
         """Why its scores are not those of a trained network; usually empty."""
         if self.record.get("trained", True) or not self.spec["steps"]:
             return ""
-        steps = f"each of its {self.spec['steps']:,} steps"
+        steps = f"each of its {self.steps:,} steps"
         return f"nothing was trained, because the gradient was 0 at {steps}"
 
     @property
@@ -402,8 +408,7 @@ class Run:
     def _check_chain(self) -> None:
         chain = self.chain
         assert chain is not None
-        done = self.record["cost"]["images"] // self.spec["batch_size"]
-        chain.check(done, self.spec["steps"])
+        chain.check(self.steps, self.spec["steps"])
 
     def _check_history(self, path: Path) -> None:
         """The embeddings, which are large, are read step by step."""

@@ -123,7 +123,7 @@ def side(shelf: Shelf, view: View, name: str) -> Side:
     return Side(
         label=shelf.run_labels[name],
         step=step,
-        steps=int(history.run.spec["steps"]),
+        steps=history.run.steps,
         first_hit=int(history.arrays["first_hit"][place, seen]),
         precision=float(history.arrays["average_precision"][place, seen]),
         recall=printed("recall@1", point["recall@1"]),

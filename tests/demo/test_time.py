@@ -24,7 +24,14 @@ from demo.page import draw
 from demo.serving.routes import find_picture, find_points
 from demo.tabs import time
 from demo.tabs.time import sentence, summary
-from tests.support.fabricated import FINGERPRINT, make_spec, seal, write_pictures, write_run
+from tests.support.fabricated import (
+    FINGERPRINT,
+    end_early,
+    make_spec,
+    seal,
+    write_pictures,
+    write_run,
+)
 from tests.support.histories import CLASSES, PER_CLASS, STEPS, write_history
 
 IMAGES = CLASSES * PER_CLASS
@@ -161,6 +168,15 @@ def test_two_runs_are_shown_at_one_step(library: Library) -> None:
         history = open_history(library.shelves[0], run.name)
         assert f'data-first="{history.arrays["first_hit"][1, 33]}"' in html
         assert f"at rank <b>{history.arrays['first_hit'][1, 33]}</b>" in html
+
+
+def test_the_last_step_of_a_run_that_ended_early_is_its_last(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "digits")
+    changes = {"steps": 200, "patience": 2}
+    spec = make_spec("digits", "Proxy-NCA", 0).model_copy(update=changes)
+    end_early(write_run(tmp_path, spec, gain=0.1), STEPS[-1])
+    write_history(tmp_path, spec)
+    assert "step 100 of 100<" in draw(open_library(tmp_path), {"tab": "time"})
 
 
 @pytest.mark.parametrize("forged", ["", "-7", "999999999", "abc", "9" * 50])

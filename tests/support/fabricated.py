@@ -133,6 +133,15 @@ def seal(directory: Path, **changes: object) -> None:
     save_run(files, {**json.loads(files.record.read_text()), **changes})
 
 
+def end_early(directory: Path, step: int) -> None:
+    """Let a stored run end at one of its validations."""
+    files = RunDir(directory)
+    points = [json.loads(line) for line in files.curve.read_text().splitlines()]
+    kept = [point for point in points if point["step"] <= step]
+    files.curve.write_text("".join(json.dumps(point) + "\n" for point in kept))
+    seal(directory, cost={"images": kept[-1]["images"], "train_seconds": kept[-1]["seconds"]})
+
+
 def owner(directory: Path) -> dict[str, str]:
     """What the arrays of a run hold beside the numbers."""
     record = json.loads((directory / "run.json").read_text())

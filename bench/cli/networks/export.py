@@ -230,7 +230,7 @@ def model_card(run: Run, config: dict[str, Any], formats: Sequence[str]) -> str:
         .get_template("model_card.md")
         .render(
             run=run.name,
-            steps=run.curve[-1]["step"],
+            steps=run.steps,
             why_early=why_early(1, int(is_perfect(point["map@r"] for point in run.curve))),
             spec=spec,
             config=config,

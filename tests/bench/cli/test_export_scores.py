@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.store.runs import RunDir, load_run
-from tests.support.fabricated import make_spec, write_run
+from tests.support.fabricated import end_early, make_spec, write_run
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 QUOTED = {
@@ -139,6 +139,14 @@ def test_every_eval_ever_has_all_scores(results: Path) -> None:
         limits = one["metric_config"]
         assert float(limits["min_score"]) <= one["score_details"]["score"]
         assert one["score_details"]["score"] <= float(limits["max_score"])
+
+
+def test_steps_are_those_that_were_taken(tmp_path: Path) -> None:
+    spec = make_spec("digits", "Proxy-NCA", 0).model_copy(update={"patience": 2})
+    end_early(write_run(tmp_path / "results", spec, gain=0.2), 60)
+    content = json.loads(export(tmp_path / "results", *EEE).read_text(encoding="utf-8"))
+    assert spec.steps == 100
+    assert content["model_info"]["additional_details"]["steps"] == "60"
 
 
 def test_every_eval_ever_fits_the_schema_of_its_package(results: Path) -> None:

@@ -114,7 +114,7 @@ def test_every_condition_that_differs_or_is_unknown_is_named() -> None:
     assert item.differing == (
         "weights ImageNet (ours: pretrained, tv_in1k)",
         "dimension 64 (ours: 16)",
-        "training RMSprop (ours: adamw, batch 32, 100 steps)",
+        "training RMSprop (ours: adamw, batch 32, at most 100 steps)",
     )
 
 

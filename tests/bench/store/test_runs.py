@@ -25,6 +25,7 @@ from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.temporary import atomic
 from tests.support.fabricated import (
     FINGERPRINT,
+    end_early,
     make_record,
     make_spec,
     owner,
@@ -47,6 +48,14 @@ def test_a_stored_run_comes_back_as_it_was(tmp_path: Path) -> None:
     assert run.record["split"]["fingerprint"] == FINGERPRINT
     assert [point["step"] for point in run.curve] == [0, 20, 40, 60, 80, 100]
     assert (run.queries["first_hit"] <= 1).mean() == pytest.approx(run.scores["recall@1"])
+
+
+def test_a_run_that_ended_early_names_the_steps_that_it_took(tmp_path: Path) -> None:
+    spec = make_spec("digits", "Proxy-NCA", 0).model_copy(update={"patience": 2})
+    directory = write_run(tmp_path, spec, gain=0.2)
+    end_early(directory, 60)
+    seal(directory, trained=False)
+    assert load_run(RunDir(directory)).problem.endswith("at each of its 60 steps")
 
 
 def test_a_directory_without_run_json_is_not_a_result(tmp_path: Path) -> None:
