@@ -63,9 +63,12 @@ def size_of(spec: RunSpec, root: Path | None) -> tuple[Size, int, int]:
             raise
         return SIZES[spec.dataset, spec.split], spec.crop or 0, 3
     split = dataset.split
-    test = len(split.query) + (len(split.gallery) if dataset.has_own_gallery else 0)
     size = Size(
-        len(dataset.items), len(split.train), len(split.validation), test, dataset.training_classes
+        len(dataset.items),
+        len(split.train),
+        len(split.validation),
+        len(dataset.test_positions),
+        dataset.training_classes,
     )
     if isinstance(dataset.images, Photographs):
         return size, spec.crop or 0, 3

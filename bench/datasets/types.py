@@ -91,6 +91,14 @@ class Dataset:
         """Whether queries are searched in another gallery than among each other."""
         return not np.array_equal(self.split.query, self.split.gallery)
 
+    @property
+    def test_positions(self) -> np.ndarray:
+        """Positions (N,) of the queries, then of the other gallery images without junk: the images
+        that are embedded and shown."""
+        query, gallery = self.split.query, self.split.gallery
+        rest = gallery[~np.isin(gallery, query)]
+        return np.concatenate([query, rest[self.labels[rest] != JUNK]])
+
     def class_of(self, position: int) -> str:
         """The class name of one image; "junk" for junk."""
         label = int(self.labels[position])

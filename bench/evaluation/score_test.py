@@ -12,7 +12,6 @@ from bench.datasets.types import Dataset
 from bench.evaluation.history import validation_cameras
 from bench.evaluation.protocols import accuracies, coarse_recall, few_shot, one_shot, verify
 from bench.training.inputs import embed
-from proxy_core.metrics import JUNK
 from proxy_core.metrics.clustering import cluster_scores
 from proxy_core.metrics.reid import ReidRanking, rank_reid, reid_summary
 from proxy_core.metrics.retrieval import Ranking, rank, summary
@@ -85,7 +84,7 @@ def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> Te
     or centers of `loss`, which is None for an untrained network. Unseen classes are verified and
     classified in few-shot episodes.
     """
-    positions = shown_positions(dataset)
+    positions = dataset.test_positions
     embeddings = embed(model, dataset.images, positions)
     scores, queries, roc = score_embeddings(embeddings, dataset, positions)
     if tests_trained_classes(dataset):
@@ -117,13 +116,6 @@ def tests_trained_classes(dataset: Dataset) -> bool:
     """Whether classes of the queries are trained."""
     split = dataset.split
     return bool(np.isin(dataset.labels[split.query], dataset.labels[split.train]).any())
-
-
-def shown_positions(dataset: Dataset) -> np.ndarray:
-    """Positions (N,) of the queries, then of the other gallery images without junk."""
-    split = dataset.split
-    rest = split.gallery[~np.isin(split.gallery, split.query)]
-    return np.concatenate([split.query, rest[dataset.labels[rest] != JUNK]])
 
 
 def retrieval_scores(

@@ -12,7 +12,7 @@ from torch import nn
 
 from bench.datasets.types import Dataset
 from bench.evaluation.history import history_arrays
-from bench.evaluation.score_test import TestResult, shown_positions
+from bench.evaluation.score_test import TestResult
 from bench.spec import RunSpec
 from bench.store.environment import describe
 from bench.store.runs import RunDir, save_arrays, save_run
@@ -54,7 +54,7 @@ def store_result(
     if progress.chain.steps:
         save_arrays(files.chain, progress.chain.arrays(), metadata | progress.chain.header())
     files.history.unlink(missing_ok=True)  # of an attempt that kept another number
-    names = {"picture_names": store_thumbnails(results, dataset, shown_positions(dataset))}
+    names = {"picture_names": store_thumbnails(results, dataset, dataset.test_positions)}
     if progress.kept:
         save_arrays(files.history, history_arrays(dataset, progress.kept), metadata)
         names["validation_names"] = store_thumbnails(

@@ -41,7 +41,7 @@ def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str
     import torch
 
     from bench.datasets import load
-    from bench.evaluation.score_test import retrieval_scores, shown_positions
+    from bench.evaluation.score_test import retrieval_scores
     from bench.training.inputs import embed
     from bench.training.loop import deterministic
     from bench.training.network import with_features
@@ -52,7 +52,7 @@ def score_chunk(directories: Sequence[Path], data_root: Path | None, device: str
     whole = load(spec.dataset, data_root, spec.split)
     loaded = whole.prepare(spec.resize, spec.crop, quiet, spec.interpolation)
     data = Data(fingerprint=loaded.fingerprint, checksum=loaded.checksum)
-    positions = shown_positions(loaded)
+    positions = loaded.test_positions
     for run in runs:
         if text := other_data(run, data, "those here"):
             raise ValueError(text)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bench.datasets.types import Dataset
-from bench.evaluation.score_test import score_embeddings, shown_positions
+from bench.evaluation.score_test import score_embeddings
 from bench.store.environment import describe
 from bench.store.runs import Run
 from bench.training.loop import deterministic
@@ -31,7 +31,7 @@ def verify_run(run: Run, dataset: Dataset) -> Outcome:
     """
     if problem := unusable(run, dataset):
         return Outcome(run.name, error=problem)
-    positions = shown_positions(dataset)
+    positions = dataset.test_positions
     stored = run.embeddings
     if not np.array_equal(stored["labels"], dataset.labels[positions]):
         label = Difference("labels of the embeddings", "others", "those of the split")

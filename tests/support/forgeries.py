@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from bench.datasets.types import Dataset
-from bench.evaluation.score_test import score_embeddings, shown_positions
+from bench.evaluation.score_test import score_embeddings
 from bench.spec import RunSpec
 from bench.store.runs import Run, RunDir, load_run, save_arrays
 from bench.submissions.pack import Labels, write_submission
@@ -60,7 +60,7 @@ def rescore(
 ) -> str:
     """Write other embeddings, and labels if given, with every score and query that follows."""
     dataset = data_of(run)
-    positions = shown_positions(dataset)
+    positions = dataset.test_positions
     seen = dataset if labels is None else relabelled(dataset, positions, labels)
     arrays = {"embeddings": embeddings.astype(np.float32), "labels": seen.labels[positions]}
     scores, queries, roc = score_embeddings(torch.from_numpy(arrays["embeddings"]), seen, positions)
@@ -204,7 +204,7 @@ def fewer_images(folder: Path, runs: list[Run], pool: Pool, random: Random) -> s
     run = one_of(runs, random)
     kept = np.sort(np.argsort(-run.queries["average_precision"])[:-40])
     dataset = data_of(run)
-    positions = shown_positions(dataset)[kept]
+    positions = dataset.test_positions[kept]
     smaller = replace(dataset.split, query=positions, gallery=positions)
     embeddings = run.embeddings["embeddings"][kept]
     scores, queries, _ = score_embeddings(

@@ -134,7 +134,7 @@ def scored(dataset: Dataset) -> int:
     """How many images are embedded to score a network: also those that train, where their classes
     are tested."""
     split = dataset.split
-    return len(split.query) + (len(split.train) if split.protocol in SHARING else 0)
+    return len(dataset.test_positions) + (len(split.train) if split.protocol in SHARING else 0)
 
 
 def speed_line(measured: Measured, processes: int, batch: int) -> str:

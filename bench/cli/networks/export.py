@@ -17,7 +17,7 @@ from bench.cli.export_scores import SCORE_FORMATS, add_scores
 from bench.datasets import find, load
 from bench.datasets.files.work import quiet
 from bench.datasets.types import Dataset
-from bench.evaluation.score_test import recall_at_one, shown_positions
+from bench.evaluation.score_test import recall_at_one
 from bench.metrics import describe, ordered
 from bench.reporting.provenance import is_perfect, why_early
 from bench.reporting.tables import templates
@@ -206,7 +206,7 @@ def check_recall(
     """
     if isinstance(test, str):
         return f"R@1 is not compared, as it takes the test images: {test}"
-    positions, count = shown_positions(test), len(test.split.query)
+    positions, count = test.test_positions, len(test.split.query)
     embeddings = embed(model.network, test.images, positions, other)
     found, expected = recall_at_one(embeddings, test, positions), run.scores["recall@1"]
     if abs(found - expected) > max(SWAPPED, 1.001 / count):

@@ -12,7 +12,7 @@ from bench.datasets.images import ArrayImages
 from bench.datasets.splits import OneShot, Split, class_disjoint
 from bench.datasets.types import Dataset
 from bench.evaluation.protocols import COUNT, MAX_PAIRS, QUERIES, class_vectors, verify
-from bench.evaluation.score_test import score_test, shown_positions, validate
+from bench.evaluation.score_test import score_test, validate
 from proxy_core.losses import LOSSES
 from proxy_core.metrics import JUNK
 from proxy_core.metrics.classification import (
@@ -198,7 +198,7 @@ def test_with_cameras_their_rule_holds_and_junk_is_ignored() -> None:
     ]
     expected = reid_summary(rank_reid(*sides[0], *sides[1]), ks=(1, 2, 4, 8, 5, 10))
     assert {key: tested.scores[key] for key in expected} == expected
-    assert len(shown_positions(dataset)) == len(query) + len(gallery) - 3
+    assert len(dataset.test_positions) == len(query) + len(gallery) - 3
     assert "map_trapezoidal" in tested.scores
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.comparison.suite_file import scored
 from bench.cli.plan import size_of
+from bench.datasets import load
 from bench.running.choose_budget import Speed
 from bench.running.price import (
     SIZES,
@@ -18,6 +20,7 @@ from bench.running.price import (
     stored_bytes,
     sweep_hours,
 )
+from tests.support.photographs import write_pictures
 from tests.support.short_runs import spec_for
 
 SIZE = Size(photographs=1000, train=600, validation=100, test=300, classes=10)
@@ -80,3 +83,16 @@ def test_a_sweep_takes_no_less_than_its_longest_run() -> None:
 def test_sizes_are_those_of_the_pinned_lists(key: tuple[str, str], data_root: Path) -> None:
     spec = spec_for(dataset=key[0], split=key[1], crop=32, resize=32)
     assert size_of(spec, data_root)[0] == SIZES[key]
+
+
+@pytest.mark.parametrize("queries", ["test", "query"])
+def test_every_image_that_a_test_embeds_counts_once(queries: str, tmp_path: Path) -> None:
+    """Four queries, which are in the gallery or not, and two images of the gallery alone."""
+    parts = ["train"] * 4 + ["val"] * 4 + [queries] * 4 + ["gallery"] * 2
+    labels = "aabbccffddeede"
+    names = write_pictures(tmp_path / "zoo", [f"{number}.png" for number in range(len(parts))])
+    rows = map(",".join, zip(names, labels, parts, strict=True))
+    (tmp_path / "zoo" / "images.csv").write_text("\n".join(["path,label,split", *rows]))
+    spec = spec_for(dataset="folder:zoo", split="official", crop=32, resize=32)
+    assert size_of(spec, tmp_path)[0].test == 6
+    assert scored(load("folder:zoo", tmp_path, "official")) == 6 + 4  # those that train classify
