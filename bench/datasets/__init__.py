@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.datasets.cars196.dataset import CARS196
 from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
-from bench.datasets.doubts import joined_folders, similar_classes
+from bench.datasets.doubts import chance, joined_folders, similar_classes
 from bench.datasets.files.download import fetch
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.unpack import settle
@@ -75,14 +75,15 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
 
 
 def remarks(dataset: Dataset, root: Path | None) -> list[str]:
-    """What is left out of a data set and why, and what is doubtful about its classes; nothing if
-    all is well."""
+    """What is left out of a data set and why, what is doubtful about its classes, and what R@1 is
+    by chance; nothing if all is well."""
     source = find(dataset.name)
     rest = source.left_out(root, dataset) if source.left_out else ""
     problems, notes = similar_classes(dataset)
     # A pinned fingerprint is of a published data set, whose classes are known.
     joined = joined_folders(dataset) if source.fingerprints[dataset.split.protocol] is None else []
-    return [*([f"left out: {rest}"] if rest else []), *problems, *notes, *joined]
+    doubts = [*problems, *notes, *joined, *chance(dataset)]
+    return [*([f"left out: {rest}"] if rest else []), *doubts]
 
 
 def verify(name: str, root: Path | None, report: Progress) -> list[str]:

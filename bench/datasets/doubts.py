@@ -1,10 +1,12 @@
 """What is doubtful about the classes and files of a loaded data set, one sentence each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
+from bench.chance import chance_sentence
 from bench.datasets.files.looks import looks_of, same_picture
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
@@ -13,6 +15,7 @@ from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
 from bench.datasets.splits import SHARING
 from bench.datasets.types import Dataset
 from bench.suggest import first_names
+from proxy_core.metrics import JUNK
 
 _SHOWN = 3  # groups, and files of a group, that a sentence lists
 
@@ -56,6 +59,22 @@ def joined_folders(dataset: Dataset) -> list[str]:
         f"{name} ({first_names(sorted(found))})" for name, found in below.items() if len(found) > 1
     ]
     return [f"classes that join several folders: {first_names(joined)}"] if joined else []
+
+
+def chance(dataset: Dataset) -> list[str]:
+    """A note on the R@1 that random neighbors reach, if it is high."""
+    query, labels = dataset.split.query, dataset.labels
+    gallery = dataset.split.gallery[labels[dataset.split.gallery] != JUNK]
+    positives = Counter(labels[gallery].tolist())
+    if dataset.cameras is None:
+        left_out = np.isin(query, gallery).astype(int)  # the query itself
+    else:
+        seen = Counter(zip(labels[gallery], dataset.cameras[gallery], strict=True))
+        pairs = zip(labels[query], dataset.cameras[query], strict=True)
+        left_out = np.array([seen[pair] for pair in pairs])
+    relevant = np.array([positives[label] for label in labels[query].tolist()]) - left_out
+    said = chance_sentence(relevant, len(gallery) - left_out)
+    return [f"{dataset.split.protocol}: {said}"] if said else []
 
 
 def _first(sentences: list[str]) -> list[str]:

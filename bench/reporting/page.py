@@ -253,8 +253,9 @@ def make_sections(
             section["anchor"] = free_name(
                 section["anchor"], [other["anchor"] for other in sections]
             )
-            constant = provenance.constant_sentence([by_name[name] for name in members["run"]])
-            section["regime"] = f"{section['regime']} {constant}".strip()
+            own_runs = [by_name[name] for name in members["run"]]
+            fixed = provenance.constant_sentence(own_runs), provenance.random_sentence(own_runs)
+            section["regime"] = " ".join(filter(None, [section["regime"], *fixed]))
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)

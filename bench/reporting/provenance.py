@@ -5,9 +5,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from math import inf
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from bench.chance import chance_sentence
 from bench.metrics import describe, ordered
 from bench.reporting.groups import show, trained
 from bench.reporting.statistics.stats import ROUNDING
@@ -110,7 +112,11 @@ def components_sentence(members: "pd.DataFrame") -> str:
 def constant_sentence(runs: Sequence[Run]) -> str:
     """Which Recall@K of one data set and split are 1 for any embeddings, since no query has as many
     images of other classes to be searched; or nothing."""
-    others = most_others(runs)
+    found = searched_images(runs)
+    if found is None:
+        return ""
+    relevant, searched = found
+    others = int((searched - relevant)[relevant > 0].max())
     recalls = [key for key in ordered(runs[0].scores) if key.startswith("recall@")]
     constant = [key for key in recalls if int(key.removeprefix("recall@")) > others]
     if not constant:
@@ -121,15 +127,22 @@ def constant_sentence(runs: Sequence[Run]) -> str:
     )
 
 
-def most_others(runs: Sequence[Run]) -> float:
-    """The most images of other classes that a query searches, by the first run whose queries can be
-    read; infinite without any."""
+def random_sentence(runs: Sequence[Run]) -> str:
+    """What R@1 of one data set and split is by chance, if it is high; or nothing."""
+    found = searched_images(runs)
+    said = chance_sentence(*found) if found else ""
+    return f"{said}." if said else ""
+
+
+def searched_images(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Of each query (Q,), how many images of its class and how many in all it searches, by the
+    first run whose queries can be read."""
     for run in runs:
         with suppress(StoredRunError):  # a problem of the report already
             split, relevant = run.record["split"], run.queries["relevant"]
             searched = split.get("gallery_images") or split["test_images"] - 1
-            return int(searched - relevant[relevant > 0].min())
-    return inf
+            return relevant, np.full(len(relevant), searched)
+    return None
 
 
 def regime(run: "pd.Series", *, frozen: bool) -> str:

@@ -5,7 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.reporting.provenance import constant_sentence, early_sentence, perfect_runs
+from bench.reporting.page import write_report
+from bench.reporting.provenance import (
+    constant_sentence,
+    early_sentence,
+    perfect_runs,
+    random_sentence,
+)
 from bench.store.runs import scan
 from tests.support import fabricated
 from tests.support.fabricated import make_spec, write_run
@@ -54,3 +60,24 @@ def test_scores_that_no_embedding_changes_are_named(
     runs, problems = scan(tmp_path)
     assert not problems
     assert constant_sentence(runs)[: len(expected) or None] == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (2, "R@1 of random neighbors is about 47 %, since up to 7 of the 15 images that a query"),
+        (5, ""),  # 7 of 39
+    ],
+)
+def test_what_random_neighbors_reach_is_named_where_it_is_high(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: int, expected: str
+) -> None:
+    monkeypatch.setattr(fabricated, "CLASSES", classes)
+    write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    runs, problems = scan(tmp_path)
+    assert not problems
+    assert random_sentence(runs)[: len(expected) or None] == expected
+    report = write_report(runs, tmp_path / "report", title="x")
+    assert all((expected in text) for text in (*report.regimes, report.html.read_text("utf-8")))
+    (tmp_path / "runs" / runs[0].name / "queries.safetensors").write_bytes(b"")
+    assert random_sentence(scan(tmp_path)[0]) == ""

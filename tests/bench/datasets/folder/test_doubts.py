@@ -40,6 +40,41 @@ def test_classes_that_join_folders_are_named(zoo: Path) -> None:
     assert _remarks(zoo)[0].startswith("left out: 1 image not listed")
 
 
+RANDOM = "R@1 of random neighbors is about"
+
+
+def test_the_chance_of_a_test_with_one_large_class_is_said(zoo: Path) -> None:
+    more = write_pictures(zoo, [f"g/{number}.png" for number in range(2, 30)], first=100)
+    parts = dict(zip("abcdefg", ["train"] * 2 + ["val"] * 2 + ["test"] * 3, strict=True))
+    rows = [f"{name},{name[0]},{parts[name[0]]}" for name in (*NAMES, *more)]
+    _list(zoo, rows, "path,label,split")
+    expected = (4 * 1 / 33 + 30 * 29 / 33) / 34
+    said = (
+        f"official: {RANDOM} {100 * expected:.0f} %, since up to 29 of the 33 images that a query"
+    )
+    lines = split_lines("folder:zoo", zoo.parent)
+    assert [line for line in lines if line.startswith("official")][1].startswith(said)
+    described = describe(load("folder:zoo", zoo.parent, "official"), zoo.parent)
+    assert described[1].startswith(f"  {said}")
+
+
+def test_by_chance_a_query_finds_no_image_that_its_camera_rule_leaves_out(zoo: Path) -> None:
+    """Of e and f, each by the cameras 1 and 2, a query searches 3: 1 positive and 2 of the other;
+    the third image of e is by camera 1."""
+    more = write_pictures(zoo, ["e/2.png"], first=100)
+    names = sorted([*NAMES[:12], *more])
+    cameras = {"e/0.png": 1, "e/1.png": 2, "e/2.png": 1, "f/0.png": 1, "f/1.png": 2}
+    parts = {"a": "train", "b": "train", "c": "val", "d": "val", "e": "test", "f": "test"}
+    rows = [f"{name},{name[0]},{parts[name[0]]},{cameras.get(name, 0)}" for name in names]
+    _list(zoo, rows, "path,label,split,camera")
+    # e/0, e/2: 1 of 3; e/1: 2 of 4; f: 1 of 4
+    expected = (2 / 3 + 2 / 4 + 2 / 4) / 5
+    (said,) = [one for one in _remarks(zoo, "re-identification") if RANDOM in one]
+    assert said.startswith(
+        f"re-identification: {RANDOM} {100 * expected:.0f} %, since up to 2 of the 4 images"
+    )
+
+
 @pytest.mark.parametrize("word", ["nan", "None", "NULL", "?"])
 def test_classes_that_may_be_missing_labels_are_named(zoo: Path, word: str) -> None:
     (zoo / "a").rename(zoo / word)
