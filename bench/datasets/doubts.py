@@ -77,6 +77,17 @@ def chance(dataset: Dataset) -> list[str]:
     return [f"{dataset.split.protocol}: {said}"] if said else []
 
 
+def untrained_queries(dataset: Dataset) -> list[str]:
+    """A note on test images that no accuracy can get right, where there are accuracies."""
+    trained = dataset.trained_queries
+    if trained.all() or not trained.any():
+        return []
+    return [
+        f"{dataset.split.protocol}: {(~trained).sum():,} of {len(trained):,} test images are of "
+        f"classes without training images: no accuracy can exceed {100 * trained.mean():.1f} %"
+    ]
+
+
 def _first(sentences: list[str]) -> list[str]:
     """The first sentences, the last of these with the number of the others."""
     more = len(sentences) - _SHOWN

@@ -87,6 +87,12 @@ class Dataset:
         return len(np.unique(self.labels[self.split.train]))
 
     @property
+    def trained_queries(self) -> np.ndarray:
+        """Whether the class of each query (Q,) is trained."""
+        known: np.ndarray = np.isin(self.labels[self.split.query], self.labels[self.split.train])
+        return known
+
+    @property
     def has_own_gallery(self) -> bool:
         """Whether queries are searched in another gallery than among each other."""
         return not np.array_equal(self.split.query, self.split.gallery)

@@ -20,7 +20,8 @@ def accuracies(
     queries: Tensor, labels: Tensor, train: Tensor, dataset: Dataset, loss: nn.Module | None
 ) -> dict[str, float]:
     """Accuracy on the test images (Q, D) with labels (Q,) by the nearest training image (T, D), the
-    nearest mean of a training class and, if the loss has any, the nearest proxy or center."""
+    nearest mean of a training class and, if the loss has any, the nearest proxy or center; the
+    share of classes that trained if it is below 1."""
     train_labels = torch.from_numpy(dataset.labels[dataset.split.train])
     scores = {
         "accuracy_neighbor": nearest_neighbor_accuracy(queries, labels, train, train_labels),
@@ -31,6 +32,8 @@ def accuracies(
         known = torch.unique(train_labels)  # ascending: class c of the loss is known[c]
         accuracy = nearest_neighbor_accuracy(queries, labels, vectors, known[classes])
         scores["accuracy_proxy"] = accuracy
+    if (possible := float(dataset.trained_queries.mean())) < 1:
+        scores["accuracy_possible"] = possible
     return scores
 
 

@@ -87,7 +87,7 @@ def score_test(model: nn.Module, dataset: Dataset, loss: nn.Module | None) -> Te
     positions = dataset.test_positions
     embeddings = embed(model, dataset.images, positions)
     scores, queries, roc = score_embeddings(embeddings, dataset, positions)
-    if tests_trained_classes(dataset):
+    if dataset.trained_queries.any():
         query = embeddings[: len(dataset.split.query)]
         labels = torch.from_numpy(dataset.labels[dataset.split.query])
         train = embed(model, dataset.images, dataset.split.train)
@@ -102,7 +102,7 @@ def score_embeddings(
     arrays per query and ROC, as in `TestResult`. Accuracies need the training images too."""
     scores, queries = retrieval_scores(embeddings, dataset, positions)
     roc: dict[str, np.ndarray] = {}
-    if not tests_trained_classes(dataset):
+    if not dataset.trained_queries.any():
         query = embeddings[: len(dataset.split.query)]
         labels = torch.from_numpy(dataset.labels[dataset.split.query])
         verified, roc = verify(query, labels)
@@ -110,12 +110,6 @@ def score_embeddings(
     scores |= coarse_recall(dataset, positions, queries["neighbors"])
     scores |= one_shot(embeddings, positions, dataset)
     return scores, queries, roc
-
-
-def tests_trained_classes(dataset: Dataset) -> bool:
-    """Whether classes of the queries are trained."""
-    split = dataset.split
-    return bool(np.isin(dataset.labels[split.query], dataset.labels[split.train]).any())
 
 
 def retrieval_scores(

@@ -75,6 +75,23 @@ def test_by_chance_a_query_finds_no_image_that_its_camera_rule_leaves_out(zoo: P
     )
 
 
+@pytest.mark.parametrize(("trained", "said"), [("", False), ("a", True), ("abcd", False)])
+def test_test_images_of_untrained_classes_are_said(zoo: Path, trained: str, said: bool) -> None:
+    """a to d are tested; where none of them is trained there are no accuracies."""
+    more = write_pictures(zoo, [f"{name}/{n}.png" for name in "abcd" for n in (2, 3)], first=100)
+    used = (
+        dict.fromkeys("efg", "train") | dict.fromkeys("fg", "val") | dict.fromkeys("abcd", "test")
+    )
+    rows = [f"{name},{name[0]},{used[name[0]]}" for name in NAMES]
+    rows += [f"{name},{name[0]},{'train' if name[0] in trained else 'test'}" for name in more]
+    _list(zoo, rows, "path,label,split")
+    tested = 8 + 8 - 2 * len(trained)
+    note = f"official: {tested - 2} of {tested} test images are of classes without training images:"
+    notes = [line for line in split_lines("folder:zoo", zoo.parent) if "without training" in line]
+    assert [one.startswith(note) for one in notes] == [True] * said
+    assert all(one.endswith(f"no accuracy can exceed {200 / tested:.1f} %") for one in notes)
+
+
 @pytest.mark.parametrize("word", ["nan", "None", "NULL", "?"])
 def test_classes_that_may_be_missing_labels_are_named(zoo: Path, word: str) -> None:
     (zoo / "a").rename(zoo / word)
