@@ -19,7 +19,9 @@ from bench.datasets.files.photographs import LARGEST_FILE
 from bench.datasets.files.prepare import CUT, prepare, whole_note
 from bench.datasets.files.verify import is_image
 from bench.datasets.files.work import Report, on_all_cores
-from bench.datasets.folder.rows import as_parts, files
+from bench.datasets.folder.rows import NAME as LIST
+from bench.datasets.folder.rows import as_parts, files, read_images
+from bench.suggest import first_names
 from bench.temporary import atomic
 from bench.training.inputs import channels_first, to_input
 from bench.training.loop import deterministic
@@ -32,8 +34,8 @@ BOXES = "bounding_boxes.txt"  # beside the photographs of the data set that is c
 
 
 class Named(NamedTuple):
-    """An image file: its path, and the folder of its class, which lies within a given folder or is
-    one of several given folders; empty if there is none."""
+    """An image file: its path, and its class, which is that of a list, else the folder within a
+    given folder or one of several given folders; empty if there is none."""
 
     path: Path
     label: str = ""
@@ -62,13 +64,14 @@ def written(output: Path) -> list[Path]:
 
 
 def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
-    """Every image in and below the folders, and every file among `places`, in order; and notes on
-    what folders hold beside images.
+    """Every image in and below the folders, or that their lists name, and every file among
+    `places`, in order; and notes on what folders hold beside them.
 
-    Raises: ValueError without an image, for an image that is named twice, or as `files`;
-    FileNotFoundError for a missing one.
+    Raises: ValueError without an image, for an image that is named twice, or as `files` and
+    `read_list`; FileNotFoundError for a missing one.
     """
     found, notes = [], []
+    foldered: set[str] = set()  # classes that only folders name
     classes = len(places) > 1 and all(place.is_dir() for place in places)
     for place in places:
         if not place.exists():
@@ -78,8 +81,14 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
             continue
         names = files(place)
         images = [name for name in names if is_image(name)]
+        if (place / LIST).is_file():
+            labels, note = listed(place, images)
+            found += [Named(place / name, label) for name, label in labels.items()]
+            notes.append(note)
+            continue
         own = place.resolve().name if classes else ""  # folders of one class each
-        found += [Named(place / name, label_of(name) or own) for name in images]
+        named = [Named(place / name, label_of(name) or own) for name in images]
+        found, foldered = found + named, foldered | {image.label for image in named}
         others = Counter(PurePath(name).suffix or "no suffix" for name in set(names) - set(images))
         if others:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in others.most_common())
@@ -87,13 +96,26 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
     if not found:
         raise ValueError(f"no image in {', '.join(map(str, places))}")
     check_once(image.path for image in found)
-    if parts := as_parts(image.label for image in found):
+    if parts := as_parts(foldered):
         notes.append(
             f"the folders {parts} are parts of a data set, so their names are not written as "
             "labels; if they hold a folder for each class, name each part itself"
         )
         found = [Named(image.path) for image in found]
     return found, notes
+
+
+def listed(folder: Path, images: Sequence[str]) -> tuple[dict[str, str], str]:
+    """The class of each image that the list of a folder names, and a note on the list; images, all
+    that the folder holds."""
+    labels = {row.path: row.label for row in sorted(read_images(folder), key=lambda row: row.path)}
+    others = [name for name in images if name not in labels]
+    count = f"{len(others):,} image{'s' * (len(others) != 1)}"
+    left_out = f"; left out: {count} not listed ({first_names(others)})" if others else ""
+    return (
+        labels,
+        f"{folder}: {len(labels):,} images and their labels are those of {LIST}{left_out}",
+    )
 
 
 def check_once(paths: Iterable[Path]) -> None:
@@ -190,7 +212,7 @@ def network_input(model: StoredModel, path: Path) -> np.ndarray:
 def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarray) -> None:
     """Write the array and the names of its rows, or a table with both.
 
-    Columns: `path`; `label`, the folder of the class, if all images have one; of a table `e0` to
+    Columns: `path`; `label`, the class, if all images have one; of a table `e0` to
     the last dimension.
     """
     if output.suffix == ".parquet":
@@ -217,7 +239,7 @@ def names_csv(images: Sequence[Named]) -> bytes:
 
 
 def columns(images: Sequence[Named]) -> dict[str, list[str]]:
-    """The path of each image and, if all have one, the folder of its class."""
+    """The path of each image and, if all have one, its class."""
     found = {"path": [image.path.as_posix() for image in images]}
     if all(image.label for image in images):
         found["label"] = [image.label for image in images]

@@ -178,6 +178,25 @@ def test_folders_of_one_class_each_give_labels(tmp_path: Path) -> None:
     assert {image.label for image in alone} == {""}
 
 
+def test_a_list_names_images_and_labels(tmp_path: Path) -> None:
+    """Not the folders, which are parts here, and not the image that it leaves out."""
+    for part in ("test", "train"):
+        (tmp_path / part).mkdir()
+        write_digits(tmp_path / part / "roll")
+    rows = ["train/roll/1.png,nine", "test/roll/0.png,four", "test/roll/2.png,train"]
+    rows += ["train/roll/0.png,test", "train/roll/2.png,test"]
+    (tmp_path / "images.csv").write_text("\n".join(["path,label", *rows]))
+    found, (note,) = embedding.find_images([tmp_path])
+    assert [f"{image.path.relative_to(tmp_path)},{image.label}" for image in found] == sorted(rows)
+    assert note == (
+        f"{tmp_path}: 5 images and their labels are those of images.csv; left out: 1 image not "
+        "listed (test/roll/1.png)"
+    )
+    (tmp_path / "images.csv").write_text("path,label\ntrain/roll/9.png,nine\n")
+    with pytest.raises(ValueError, match=r"images\.csv has a mistake"):
+        embedding.find_images([tmp_path])
+
+
 def test_parts_of_a_data_set_give_no_labels(tmp_path: Path) -> None:
     for part in ("test", "train"):
         (tmp_path / part).mkdir()
