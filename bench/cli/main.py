@@ -452,8 +452,10 @@ def embed(
     for note in [*notes, *check_whole(model, found)]:
         print_line(console, note)
     with show_work(plain_console(stderr=True)) as report:
-        embeddings = embed_images(model, found, report)
+        embeddings, doubts = embed_images(model, found, report)
     write_embeddings(output, found, embeddings)
+    for doubt in doubts:
+        print_line(console, doubt)
     size = f"{embeddings.shape[1]} dimensions, {model.spec.run_name}"
     print_line(console, f"{len(found):,} images, {size}")
     for file in written(output):

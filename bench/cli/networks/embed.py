@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 
 from bench.datasets.files.decode import decode
+from bench.datasets.files.looks import LOOK, look_of
 from bench.datasets.files.photographs import LARGEST_FILE
 from bench.datasets.files.prepare import CUT, prepare, whole_note
 from bench.datasets.files.verify import is_image
 from bench.datasets.files.work import Report, on_all_cores
+from bench.datasets.folder.pictures import picture_problems
 from bench.datasets.folder.rows import NAME as LIST
 from bench.datasets.folder.rows import as_parts, files, read_images
 from bench.suggest import first_names
@@ -39,6 +41,13 @@ class Named(NamedTuple):
 
     path: Path
     label: str = ""
+
+
+class Input(NamedTuple):
+    """What the network sees of an image file, and the `LOOK` of the whole picture."""
+
+    pixels: np.ndarray
+    look: tuple[object, ...]
 
 
 def check_output(output: Path, images: Sequence[Named]) -> None:
@@ -160,15 +169,19 @@ def label_of(name: str) -> str:
     return folder if rest else ""
 
 
-def embed_images(model: StoredModel, images: Sequence[Named], report: Report) -> np.ndarray:
-    """Embeddings (N, D) float32, prepared as the run's test images were.
+def embed_images(
+    model: StoredModel, images: Sequence[Named], report: Report
+) -> tuple[np.ndarray, list[str]]:
+    """Embeddings (N, D) float32, prepared as the run's test images were; and what is doubtful about
+    the pictures, as `data verify` names it.
 
     Raises: ValueError naming the images that cannot be used, once all of them were read.
     """
     parts: list[np.ndarray] = []
     problems: list[str] = []
+    looks: list[tuple[object, ...]] = []
 
-    def read(image: Named) -> np.ndarray | str:
+    def read(image: Named) -> Input | str:
         try:
             return network_input(model, image.path)
         except (ValueError, OSError) as error:
@@ -180,8 +193,10 @@ def embed_images(model: StoredModel, images: Sequence[Named], report: Report) ->
             report("embedding", start, len(images))
             found = list(on_all_cores(read, images[start : start + BATCH]))
             problems += [item for item in found if isinstance(item, str)]
+            inputs = [item for item in found if not isinstance(item, str)]
             if not problems:  # else only the other problems are still of use
-                parts.append(embed_batch(model, np.stack(found)))
+                parts.append(embed_batch(model, np.stack([item.pixels for item in inputs])))
+                looks += [item.look for item in inputs]
     report("embedding", len(images), len(images))
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
@@ -190,7 +205,8 @@ def embed_images(model: StoredModel, images: Sequence[Named], report: Report) ->
             f"{len(problems):,} of {len(images):,} images cannot be used, so nothing was written; "
             f"mend or remove them:{listed}{more}"
         )
-    return np.concatenate(parts)
+    names = [str(image.path) for image in images]
+    return np.concatenate(parts), picture_problems(names, np.array(looks, LOOK))
 
 
 @torch.inference_mode()
@@ -201,12 +217,13 @@ def embed_batch(model: StoredModel, pixels: np.ndarray) -> np.ndarray:
     return embeddings
 
 
-def network_input(model: StoredModel, path: Path) -> np.ndarray:
+def network_input(model: StoredModel, path: Path) -> Input:
     """One image file as `prepare` gives it; raises ValueError or OSError if it cannot be read."""
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read")
-    image = decode(str(path), path.read_bytes())
-    return prepare(str(path), image, model.spec, model.side, model.channels)
+    image = decode(str(path), data := path.read_bytes())
+    pixels = prepare(str(path), image, model.spec, model.side, model.channels)
+    return Input(pixels, look_of(data, image))
 
 
 def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarray) -> None:

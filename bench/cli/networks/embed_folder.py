@@ -27,7 +27,9 @@ def main() -> int:
         for note in [*notes, *check_whole(model, found)]:
             print_line(console, note)
         with show_work(console) as report:
-            vectors = embed_images(model, found, report)
+            vectors, doubts = embed_images(model, found, report)
+        for doubt in doubts:
+            print_line(console, doubt)
     except (ValueError, OSError) as error:
         print(printable(f"demo: {error}"), file=sys.stderr)
         return 1

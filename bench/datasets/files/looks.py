@@ -89,6 +89,11 @@ def _look(photographs: Photographs, place: OpenPlace, position: int) -> str | tu
         photograph = photographs.decoded(position, data)
     except ValueError as error:
         return str(error)
+    return look_of(data, photograph)
+
+
+def look_of(data: bytes, photograph: Image.Image) -> tuple[object, ...]:
+    """The look of a photograph, as `LOOK` has it; data, its file."""
     pixels = np.asarray(photograph)
     plain = (np.ptp(pixels, axis=(0, 1)) < ONE_COLOUR).all()
     digest = hashlib.sha256(str(photograph.size).encode() + photograph.tobytes()).digest()

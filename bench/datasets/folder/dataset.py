@@ -44,7 +44,8 @@ def check_folder(name: str, root: Path | None, report: Progress) -> list[str]:
     rows = read_images(folder)
     photographs = Photographs(folder, tuple(row.path for row in rows))
     broken, looks = look_at(photographs, report)
-    problems = [*broken, *picture_problems(folder, photographs.names, looks)]
+    doubtful = picture_problems(photographs.names, looks)
+    problems = [*broken, *(f"{folder}: {text}" for text in doubtful)]
     problems += unused(folder, rows)
     for protocol in intended(rows):
         try:

@@ -1,7 +1,6 @@
 """What is doubtful about a user's pictures once they are decoded, one sentence each."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from bench.suggest import first_names
 QUARTER = 64  # of 255: 14 bits of 16, rounded up
 
 
-def picture_problems(folder: Path, paths: Sequence[str], looks: np.ndarray) -> list[str]:
+def picture_problems(paths: Sequence[str], looks: np.ndarray) -> list[str]:
     """Problems of images (N,) with their looks (N,) of `bench.datasets.files.looks`."""
     dark = looks["undeclared"] & (looks["brightest"] <= QUARTER) & ~looks["plain"]
     if (looks["undeclared"] & (looks["brightest"] > QUARTER)).any():
@@ -35,16 +34,14 @@ def picture_problems(folder: Path, paths: Sequence[str], looks: np.ndarray) -> l
             "if they look darker than they should, save them with 8 bits per colour",
         ),
     ]
-    return list(_sentences(folder, len(paths), found))
+    return list(_sentences(len(paths), found))
 
 
-def _sentences(
-    folder: Path, count: int, found: Sequence[tuple[Sequence[str], str, str]]
-) -> Iterator[str]:
+def _sentences(count: int, found: Sequence[tuple[Sequence[str], str, str]]) -> Iterator[str]:
     for names, what, advice in found:
         if names:
             of = f"{len(names):,} of {count:,} images"
-            yield f"{folder}: {of} {what} ({first_names(names)}); {advice}"
+            yield f"{of} {what} ({first_names(names)}); {advice}"
 
 
 def _names(paths: Sequence[str], mask: np.ndarray) -> list[str]:

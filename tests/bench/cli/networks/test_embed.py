@@ -168,6 +168,31 @@ def test_what_is_no_image_is_reported(results: Path, tmp_path: Path) -> None:
     assert f"{folder}: 3 files that are not images (.txt 2, .heic 1)" in text
 
 
+def test_pictures_that_are_cut_or_several_are_named(results: Path, tmp_path: Path) -> None:
+    """As `data verify` names them; their embeddings are written all the same."""
+    generator = np.random.default_rng(1)
+    first, second = (
+        Image.fromarray(generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((90, 70))
+        for _ in range(2)
+    )
+    (folder := tmp_path / "images").mkdir()
+    first.save(folder / "cut.jpg")
+    whole = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+    first.save(folder / "two.gif", save_all=True, append_images=[second])
+    second.save(folder / "whole.png")
+    text = " ".join(
+        invoke(results, "embed", "folder-zoo", folder, "-o", tmp_path / "a.npy").split()
+    )
+    assert f"1 of 3 images lack the end of their picture ({folder}/cut.jpg); get them again" in text
+    assert (
+        f"1 of 3 images hold several pictures; only the first is used ({folder}/two.gif: 2)" in text
+    )
+    assert len(np.load(tmp_path / "a.npy")) == 3
+    text = invoke(results, "embed", "folder-zoo", folder / "whole.png", "-o", tmp_path / "b.npy")
+    assert text.startswith("1 images, 8 dimensions")
+
+
 def test_folders_of_one_class_each_give_labels(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("a", "b")]
     for folder in folders:
