@@ -154,7 +154,7 @@ def self_matches(found: Searched) -> Check:
         return Check(name, False, "None: a query is never part of its own search.")
     if queries.ids is not None and gallery.ids is not None:
         return Check(name, False, "None: ids leave a query out of its own search.")
-    ranks, copies = own_ranks(found)
+    ranks, pairs = own_ranks(found)
     if not ranks.any():
         return Check(name, False, f"No query has a copy among its first {LISTED} neighbors.")
     counts = np.bincount(ranks)
@@ -165,33 +165,42 @@ def self_matches(found: Searched) -> Check:
         f"{int((ranks > 0).sum()):,} of {len(ranks):,} queries find an image of their class with "
         f"almost their embedding, which may be themselves: {by_rank}. R@1 is "
         f"{found.recall:.4f} with them and "
-        f"{recall_without(found, copies)} without. Give both sides ids, or leave the gallery out.",
+        f"{recall_without(found, pairs)} without. Give both sides ids, or leave the gallery out.",
     )
 
 
 def own_ranks(found: Searched) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks (Q,) from 1 of the first neighbor that is a copy of a query, 0 for none; for each
-    gallery image (G,) the query that it is a copy of, or -1."""
+    """Ranks (Q,) from 1 of the first neighbor that is a copy of a query, 0 for none; and all pairs
+    (2, M) of a query and a gallery image that is a copy of it."""
     ranks = np.zeros(len(found.queries.classes), np.int64)
-    copies = np.full(len(found.searched.classes), -1)
+    pairs = [np.empty((2, 0), np.int64)]
     for column in reversed(range(LISTED)):
         others = found.ranking.neighbors[:, column].numpy()
         own = neighbor_gaps(found, column) < copy_limit(found.queries)
         own &= found.searched.classes[others] == found.queries.classes
         ranks[own] = column + 1
-        copies[others[own]] = np.flatnonzero(own)
-    return ranks, copies
+        pairs.append(np.stack([np.flatnonzero(own), others[own]]))
+    return ranks, np.concatenate(pairs, axis=1)
 
 
-def recall_without(found: Searched, copies: np.ndarray) -> str:
-    """R@1 if no query finds its own copies (G,)."""
+def recall_without(found: Searched, pairs: np.ndarray) -> str:
+    """R@1 if no query finds its own copies; pairs (2, M) of a query and a copy of it.
+
+    A copy may be that of several queries, which are one image then: all of them have one id.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     queries, gallery = found.queries, found.searched
-    ids = np.where(copies >= 0, copies, -1 - np.arange(len(copies)))
+    first, count = len(queries.classes), len(queries.classes) + len(gallery.classes)
+    places = pairs[0], first + pairs[1]
+    linked = coo_array((np.ones(len(pairs[0])), places), shape=(count, count))
+    ids = torch.from_numpy(connected_components(linked, directed=False)[1])
     ranking = rank(
         *tensors(queries),
         *tensors(gallery),
-        query_ids=torch.arange(len(queries.classes)),
-        gallery_ids=torch.from_numpy(ids),
+        query_ids=ids[:first],
+        gallery_ids=ids[first:],
         metric=found.metric,
     )
     if not ranking.first_hit.any():

@@ -276,6 +276,8 @@ def test_self_matches_are_listed_by_rank() -> None:
     without = search_for_audit(*named, "cosine", lambda *_: None).recall
     expected = f"R@1 is 1.0000 with them and {without:.4f} without"
     assert expected in found((queries, gallery))[NAME].says
+    twice = parts(queries, np.repeat(np.arange(120), 2))  # each finds the copy of the other too
+    assert expected in found((twice, gallery))[NAME].says
 
 
 @pytest.mark.parametrize(
