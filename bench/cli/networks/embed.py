@@ -183,7 +183,7 @@ def embed_images(
 
     def read(image: Named) -> Input | str:
         try:
-            return network_input(model, image.path)
+            return read_input(model, image.path)
         except (ValueError, OSError) as error:
             return str(error)
 
@@ -217,7 +217,12 @@ def embed_batch(model: StoredModel, pixels: np.ndarray) -> np.ndarray:
     return embeddings
 
 
-def network_input(model: StoredModel, path: Path) -> Input:
+def network_input(model: StoredModel, path: Path) -> np.ndarray:
+    """The pixels of `read_input`, for users of an exported network: model cards name it."""
+    return read_input(model, path).pixels
+
+
+def read_input(model: StoredModel, path: Path) -> Input:
     """One image file as `prepare` gives it; raises ValueError or OSError if it cannot be read."""
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read")

@@ -61,7 +61,7 @@ def test_scores_are_beside_the_network(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_card_of_a_run_that_ended_early_names_its_steps(run: Run) -> None:
-    short = Run(run.directory, run.record)
+    short = Run(run.directory, {**run.record, "cost": {**run.record["cost"], "images": 0}})
     short.curve[:] = [point for point in run.curve if point["step"] == 0]
     config = export.describe_model(load_model(run.files.model))
     card = " ".join(export.model_card(short, config, []).split())
