@@ -1,4 +1,5 @@
-"""The R@1 that random neighbors reach on a test: what a network has to beat."""
+"""What bounds the scores of a test: the R@1 that random neighbors reach, and the accuracy that is
+possible."""
 
 import numpy as np
 
@@ -14,6 +15,8 @@ def chance_sentence(relevant: np.ndarray, searched: np.ndarray) -> str:
     how many images it searches. Queries without a positive do not count, as in R@1.
     """
     known = relevant > 0
+    if not known.any():
+        return ""
     chance = float((relevant[known] / searched[known]).mean())
     if chance <= HIGH:
         return ""
@@ -22,4 +25,15 @@ def chance_sentence(relevant: np.ndarray, searched: np.ndarray) -> str:
         f"R@1 of random neighbors is about {100 * chance:.0f} %, since up to {relevant[most]:,} of "
         f"the {searched[most]:,} images that a query searches are of its own class: compare R@1 "
         "with that, not with 0"
+    )
+
+
+def possible_sentence(trained: int, images: int) -> str:
+    """Which accuracy is possible where some of the test images are of trained classes and some are
+    not; else nothing."""
+    if trained in (0, images):
+        return ""
+    return (
+        f"{images - trained:,} of {images:,} test images are of classes without training images: "
+        f"no accuracy can exceed {100 * trained / images:.1f} %"
     )

@@ -113,12 +113,6 @@ METRICS = {
     "accuracy_neighbor": Metric("Nearest neighbor", ACCURACIES, ACCURACY),
     "accuracy_mean": Metric("Class mean", ACCURACIES, ACCURACY),
     "accuracy_proxy": Metric("Proxy or center", ACCURACIES, ACCURACY),
-    "accuracy_possible": Metric(
-        "Highest possible",
-        ACCURACIES,
-        "Share of test images whose class has training images, if not all have: nothing can give "
-        "the others their own class, so no accuracy is higher.",
-    ),
     "coarse_recall@1": Metric(
         "R@1, super-class",
         "Super-classes",

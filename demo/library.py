@@ -83,6 +83,15 @@ class Shelf:
         kept = tuple(run for run in runs if run.keeps_queries)
         return kept or tuple(runs)
 
+    @cached_property
+    def methods(self) -> dict[str, list[Run]]:
+        """The runs of each method, by `group_id`; those of a study of variance are no methods."""
+        found: dict[str, list[Run]] = {}
+        for run in self.runs:
+            if not of_one_source(run):
+                found.setdefault(group_id(run), []).append(run)
+        return found
+
     @property
     def kept(self) -> str:
         """Which runs can be browsed, and why not all; empty if all can."""
@@ -145,16 +154,15 @@ def is_untrained(run: Run) -> bool:
 
 def one_of_each(shelf: Shelf) -> list[Run]:
     """The first browsable run of each trained method, those first whose method has the highest
-    Recall@1 as a mean over its seeds; at most `MOST_METHODS`, so that they fit into memory. Those
-    of a study of variance are no methods."""
+    Recall@1 as a mean over its seeds; at most `MOST_METHODS`, so that they fit into memory."""
     first: dict[str, Run] = {}
     for run in shelf.browsable:
-        if not is_untrained(run) and not of_one_source(run):
+        if not is_untrained(run) and group_id(run) in shelf.methods:
             first.setdefault(group_id(run), run)
-    scores: dict[str, list[float]] = {}
-    for run in shelf.runs:
-        scores.setdefault(group_id(run), []).append(run.scores["recall@1"])
-    ranked = sorted(first, key=lambda group: -fmean(scores[group]))
+    means = {
+        group: fmean(run.scores["recall@1"] for run in shelf.methods[group]) for group in first
+    }
+    ranked = sorted(first, key=lambda group: -means[group])
     return [first[group] for group in ranked[:MOST_METHODS]]
 
 

@@ -64,10 +64,12 @@ def gallery_of(retrieved: Retrieved) -> np.ndarray | None:
     """Positions that every query is compared with, itself excepted; None if they are not stored:
     they differ from query to query by their cameras, or only some queries are in the gallery."""
     split, images = retrieved.run.record["split"], len(retrieved.pictures)
-    count, separate = len(retrieved.hits), split.get("gallery_images")
-    if separate is None or (separate == images and not retrieved.by_cameras):
+    count, separate = len(retrieved.hits), split.get("searched_images", split.get("gallery_images"))
+    if retrieved.by_cameras:
+        return None
+    if separate in (None, images):
         return np.arange(images)
-    if retrieved.by_cameras or count + separate != images:
+    if count + separate != images:
         return None
     return np.arange(count, images)
 

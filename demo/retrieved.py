@@ -35,9 +35,9 @@ class Retrieved:
     @property
     def searched(self) -> str:
         """What the gallery of a query holds; with cameras, no image by its own camera."""
-        if "gallery_images" not in self.run.record["split"]:
-            return "other test image"
-        return "gallery image by other cameras" if self.by_cameras else "gallery image"
+        separate = "gallery_images" in self.run.record["split"]
+        images = "gallery image" if separate else "other test image"
+        return f"{images} by other cameras" if self.by_cameras else images
 
     @property
     def by_cameras(self) -> bool:

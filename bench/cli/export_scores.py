@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.metrics import describe
-from bench.spec import RunSpec
+from bench.spec import RunSpec, file_name
 from bench.store.runs import Run
 from bench.suggest import unknown
 from bench.temporary import new_folder
@@ -70,7 +70,7 @@ def eval_results(run: Run, to: Destination) -> tuple[str, str]:
         f"  date: {quoted(run.record['environment']['finished'])}\n"
         f"  notes: {quoted(notes(run, to.score))}\n"
     )
-    return f".eval_results/{run.spec['dataset'].replace(':', '-')}.yaml", text
+    return f".eval_results/{file_name(run.spec['dataset'])}.yaml", text
 
 
 def notes(run: Run, score: str) -> str:
@@ -95,7 +95,7 @@ def every_eval_ever(run: Run, to: Destination) -> tuple[str, str]:
     owner = needed("every-eval-ever", "--organization", to.organization, form, "a name as in URLs")
     spec, environment = RunSpec.model_validate(run.spec), run.record["environment"]
     now = f"{time.time():.0f}"
-    name = f"{spec.dataset}-{spec.split}".replace(":", "-")
+    name = f"{file_name(spec.dataset)}-{spec.split}"
     content = {
         "schema_version": EEE_VERSION,
         "evaluation_id": f"{name}/{owner}/{run.name}/{now}",

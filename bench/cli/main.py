@@ -416,7 +416,10 @@ def accept(
 @app.command()
 def embed(
     run: RunName,
-    images: Annotated[list[Path], typer.Argument(help="Images, or folders that hold images.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(help="Images, or folders: all images in them, or those of an images.csv."),
+    ],
     output: Annotated[
         Path,
         typer.Option(

@@ -44,8 +44,7 @@ def fixed_plan(
         raise ValueError(
             f"--max-seeds {plan.most} adds none to the {len(suite.seeds)} seeds of {name}"
         )
-    keep_plan(results, name, plan)
-    return plan
+    return keep_plan(results, name, plan)
 
 
 def add_seeds(

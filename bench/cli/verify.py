@@ -207,7 +207,7 @@ def show_outcomes(outcomes: Sequence[Outcome], seconds: float, results: Path) ->
         print_line(console, f"not compared: {', '.join(unchecked)}; --train compares them")
     if searches := search_folders(results):
         names = ", ".join(folder.name for folder in searches)
-        print_line(console, f"not compared: trials of tune ({names}); reports take their scores")
+        print_line(console, f"not compared: the trials of `tune` ({names}), which reports show")
 
 
 def exit_status(outcomes: Sequence[Outcome]) -> int:

@@ -40,6 +40,11 @@ DATASETS: dict[str, Source] = {
 SAME_PHOTOGRAPHS = {"cub200_boxes": "cub200"}
 
 
+def photographs_of(name: str) -> str:
+    """The data set that counts as one with others of the same photographs."""
+    return SAME_PHOTOGRAPHS.get(name, name)
+
+
 def find(name: str) -> Source:
     """The data set with a name, including a user's own ``folder:NAME``.
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from bench.chance import chance_sentence
+from bench.chance import chance_sentence, possible_sentence
 from bench.datasets.files.looks import looks_of, same_picture
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.work import quiet
@@ -80,12 +80,8 @@ def chance(dataset: Dataset) -> list[str]:
 def untrained_queries(dataset: Dataset) -> list[str]:
     """A note on test images that no accuracy can get right, where there are accuracies."""
     trained = dataset.trained_queries
-    if trained.all() or not trained.any():
-        return []
-    return [
-        f"{dataset.split.protocol}: {(~trained).sum():,} of {len(trained):,} test images are of "
-        f"classes without training images: no accuracy can exceed {100 * trained.mean():.1f} %"
-    ]
+    said = possible_sentence(int(trained.sum()), len(trained))
+    return [f"{dataset.split.protocol}: {said}"] if said else []
 
 
 def _first(sentences: list[str]) -> list[str]:

@@ -107,7 +107,7 @@ def score_embeddings(
         labels = torch.from_numpy(dataset.labels[dataset.split.query])
         verified, roc = verify(query, labels)
         scores |= verified | few_shot(query, labels)
-    scores |= coarse_recall(dataset, positions, queries["neighbors"])
+    scores |= coarse_recall(dataset, positions, queries["neighbors"], queries["similarities"])
     scores |= one_shot(embeddings, positions, dataset)
     return scores, queries, roc
 
@@ -141,7 +141,7 @@ def rank_test(
 ) -> tuple[Ranking | ReidRanking, np.ndarray]:
     """Ranks of the test images at `positions` (N,), and the indices (G,) of the gallery in them."""
     labels = torch.from_numpy(dataset.labels[positions])
-    if not dataset.has_own_gallery:
+    if not dataset.has_own_gallery and dataset.cameras is None:
         return rank(embeddings, labels, neighbors=NEIGHBORS), np.arange(len(positions))
     query = np.arange(len(dataset.split.query))
     gallery = np.flatnonzero(np.isin(positions, dataset.split.gallery))

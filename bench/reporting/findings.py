@@ -48,7 +48,7 @@ TIED = {  # on one of several methods that share the highest mean
     "undecided": "Undecided is the difference between {name} and",
     "worse": "Over the seeds that both have {name} is worse than",
 }
-REVERSED = "By an earlier look, which is final, {name} is worse than"
+REVERSED = "By its first seeds, which decided the pair, {name} is worse than"
 MOST_TIED = 3  # methods that share the highest mean, beyond which only their number is said
 
 

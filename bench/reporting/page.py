@@ -49,7 +49,7 @@ from bench.reporting.years import published_figure
 from bench.spec import slug
 from bench.store.community import Community
 from bench.store.runs import Run, write_text
-from bench.temporary import remove_leftovers, temporary_folder
+from bench.temporary import temporary_folder
 from bench.tuning.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -119,20 +119,13 @@ def write_report(
     """
     if not runs:
         raise ValueError("there is no finished run to report; run a suite first")
-    table, rows = comparable_frame(runs), summarise(runs, rule)
-    for folder in (directory, directory / "figures"):
-        remove_leftovers(folder)
     with temporary_folder(directory) as staging:
-        made = make_report(
-            runs, table, rows, staging, title, problems, missing, rule, tuned, study, community
-        )
+        made = make_report(runs, staging, title, problems, missing, rule, tuned, study, community)
         return publish(made, directory)
 
 
 def make_report(
     runs: Sequence[Run],
-    table: "pd.DataFrame",
-    rows: Sequence[Row],
     folder: Path,
     title: str,
     problems: Sequence[str],
@@ -142,7 +135,8 @@ def make_report(
     study: variance.Study | None,
     community: Sequence[Community],
 ) -> Report:
-    """The files of `write_report` in an empty folder."""
+    """The files of `write_report` in an empty folder; raises as it does."""
+    table, rows = comparable_frame(runs), summarise(runs, rule)
     spreads, unspread = uncertainty.frame(runs, rule)
     sections, unread = make_sections(table, rows, runs, folder / "figures", rule, tuned)
     found = [*unspread, *unread]
@@ -206,7 +200,7 @@ def make_report(
 
 def publish(made: Report, directory: Path) -> Report:
     """Move a report to its place. The page of an earlier one goes first and the new one comes last,
-    so that where there is a page the files beside it are its own."""
+    so that where there is a page the files beside it are its own, unless two processes write it."""
     report = replace(made, folder=directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
     report.html.unlink(missing_ok=True)  # here and below: two processes may write one report
@@ -254,8 +248,12 @@ def make_sections(
                 section["anchor"], [other["anchor"] for other in sections]
             )
             own_runs = [by_name[name] for name in members["run"]]
-            fixed = provenance.constant_sentence(own_runs), provenance.random_sentence(own_runs)
-            section["regime"] = " ".join(filter(None, [section["regime"], *fixed]))
+            bounds = [
+                provenance.constant_sentence(own_runs),
+                provenance.random_sentence(own_runs),
+                provenance.possible_accuracy_sentence(own_runs),
+            ]
+            section["regime"] = " ".join(filter(None, [section["regime"], *bounds]))
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)

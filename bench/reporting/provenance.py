@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.chance import chance_sentence
+from bench.chance import chance_sentence, possible_sentence
 from bench.metrics import describe, ordered
 from bench.reporting.groups import show, trained
 from bench.reporting.statistics.stats import ROUNDING
@@ -128,10 +128,22 @@ def constant_sentence(runs: Sequence[Run]) -> str:
 
 
 def random_sentence(runs: Sequence[Run]) -> str:
-    """What R@1 of one data set and split is by chance, if it is high; or nothing."""
-    found = searched_images(runs)
+    """What R@1 of one data set and split is by chance, if it is high; or nothing, also with a
+    separate gallery or cameras: what of the images each query leaves out is not stored."""
+    varied = any(run.record["split"].get("gallery_images") or "map" in run.scores for run in runs)
+    found = None if varied else searched_images(runs)
     said = chance_sentence(*found) if found else ""
     return f"{said}." if said else ""
+
+
+def possible_accuracy_sentence(runs: Sequence[Run]) -> str:
+    """Which accuracy is possible, if some test classes are not trained; or nothing. Runs of earlier
+    versions do not say how many."""
+    for run in runs:
+        split = run.record["split"]
+        if trained := split.get("trained_test_images"):
+            return f"{possible_sentence(trained, split['test_images'])}."
+    return ""
 
 
 def searched_images(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.datasets.types import Dataset
 from bench.running.choose_budget import Plan
-from bench.spec import slug
+from bench.spec import file_name
 from bench.suggest import unknown
 from bench.suites.arguments import declared_losses
 
@@ -55,7 +55,7 @@ def content_of(dataset: Dataset) -> str:
 
 def suite_path(results: Path, dataset: str) -> Path:
     """Where the suite file of a folder's comparison is."""
-    return results / f"compare-{slug(dataset.partition(':')[2])}.toml"
+    return results / f"compare-{file_name(dataset).removeprefix('folder-')}.toml"
 
 
 def is_for(path: Path, conditions: Conditions) -> bool:

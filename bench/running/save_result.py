@@ -136,7 +136,8 @@ def store_thumbnails(
 
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:
-    """Protocol, fingerprints and the size of each part; of a gallery only if it is separate."""
+    """Protocol, fingerprints and the size of each part; of a gallery, and without its junk, only if
+    it is separate; how many test images are of trained classes, if some are."""
     split = dataset.split
     record: dict[str, Any] = {"protocol": split.protocol, "fingerprint": dataset.fingerprint}
     if dataset.drawn_fingerprint:
@@ -146,6 +147,10 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
     for name, positions in (parts | gallery).items():
         record[f"{name}_images"] = len(positions)
         record[f"{name}_classes"] = len(set(dataset.labels[positions].tolist()) - {JUNK})
+    if gallery:
+        record["searched_images"] = int((dataset.labels[split.gallery] != JUNK).sum())
+    if (known := dataset.trained_queries).any() and not known.all():
+        record["trained_test_images"] = int(known.sum())
     return record
 
 

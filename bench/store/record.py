@@ -48,6 +48,8 @@ class Split(Part):
     test_classes: Count
     gallery_images: Count | None = None  # if it is separate
     gallery_classes: Count | None = None
+    searched_images: Count | None = None  # of the gallery, without junk
+    trained_test_images: Count | None = None  # those of trained classes, if only some are
 
 
 class Cost(Part):

@@ -123,9 +123,9 @@ def load_plan(path: Path) -> SeedPlan:
 AGAIN = "restore it, or delete it to begin again, which forgets earlier looks"
 
 
-def keep_plan(results: Path, suite: str, plan: SeedPlan) -> None:
+def keep_plan(results: Path, suite: str, plan: SeedPlan) -> SeedPlan:
     """Store the plan of a suite, before its first look; methods that were edited are added, and
-    pairs are never fewer than they were.
+    pairs are never fewer than they were. Returns: what is stored.
 
     Raises: ValueError if another one is stored.
     """
@@ -138,3 +138,4 @@ def keep_plan(results: Path, suite: str, plan: SeedPlan) -> None:
     if stored != kept:
         content = kept.model_dump() | {"digest": kept.sealed}
         write_text(plan_path(results, suite), json.dumps(content, indent=2) + "\n")
+    return kept

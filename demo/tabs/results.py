@@ -34,9 +34,10 @@ def show(library: Library, view: View) -> str:
 def render_results(shelf: Shelf) -> str:
     """All of it, as the plans of seeds are now."""
     try:
-        return render_by(shelf, tuple(read_plans(shelf.results).items()))
+        plans: tuple[tuple[str, SeedPlan], ...] | str = tuple(read_plans(shelf.results).items())
     except ValueError as error:  # which each part says
-        return render_by(shelf, str(error))
+        plans = str(error)
+    return render_by(shelf, plans)
 
 
 @lru_cache(maxsize=OPEN)

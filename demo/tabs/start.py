@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bench.reporting.findings import features_sentences, verdict_sentences
-from bench.reporting.groups import comparable_frame, group_id, of_one_source, trained
+from bench.reporting.groups import comparable_frame, group_id, trained
 from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
 from bench.store.seed_plan import SeedPlan, read_plans
@@ -24,10 +24,10 @@ WORDS = {  # of `telling` -> what is said of the query
     "none": "No loss gets it",
 }
 OF_SOME = {  # the same where there are more losses than are compared
-    "every": "All {count} losses below get it",
-    "first": "Of {count} losses only {first} gets it",
-    "second": "Of {count} losses only {second} gets it",
-    "none": "None of the {count} losses below gets it",
+    "every": "All {count} losses that are compared get it",
+    "first": "Of {count} compared losses only {first} gets it",
+    "second": "Of {count} compared losses only {second} gets it",
+    "none": "None of the {count} losses that are compared gets it",
 }
 
 
@@ -67,7 +67,7 @@ def section(library: Library, shelf: Shelf, view: View) -> Section:
     return Section(
         library.titles[shelf.key],
         write_address(own),
-        len({group_id(run) for run in shelf.runs if not of_one_source(run)}),
+        len(shelf.methods),
         len(shelf.runs),
         shelf.kept,
         verdict(shelf),
@@ -104,22 +104,16 @@ def verdict_by(shelf: Shelf, named_plans: tuple[tuple[str, SeedPlan], ...]) -> s
 
 def lost_sentences(runs: Sequence[Run], plan: SeedPlan) -> list[str]:
     """Which runs are missing although later seeds of their method are there."""
-    seeds: dict[str, list[int]] = {}
+    members: dict[str, list[Run]] = {}
     for run in runs:
         if not is_untrained(run):
-            seeds.setdefault(str(run.spec["method"]), []).append(int(run.spec["seed"]))
+            members.setdefault(group_id(run), []).append(run)
     return [
-        f"{method} lacks a run with seed {' '.join(map(str, lost))} although later seeds are "
-        "there, so verdicts may be others."
-        for method, own in seeds.items()
-        if (lost := plan.lost(own))
+        f"{own[0].spec['method']} lacks a run with seed {' '.join(map(str, lost))} although later "
+        "seeds are there, so verdicts may be others; `run --until-decided` makes it again."
+        for own in members.values()
+        if (lost := plan.lost([int(run.spec["seed"]) for run in own]))
     ]
-
-
-def losses(shelf: Shelf) -> int:
-    """How many trained methods there are, not counting the parts of a study of variance."""
-    own = [run for run in shelf.runs if not is_untrained(run) and not of_one_source(run)]
-    return len({group_id(run) for run in own})
 
 
 def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, Tile]]:
@@ -132,7 +126,8 @@ def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, T
         for kind, run in zip(("first", "second"), runs, strict=False)
     }
     view = View("compare", view.shelf, runs[0].name, 0, view.neighbors, runs[1].name)
-    words = OF_SOME if losses(shelf) > len(runs) else WORDS
+    losses = sum(not is_untrained(own[0]) for own in shelf.methods.values())
+    words = OF_SOME if losses > len(runs) else WORDS
     return [
         (words[kind].format(**names, count=len(runs)), tile(shelf, opened[0], view, query))
         for kind, query in telling(opened).items()

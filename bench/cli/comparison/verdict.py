@@ -126,7 +126,8 @@ def outlook(undecided: Sequence[Verdict]) -> str:
     stricter = any(lead.difference.excludes_zero() for lead in undecided)
     seeds = [lead.needed or MOST_SEEDS + 1 for lead in undecided]
     enough = f"About {max(seeds)}" if max(seeds) <= MOST_SEEDS else f"More than {MOST_SEEDS}"
-    return f"{f' {STRICTER}' * stricter} {enough} seeds would decide MAP@R."
+    found = [STRICTER] if stricter else []
+    return " " + " ".join([*found, f"{enough} seeds would decide MAP@R."])
 
 
 def gain(rows: Sequence[Row]) -> list[str]:
@@ -148,7 +149,11 @@ def gain(rows: Sequence[Row]) -> list[str]:
 
 def without_training(features: Row | None, best: float) -> list[str]:
     """A warning if the pretrained features as they are do as well as the best loss."""
-    if features is None or SCORE not in features.scores or features.scores[SCORE].mean < best:
+    if (
+        features is None
+        or SCORE not in features.scores
+        or features.scores[SCORE].mean < best - ROUNDING
+    ):
         return []
     return [
         f"The pretrained features as they are reach {percent(features.scores[SCORE].mean)}, as "

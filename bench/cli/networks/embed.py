@@ -72,9 +72,9 @@ def written(output: Path) -> list[Path]:
     return [output, output.with_suffix(".csv")] if output.suffix == ".npy" else [output]
 
 
-def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
-    """Every image in and below the folders, or that their lists name, and every file among
-    `places`, in order; and notes on what folders hold beside them.
+def find_images(places: Sequence[Path], *, by_lists: bool = True) -> tuple[list[Named], list[str]]:
+    """Every image in and below the folders, or, `by_lists`, that their lists name, and every file
+    among `places`, in order; and notes on what folders hold beside them.
 
     Raises: ValueError without an image, for an image that is named twice, or as `files` and
     `read_list`; FileNotFoundError for a missing one.
@@ -90,7 +90,7 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
             continue
         names = files(place)
         images = [name for name in names if is_image(name)]
-        if (place / LIST).is_file():
+        if by_lists and (place / LIST).is_file():
             labels, note = listed(place, images)
             found += [Named(place / name, label) for name, label in labels.items()]
             notes.append(note)
@@ -117,14 +117,15 @@ def find_images(places: Sequence[Path]) -> tuple[list[Named], list[str]]:
 def listed(folder: Path, images: Sequence[str]) -> tuple[dict[str, str], str]:
     """The class of each image that the list of a folder names, and a note on the list; images, all
     that the folder holds."""
-    labels = {row.path: row.label for row in sorted(read_images(folder), key=lambda row: row.path)}
-    others = [name for name in images if name not in labels]
-    count = f"{len(others):,} image{'s' * (len(others) != 1)}"
-    left_out = f"; left out: {count} not listed ({first_names(others)})" if others else ""
-    return (
-        labels,
-        f"{folder}: {len(labels):,} images and their labels are those of {LIST}{left_out}",
-    )
+    rows = sorted(read_images(folder), key=lambda row: row.path)
+    labels = {row.path: row.label for row in rows if not row.junk}
+    others = sorted(set(images) - {row.path for row in rows})
+    left_out = {"not listed": others, "listed as junk": [row.path for row in rows if row.junk]}
+    said = [
+        f"{len(those):,} {why} ({first_names(those)})" for why, those in left_out.items() if those
+    ]
+    note = f"{folder}: {len(labels):,} images and their labels are those of {LIST}"
+    return labels, f"{note}; left out: {', '.join(said)}" if said else note
 
 
 def check_once(paths: Iterable[Path]) -> None:

@@ -22,7 +22,7 @@ def main() -> int:
     path, folder = map(Path, sys.argv[1:])
     console = plain_console(stderr=True)
     try:
-        found, notes = find_images([folder])
+        found, notes = find_images([folder], by_lists=False)
         model = load_model(path)
         for note in [*notes, *check_whole(model, found)]:
             print_line(console, note)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.datasets import SAME_PHOTOGRAPHS
+from bench.datasets import photographs_of
 from bench.metrics import describe
 from bench.reporting.cost.convergence import SCORES
 from bench.reporting.cost.cost_to_target import SPEEDS, Convergence, Costs, aligned
@@ -63,7 +63,7 @@ class Profile:
 
     @property
     def data_sets(self) -> int:
-        return len({unit(dataset) for dataset, _ in self.tests})
+        return len({photographs_of(dataset) for dataset, _ in self.tests})
 
 
 def profiles(found: Mapping[Test, Sequence[Convergence]]) -> list[Profile]:
@@ -112,13 +112,8 @@ def over_data_sets(shares: Mapping[Test, np.ndarray]) -> np.ndarray:
     """Mean over data sets of the means over their splits."""
     members: dict[str, list[np.ndarray]] = {}
     for (dataset, _), share in shares.items():
-        members.setdefault(unit(dataset), []).append(share)
+        members.setdefault(photographs_of(dataset), []).append(share)
     return np.asarray(np.mean([np.mean(own, axis=0) for own in members.values()], axis=0))
-
-
-def unit(dataset: str) -> str:
-    """The data set that counts as one with others of the same photographs."""
-    return SAME_PHOTOGRAPHS.get(dataset, dataset)
 
 
 def band(within: Mapping[Test, np.ndarray]) -> np.ndarray:

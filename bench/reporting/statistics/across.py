@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.datasets import SAME_PHOTOGRAPHS
+from bench.datasets import photographs_of
 from bench.reporting.groups import trained
 from bench.reporting.statistics.stats import ROUNDING, least_sign_flip_p
 
@@ -37,12 +37,12 @@ def across(table: "pd.DataFrame") -> tuple[list[Across], int]:
     """The methods that every data set has, the lowest mean rank first, and the number of data sets;
     no line if there are fewer than two of either.
 
-    table: a row per run, as from `comparable_frame`. Splits of one data set, and data sets of
-    `SAME_PHOTOGRAPHS`, are averaged: they share images, so they are one unit.
+    table: a row per run, as from `comparable_frame`. Splits of one data set, and data sets of the
+    same photographs, are averaged: they share images, so they are one unit.
     """
     methods = trained(table)
     split = methods.groupby(["dataset", "split", "method"])[SCORE].mean().unstack("method")
-    units = split.dropna(axis="columns").rename(SAME_PHOTOGRAPHS, level="dataset")
+    units = split.dropna(axis="columns").rename(photographs_of, level="dataset")
     scores = units.groupby("dataset").mean().round(DIGITS)
     if len(scores) < 2 or scores.shape[1] < 2:
         return [], len(scores)

@@ -123,7 +123,7 @@ def test_a_verdict_of_an_earlier_look_is_not_told_by_what_came_later() -> None:
     found = verdict_sentences(members, Rule(looks=Looks(3, 30)))
     assert found[0].startswith("A has the highest R@1")
     assert found[1].startswith(
-        "By an earlier look, which is final, A is worse than B (3.6 ± 6.4 points"
+        "By its first seeds, which decided the pair, A is worse than B (3.6 ± 6.4 points"
     )
     assert found[1].endswith(" over all 7 seeds; decided with 3).")
 

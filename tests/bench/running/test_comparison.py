@@ -42,7 +42,7 @@ def conditions(dataset: Dataset, losses: str = "proxy_nca,triplet,center") -> Co
 
 def test_the_file_is_a_valid_suite_and_the_same_each_time(dataset: Dataset, tmp_path: Path) -> None:
     path = suite_path(tmp_path, dataset.name)
-    assert path.name == "compare-my-best-photos.toml"
+    assert path.name == "compare-my-best-photos-36f1fe.toml"
     text = suite_text(dataset, conditions(dataset), PLAN)
     assert text == suite_text(dataset, conditions(dataset), PLAN)
     path.write_text(text)

@@ -28,9 +28,9 @@ def test_seeds_before_a_later_one_are_lost(stored: list[int], lost: list[int]) -
 
 def test_pairs_never_become_fewer(tmp_path: Path) -> None:
     keep_plan(tmp_path, "s", PLAN)
-    keep_plan(tmp_path, "s", PLAN.model_copy(update={"methods": ("a", "b"), "pairs": 1}))
+    kept = keep_plan(tmp_path, "s", PLAN.model_copy(update={"methods": ("a", "b"), "pairs": 1}))
     found = read_plan(tmp_path, "s", PLAN.seeds)
-    assert found
+    assert found == kept
     assert (found.methods, found.pairs) == (("a", "b", "c"), 3)
     keep_plan(tmp_path, "s", PLAN.model_copy(update={"methods": ("d",), "pairs": 6}))
     found = read_plan(tmp_path, "s", PLAN.seeds)

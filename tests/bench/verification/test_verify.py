@@ -273,7 +273,7 @@ def test_what_moved_is_set_beside_the_interval_over_stored_seeds(
     said = capsys.readouterr().out
     assert "    R@1 moved by 12 points; the interval over 3 seeds is ± 2.5 points\n" in said
     assert "    R@1 moved by 12 points; no other seed of its method is stored\n" in said
-    assert "not compared: trials of tune (mine); reports take their scores" in said
+    assert "not compared: the trials of `tune` (mine), which reports show" in said
 
 
 def test_a_history_of_another_training_is_named(run: Run, tmp_path: Path) -> None:

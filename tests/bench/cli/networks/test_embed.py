@@ -214,9 +214,19 @@ def test_a_list_names_images_and_labels(tmp_path: Path) -> None:
     found, (note,) = embedding.find_images([tmp_path])
     assert [f"{image.path.relative_to(tmp_path)},{image.label}" for image in found] == sorted(rows)
     assert note == (
-        f"{tmp_path}: 5 images and their labels are those of images.csv; left out: 1 image not "
+        f"{tmp_path}: 5 images and their labels are those of images.csv; left out: 1 not "
         "listed (test/roll/1.png)"
     )
+    without, _ = embedding.find_images([tmp_path], by_lists=False)
+    assert len(without) == 6
+    rows = [f"{row},official" for row in rows] + ["test/roll/1.png,-1,official"]
+    listed = [row.replace("official", "train") for row in rows[:2]]
+    listed += [row.replace("official", "val") for row in rows[2:4]]
+    listed += [rows[4].replace("official", "query"), "test/roll/1.png,-1,gallery"]
+    (tmp_path / "images.csv").write_text("\n".join(["path,label,split", *listed]))
+    found, (note,) = embedding.find_images([tmp_path])
+    assert "-1" not in {image.label for image in found}
+    assert note.endswith("left out: 1 listed as junk (test/roll/1.png)")
     (tmp_path / "images.csv").write_text("path,label\ntrain/roll/9.png,nine\n")
     with pytest.raises(ValueError, match=r"images\.csv has a mistake"):
         embedding.find_images([tmp_path])
