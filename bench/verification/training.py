@@ -79,7 +79,7 @@ def moved_curve(stored: Run, again: Run) -> Iterator[Difference]:
         )
         if before is not differing[0][0]:
             one, other = ({name: each[name]} if name in each else {} for each in (before, now))
-            yield from moved(f"step {before['step']}, the largest difference:", one, other)
+            yield from moved(f"step {before['step']}", one, other)
     if len(stored.curve) != len(again.curve):
         yield Difference("validations", str(len(stored.curve)), str(len(again.curve)))
 

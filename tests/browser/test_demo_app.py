@@ -217,6 +217,7 @@ def test_compare_and_failures_lead_to_queries_that_are_what_they_say(
 ) -> None:
     page = visit("?tab=compare")
     page.locator('[data-set="a"]').click()
+    expect(page.locator('[data-set="a"][aria-current]')).to_be_visible()  # the page is drawn again
     page.locator("#compare .tiles a").first.click()
     expect(page.locator('[data-side="A"]')).to_contain_text("rank 1: yes")
     page.locator("#compare a.hit").first.focus()

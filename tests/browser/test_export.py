@@ -276,14 +276,15 @@ def test_its_policy_refuses_what_it_does_not_need(chromium: Browser, pages: Page
     attempts = {
         "new Image().src = 'http://127.0.0.1:9/x.png'": "img-src",
         "fetch('data/0/run-0.js').catch(() => null)": "connect-src",
-        "document.body.setAttribute('onclick', '1')": "script-src-attr",
+        "document.body.setAttribute('onclick', '1'); document.body.click()": "script-src-attr",
     }
     page = chromium.new_page()
     page.goto(pages.address)
     for attempt, directive in attempts.items():
         found = page.evaluate(
             "() => new Promise(done => { document.addEventListener('securitypolicyviolation',"
-            f" event => done(event.effectiveDirective), {{once: true}}); {attempt} }})"
+            f" event => done(event.effectiveDirective), {{once: true}}); {attempt};"
+            " setTimeout(() => done('nothing was refused'), 10000) })"
         )
         assert found == directive
     page.close()
