@@ -180,7 +180,10 @@ class Budget(BaseModel):
         default=0, ge=0, description="First steps, in which learning rates grow linearly."
     )
     head_only_steps: int = Field(
-        default=0, ge=0, description="First steps, in which only head and class vectors train."
+        default=0,
+        ge=0,
+        description="First steps, in which only head and class vectors train; statistics of batch "
+        "normalization are updated.",
     )
     decay_every: int | None = Field(
         default=None,

@@ -108,9 +108,10 @@ def run_number(name: str) -> int:
     return int(name.rpartition("-")[2][:7], 16)
 
 
-def near_on_map(shown: Shown, query: int) -> set[int]:
-    """The images whose points are nearest to that of a query."""
-    return set(nearest_points(shown.map.points, np.array([query]), NEAREST)[0].tolist())
+def near_on_map(shown: Shown, query: int, gallery: np.ndarray) -> set[int]:
+    """The images of a gallery (G,) whose points are nearest to that of a query."""
+    [near] = nearest_points(shown.map.points, np.array([query]), NEAREST, gallery)
+    return set(near.tolist())
 
 
 def within(points: Points, area: str) -> np.ndarray:

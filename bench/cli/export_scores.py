@@ -66,7 +66,7 @@ def eval_results(run: Run, to: Destination) -> tuple[str, str]:
         f"- dataset:\n"
         f"    id: {quoted(dataset)}\n"
         f"    task_id: {quoted(task)}\n"
-        f"  value: {run.scores[to.score]!r}\n"
+        f"  value: {decimal(run.scores[to.score])}\n"
         f"  date: {quoted(run.record['environment']['finished'])}\n"
         f"  notes: {quoted(notes(run, to.score))}\n"
     )
@@ -186,7 +186,13 @@ def needed(
 
 def quoted(text: str) -> str:
     """A text as YAML and JSON write it alike."""
-    return json.dumps(text)
+    return json.dumps(text, ensure_ascii=False)
+
+
+def decimal(value: float) -> str:
+    """A number with a point, without which YAML reads `5e-05` as text."""
+    mantissa, exponent, power = repr(value).partition("e")
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}{exponent}{power}"
 
 
 SCORE_FORMATS: dict[str, Callable[[Run, Destination], tuple[str, str]]] = {

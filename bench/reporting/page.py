@@ -254,6 +254,8 @@ def make_sections(
                 provenance.possible_accuracy_sentence(own_runs),
             ]
             section["regime"] = " ".join(filter(None, [section["regime"], *bounds]))
+            early = provenance.early_sentence(members, provenance.perfect_runs(own_runs))
+            section["sentences"] += [early] if early else []
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
             section["scores"] = score_tables(ours)
@@ -293,7 +295,6 @@ def make_section(
         "verdict": verdict_sentences(methods, rule),
         "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": f"{provenance.regime_sentence(members)} {components_sentence(members)}".strip(),
-        "early": provenance.early_sentence(members, provenance.perfect_runs(curves)),
         "split": provenance.split_sentence(members),
         "machine": provenance.machine_sentence(members),
         "budget": budget,

@@ -118,7 +118,12 @@ def taken(embeddings: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.stack(found)
 
 
-def nearest_points(points: np.ndarray, rows: np.ndarray, count: int) -> list[np.ndarray]:
-    """The nearest of the other points (N, 2) to each of some rows (M,), `count` of them."""
-    found = np.asarray(KDTree(points).query(points[rows], min(count + 1, len(points)))[1])
+def nearest_points(
+    points: np.ndarray, rows: np.ndarray, count: int, gallery: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """The nearest of the other points (N, 2) to each of some rows (M,), `count` of them; gallery
+    (G,): among which they are, all points without it."""
+    among = np.arange(len(points)) if gallery is None else gallery
+    tree, wanted = KDTree(points[among]), min(count + 1, len(among))
+    found = among[np.asarray(tree.query(points[rows], wanted)[1]).reshape(len(rows), wanted)]
     return [near[near != row][:count] for row, near in zip(rows, found, strict=True)]

@@ -112,11 +112,9 @@ def components_sentence(members: "pd.DataFrame") -> str:
 def constant_sentence(runs: Sequence[Run]) -> str:
     """Which Recall@K of one data set and split are 1 for any embeddings, since no query has as many
     images of other classes to be searched; or nothing."""
-    found = searched_images(runs)
-    if found is None:
+    others = most_others(runs)
+    if others is None:
         return ""
-    relevant, searched = found
-    others = int((searched - relevant)[relevant > 0].max())
     recalls = [key for key in ordered(runs[0].scores) if key.startswith("recall@")]
     constant = [key for key in recalls if int(key.removeprefix("recall@")) > others]
     if not constant:
@@ -125,6 +123,18 @@ def constant_sentence(runs: Sequence[Run]) -> str:
         f"100 % for any embeddings: {', '.join(describe(key).heading for key in constant)}, since "
         f"no query has more than {others} images of other classes to be searched."
     )
+
+
+def most_others(runs: Sequence[Run]) -> int | None:
+    """The most images of other classes that a query searches; with a gallery or cameras as stored,
+    which runs of earlier versions lack."""
+    for run in runs:
+        if (stored := run.record["split"].get("most_negatives")) is not None:
+            return int(stored)
+    if (found := searched_images(runs)) is None:
+        return None
+    relevant, searched = found
+    return int((searched - relevant)[relevant > 0].max())
 
 
 def random_sentence(runs: Sequence[Run]) -> str:
@@ -206,14 +216,18 @@ def why_early(runs: int, perfect: int) -> str:
 
 def is_perfect(scores: Iterable[float]) -> bool:
     """Whether one of the scores of a run's validations is 100 %."""
-    return max(scores) >= 1 - ROUNDING
+    return max(scores, default=0.0) >= 1 - ROUNDING
 
 
-def perfect_runs(curves: "pd.DataFrame") -> set[str]:
-    """Names of the runs that reached MAP@R 100 % on validation, which ends runs."""
-    if curves.empty:
-        return set()
-    return {str(run) for run, scores in curves.groupby("run")["map@r"] if is_perfect(scores)}
+def perfect_runs(runs: Sequence[Run]) -> set[str]:
+    """Names of the runs that reached MAP@R 100 % on validation, which ends runs; those whose curve
+    cannot be read are a problem of the report already."""
+    found = set()
+    for run in runs:
+        with suppress(StoredRunError):
+            if is_perfect(point["map@r"] for point in run.curve):
+                found.add(run.name)
+    return found
 
 
 def split_sentence(members: "pd.DataFrame") -> str:

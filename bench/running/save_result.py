@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,8 @@ def store_thumbnails(
 
 def describe_split(dataset: Dataset) -> dict[str, Any]:
     """Protocol, fingerprints and the size of each part; of a gallery, and without its junk, only if
-    it is separate; how many test images are of trained classes, if some are."""
+    it is separate; the most images of other classes that a query searches, if that does not follow;
+    how many test images are of trained classes, if some are."""
     split = dataset.split
     record: dict[str, Any] = {"protocol": split.protocol, "fingerprint": dataset.fingerprint}
     if dataset.drawn_fingerprint:
@@ -149,9 +151,19 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
         record[f"{name}_classes"] = len(set(dataset.labels[positions].tolist()) - {JUNK})
     if gallery:
         record["searched_images"] = int((dataset.labels[split.gallery] != JUNK).sum())
+    if gallery or dataset.cameras is not None:
+        record["most_negatives"] = most_negatives(dataset)
     if (known := dataset.trained_queries).any() and not known.all():
         record["trained_test_images"] = int(known.sum())
     return record
+
+
+def most_negatives(dataset: Dataset) -> int:
+    """The most images of other classes in the gallery of a test, without junk, of any query."""
+    gallery = dataset.labels[dataset.split.gallery]
+    searched = Counter(gallery[gallery != JUNK].tolist())
+    queries = set(dataset.labels[dataset.split.query].tolist())
+    return searched.total() - min(searched[label] for label in queries)
 
 
 def describe_parameters(model: nn.Module, loss: nn.Module) -> dict[str, Any]:

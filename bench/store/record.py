@@ -49,6 +49,7 @@ class Split(Part):
     gallery_images: Count | None = None  # if it is separate
     gallery_classes: Count | None = None
     searched_images: Count | None = None  # of the gallery, without junk
+    most_negatives: Count | None = None  # of any query, with a gallery or cameras
     trained_test_images: Count | None = None  # those of trained classes, if only some are
 
 

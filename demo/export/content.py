@@ -13,7 +13,7 @@ from bench.suggest import printable
 from demo.export.pictures import Pictures
 from demo.library import Library, Shelf
 from demo.maps import Shown, open_map
-from demo.missed import Missed, missed
+from demo.missed import Missed, gallery_of, missed
 from demo.retrieved import Retrieved, open_run
 from demo.tabs.compare import seeds
 from demo.tabs.explore import MOST_MISSED, UNRANKED
@@ -144,14 +144,16 @@ def placed(shelf: Shelf, name: str, run: Retrieved) -> dict[str, Any] | None:
         "kept": shown.map.kept,
         "nearest": NEAREST,
         "places": packed(shown.points.places[0].T),
-        "near": packed(near_bits(shown, run)),
+        "near": None
+        if (gallery := gallery_of(run)) is None
+        else packed(near_bits(shown, run, gallery)),
     }
 
 
-def near_bits(shown: Shown, run: Retrieved) -> np.ndarray:
-    """Bit n (Q,): the neighbor of rank n + 1 is among the nearest points."""
+def near_bits(shown: Shown, run: Retrieved, gallery: np.ndarray) -> np.ndarray:
+    """Bit n (Q,): the neighbor of rank n + 1 is among the nearest points of the gallery (G,)."""
     count = len(run.hits)
-    near = nearest_points(shown.map.points, np.arange(count), NEAREST)
+    near = nearest_points(shown.map.points, np.arange(count), NEAREST, gallery)
     bits = np.zeros(count, int)
     for column in range(min(NEAREST, run.hits.shape[1])):
         neighbors = run.queries["neighbors"][:, column]

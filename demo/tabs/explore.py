@@ -45,6 +45,7 @@ def show(library: Library, view: View) -> str:
         filters=[(name, write_address(view, show=name)) for name in CHOICES["show"]],
         lost=[(tile(shelf, retrieved, view, item.position), item) for item in lost[:MOST_MISSED]],
         more_lost=max(0, len(lost) - MOST_MISSED),
+        unlisted=unlisted(retrieved, view.query, len(neighbors), len(lost)),
         saved=retrieved.hits.shape[1],
         exact=retrieved.keeps_embeddings,
         unranked=UNRANKED.format(retrieved.hits.shape[1]),
@@ -53,6 +54,13 @@ def show(library: Library, view: View) -> str:
         export=data_address(csv_text(retrieved, shown)),
         file_name=f"{view.run}-query-{view.query}",
     )
+
+
+def unlisted(retrieved: Retrieved, query: int, shown: int, lost: int) -> int:
+    """How many images a query should have found are neither among the shown neighbors nor among
+    the `lost` ones: with cameras only the stored neighbors say which images those are."""
+    found = int(retrieved.hits[query, :shown].sum())
+    return max(0, int(retrieved.queries["relevant"][query]) - found - lost)
 
 
 def fits(neighbor: Neighbor, show: str) -> bool:

@@ -7,6 +7,7 @@ from bench.reporting.projection import NEAREST
 from bench.suggest import printable
 from demo.library import Library, Shelf
 from demo.maps import Shown, near_on_map, open_map, run_number, within
+from demo.missed import gallery_of
 from demo.pictures import Card, card, picture, tile
 from demo.render import render
 from demo.retrieved import Retrieved, neighbors_of, open_run, outcome
@@ -22,6 +23,7 @@ def show(library: Library, view: View) -> str:
     retrieved, shown = open_run(shelf, view.run), open_map(shelf, view.run)
     neighbors = neighbors_of(retrieved, view.query, view.neighbors)
     nearest = {neighbor.position for neighbor in neighbors[:NEAREST]}
+    gallery = gallery_of(retrieved)
     cards = [card(shelf, view, neighbor) for neighbor in neighbors]
     return render(
         "map.html",
@@ -34,7 +36,7 @@ def show(library: Library, view: View) -> str:
         picture=picture(shelf, view.query),
         neighbors=neighbors,
         cards=cards,
-        kept=len(nearest & near_on_map(shown, view.query)),
+        kept=None if gallery is None else len(nearest & near_on_map(shown, view.query, gallery)),
         of=len(nearest),
         nearest=NEAREST,
         results=printable(shelf.results),

@@ -197,7 +197,8 @@ def query_card(shelf: Shelf, view: View, history: History) -> dict[str, Any]:
 def sentence(history: History, seen: int) -> str:
     """When an image was learnt, or why it was not."""
     if not history.findable[seen]:
-        return "no other image has its class, so there is nothing to find"
+        by = " by another camera" if "cameras" in history.arrays else ""
+        return f"no other image{by} has its class, so there is nothing to find"
     if history.doubled[seen]:
         return "an equal picture has another class, so no network can get it right"
     if history.learnt[seen] == NEVER:

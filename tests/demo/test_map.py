@@ -85,3 +85,20 @@ def test_the_bytes_are_places_and_labels(library: Library) -> None:
     for part in address:
         for wrong in ("7", "../x", "", "-1"):
             assert find_points(library, {**address, part: wrong}) is None
+
+
+def test_only_images_that_a_query_is_compared_with_count_as_kept(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = library.shelves[0]
+    run, gallery = shelf.runs[4], np.arange(20, 48)
+    points = open_map(shelf, run.name).map.points
+    monkeypatch.setattr("demo.tabs.map.gallery_of", lambda retrieved: gallery)
+    near = sorted(gallery.tolist(), key=lambda n: np.hypot(*(points[n] - points[5])))[:10]
+    kept = len(set(near) & set(run.queries["neighbors"][5, :10].tolist()))
+    html = draw(library, {"tab": "map", "run": run.name, "q": "5"})
+    assert f"The map keeps <b>{kept} of 10</b>" in " ".join(html.split())
+    monkeypatch.setattr("demo.tabs.map.gallery_of", lambda retrieved: None)
+    html = draw(library, {"tab": "map", "run": run.name, "q": "5"})
+    assert "The map keeps" not in html
+    assert "is not known" in html

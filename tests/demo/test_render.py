@@ -65,6 +65,7 @@ def explored(cards: list[Card], **changes: object) -> str:
     values |= {
         "parts": {},
         "more_lost": 0,
+        "unlisted": 0,
         "saved": 20,
         "exact": True,
         "unranked": "",

@@ -250,3 +250,22 @@ def test_runs_that_finish_while_it_is_open_are_read_with_the_page(tmp_path: Path
     page = opened.draw({}, refresh=True)
     assert "Proxy-NCA, seed 7" in page  # nothing else to show
     assert f"no finished run is left in {results}: these pages show what was read before" in page
+
+
+def test_what_lies_behind_the_stored_neighbors_is_counted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where cameras decide which images count, only the stored neighbors are known."""
+    monkeypatch.setattr("demo.missed.gallery_of", lambda retrieved: None)
+    library = Library(shelf.results, (shelf,), (), None)
+    retrieved = open_run(shelf, shelf.runs[0].name)
+    seen = set()
+    for query in range(len(retrieved.hits)):
+        behind = int(retrieved.queries["relevant"][query] - retrieved.hits[query].sum())
+        html = draw(library, {"tab": "explore", "run": shelf.runs[0].name, "q": str(query)})
+        seen.add(behind > 0)
+        assert ("Nothing: no further image" in html) == (not behind)
+        assert (f"{behind} of its class, behind the {NEIGHBORS} nearest images" in html) == bool(
+            behind
+        )
+    assert True in seen

@@ -22,7 +22,7 @@ from bench.datasets.files.verify import is_image
 from bench.datasets.files.work import Report, on_all_cores
 from bench.datasets.folder.pictures import picture_problems
 from bench.datasets.folder.rows import NAME as LIST
-from bench.datasets.folder.rows import as_parts, files, read_images
+from bench.datasets.folder.rows import NO_CAMERA, as_parts, files, read_images
 from bench.suggest import first_names
 from bench.temporary import atomic
 from bench.training.inputs import channels_first, to_input
@@ -37,10 +37,11 @@ BOXES = "bounding_boxes.txt"  # beside the photographs of the data set that is c
 
 class Named(NamedTuple):
     """An image file: its path, and its class, which is that of a list, else the folder within a
-    given folder or one of several given folders; empty if there is none."""
+    given folder or one of several given folders, empty if there is none; the camera of a list."""
 
     path: Path
     label: str = ""
+    camera: int = NO_CAMERA
 
 
 class Input(NamedTuple):
@@ -91,8 +92,8 @@ def find_images(places: Sequence[Path], *, by_lists: bool = True) -> tuple[list[
         names = files(place)
         images = [name for name in names if is_image(name)]
         if by_lists and (place / LIST).is_file():
-            labels, note = listed(place, images)
-            found += [Named(place / name, label) for name, label in labels.items()]
+            named, note = listed(place, images)
+            found += named
             notes.append(note)
             continue
         own = place.resolve().name if classes else ""  # folders of one class each
@@ -114,18 +115,20 @@ def find_images(places: Sequence[Path], *, by_lists: bool = True) -> tuple[list[
     return found, notes
 
 
-def listed(folder: Path, images: Sequence[str]) -> tuple[dict[str, str], str]:
-    """The class of each image that the list of a folder names, and a note on the list; images, all
-    that the folder holds."""
+def listed(folder: Path, images: Sequence[str]) -> tuple[list[Named], str]:
+    """The images that the list of a folder names, and a note on the list; images, all that the
+    folder holds."""
     rows = sorted(read_images(folder), key=lambda row: row.path)
-    labels = {row.path: row.label for row in rows if not row.junk}
+    named = [Named(folder / row.path, row.label, row.camera) for row in rows if not row.junk]
     others = sorted(set(images) - {row.path for row in rows})
     left_out = {"not listed": others, "listed as junk": [row.path for row in rows if row.junk]}
     said = [
         f"{len(those):,} {why} ({first_names(those)})" for why, those in left_out.items() if those
     ]
-    note = f"{folder}: {len(labels):,} images and their labels are those of {LIST}"
-    return labels, f"{note}; left out: {', '.join(said)}" if said else note
+    if any(image.camera != NO_CAMERA for image in named) and not has_cameras(named):
+        said.append("the cameras, which some images lack")
+    note = f"{folder}: {len(named):,} images and their labels are those of {LIST}"
+    return named, f"{note}; left out: {', '.join(said)}" if said else note
 
 
 def check_once(paths: Iterable[Path]) -> None:
@@ -235,8 +238,8 @@ def read_input(model: StoredModel, path: Path) -> Input:
 def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarray) -> None:
     """Write the array and the names of its rows, or a table with both.
 
-    Columns: `path`; `label`, the class, if all images have one; of a table `e0` to
-    the last dimension.
+    Columns: `path`; `label` and `camera`, if all images have one; of a table `e0` to the last
+    dimension.
     """
     if output.suffix == ".parquet":
         import pandas as pd
@@ -262,8 +265,15 @@ def names_csv(images: Sequence[Named]) -> bytes:
 
 
 def columns(images: Sequence[Named]) -> dict[str, list[str]]:
-    """The path of each image and, if all have one, its class."""
+    """The path of each image and, if all have one, its class and its camera."""
     found = {"path": [image.path.as_posix() for image in images]}
     if all(image.label for image in images):
         found["label"] = [image.label for image in images]
+    if has_cameras(images):
+        found["camera"] = [str(image.camera) for image in images]
     return found
+
+
+def has_cameras(images: Sequence[Named]) -> bool:
+    """Whether the camera of every image is known."""
+    return all(image.camera != NO_CAMERA for image in images)

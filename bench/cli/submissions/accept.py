@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.cli import verify
 from bench.datasets import load
-from bench.store.community import ACCEPTED, read_accepted
+from bench.store.community import ACCEPTED, read_accepted, read_community
 from bench.store.runs import Run
 from bench.submissions.acceptance import (
     Acceptance,
@@ -64,6 +64,7 @@ def examine(folder: Path, options: Options) -> Acceptance:
         raise ValueError(f"there is no folder {folder}; `proxy-bench pack` makes one")
     runs, found.findings = check_form(folder.resolve())
     found.runs = len(runs)
+    found.findings += copied(runs, found.name, options.into)
     if not found.findings:
         found.checked.append(FORM)
         found.findings += implausible(runs)
@@ -230,6 +231,22 @@ def already_there(folder: Path, into: Path) -> list[Finding]:
         if path.parent != target and (problem := why_unreadable(path.parent))
     ]
     return findings + [Finding("community", into.name, problem) for problem in others]
+
+
+def copied(runs: Sequence[Run], name: str, into: Path) -> list[Finding]:
+    """Whether every run is one of another accepted submission, which may grow but not be sent again
+    under another name: no training takes the same seconds twice, so equal curves are copies."""
+    curves = {
+        run.digests[run.files.curve.name]: other.name
+        for other in read_community(into)[0]
+        if other.name != name
+        for run in other.runs
+    }
+    found = [curves.get(run.digests[run.files.curve.name]) for run in runs]
+    if not found or None in found:
+        return []
+    names = " and ".join(dict.fromkeys(filter(None, found)))
+    return [Finding("community", name, f"holds copies of runs of {names} and no other")]
 
 
 def why_unreadable(folder: Path) -> str:

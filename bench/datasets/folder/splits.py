@@ -178,6 +178,13 @@ def _camera_mistakes(rows: Sequence[Row]) -> Iterator[str]:
     searched = {*QUERIES, *GALLERY}
     lost = [row for row in rows if row.split in searched and row.camera == NO_CAMERA]
     yield from (f"{row.where} has no camera; give its number in the column camera" for row in lost)
+    validated = [row for row in rows if row.split == "val"]
+    some = [row for row in validated if row.camera == NO_CAMERA]
+    if len(some) < len(validated):  # without any, validation has no rule of cameras
+        yield from (
+            f"{row.where} has no camera, but other images of the split val have; give it its number"
+            for row in some
+        )
 
 
 def _without_positive(rows: Sequence[Row]) -> list[str]:

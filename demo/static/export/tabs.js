@@ -28,6 +28,7 @@ const TABS = {
       filters: EXPORT.rules.choices.show.map((show) => [show, writeAddress(view, {show})]),
       lost: lost.found.slice(0, MOST_MISSED).map((item) => [tile(of, view, item.position), item]),
       more_lost: Math.max(0, lost.total - MOST_MISSED),
+      unlisted: Math.max(0, run.relevant[view.query] - neighbors.filter(({hit}) => hit).length - lost.total),
       saved: run.saved, exact: run.exact, unranked: run.unranked,
       steps: steps(run, view), classes: classes(of, view), export: listed(of, shown),
       file_name: `${view.run}-query-${view.query}`,
@@ -88,7 +89,7 @@ const TABS = {
       },
       map, run: '', results: '', images: shelf.images, word: run.word, outcome: outcome(of, run, view.query),
       picture: picture(of, view.query), neighbors, cards,
-      kept: first.filter(isNear).length, of: first.length, nearest: map.nearest,
+      kept: map.near ? first.filter(isNear).length : null, of: first.length, nearest: map.nearest,
       chosen: view.area ? chosen(of, view, map) : null, zooms: zooms(view),
       clear: writeAddress(view, {area: ''}),
     });

@@ -1,6 +1,7 @@
 """Exported scores: in the forms that the two collections document, or not written at all."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from jsonschema import Draft7Validator
 from typer.testing import CliRunner
 
+from bench.cli.export_scores import decimal, quoted
 from bench.cli.main import app
 from bench.store.runs import RunDir, load_run
 from tests.support.fabricated import end_early, make_spec, write_run
@@ -189,3 +191,15 @@ def test_what_is_missing_is_reported(results: Path, options: tuple[str, ...], me
     with pytest.raises(ValueError, match=message):
         export(results, *options)
     assert not (results.parent / "out").exists()
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0, 5e-05, 1.25e-07, 0.1 + 0.2])
+def test_small_numbers_are_numbers_in_yaml_too(value: float) -> None:
+    """Of `5e-05`, without a point, readers of YAML 1.1 make a text."""
+    assert float(decimal(value)) == value
+    assert re.fullmatch(r"[0-9]+\.[0-9]+(e[-+][0-9]+)?", decimal(value))
+
+
+def test_a_name_beyond_the_basic_plane_stays_a_name() -> None:
+    quoted("Proxy \U0001f98a").encode()
+    assert json.loads(quoted('a\u2028\U0001f98a"')) == 'a\u2028\U0001f98a"'

@@ -87,3 +87,17 @@ def test_a_map_is_of_the_images_that_it_was_made_from(tmp_path: Path) -> None:
     save_map(tmp_path, run, pca_map(run.embeddings["embeddings"]))
     with pytest.raises(StoredRunError, match="is not a map of this run"):
         load_map(tmp_path, Run(directory, {**run.record, "data_checksum": "d" * 64}))
+
+
+def test_the_nearest_points_are_those_of_a_gallery() -> None:
+    points = np.random.default_rng(5).normal(size=(30, 2))
+    gallery = np.arange(12, 30)
+    for row, near in zip(
+        (3, 20), nearest_points(points, np.array([3, 20]), 5, gallery), strict=True
+    ):
+        others = [n for n in gallery.tolist() if n != row]
+        assert (
+            near.tolist() == sorted(others, key=lambda n: np.hypot(*(points[n] - points[row])))[:5]
+        )
+    assert len(nearest_points(points, np.array([0]), 50, gallery)[0]) == len(gallery)
+    assert nearest_points(points, np.array([0]), 5, gallery[:1])[0].tolist() == [12]

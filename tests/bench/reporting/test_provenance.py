@@ -14,7 +14,7 @@ from bench.reporting.provenance import (
     possible_accuracy_sentence,
     random_sentence,
 )
-from bench.store.runs import scan
+from bench.store.runs import Run, scan
 from tests.support import fabricated
 from tests.support.fabricated import make_spec, seal, write_run
 
@@ -40,9 +40,11 @@ def test_the_page_names_the_runs_that_ended_early() -> None:
 
 
 def test_runs_are_perfect_once_validation_reached_100_percent() -> None:
-    curves = pd.DataFrame({"run": ["a", "a", "b"], "map@r": [1.0, 0.9, 0.99]})
-    assert perfect_runs(curves) == {"a"}
-    assert perfect_runs(curves[["run"]].head(0)) == set()
+    runs = [Run(Path(name), {}) for name in "abc"]
+    for run, scores in zip(runs, ([1.0, 0.9], [0.99], []), strict=True):
+        run.__dict__["curve"] = [{"map@r": score} for score in scores]
+    assert perfect_runs(runs) == {"a"}
+    assert perfect_runs([Run(Path("lost"), {"files": {}})]) == set()
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,18 @@ def test_what_random_neighbors_reach_is_named_where_it_is_high(
         assert ("R@1 of random neighbors" in text) == bool(expected)
     (tmp_path / "runs" / runs[0].name / "queries.safetensors").write_bytes(b"")
     assert random_sentence(scan(tmp_path)[0]) == ""
+
+
+def test_with_a_gallery_the_stored_number_says_which_scores_are_constant(tmp_path: Path) -> None:
+    directory = write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    split = json.loads((directory / "run.json").read_text())["split"]
+    assert constant_sentence(scan(tmp_path)[0]) == ""
+    seal(directory, split=split | {"most_negatives": 4})
+    runs, problems = scan(tmp_path)
+    assert not problems
+    assert constant_sentence(runs).startswith(
+        "100 % for any embeddings: R@8, since no query has more"
+    )
 
 
 def test_the_report_says_which_accuracy_is_possible(tmp_path: Path) -> None:

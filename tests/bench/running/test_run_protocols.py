@@ -186,6 +186,7 @@ def test_identities_are_searched_in_a_separate_gallery(
     split = stored.record["split"]
     assert (split["test_images"], split["gallery_images"], split["gallery_classes"]) == (6, 12, 3)
     assert split["searched_images"] == 12 - 1  # without the junk
+    assert split["most_negatives"] == 8  # three classes, of which one has three known images
     assert 0 < stored.scores["map_trapezoidal"] <= stored.scores["map"] <= 1
     library = open_library(tmp_path / "results")
     page = draw(library, {"q": "99"})

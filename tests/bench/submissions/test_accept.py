@@ -197,6 +197,16 @@ def test_an_accepted_one_is_kept_with_what_was_verified(real: Path, tmp_path: Pa
     ]
 
 
+def test_a_copy_under_another_name_is_refused(real: Path, tmp_path: Path) -> None:
+    assert accept(real, options(tmp_path)).verdict == "accepted"
+    shutil.copytree(real, tmp_path / "carol")
+    found = accept(tmp_path / "carol", options(tmp_path))
+    assert found.verdict == "refused"
+    [finding] = found.findings
+    assert str(finding) == "carol: holds copies of runs of real and no other"
+    assert len(read_community(tmp_path / "results" / "community")[0]) == 1
+
+
 def test_others_that_changed_are_named_and_those_that_wait_are_not(
     sent: Path, tmp_path: Path
 ) -> None:

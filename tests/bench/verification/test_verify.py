@@ -244,9 +244,7 @@ def test_a_score_that_a_validation_lacks_is_named(run: Run) -> None:
     lacking = {name: value for name, value in third.items() if name != "map@r"}
     stored.__dict__["curve"] = [first, {**second, "loss": second["loss"] + 1}, lacking, *others]
     found = [*map(str, moved_curve(stored, run))]
-    assert found[1:] == [
-        f"step 8 map@r: stored nothing, found {third['map@r']!r}"
-    ]
+    assert found[1:] == [f"step 8 map@r: stored nothing, found {third['map@r']!r}"]
 
 
 def test_what_moved_is_set_beside_the_interval_over_stored_seeds(

@@ -227,6 +227,18 @@ def test_a_list_names_images_and_labels(tmp_path: Path) -> None:
     found, (note,) = embedding.find_images([tmp_path])
     assert "-1" not in {image.label for image in found}
     assert note.endswith("left out: 1 listed as junk (test/roll/1.png)")
+    assert set(embedding.columns(found)) == {"path", "label"}
+    seen = [f"{row},{number % 2}" for number, row in enumerate(listed)]
+    (tmp_path / "images.csv").write_text("\n".join(["path,label,split,camera", *seen]))
+    found, (note,) = embedding.find_images([tmp_path])
+    assert embedding.columns(found)["camera"] == [str(image.camera) for image in found]
+    assert {image.camera for image in found} == {0, 1}
+    (tmp_path / "images.csv").write_text(
+        "\n".join(["path,label,split,camera", f"{listed[0]},", *seen[1:]])
+    )
+    found, (note,) = embedding.find_images([tmp_path])
+    assert "camera" not in embedding.columns(found)
+    assert note.endswith(", the cameras, which some images lack")
     (tmp_path / "images.csv").write_text("path,label\ntrain/roll/9.png,nine\n")
     with pytest.raises(ValueError, match=r"images\.csv has a mistake"):
         embedding.find_images([tmp_path])

@@ -165,3 +165,18 @@ def test_lines_are_counted_from_that_of_the_separator(zoo: Path) -> None:
         _load(zoo, "sep=,\npath,label,split\nb/9.png,b,train\n")
     with pytest.raises(ValueError, match=r"line 1: found one column, 'sep=x'"):
         _load(zoo, "sep=x\n" + PLAIN)
+
+
+def test_cameras_of_some_validation_images_are_a_mistake(zoo: Path) -> None:
+    """Else the one that lacks its own would switch the rule off for all."""
+    lines = PLAIN.splitlines()
+    validated = [n for n, line in enumerate(lines) if ",val," in line]
+    bare = {n: lines[n].rpartition(",")[0] for n in validated}
+    without = [f"{bare[n]}," if n in bare else line for n, line in enumerate(lines)]
+    assert _load(zoo, "\n".join(without) + "\n").cameras is not None
+    some = [*without]
+    some[validated[0]] = f"{bare[validated[0]]},1"
+    with pytest.raises(ValueError, match="has no camera, but other images of the split val have"):
+        _load(zoo, "\n".join(some) + "\n")
+    every = [f"{bare[n]},1" if n in bare else line for n, line in enumerate(lines)]
+    assert _load(zoo, "\n".join(every) + "\n").cameras is not None
