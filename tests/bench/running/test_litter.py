@@ -102,15 +102,14 @@ def test_pictures_are_written_beside_their_file_and_cleared_once_the_process_has
 def test_a_report_clears_what_ended_processes_left(tmp_path: Path, spec: RunSpec) -> None:
     write_run(tmp_path / "results", spec, gain=0.1)
     folder = tmp_path / "report"
-    (folder / "figures").mkdir(parents=True)
-    alive = folder / temporary_name("table.csv", os.getpid())
-    own = [folder / name for name in (".odd.tmp", ".tmp", ".7.tmp", ".a.b.tmp", ".a.7b.tmp")]
-    for path in (alive, folder / temporary_name("report.html"), *own):
-        path.touch()
-    (folder / "figures" / temporary_name("a.svg")).touch()
-    alive = alive.rename(folder / temporary_name("other.csv", os.getppid()))
+    left, alive = (tmp_path / temporary_name("report", *of) for of in ([], [os.getppid()]))
+    for place in (left, alive):
+        (place / "figures").mkdir(parents=True)
+        (place / "table.csv").touch()
+    (tmp_path / temporary_name("other")).touch()  # of another report
     write_report(scan(tmp_path / "results")[0], folder, title="x")
-    assert set(folder.rglob(".*")) == {alive, *own}
+    assert {*tmp_path.glob(".*")} == {alive, tmp_path / temporary_name("other")}
+    assert not any(path.name.startswith(".") for path in folder.rglob("*"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
