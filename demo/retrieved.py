@@ -34,7 +34,7 @@ class Retrieved:
 
     @property
     def searched(self) -> str:
-        """What the gallery of a query holds; with cameras, no image by its own camera."""
+        """What the gallery of a query holds; with cameras, none of its class by its own camera."""
         separate = "gallery_images" in self.run.record["split"]
         images = "gallery image" if separate else "other test image"
         return f"{images} by other cameras" if self.by_cameras else images

@@ -87,14 +87,17 @@ def coarse_recall(
 ) -> dict[str, float]:
     """Share of queries whose nearest neighbor has their coarse class; empty without coarse classes.
     Neighbors (Q, K) are indices into `positions` (N,), which begin with the queries. Where several
-    are as similar as the first (Q, K), all must have the class, as ties are misses elsewhere."""
+    are as similar as the first (Q, K), all must have the coarse class, as ties are misses
+    elsewhere; a tie that fills the list may go on behind it."""
     if dataset.coarse is None:
         return {}
     coarse = np.unique(np.array(dataset.coarse), return_inverse=True)[1]
-    classes = coarse[dataset.labels[positions]]
-    hits = classes[neighbors] == classes[: len(neighbors), None]
-    hits |= (neighbors < 0) | (similarities < similarities[:, :1])
-    return {"coarse_recall@1": float(hits.all(axis=1).mean())}
+    labels = dataset.labels[positions]
+    found, own = labels[neighbors], labels[: len(neighbors), None]
+    tied = (neighbors >= 0) & (similarities == similarities[:, :1])
+    right = ((coarse[found] == coarse[own]) | ~tied).all(axis=1) & ~tied[:, -1]
+    right |= (found == own)[:, 0]  # before which any tied miss would come
+    return {"coarse_recall@1": float(right.mean())}
 
 
 def one_shot(embeddings: Tensor, positions: np.ndarray, dataset: Dataset) -> dict[str, float]:

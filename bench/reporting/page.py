@@ -254,7 +254,9 @@ def make_sections(
                 provenance.possible_accuracy_sentence(own_runs),
             ]
             section["regime"] = " ".join(filter(None, [section["regime"], *bounds]))
-            early = provenance.early_sentence(members, provenance.perfect_runs(own_runs))
+            early = provenance.early_sentence(
+                members, provenance.perfect_runs(own_runs), converged=bool(section["converged"])
+            )
             section["sentences"] += [early] if early else []
             problems += refusals(section["converged"])
             ours = [row for row in rows if (row.dataset, row.split) == (dataset, split)]

@@ -139,7 +139,7 @@ def most_others(runs: Sequence[Run]) -> int | None:
 
 def random_sentence(runs: Sequence[Run]) -> str:
     """What R@1 of one data set and split is by chance, if it is high; or nothing, also with a
-    separate gallery or cameras: what of the images each query leaves out is not stored."""
+    separate gallery or cameras, whose junk and left out images are not counted here."""
     varied = any(run.record["split"].get("gallery_images") or "map" in run.scores for run in runs)
     found = None if varied else searched_images(runs)
     said = chance_sentence(*found) if found else ""
@@ -151,8 +151,9 @@ def possible_accuracy_sentence(runs: Sequence[Run]) -> str:
     versions do not say how many."""
     for run in runs:
         split = run.record["split"]
-        if trained := split.get("trained_test_images"):
-            return f"{possible_sentence(trained, split['test_images'])}."
+        trained, images = split.get("trained_test_images"), split["test_images"]
+        if trained and trained < images:
+            return f"{possible_sentence(trained, images)}."
     return ""
 
 
@@ -180,10 +181,13 @@ def regime(run: "pd.Series", *, frozen: bool) -> str:
     return f"fine-tuned, {weights}"
 
 
-def early_sentence(members: "pd.DataFrame", perfect: Collection[str]) -> str:
+def early_sentence(
+    members: "pd.DataFrame", perfect: Collection[str], *, converged: bool = True
+) -> str:
     """Which methods have runs that ended before their last step, and at which step; or nothing.
 
-    perfect: names of the runs that reached 100 % on validation.
+    perfect: names of the runs that reached 100 % on validation; converged: whether costs to targets
+    are shown, which the end of a run bounds.
     """
     methods = trained(members)
     steps = methods["cost.images"] / methods["batch_size"]
@@ -194,13 +198,14 @@ def early_sentence(members: "pd.DataFrame", perfect: Collection[str]) -> str:
         for method, runs in early.groupby("method")
     ]
     why = why_early(len(early), int(early["run"].isin(perfect).sum()))
-    return (
-        f"Ended early, because validation {why}: {', '.join(named)}. Such a run's "
-        "final score is that of its last three validations, and a score that it had not reached by "
-        "then counts as not reached; a method's line ends where its first run ends."
-        if named
-        else ""
+    if not named:
+        return ""
+    costs = (
+        " Such a run's final score on validation is that of its last three validations, and a "
+        "score that it had not reached by then counts as not reached; a method's line ends where "
+        "its first run ends."
     )
+    return f"Ended early, because validation {why}: {', '.join(named)}.{costs * converged}"
 
 
 def why_early(runs: int, perfect: int) -> str:

@@ -110,7 +110,8 @@ def lost_sentences(runs: Sequence[Run], plan: SeedPlan) -> list[str]:
             members.setdefault(group_id(run), []).append(run)
     return [
         f"{own[0].spec['method']} lacks a run with seed {' '.join(map(str, lost))} although later "
-        "seeds are there, so verdicts may be others; `run --until-decided` makes it again."
+        "seeds are there, so verdicts may be others; `run --until-decided` makes it again, if the "
+        "suite still has the method."
         for own in members.values()
         if (lost := plan.lost([int(run.spec["seed"]) for run in own]))
     ]

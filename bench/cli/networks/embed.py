@@ -106,6 +106,8 @@ def find_images(places: Sequence[Path], *, by_lists: bool = True) -> tuple[list[
     if not found:
         raise ValueError(f"no image in {', '.join(map(str, places))}")
     check_once(image.path for image in found)
+    if any(image.camera != NO_CAMERA for image in found) and not has_cameras(found):
+        notes.append("left out: the cameras, which some images lack")
     if parts := as_parts(foldered):
         notes.append(
             f"the folders {parts} are parts of a data set, so their names are not written as "
@@ -125,8 +127,6 @@ def listed(folder: Path, images: Sequence[str]) -> tuple[list[Named], str]:
     said = [
         f"{len(those):,} {why} ({first_names(those)})" for why, those in left_out.items() if those
     ]
-    if any(image.camera != NO_CAMERA for image in named) and not has_cameras(named):
-        said.append("the cameras, which some images lack")
     note = f"{folder}: {len(named):,} images and their labels are those of {LIST}"
     return named, f"{note}; left out: {', '.join(said)}" if said else note
 

@@ -234,19 +234,24 @@ def already_there(folder: Path, into: Path) -> list[Finding]:
 
 
 def copied(runs: Sequence[Run], name: str, into: Path) -> list[Finding]:
-    """Whether every run is one of another accepted submission, which may grow but not be sent again
-    under another name: no training takes the same seconds twice, so equal curves are copies."""
+    """Whether every trained run is one of another accepted submission, which may grow but not be
+    sent again under another name: no training takes the same seconds twice, so equal curves are
+    copies."""
     curves = {
         run.digests[run.files.curve.name]: other.name
         for other in read_community(into)[0]
         if other.name != name
-        for run in other.runs
+        for run in trained(other.runs)
     }
-    found = [curves.get(run.digests[run.files.curve.name]) for run in runs]
+    found = [curves.get(run.digests[run.files.curve.name]) for run in trained(runs)]
     if not found or None in found:
         return []
     names = " and ".join(dict.fromkeys(filter(None, found)))
     return [Finding("community", name, f"holds copies of runs of {names} and no other")]
+
+
+def trained(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.spec["steps"]]
 
 
 def why_unreadable(folder: Path) -> str:

@@ -201,5 +201,5 @@ def test_small_numbers_are_numbers_in_yaml_too(value: float) -> None:
 
 
 def test_a_name_beyond_the_basic_plane_stays_a_name() -> None:
-    quoted("Proxy \U0001f98a").encode()
+    assert quoted("Proxy \U0001f98a") == '"Proxy \U0001f98a"'
     assert json.loads(quoted('a\u2028\U0001f98a"')) == 'a\u2028\U0001f98a"'

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from bench.datasets.images import ArrayImages
 from bench.datasets.splits import OneShot, Split, class_disjoint
 from bench.datasets.types import Dataset
-from bench.evaluation.protocols import COUNT, MAX_PAIRS, QUERIES, class_vectors, verify
+from bench.evaluation.protocols import (
+    COUNT,
+    MAX_PAIRS,
+    QUERIES,
+    class_vectors,
+    coarse_recall,
+    verify,
+)
 from bench.evaluation.score_test import score_embeddings, score_test, validate
 from proxy_core.losses import LOSSES
 from proxy_core.metrics import JUNK
@@ -215,11 +222,22 @@ def test_the_camera_rule_holds_among_the_queries_too() -> None:
 
 
 def test_coarse_classes_of_equally_similar_neighbors_must_all_be_right() -> None:
-    dataset = zoo(coarse=tuple(f"super {label % 2}" for label in range(CLASSES)))
-    positions = dataset.test_positions
-    collapsed = torch.ones(len(positions), 4)
-    scores, _, _ = score_embeddings(collapsed, dataset, positions)
-    assert scores["recall@1"] == scores["coarse_recall@1"] == 0
+    for names in ("ab" * 6, "a" * 10 + "bb"):  # also where the stored ties are of one super-class
+        dataset = zoo(coarse=tuple(names))
+        positions = dataset.test_positions
+        collapsed = torch.ones(len(positions), 4)
+        scores, _, _ = score_embeddings(collapsed, dataset, positions)
+        assert scores["recall@1"] == scores["coarse_recall@1"] == 0
+
+
+def test_own_classes_that_round_to_a_tie_are_right() -> None:
+    neighbors, similarities = np.array([[1, 2, 3]]), np.array([[1, 1, 0.5]], dtype=np.float32)
+    dataset = zoo(coarse=tuple("ab" * 6))
+    positions = np.array([0, 1, 8, 16])  # classes 0, 0, 1 and 2
+    args = dataset, positions, neighbors, similarities
+    assert coarse_recall(*args) == {"coarse_recall@1": 1.0}
+    swapped = dataset, positions, neighbors[:, [1, 0, 2]], similarities
+    assert coarse_recall(*swapped) == {"coarse_recall@1": 0.0}
 
 
 def test_coarse_classes_and_one_shot_runs_are_scored() -> None:
