@@ -155,3 +155,4 @@ def test_the_line_in_the_difference_is_drawn_as_regression_has_it() -> None:
     spread = np.sqrt((residuals**2).sum() / (SEEDS - 2) / SEEDS)
     steps = (at_the_mean - logs[:, 1].mean()) / spread
     assert stats.kstest(steps, stats.t(SEEDS - 2).cdf).statistic < 0.01
+    assert abs(np.corrcoef(means[:, 0] - means[:, 1], steps)[0, 1]) < 0.02  # drawn independently
