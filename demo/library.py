@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
-from bench.reporting.groups import group_id, method_names, of_one_source
+from bench.reporting.groups import by_method, group_id, method_names, of_one_source
 from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
@@ -86,11 +86,12 @@ class Shelf:
     @cached_property
     def methods(self) -> dict[str, list[Run]]:
         """The runs of each method, by `group_id`; those of a study of variance are no methods."""
-        found: dict[str, list[Run]] = {}
-        for run in self.runs:
-            if not of_one_source(run):
-                found.setdefault(group_id(run), []).append(run)
-        return found
+        return by_method(run for run in self.runs if not of_one_source(run))
+
+    @property
+    def losses(self) -> int:
+        """How many methods are trained."""
+        return sum(not is_untrained(own[0]) for own in self.methods.values())
 
     @property
     def kept(self) -> str:

@@ -42,7 +42,7 @@ class Retrieved:
     @property
     def by_cameras(self) -> bool:
         """Whether a query is not compared with images of its class by its own camera."""
-        return "map" in self.run.scores
+        return self.run.by_cameras
 
     @property
     def keeps_embeddings(self) -> bool:

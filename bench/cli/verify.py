@@ -116,8 +116,13 @@ def compute_again(
 
 def by_lot(runs: Sequence[Run], options: Options) -> list[Run]:
     """The runs to train again; options.draw makes the lot repeatable."""
-    trained = [run for run in runs if run.spec["steps"]]
-    return random.Random(options.draw).sample(trained, min(options.train, len(trained)))
+    candidates = trained(runs)
+    return random.Random(options.draw).sample(candidates, min(options.train, len(candidates)))
+
+
+def trained(runs: Sequence[Run]) -> list[Run]:
+    """The runs that took steps; the others score networks as they start."""
+    return [run for run in runs if run.spec["steps"]]
 
 
 def train_again(runs: Sequence[Run], options: Options) -> list[Outcome]:

@@ -15,7 +15,6 @@ from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
 from bench.datasets.splits import SHARING
 from bench.datasets.types import Dataset
 from bench.suggest import first_names
-from proxy_core.metrics import JUNK
 
 _SHOWN = 3  # groups, and files of a group, that a sentence lists
 
@@ -64,7 +63,7 @@ def joined_folders(dataset: Dataset) -> list[str]:
 def chance(dataset: Dataset) -> list[str]:
     """A note on the R@1 that random neighbors reach, if it is high."""
     query, labels = dataset.split.query, dataset.labels
-    gallery = dataset.split.gallery[labels[dataset.split.gallery] != JUNK]
+    gallery = dataset.searched
     positives = Counter(labels[gallery].tolist())
     if dataset.cameras is None:
         left_out = np.isin(query, gallery).astype(int)  # the query itself

@@ -98,12 +98,18 @@ class Dataset:
         return not np.array_equal(self.split.query, self.split.gallery)
 
     @property
+    def searched(self) -> np.ndarray:
+        """Positions (G,) of the gallery without junk."""
+        gallery = self.split.gallery
+        known: np.ndarray = gallery[self.labels[gallery] != JUNK]
+        return known
+
+    @property
     def test_positions(self) -> np.ndarray:
         """Positions (N,) of the queries, then of the other gallery images without junk: the images
         that are embedded and shown."""
-        query, gallery = self.split.query, self.split.gallery
-        rest = gallery[~np.isin(gallery, query)]
-        return np.concatenate([query, rest[self.labels[rest] != JUNK]])
+        rest = self.searched[~np.isin(self.searched, self.split.query)]
+        return np.concatenate([self.split.query, rest])
 
     def class_of(self, position: int) -> str:
         """The class name of one image; "junk" for junk."""

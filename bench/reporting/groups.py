@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,14 @@ def check_seeds(runs: Sequence[Run]) -> None:
 def group_id(run: Run) -> str:
     """`RunSpec.method_id`; stored fields of an older version need not validate."""
     return method_id_of(run.spec)
+
+
+def by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs of each method, by `group_id`."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(group_id(run), []).append(run)
+    return found
 
 
 def method_names(runs: Sequence[Run]) -> list[str]:

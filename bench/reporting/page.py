@@ -244,9 +244,8 @@ def make_sections(
             own = curves[(curves["dataset"] == dataset) & (curves["split"] == split)]
             outcomes = prices.outcomes_of(tuned.outcomes if tuned else (), str(dataset), str(split))
             section = make_section(members, own, rule, outcomes)
-            section["anchor"] = free_name(
-                section["anchor"], [other["anchor"] for other in sections]
-            )
+            anchor = f"{slug(str(dataset))}-{slug(str(split))}"
+            section["anchor"] = free_name(anchor, [other["anchor"] for other in sections])
             own_runs = [by_name[name] for name in members["run"]]
             bounds = [
                 provenance.constant_sentence(own_runs),
@@ -293,7 +292,6 @@ def make_section(
         "name": figures.origin(members),
         "dataset": members["dataset"].iloc[0],
         "protocol": members["split"].iloc[0],
-        "anchor": "-".join(slug(members[field].iloc[0]) for field in ("dataset", "split")),
         "verdict": verdict_sentences(methods, rule),
         "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": f"{provenance.regime_sentence(members)} {components_sentence(members)}".strip(),

@@ -140,7 +140,7 @@ def most_others(runs: Sequence[Run]) -> int | None:
 def random_sentence(runs: Sequence[Run]) -> str:
     """What R@1 of one data set and split is by chance, if it is high; or nothing, also with a
     separate gallery or cameras, whose junk and left out images are not counted here."""
-    varied = any(run.record["split"].get("gallery_images") or "map" in run.scores for run in runs)
+    varied = any(run.record["split"].get("gallery_images") or run.by_cameras for run in runs)
     found = None if varied else searched_images(runs)
     said = chance_sentence(*found) if found else ""
     return f"{said}." if said else ""

@@ -150,7 +150,7 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
         record[f"{name}_images"] = len(positions)
         record[f"{name}_classes"] = len(set(dataset.labels[positions].tolist()) - {JUNK})
     if gallery:
-        record["searched_images"] = int((dataset.labels[split.gallery] != JUNK).sum())
+        record["searched_images"] = len(dataset.searched)
     if gallery or dataset.cameras is not None:
         record["most_negatives"] = most_negatives(dataset)
     if (known := dataset.trained_queries).any() and not known.all():
@@ -160,8 +160,7 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
 
 def most_negatives(dataset: Dataset) -> int:
     """The most images of other classes in the gallery of a test, without junk, of any query."""
-    gallery = dataset.labels[dataset.split.gallery]
-    searched = Counter(gallery[gallery != JUNK].tolist())
+    searched = Counter(dataset.labels[dataset.searched].tolist())
     queries = set(dataset.labels[dataset.split.query].tolist())
     return searched.total() - min(searched[label] for label in queries)
 

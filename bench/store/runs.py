@@ -274,6 +274,11 @@ class Run:
         return steps
 
     @property
+    def by_cameras(self) -> bool:
+        """Whether a query is not compared with images of its class by its own camera."""
+        return "map" in self.scores
+
+    @property
     def problem(self) -> str:
         """Why its scores are not those of a trained network; usually empty."""
         if self.record.get("trained", True) or not self.spec["steps"]:

@@ -12,7 +12,7 @@ from demo.export.content import describe, has_ranks, images, map_of, retrieval, 
 from demo.export.folder import measure, new_export
 from demo.export.page import data, page, script
 from demo.export.pictures import Pictures, fit
-from demo.library import Library, Shelf, is_untrained
+from demo.library import Library, Shelf
 from demo.retrieved import open_run
 from demo.tabs.results import render_results
 from demo.view import NEIGHBORS
@@ -122,15 +122,14 @@ def notes_on(part: Part) -> list[str]:
     """What the export holds of a data set, and what of it is left out."""
     shelf, browsed = part.shelf, part.shelf.browsable
     runs = [open_run(shelf, run.name) for run in browsed]
-    methods, known = ({group_id(run) for run in found} for found in (browsed, part.every.runs))
+    methods = {group_id(run) for run in browsed}
     kept = max(run.hits.shape[1] for run in runs)
     (height, width), pictures = shelf.pictures.size, part.pictures
     found = [
         f"Runs to browse: {len(runs)} of {len(part.every.runs)}; methods: {len(methods)} of "
-        f"{len(known)}. Runs in tables and curves: {len(shelf.runs)}."
+        f"{len(part.every.methods)}. Runs in tables and curves: {len(shelf.runs)}."
     ]
-    shown = {group_id(run) for run in shelf.runs}
-    if shown != known and len({group_id(run) for run in shelf.runs if not is_untrained(run)}) > 1:
+    if shelf.methods.keys() != part.every.methods.keys() and shelf.losses > 1:
         found.append(
             "Verdicts and marks are corrected for the pairs of these methods alone, unless seeds "
             "were added until pairs were decided; the report, of all methods, may leave a pair "

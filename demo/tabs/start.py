@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bench.reporting.findings import features_sentences, verdict_sentences
-from bench.reporting.groups import comparable_frame, group_id, trained
+from bench.reporting.groups import by_method, comparable_frame, trained
 from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
 from bench.store.seed_plan import SeedPlan, read_plans
@@ -104,10 +104,7 @@ def verdict_by(shelf: Shelf, named_plans: tuple[tuple[str, SeedPlan], ...]) -> s
 
 def lost_sentences(runs: Sequence[Run], plan: SeedPlan) -> list[str]:
     """Which runs are missing although later seeds of their method are there."""
-    members: dict[str, list[Run]] = {}
-    for run in runs:
-        if not is_untrained(run):
-            members.setdefault(group_id(run), []).append(run)
+    members = by_method(run for run in runs if not is_untrained(run))
     return [
         f"{own[0].spec['method']} lacks a run with seed {' '.join(map(str, lost))} although later "
         "seeds are there, so verdicts may be others; `run --until-decided` makes it again, if the "
@@ -127,8 +124,7 @@ def worth_a_look(shelf: Shelf, view: View, runs: list[Run]) -> list[tuple[str, T
         for kind, run in zip(("first", "second"), runs, strict=False)
     }
     view = View("compare", view.shelf, runs[0].name, 0, view.neighbors, runs[1].name)
-    losses = sum(not is_untrained(own[0]) for own in shelf.methods.values())
-    words = OF_SOME if losses > len(runs) else WORDS
+    words = OF_SOME if shelf.losses > len(runs) else WORDS
     return [
         (words[kind].format(**names, count=len(runs)), tile(shelf, opened[0], view, query))
         for kind, query in telling(opened).items()

@@ -44,6 +44,7 @@ class WithEmbeddings:
             run.files,
             run.digests,
         )
+        self.by_cameras = run.by_cameras
         self.keeps_embeddings, self.embeddings_on_disk = True, embeddings
 
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from bench.datasets.files.decode import decode
-from bench.datasets.files.looks import LOOK, look_of
+from bench.datasets.files.looks import DOUBTS, doubts_of
 from bench.datasets.files.photographs import LARGEST_FILE
 from bench.datasets.files.prepare import CUT, prepare, whole_note
 from bench.datasets.files.verify import is_image
@@ -45,10 +45,10 @@ class Named(NamedTuple):
 
 
 class Input(NamedTuple):
-    """What the network sees of an image file, and the `LOOK` of the whole picture."""
+    """What the network sees of an image file, and the `DOUBTS` of the whole picture."""
 
     pixels: np.ndarray
-    look: tuple[object, ...]
+    doubts: tuple[object, ...]
 
 
 def check_output(output: Path, images: Sequence[Named]) -> None:
@@ -183,7 +183,7 @@ def embed_images(
     """
     parts: list[np.ndarray] = []
     problems: list[str] = []
-    looks: list[tuple[object, ...]] = []
+    doubts: list[tuple[object, ...]] = []
 
     def read(image: Named) -> Input | str:
         try:
@@ -200,7 +200,7 @@ def embed_images(
             inputs = [item for item in found if not isinstance(item, str)]
             if not problems:  # else only the other problems are still of use
                 parts.append(embed_batch(model, np.stack([item.pixels for item in inputs])))
-                looks += [item.look for item in inputs]
+                doubts += [item.doubts for item in inputs]
     report("embedding", len(images), len(images))
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
@@ -210,7 +210,7 @@ def embed_images(
             f"mend or remove them:{listed}{more}"
         )
     names = [str(image.path) for image in images]
-    return np.concatenate(parts), picture_problems(names, np.array(looks, LOOK))
+    return np.concatenate(parts), picture_problems(names, np.array(doubts, DOUBTS))
 
 
 @torch.inference_mode()
@@ -232,7 +232,7 @@ def read_input(model: StoredModel, path: Path) -> Input:
         raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read")
     image = decode(str(path), data := path.read_bytes())
     pixels = prepare(str(path), image, model.spec, model.side, model.channels)
-    return Input(pixels, look_of(data, image))
+    return Input(pixels, doubts_of(data, image))
 
 
 def write_embeddings(output: Path, images: Sequence[Named], embeddings: np.ndarray) -> None:

@@ -241,17 +241,13 @@ def copied(runs: Sequence[Run], name: str, into: Path) -> list[Finding]:
         run.digests[run.files.curve.name]: other.name
         for other in read_community(into)[0]
         if other.name != name
-        for run in trained(other.runs)
+        for run in verify.trained(other.runs)
     }
-    found = [curves.get(run.digests[run.files.curve.name]) for run in trained(runs)]
+    found = [curves.get(run.digests[run.files.curve.name]) for run in verify.trained(runs)]
     if not found or None in found:
         return []
     names = " and ".join(dict.fromkeys(filter(None, found)))
     return [Finding("community", name, f"holds copies of runs of {names} and no other")]
-
-
-def trained(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.spec["steps"]]
 
 
 def why_unreadable(folder: Path) -> str:

@@ -18,13 +18,16 @@ from bench.datasets.files.work import Progress, cores, on_all_cores, quiet
 
 ONE_COLOUR = 16  # of 256: the values of each colour are nearer to each other in an empty picture
 SIDE = 32  # of the grey picture by which others are compared
+DOUBTS = [  # by which a picture alone is doubtful
+    ("plain", "?"),  # almost one colour
+    ("cut", "?"),  # its end is missing
+    ("pictures", "u4"),  # in the file; the first is used
+    ("undeclared", "?"),  # of 16 bits, or fewer if its values are smaller
+    ("brightest", "u1"),
+]
 LOOK = np.dtype(
     [
-        ("plain", "?"),  # almost one colour
-        ("cut", "?"),  # its end is missing
-        ("pictures", "u4"),  # in the file; the first is used
-        ("undeclared", "?"),  # of 16 bits, or fewer if its values are smaller
-        ("brightest", "u1"),
+        *DOUBTS,
         ("digest", "u1", 32),  # of size and pixels
         ("grey", "u1", (SIDE, SIDE)),  # means of cells
     ]
@@ -89,19 +92,17 @@ def _look(photographs: Photographs, place: OpenPlace, position: int) -> str | tu
         photograph = photographs.decoded(position, data)
     except ValueError as error:
         return str(error)
-    return look_of(data, photograph)
+    digest = hashlib.sha256(str(photograph.size).encode() + photograph.tobytes()).digest()
+    grey = photograph.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return *doubts_of(data, photograph), np.frombuffer(digest, np.uint8), np.asarray(grey)
 
 
-def look_of(data: bytes, photograph: Image.Image) -> tuple[object, ...]:
-    """The look of a photograph, as `LOOK` has it; data, its file."""
-    pixels = np.asarray(photograph)
+def doubts_of(data: bytes, photograph: Image.Image) -> tuple[object, ...]:
+    """The `DOUBTS` of a photograph; data, its file."""
     extrema = photograph.getextrema()  # of each channel; numpy takes fifteen times as long
     ranges = extrema if isinstance(extrema[0], tuple) else (extrema,)
     plain = all(high - low < ONE_COLOUR for low, high in ranges)
-    digest = hashlib.sha256(str(photograph.size).encode() + photograph.tobytes()).digest()
-    grey = photograph.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    file = *_file(data, pixels), pixels.max()
-    return plain, *file, np.frombuffer(digest, np.uint8), np.asarray(grey)
+    return plain, *_file(data, np.asarray(photograph)), max(high for _, high in ranges)
 
 
 def _file(data: bytes, pixels: np.ndarray) -> tuple[bool, int, bool]:

@@ -10,7 +10,8 @@ QUARTER = 64  # of 255: 14 bits of 16, rounded up
 
 
 def picture_problems(paths: Sequence[str], looks: np.ndarray) -> list[str]:
-    """Problems of images (N,) with their looks (N,) of `bench.datasets.files.looks`."""
+    """Problems of images (N,) with their looks (N,) of `bench.datasets.files.looks`, or with their
+    `DOUBTS` alone."""
     dark = looks["undeclared"] & (looks["brightest"] <= QUARTER) & ~looks["plain"]
     if (looks["undeclared"] & (looks["brightest"] > QUARTER)).any():
         dark[:] = False  # others use the range

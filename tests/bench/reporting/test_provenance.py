@@ -1,6 +1,5 @@
 """What is said of runs that ended early, and of scores that no embedding changes."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -88,26 +87,28 @@ def test_what_random_neighbors_reach_is_named_where_it_is_high(
     assert random_sentence(scan(tmp_path)[0]) == ""
 
 
-def test_with_a_gallery_the_stored_number_says_which_scores_are_constant(tmp_path: Path) -> None:
-    directory = write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
-    split = json.loads((directory / "run.json").read_text())["split"]
-    assert constant_sentence(scan(tmp_path)[0]) == ""
-    seal(directory, split=split | {"most_negatives": 4})
-    runs, problems = scan(tmp_path)
+def with_fact(results: Path, name: str, value: int) -> tuple[list[Run], list[Run]]:
+    """The runs of a results folder before and after one stores a further fact of its split."""
+    directory = write_run(results, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
+    before, _ = scan(results)
+    seal(directory, split=before[0].record["split"] | {name: value})
+    after, problems = scan(results)
     assert not problems
-    assert constant_sentence(runs).startswith(
+    return before, after
+
+
+def test_with_a_gallery_the_stored_number_says_which_scores_are_constant(tmp_path: Path) -> None:
+    before, after = with_fact(tmp_path, "most_negatives", 4)
+    assert constant_sentence(before) == ""
+    assert constant_sentence(after).startswith(
         "100 % for any embeddings: R@8, since no query has more"
     )
 
 
 def test_the_report_says_which_accuracy_is_possible(tmp_path: Path) -> None:
-    directory = write_run(tmp_path, make_spec("digits", "Proxy-NCA", 0), gain=0.1)
-    split = json.loads((directory / "run.json").read_text())["split"]
-    assert possible_accuracy_sentence(scan(tmp_path)[0]) == ""
-    seal(directory, split=split | {"trained_test_images": 12})
-    runs, problems = scan(tmp_path)
-    assert not problems
+    before, after = with_fact(tmp_path, "trained_test_images", 12)
+    assert possible_accuracy_sentence(before) == ""
     sentence = "36 of 48 test images are of classes without training images: no accuracy can exceed"
-    assert possible_accuracy_sentence(runs) == f"{sentence} 25.0 %."
-    report = write_report(runs, tmp_path / "report", title="x")
+    assert possible_accuracy_sentence(after) == f"{sentence} 25.0 %."
+    report = write_report(after, tmp_path / "report", title="x")
     assert sentence in report.regimes[0]
