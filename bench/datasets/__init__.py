@@ -5,7 +5,13 @@ from pathlib import Path
 from bench.datasets.cars196.dataset import CARS196
 from bench.datasets.cub200 import CUB200, CUB200_BOXES
 from bench.datasets.digits import DIGITS
-from bench.datasets.doubts import chance, joined_folders, similar_classes, untrained_queries
+from bench.datasets.doubts import (
+    chance,
+    joined_folders,
+    similar_classes,
+    unscored_validation,
+    untrained_queries,
+)
 from bench.datasets.files.download import fetch
 from bench.datasets.files.photographs import Photographs
 from bench.datasets.files.unpack import settle
@@ -81,14 +87,14 @@ def load(name: str, root: Path | None, protocol: str) -> Dataset:
 
 def remarks(dataset: Dataset, root: Path | None) -> list[str]:
     """What is left out of a data set and why, what is doubtful about its classes, what R@1 is by
-    chance and what accuracy is possible; nothing if all is well."""
+    chance, what accuracy is possible and which validation images count; nothing if all is well."""
     source = find(dataset.name)
     rest = source.left_out(root, dataset) if source.left_out else ""
     problems, notes = similar_classes(dataset)
     # A pinned fingerprint is of a published data set, whose classes are known.
     joined = joined_folders(dataset) if source.fingerprints[dataset.split.protocol] is None else []
-    doubts = [*problems, *notes, *joined, *chance(dataset), *untrained_queries(dataset)]
-    return [*([f"left out: {rest}"] if rest else []), *doubts]
+    scores = [*chance(dataset), *untrained_queries(dataset), *unscored_validation(dataset)]
+    return [*([f"left out: {rest}"] if rest else []), *problems, *notes, *joined, *scores]
 
 
 def verify(name: str, root: Path | None, report: Progress) -> list[str]:

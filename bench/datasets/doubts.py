@@ -83,6 +83,29 @@ def untrained_queries(dataset: Dataset) -> list[str]:
     return [f"{dataset.split.protocol}: {said}"] if said else []
 
 
+def unscored_validation(dataset: Dataset) -> list[str]:
+    """A note on cameras of validation images: that their rule does not hold, or which images it
+    takes out of the scores."""
+    if dataset.cameras is None:
+        return []
+    said = f"{dataset.split.protocol}: "
+    cameras, labels = dataset.validation_cameras, dataset.labels[dataset.split.validation]
+    if cameras is None:
+        return [
+            f"{said}validation scores know no cameras, so an image may be found by its own camera; "
+            "those of the test follow the rule of cameras"
+        ]
+    seen = Counter(label for label, _ in set(zip(labels.tolist(), cameras.tolist(), strict=True)))
+    lost = np.array([seen[label] == 1 for label in labels.tolist()])
+    if not lost.any():
+        return []
+    names = first_names(dataset.class_names[label] for label in np.unique(labels[lost]))
+    return [
+        f"{said}{int(lost.sum()):,} of {len(lost):,} validation images count in no retrieval "
+        f"score, since their class has one camera only ({names})"
+    ]
+
+
 def _first(sentences: list[str]) -> list[str]:
     """The first sentences, the last of these with the number of the others."""
     more = len(sentences) - _SHOWN

@@ -111,6 +111,17 @@ class Dataset:
         rest = self.searched[~np.isin(self.searched, self.split.query)]
         return np.concatenate([self.split.query, rest])
 
+    @property
+    def validation_cameras(self) -> np.ndarray | None:
+        """The cameras (V,) of the validation images if their rule holds: all are known, and some
+        class has two. Otherwise None."""
+        positions = self.split.validation
+        if self.cameras is None or (self.cameras[positions] < 0).any():
+            return None
+        seen = np.stack([self.labels[positions], self.cameras[positions]])
+        several = len(np.unique(seen, axis=1).T) > len(np.unique(seen[0]))
+        return self.cameras[positions] if several else None
+
     def class_of(self, position: int) -> str:
         """The class name of one image; "junk" for junk."""
         label = int(self.labels[position])

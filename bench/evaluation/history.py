@@ -55,7 +55,7 @@ def keep(
 def history_arrays(dataset: Dataset, kept: dict[int, dict[str, "Tensor"]]) -> dict[str, np.ndarray]:
     """`Run.history` of what was kept by step."""
     positions, steps = dataset.split.validation, sorted(kept)
-    cameras = validation_cameras(dataset)
+    cameras = dataset.validation_cameras
     return {
         "steps": np.array(steps),
         "labels": dataset.labels[positions],
@@ -63,14 +63,3 @@ def history_arrays(dataset: Dataset, kept: dict[int, dict[str, "Tensor"]]) -> di
         **({} if cameras is None else {"cameras": cameras}),
         **{name: np.stack([kept[step][name].numpy() for step in steps]) for name in kept[steps[0]]},
     }
-
-
-def validation_cameras(dataset: Dataset) -> np.ndarray | None:
-    """The cameras (V,) of the validation images if their rule holds: all are known, and some class
-    has two. Otherwise None."""
-    positions = dataset.split.validation
-    if dataset.cameras is None or (dataset.cameras[positions] < 0).any():
-        return None
-    seen = np.stack([dataset.labels[positions], dataset.cameras[positions]])
-    several = len(np.unique(seen, axis=1).T) > len(np.unique(seen[0]))
-    return dataset.cameras[positions] if several else None

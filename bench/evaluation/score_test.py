@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from bench.datasets.types import Dataset
-from bench.evaluation.history import validation_cameras
 from bench.evaluation.protocols import accuracies, coarse_recall, few_shot, one_shot, verify
 from bench.training.inputs import embed
 from proxy_core.metrics.clustering import cluster_scores
@@ -51,7 +50,7 @@ def validate(model: nn.Module, dataset: Dataset) -> Validation:
     """Recall@1, MAP@R and R-Precision of the validation images among themselves.
 
     Under the camera rule of re-identification, which also excludes the query itself, where
-    `validation_cameras` has it: images by the query's camera are found too easily.
+    `Dataset.validation_cameras` has it: images by the query's camera are found too easily.
     Raises: FloatingPointError if the network gives embeddings that are not finite.
     """
     positions = dataset.split.validation
@@ -61,7 +60,7 @@ def validate(model: nn.Module, dataset: Dataset) -> Validation:
             "embeddings of validation images are not finite; lower the learning rates"
         )
     ranking: Ranking | ReidRanking
-    if (ruled := validation_cameras(dataset)) is not None:
+    if (ruled := dataset.validation_cameras) is not None:
         cameras = torch.from_numpy(ruled)
         ranking = rank_reid(*side, cameras, *side, cameras)
         scores = reid_summary(ranking, ks=(1,))

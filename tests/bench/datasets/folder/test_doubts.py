@@ -75,6 +75,31 @@ def test_by_chance_a_query_finds_no_image_that_its_camera_rule_leaves_out(zoo: P
     )
 
 
+@pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        ({"c": (1, 2), "d": (1, 2)}, []),
+        ({"c": (1, 2), "d": (2, 2)}, ["2 of 4 validation images count in no retrieval score"]),
+        ({"c": (1, 1), "d": (2, 2)}, ["validation scores know no cameras"]),
+        ({"c": ("", ""), "d": ("", "")}, ["validation scores know no cameras"]),
+    ],
+)
+def test_validation_images_that_the_rule_of_cameras_takes_out_are_said(
+    zoo: Path, cameras: dict[str, tuple[object, object]], said: list[str]
+) -> None:
+    parts = dict(zip("abcdefg", ["train"] * 2 + ["val"] * 2 + ["test"] * 3, strict=True))
+    rows = [
+        f"{name},{name[0]},{parts[name[0]]},{cameras.get(name[0], (1, 2))[int(name[2])]}"
+        for name in NAMES
+    ]
+    _list(zoo, rows, "path,label,split,camera")
+    notes = [note for note in _remarks(zoo, "re-identification") if "validation" in note]
+    assert len(notes) == len(said)
+    for note, start in zip(notes, said, strict=True):
+        assert note.startswith(f"re-identification: {start}")
+    assert not any("validation" in note for note in _remarks(zoo, "official"))
+
+
 @pytest.mark.parametrize(("trained", "said"), [("", False), ("a", True), ("abcd", False)])
 def test_test_images_of_untrained_classes_are_said(zoo: Path, trained: str, said: bool) -> None:
     """a to d are tested; where none of them is trained there are no accuracies."""
