@@ -40,6 +40,11 @@ def look_alikes(labels: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
+def is_minus_one(label: str) -> bool:
+    """Whether a label is the number -1 however it is written, as `-1.0` by a spreadsheet."""
+    return not label[:1].isalnum() and _appearance(label) == "-1"
+
+
 def _appearance(label: str) -> str:
     """What is compared: equal for labels that look alike."""
     seen = (sign for sign in label if sign.isspace() or unicodedata.category(sign)[0] != "C")

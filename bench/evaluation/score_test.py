@@ -106,7 +106,7 @@ def score_embeddings(
         labels = torch.from_numpy(dataset.labels[dataset.split.query])
         verified, roc = verify(query, labels)
         scores |= verified | few_shot(query, labels)
-    scores |= coarse_recall(dataset, positions, queries["neighbors"], queries["similarities"])
+    scores |= coarse_recall(embeddings, dataset, positions, queries)
     scores |= one_shot(embeddings, positions, dataset)
     return scores, queries, roc
 

@@ -7,6 +7,7 @@ from unicodedata import normalize
 import numpy as np
 
 from bench.cli.scoring.columns import HEADINGS, NUMBER
+from bench.datasets.look_alikes import is_minus_one
 
 
 def plain(path: Path, name: str, values: np.ndarray) -> np.ndarray:
@@ -59,15 +60,12 @@ def number(files: str, name: str, sides: Sequence[np.ndarray]) -> list[np.ndarra
     if len({values.dtype.kind for values in sides}) > 1:
         sides = [values.astype(str) for values in sides]
     distinct, numbers = np.unique(np.concatenate(sides), return_inverse=True)
+    minus_one = distinct == -1
     if distinct.dtype.kind == "U":
         check_spelling(files, name, distinct.tolist())
-    numbers = np.where(is_minus_one(distinct)[numbers], -1, numbers)
+        minus_one = np.array([is_minus_one(word) for word in distinct.tolist()])
+    numbers = np.where(minus_one[numbers], -1, numbers)
     return np.split(numbers.astype(np.int64), np.cumsum([len(side) for side in sides])[:-1])
-
-
-def is_minus_one(values: np.ndarray) -> np.ndarray:
-    """Mask (N,) of the values, integers or words, that are the number -1."""
-    return np.isin(values.astype(str), ("-1", "-1.", "-1.0"))
 
 
 def check_spelling(files: str, name: str, words: Sequence[str]) -> None:
@@ -88,7 +86,7 @@ def written_one_way(name: str, word: str) -> str:
     007 is not 7, while 7.0 is 7 in a column with gaps.
     """
     if name == "labels":
-        return "-1" if is_minus_one(np.array([word]))[0] else word
+        return "-1" if is_minus_one(word) else word
     if not NUMBER.fullmatch(word):
         return word
     whole = word.split(".")[0]

@@ -12,6 +12,7 @@ from bench.datasets.files.csv_records import mistakes, records, uneven
 from bench.datasets.files.litter import is_litter
 from bench.datasets.files.verify import is_image, within
 from bench.datasets.folder.near_misses import FolderNames
+from bench.datasets.look_alikes import is_minus_one
 from bench.suggest import unknown
 
 NAME = "images.csv"
@@ -29,8 +30,8 @@ NO_CAMERA = -1
 class Row:
     """One image of a user: its path from the folder and what is known about it.
 
-    ``label`` is normalised (NFC), so one word is one class however it was typed. ``line`` is that
-    of images.csv, or 0 without a list.
+    ``label`` is normalised (NFC), so one word is one class however it was typed, and in a list "-1"
+    if it is that number. ``line`` is that of images.csv, or 0 without a list.
     """
 
     path: str
@@ -108,10 +109,10 @@ def _header_mistakes(columns: list[str]) -> Iterator[str]:
 
 
 def _row(line: int, values: Mapping[str, str]) -> Row:
-    camera = values.get("camera", "")
+    camera, label = values.get("camera", ""), normalize("NFC", values["label"])
     return Row(
         path=PurePosixPath(values["path"]).as_posix(),
-        label=normalize("NFC", values["label"]),
+        label=JUNK_LABEL if is_minus_one(label) else label,
         split=values.get("split", "").lower(),
         camera=int(camera.split(".")[0]) if _CAMERA.fullmatch(camera) else NO_CAMERA,
         line=line,

@@ -16,7 +16,6 @@ from bench.evaluation.protocols import (
     MAX_PAIRS,
     QUERIES,
     class_vectors,
-    coarse_recall,
     verify,
 )
 from bench.evaluation.score_test import score_embeddings, score_test, validate
@@ -230,14 +229,28 @@ def test_coarse_classes_of_equally_similar_neighbors_must_all_be_right() -> None
         assert scores["recall@1"] == scores["coarse_recall@1"] == 0
 
 
-def test_own_classes_that_round_to_a_tie_are_right() -> None:
-    neighbors, similarities = np.array([[1, 2, 3]]), np.array([[1, 1, 0.5]], dtype=np.float32)
-    dataset = zoo(coarse=tuple("ab" * 6))
-    positions = np.array([0, 1, 8, 16])  # classes 0, 0, 1 and 2
-    args = dataset, positions, neighbors, similarities
-    assert coarse_recall(*args) == {"coarse_recall@1": 1.0}
-    swapped = dataset, positions, neighbors[:, [1, 0, 2]], similarities
-    assert coarse_recall(*swapped) == {"coarse_recall@1": 0.0}
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 16])
+@pytest.mark.parametrize("own_gallery", [False, True])
+def test_coarse_recall_is_that_of_every_pair_in_float64(dimensions: int, own_gallery: bool) -> None:
+    """Of few dimensions most cosines are equal in float32, and few are equal."""
+    split, kinds = zoo().split, tuple("abc" * 4)
+    if own_gallery:
+        split = replace(split, query=split.query[::3])
+    dataset = zoo(split, coarse=kinds)
+    positions = dataset.test_positions
+    values = torch.randn(len(positions), dimensions, generator=torch.Generator().manual_seed(3))
+    values[::5] = 2 * values[1]  # and these are
+    vectors = (1 + 0.01 * values if dimensions == 2 else values).float()
+    scores, _, _ = score_embeddings(vectors, dataset, positions)
+    unit = nn.functional.normalize(vectors.double()).numpy()
+    coarse = np.array(kinds)[dataset.labels[positions]]
+    right = []
+    for query in range(len(dataset.split.query)):
+        cosines = unit @ unit[query]
+        cosines[query] = -np.inf
+        same = coarse == coarse[query]
+        right.append(cosines[same].max() > cosines[~same].max() + 1e-12)
+    assert scores["coarse_recall@1"] == np.mean(right)
 
 
 def test_coarse_classes_and_one_shot_runs_are_scored() -> None:

@@ -188,6 +188,18 @@ def test_re_identification_has_cameras_junk_and_its_own_gallery(root: Path) -> N
     assert load("folder:zoo", root, "official").cameras is None
 
 
+@pytest.mark.parametrize("junk", ["-1.0", "-1.", "-1.00", "-01", "\u22121", "\uff0d\uff11"])
+def test_junk_is_the_number_however_it_is_written(root: Path, junk: str) -> None:
+    """A column of numbers with gaps is written as -1.0."""
+    _list(root, [row.replace(",-1,", f",{junk},") for row in REID], "path,label,split,camera")
+    dataset = load("folder:zoo", root, "re-identification")
+    assert (dataset.labels == -1).sum() == 1
+    assert len(dataset.class_names) == 7
+    _list(root, [f"{name},{junk},train" for name in NAMES], "path,label,split")
+    with pytest.raises(ValueError, match="means junk, which only split gallery may hold"):
+        load("folder:zoo", root, "official")
+
+
 def test_the_order_of_lines_has_no_meaning(root: Path) -> None:
     _list(root, REID, "path,label,split,camera")
     sorted_by_path = load("folder:zoo", root, "re-identification")
