@@ -19,7 +19,7 @@ def build(opened: Opened) -> gr.Blocks:
     """The page over an opened results folder; its address is its only state."""
 
     def load(request: gr.Request) -> str:
-        return opened.draw(dict(request.query_params), refresh=True)
+        return opened.draw(dict(request.query_params))
 
     def navigate(event: gr.EventData) -> str:
         return opened.draw(read_address(requested(event)))
@@ -61,7 +61,7 @@ def application(blocks: gr.Blocks, opened: Opened, host: str) -> FastAPI:
         routes=[
             picture_route(lambda: opened.library),
             points_route(lambda: opened.library),
-            *own_routes(lambda: opened.library),
+            *own_routes(opened.current),
         ],
         middleware=[Middleware(Guard, names=names, any_address=any_address, values=values)],
     )

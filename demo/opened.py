@@ -1,4 +1,4 @@
-"""The results folder that is open: its library, which is read again when runs came or went."""
+"""The results folder that is open: its library, read again when runs came, went or changed."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,22 +26,32 @@ class Opened:
         self.results, self.library = results, library
         self._finished, self._lock = finished(results), Lock()
 
-    def draw(self, parameters: Mapping[str, object], *, refresh: bool = False) -> str:
-        """The page of an address, over the runs that are there now if `refresh`."""
+    def draw(self, parameters: Mapping[str, object]) -> str:
+        """The page of an address, over the runs that are there now."""
         with self._lock:
-            if refresh and (found := finished(self.results)) != self._finished:
-                self.library = reopened(self.results, self.library)
-                self._finished = found
-            return draw(self.library, parameters)
+            return draw(self._read_again(), parameters)
+
+    def current(self) -> Library:
+        """The library of the runs that are there now; it waits for a page that is drawn."""
+        with self._lock:
+            return self._read_again()
+
+    def _read_again(self) -> Library:
+        if (found := finished(self.results)) != self._finished:
+            self.library = reopened(self.results, self.library)
+            self._finished = found
+        return self.library
 
 
-def finished(results: Path) -> dict[Path, int]:
-    """When each run of a results folder, or of the reference in it, was finished."""
+def finished(results: Path) -> dict[Path, tuple[int, int, int]]:
+    """What shows that a run of a results folder, or of the reference in it, is another one: when
+    its record was written, which file it is, and its size."""
     places: list[RunDir] = [*directories(results), *directories(results / "reference")]
     found = {}
     for files in places:
         with suppress(OSError):  # there is none, or the page says that it cannot be read
-            found[files.record] = files.record.stat().st_mtime_ns
+            seen = files.record.stat()
+            found[files.record] = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
     return found
 
 

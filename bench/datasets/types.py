@@ -25,6 +25,7 @@ _DISJOINT = (
     ("validation", "query"),
     ("validation", "gallery"),
 )
+JUNK_NAME = "junk"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +124,9 @@ class Dataset:
         return self.cameras[positions] if several else None
 
     def class_of(self, position: int) -> str:
-        """The class name of one image; "junk" for junk."""
+        """The class name of one image; `JUNK_NAME` for junk."""
         label = int(self.labels[position])
-        return "junk" if label == JUNK else self.class_names[label]
+        return JUNK_NAME if label == JUNK else self.class_names[label]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -145,13 +146,19 @@ class Dataset:
     def digest_of(self, split: Split) -> str:
         """The fingerprint of a split of these items."""
         lists: list[list[object]] = [
-            [part, sorted([self.items[i], self.class_of(i)] for i in positions)]
+            [part, sorted(map(self._identity, positions))]
             for part, positions in split.parts().items()
         ]
         if self.cameras is not None:
             seen = zip(self.items, self.cameras.tolist(), strict=True)
             lists.append(["cameras", sorted(map(list, seen))])
         return hashlib.sha256(json.dumps(lists).encode()).hexdigest()
+
+    def _identity(self, position: int) -> list[str]:
+        """An item with its class; a class that is called junk is not junk."""
+        name = self.class_of(position)
+        is_class = name == JUNK_NAME and self.labels[position] != JUNK
+        return [self.items[position], name, *["class"] * bool(is_class)]
 
     @property
     def checksum(self) -> str:

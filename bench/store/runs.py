@@ -293,6 +293,11 @@ class Run:
         return digests
 
     @property
+    def digest(self) -> str:
+        """Of its record and thereby of its files: another run of that name has another one."""
+        return str(self.record["digest"])
+
+    @property
     def keeps_embeddings(self) -> bool:
         return self.files.embeddings.name in self.digests
 
@@ -320,7 +325,7 @@ class Run:
         if not self.keeps_embeddings:
             raise damage(path, "was not kept")
         with naming(path):
-            self._compare(path)
+            self.compare(path)
             return map_tensor(path, "embeddings")
 
     @cached_property
@@ -354,7 +359,7 @@ class Run:
         if path.name not in self.digests:
             return None
         with naming(path):
-            self._compare(path)
+            self.compare(path)
             with safe_open(path, "numpy") as arrays:
                 names = [name for name in arrays.keys() if name != "embeddings"]  # noqa: SIM118
                 return {name: arrays.get_tensor(name) for name in names}
@@ -398,7 +403,7 @@ class Run:
         for name in self.digests:
             path = self.directory / name
             with naming(path):
-                checks.get(name, self._compare)(path)
+                checks.get(name, self.compare)(path)
                 if name in ARRAYS:
                     self._check_owner(path)
 
@@ -427,7 +432,7 @@ class Run:
 
     def _check_model(self, path: Path) -> None:
         """The network, which is large, is not read into memory."""
-        self._compare(path)
+        self.compare(path)
         with safe_open(path, "numpy") as tensors:
             check_model(tensors.metadata() or {}, self.record)
 
@@ -455,7 +460,8 @@ class Run:
             self._match(path, hashlib.sha256(content).hexdigest())
         return content
 
-    def _compare(self, path: Path) -> None:
+    def compare(self, path: Path) -> None:
+        """Raise ValueError unless a file that the run keeps is what it stored."""
         self._match(path, digest_of(path))
 
     def _match(self, path: Path, found: str) -> None:

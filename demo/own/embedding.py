@@ -58,11 +58,15 @@ def preparation(header: ModelHeader) -> str:
 def embed(run: Run, pixels: Sequence[np.ndarray]) -> np.ndarray:
     """Embeddings (N, D) float32 of prepared images.
 
-    Raises: ValueError in words for a visitor; what the process says goes to standard error.
+    Raises: ValueError in words for a visitor, also where the network is not the stored one; what
+    the process says goes to standard error.
     """
+    path = model_path(run)
+    with naming(path):
+        run.compare(path)  # the browser may have read the run long ago
     sent = io.BytesIO()
     np.save(sent, np.stack(pixels))
-    command = [sys.executable, "-m", "bench.cli.networks.embed_pixels", str(model_path(run))]
+    command = [sys.executable, "-m", "bench.cli.networks.embed_pixels", str(path)]
     try:
         with ONE:
             done = subprocess.run(

@@ -63,7 +63,7 @@ def embed_for(library: Library, parameters: Mapping[str, object]) -> str:
     if upload is None:
         raise ValueError("These images are no longer here; upload them again")
     images = list(upload.images)
-    done = upload.embedded.get(run.name)
+    done = upload.embedded.get(run.digest)
     if done is None or len(done.vectors) != len(images):
         header = header_of(run)
         with ONE:  # decoded images may be large
@@ -71,5 +71,5 @@ def embed_for(library: Library, parameters: Mapping[str, object]) -> str:
                 network_input(image.name, library.uploads.decoded(image), header)
                 for image in images
             ]
-        library.uploads.keep(view.own, run.name, Embedded(np.stack(pixels), embed(run, pixels)))
+        library.uploads.keep(view.own, run.digest, Embedded(np.stack(pixels), embed(run, pixels)))
     return view.own

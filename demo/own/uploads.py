@@ -43,7 +43,8 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """Images that were uploaded together, from a time in seconds on; embedded: by run."""
+    """Images that were uploaded together, from a time in seconds on; embedded: by the digest of
+    the run, as another one may take its name."""
 
     images: list[OwnImage]
     begun: float
@@ -88,7 +89,8 @@ class Uploads:
             return self._kept.get(own)
 
     def keep(self, own: str, run: str, found: Embedded) -> None:
-        """Keep what the network of a run made of an upload, unless that was removed meanwhile."""
+        """Keep what the network of a run, by its digest, made of an upload, unless that was removed
+        meanwhile."""
         with self._lock:
             if (upload := self._kept.get(own)) is not None:
                 upload.embedded[run] = found

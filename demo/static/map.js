@@ -2,6 +2,7 @@
 // A dot shows its picture, and is made the query when it is pressed; a line around dots lists them.
 const SIDE = 65535, GRAIN = 999, CORNERS = 60, PAD = 12, REACH = 14;
 const sources = new Map();
+const drawings = new WeakMap();  // box -> what is drawn last in it
 const places = new Map();  // slot of a moving map -> source and step that it shows
 
 function points(source, count, steps) {
@@ -15,10 +16,24 @@ function points(source, count, steps) {
   return sources.get(source);
 }
 
+// The page may reuse a box for another map: a drawing that is not its last one ends, and points of
+// other images are not shown while these are on their way.
 async function drawMap(box) {
   const {source, slot = ''} = box.dataset, count = +box.dataset.count;
   const step = +box.dataset.step, query = +box.dataset.query;
-  const found = await points(source, count, +box.dataset.steps);
+  const drawing = {source}, isLast = () => drawings.get(box) === drawing;
+  if (drawings.has(box) && drawings.get(box).source !== source) wipe(box);
+  drawings.set(box, drawing);
+  let found;
+  try {
+    found = await points(source, count, +box.dataset.steps);
+  } catch {
+    sources.delete(source);
+    if (isLast()) wipe(box, 'The points of this map were not found; load the page again.');
+    return;
+  }
+  if (!isLast()) return;
+  box.querySelector('.lost').textContent = '';
   const at = (n) => [found.places.subarray(2 * n * count, (2 * n + 1) * count),
     found.places.subarray((2 * n + 1) * count, (2 * n + 2) * count)];
   const before = places.get(slot);
@@ -31,7 +46,7 @@ async function drawMap(box) {
   if (slot && before && before.source === source && before.step !== step && !still) {
     const [oldX, oldY] = at(before.step), start = performance.now();
     const frame = (now) => {
-      if (!box.isConnected || places.get(slot).step !== step) return;
+      if (!box.isConnected || !isLast()) return;
       const share = Math.min(1, (now - start) / 400);
       const moved = (from, to) => from.map((value, n) => value + share * (to[n] - value));
       paint({...map, x: moved(oldX, x), y: moved(oldY, y)});
@@ -42,6 +57,15 @@ async function drawMap(box) {
     paint(map);
   }
   listen(map);
+}
+
+// An empty map that does not react, with a word on it.
+function wipe(box, text = '') {
+  const canvas = box.querySelector('canvas');
+  canvas.width = canvas.height = 0;
+  for (const kind of ['down', 'move', 'leave', 'up']) canvas[`onpointer${kind}`] = null;
+  box.querySelector('.peek').hidden = true;
+  box.querySelector('.lost').textContent = text;
 }
 
 // From coordinates of the map to pixels and back; nearer ones have the query in the middle.

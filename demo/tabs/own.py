@@ -81,7 +81,7 @@ def search(shelf: Shelf, retrieved: Retrieved, upload: Upload, view: View) -> di
 
     Raises: StoredRunError if embeddings and pictures are not of the same images.
     """
-    embedded = upload.embedded.get(retrieved.run.name)
+    embedded = upload.embedded.get(retrieved.run.digest)
     if embedded is None or len(embedded.vectors) != len(upload.images):
         return None
     mine = min(view.mine, len(upload.images) - 1)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from bench.store.runs import Run
 from demo.history import has_history
 from demo.library import open_library
+from demo.maps import run_number
 from tests.browser.conftest import Served, console_error, free_port, outside, serve
 from tests.support.fabricated import make_spec, write_results
 from tests.support.histories import STEPS, write_history
@@ -83,6 +84,72 @@ def test_a_dot_shows_its_picture_becomes_the_query_and_a_line_lists_dots(open_pa
     expect(page.locator("#chosen h2")).to_contain_text("within the line")
     page.get_by_role("link", name="Remove the line").click()
     expect(page.locator("#chosen")).to_have_count(0)
+
+
+DRAWN = "box => box.querySelector('canvas').toDataURL()"
+
+
+def drawn(page: Page) -> str:
+    """The first map of the page, as a picture, once it is as wide as its box."""
+    box = page.locator(".map").first
+    width = box.evaluate("box => box.clientWidth")
+    expect(box.locator("canvas")).to_have_js_property("width", width)
+    return str(box.evaluate(DRAWN))
+
+
+def test_points_that_come_late_are_not_drawn_into_another_map(
+    open_page: Visit, context: BrowserContext, kept: Served
+) -> None:
+    first, second = (run.name for run in with_history(kept))
+    held: list[Route] = []
+    of_first = re.compile(rf"/points/0/\d+/{run_number(first)}/")
+    context.route(of_first, lambda route: held.append(route))
+    page = open_page(f"?tab=map&run={first}&q=5")
+    page.wait_for_function("() => document.querySelector('.map')")
+    page.locator("select[name=run]").select_option(second)
+    box = page.locator(".map")
+    expect(box).to_have_attribute("data-source", re.compile(str(run_number(second))))
+    shown = drawn(page)
+    with page.expect_response(of_first):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    assert drawn(page) == shown
+    page.locator("select[name=run]").select_option(first)  # whose points are here by now
+    expect(box).to_have_attribute("data-source", re.compile(str(run_number(first))))
+    assert drawn(page) != shown
+
+
+def test_points_that_are_not_found_leave_no_other_map(
+    context: BrowserContext, kept: Served
+) -> None:
+    first, second = (run.name for run in with_history(kept))
+    page = context.new_page()
+    page.route(f"**/{run_number(second)}/*", lambda route: route.fulfill(status=404))
+    page.goto(f"{kept.address}?tab=map&run={first}")
+    page.wait_for_selector(".map")
+    drawn(page)
+    page.locator("select[name=run]").select_option(second)
+    expect(page.locator(".map .lost")).to_contain_text("were not found; load the page again")
+    expect(page.locator(".map canvas")).to_have_js_property("width", 0)
+    page.locator("select[name=run]").select_option(first)
+    expect(page.locator(".map .lost")).to_be_empty()
+    drawn(page)
+
+
+def test_a_map_that_moves_does_not_overwrite_the_next_one(open_page: Visit, kept: Served) -> None:
+    page = open_page(f"?tab=time&run={with_history(kept)[0].name}&vq=33&at=0")
+    drawn(page)
+    page.evaluate(
+        "() => { const real = requestAnimationFrame.bind(window); window.late = [];"
+        "window.requestAnimationFrame = f => f.name === 'frame' ? late.push(f) : real(f); }"
+    )
+    page.keyboard.press(".")
+    page.wait_for_function("() => late.length")
+    page.locator("section.side .hits a.hit").first.click()
+    expect(page.locator("section.query")).not_to_have_attribute("data-vq", "33")
+    shown = drawn(page)
+    page.evaluate("() => late.splice(0).forEach(frame => frame(performance.now()))")
+    assert drawn(page) == shown
 
 
 def test_steps_are_in_the_address_and_play_ends_at_the_last(open_page: Visit, kept: Served) -> None:

@@ -237,18 +237,17 @@ def test_filters_and_searches_show_what_they_say(shelf: Shelf) -> None:
     assert re.findall(r'data-id="(\d+)"', found) == [str(4 * PER_CLASS)]
 
 
-def test_runs_that_finish_while_it_is_open_are_read_with_the_page(tmp_path: Path) -> None:
+def test_runs_that_finish_while_it_is_open_are_read_with_each_page(tmp_path: Path) -> None:
     results = write_results(tmp_path, ("digits",))
     opened = Opened(results, open_library(results))
     first = opened.library.shelves[0]
-    opened.draw({}, refresh=True)
+    opened.draw({})
     assert opened.library.shelves[0] is first
     write_run(results, make_spec("digits", "Proxy-NCA", 7), gain=0.2)
-    assert "Proxy-NCA, seed 7" not in opened.draw({})
-    assert "Proxy-NCA, seed 7" in opened.draw({}, refresh=True)
+    assert "Proxy-NCA, seed 7" in opened.draw({})
     for run in opened.library.shelves[0].runs:
         run.files.record.unlink()
-    page = opened.draw({}, refresh=True)
+    page = opened.draw({})
     assert "Proxy-NCA, seed 7" in page  # nothing else to show
     assert f"no finished run is left in {results}: these pages show what was read before" in page
 

@@ -237,7 +237,7 @@ def test_a_run_whose_parents_are_killed_and_started_again_at_once_has_the_same_b
 ) -> None:
     """The next sweep waits until the worker of a killed one has saved its checkpoint."""
     spec = spec_for(steps=400, evaluate_every=40)
-    for after in (-1, 30, 150):
+    for after in (-1, 80):
         with sweeping(tmp_path, spec.steps) as parent:
             read_worker(parent, after)
     state, _ = run_all([spec], tmp_path)

@@ -20,21 +20,22 @@ from starlette.testclient import TestClient
 
 from bench.cli.networks import embed_pixels
 from bench.store.model_header import ModelHeader
-from bench.store.runs import Run, save_run
+from bench.store.runs import Run, save_arrays, save_run
 from bench.store.thumbnails import encode
 from demo.library import Library, open_library
 from demo.nearest import nearest
+from demo.opened import Opened
 from demo.own import routes as own_routes
 from demo.own import uploads
-from demo.own.embedding import network_input, preparation
-from demo.own.routes import BUSY, MOST_EMBEDDING
+from demo.own.embedding import embed, network_input, preparation
+from demo.own.routes import BUSY, MOST_EMBEDDING, embed_for
 from demo.own.uploads import MOST, Uploads
 from demo.page import draw
 from demo.retrieved import open_run
 from demo.serving.guard import Guard
 from demo.tabs.own import what_is_missing
 from demo.view import View, read_address
-from tests.support.fabricated import make_pictures, make_spec
+from tests.support.fabricated import make_pictures, make_spec, owner
 from tests.support.networks import write_run_with_network
 
 OURS = {"host": "localhost", "origin": "http://localhost"}
@@ -297,6 +298,44 @@ def test_a_broken_network_is_a_sentence(results: Path, capsys: pytest.CaptureFix
         patch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
         assert embed_pixels.main() == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_run_that_took_the_place_of_another_embeds_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the browser is open: neither its vectors nor its gallery mix with those of before."""
+    write_run_with_network(tmp_path)
+    opened, networks = Opened(tmp_path, open_library(tmp_path)), list[str]()
+
+    def embed_by(run: Run, pixels: list[np.ndarray]) -> np.ndarray:
+        networks.append(run.digest)
+        return np.ones((len(pixels), run.embeddings_on_disk.shape[1]), np.float32)
+
+    monkeypatch.setattr(own_routes, "embed", embed_by)
+    own = opened.library.uploads.add("", "a.png", png(8, 8))
+    address = {"tab": "own", "own": own}
+    embed_for(opened.current(), address)
+    assert "has not embedded it yet" not in opened.draw(address)
+    (before,) = opened.library.shelves[0].runs
+    arrays, files = before.embeddings, before.files
+    save_arrays(
+        files.embeddings, {**arrays, "embeddings": arrays["embeddings"] * 2}, owner(files.path)
+    )
+    save_run(files, before.record)
+    assert "has not embedded it yet" in opened.draw(address)
+    embed_for(opened.current(), address)
+    (after,) = opened.library.shelves[0].runs
+    assert networks == [before.digest, after.digest]
+    assert np.array_equal(after.embeddings_on_disk, arrays["embeddings"] * 2)
+
+
+def test_a_network_that_is_not_the_stored_one_embeds_nothing(tmp_path: Path) -> None:
+    run = write_run_with_network(tmp_path)
+    content = bytearray(run.files.model.read_bytes())
+    content[-1] ^= 1
+    run.files.model.write_bytes(content)
+    with pytest.raises(ValueError, match="was changed after the run"):
+        embed(run, [np.zeros((8, 8), np.uint8)])
 
 
 def test_the_address_holds_the_upload(client: TestClient, library: Library) -> None:

@@ -219,6 +219,17 @@ def test_another_camera_is_another_split(root: Path) -> None:
     assert load("folder:zoo", root, "re-identification").fingerprint != before
 
 
+def test_a_class_called_junk_is_another_split_than_junk(root: Path) -> None:
+    columns = "path,label,split,camera"
+    _list(root, REID, columns)
+    junk = load("folder:zoo", root, "re-identification")
+    _list(root, [row.replace(",-1,", ",junk,") for row in REID], columns)
+    named = load("folder:zoo", root, "re-identification")
+    assert [junk.class_of(i) for i in range(12)] == [named.class_of(i) for i in range(12)]
+    assert len(named.searched) == len(junk.searched) + 1
+    assert named.fingerprint != junk.fingerprint
+
+
 def test_byte_order_mark_line_ends_and_order_of_columns_do_not_matter(root: Path) -> None:
     lines = ["label, path", *(f'"{i // 2}", {name}' for i, name in enumerate(NAMES))]
     path = root / "zoo" / "images.csv"
