@@ -135,7 +135,7 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
     Arguments: place of the step; query, position of the image; count, how many.
     """
     arrays, labels = history.arrays, history.labels
-    vectors = history.run.embeddings_at(place)
+    vectors = history.run.history_on_disk[place]
     left_out = np.arange(len(labels)) == query
     if (cameras := arrays.get("cameras")) is not None:
         left_out |= (labels == labels[query]) & (cameras == cameras[query])

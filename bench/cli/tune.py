@@ -181,7 +181,8 @@ def finish(
     if options.test:
         score_test_split(outcomes, options)
     elsewhere = [] if options.results == default_results() else ["--results", options.results]
-    print_line(console, f"run     {command('run', path, *elsewhere, *arithmetic_options())}")
+    root = ["--data-root", options.data_root] if options.data_root else []
+    print_line(console, f"run     {command('run', path, *elsewhere, *root, *arithmetic_options())}")
 
 
 def keep_former(path: Path, text: str) -> Path | None:

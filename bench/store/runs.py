@@ -321,12 +321,7 @@ class Run:
     @cached_property
     def embeddings_on_disk(self) -> np.ndarray:
         """Embeddings (N, D) float32 of the test images, which are read when they are used."""
-        path = self.files.embeddings
-        if not self.keeps_embeddings:
-            raise damage(path, "was not kept")
-        with naming(path):
-            self.compare(path)
-            return map_tensor(path, "embeddings")
+        return self._mapped(self.files.embeddings)
 
     @cached_property
     def queries(self) -> dict[str, np.ndarray]:
@@ -349,8 +344,7 @@ class Run:
         rule held. None if the run kept none."""
         if (found := self.outcomes) is None:
             return None
-        steps = range(len(found["steps"]))
-        return {**found, "embeddings": np.stack([self.embeddings_at(place) for place in steps])}
+        return {**found, "embeddings": np.asarray(self.history_on_disk)}
 
     @property
     def outcomes(self) -> dict[str, np.ndarray] | None:
@@ -364,13 +358,10 @@ class Run:
                 names = [name for name in arrays.keys() if name != "embeddings"]  # noqa: SIM118
                 return {name: arrays.get_tensor(name) for name in names}
 
-    def embeddings_at(self, place: int) -> np.ndarray:
-        """Embeddings (V, D) of the validation images at one of the kept steps, on disk, of a
-        history whose digest was compared before."""
-        path = self.files.history
-        with naming(path):
-            found: np.ndarray = map_tensor(path, "embeddings")[place]
-        return found
+    @cached_property
+    def history_on_disk(self) -> np.ndarray:
+        """Embeddings (N, V, D) float32 of `history`, which are read when they are used."""
+        return self._mapped(self.files.history)
 
     @property
     def chain(self) -> StoredChain | None:
@@ -427,8 +418,8 @@ class Run:
             embeddings = stored.get_slice("embeddings")
             kind, shape = embeddings.get_dtype(), tuple(embeddings.get_shape())
         check_history(arrays, kind, shape, self.record, self.curve)
-        for place in range(len(arrays["steps"])):
-            check_finite(self.embeddings_at(place))
+        for vectors in map_tensor(path, "embeddings"):
+            check_finite(vectors)
 
     def _check_model(self, path: Path) -> None:
         """The network, which is large, is not read into memory."""
@@ -450,6 +441,14 @@ class Run:
         with naming(path):
             arrays: dict[str, np.ndarray] = load(content)
         return arrays
+
+    def _mapped(self, path: Path) -> np.ndarray:
+        """The embeddings of a file that the run keeps, which stay on disk."""
+        if path.name not in self.digests:
+            raise damage(path, "was not kept")
+        with naming(path):
+            self.compare(path)
+            return map_tensor(path, "embeddings")
 
     def _read(self, path: Path) -> bytes:
         """The content of a file that the run keeps, which must be what it stored."""
