@@ -29,13 +29,21 @@ def full_precision_products() -> Iterator[None]:
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Rows (N, D) scaled to length one; a zero row stays zero.
+    """Rows (N, D) scaled to length one, by `divisors`; a zero row stays zero.
 
     `torch.nn.functional.normalize` multiplies the gradient of a zero row by 1e12. Here such a row
     is divided by one, so its gradient is unchanged.
     """
+    return vectors / divisors(vectors)
+
+
+def divisors(vectors: Tensor) -> Tensor:
+    """The length of each row (N, D) as a column, (N, 1): 1 for a row of length zero, or so short
+    that its squares are not exact (below 1e-19 in single precision); NaN for one so long that they
+    are infinite (above 1e19), which would otherwise look like a zero row."""
     lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return vectors / lengths.masked_fill(lengths == 0, 1.0)
+    short = lengths < torch.finfo(lengths.dtype).tiny ** 0.5
+    return lengths.masked_fill(short, 1.0).masked_fill(lengths.isinf(), torch.nan)
 
 
 def directions(vectors: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ docstring names. Any other batch, or an empty one, raises ValueError.
 
 Numbers: computed in float32 at least, also under autocast and from half-precision embeddings.
 Gradients are finite, also for zero embeddings and for classes that are absent from the batch, as
-far as the type of the embeddings can hold them. An embedding with NaN gives NaN. Second derivatives
-are right or, where a gradient is written by hand for speed, refused with a RuntimeError.
+far as the type of the embeddings can hold them. An embedding with NaN gives NaN, and one whose
+squared length is infinite (a length above 1e19 in float32) the right value or one that is not
+finite. A length below 1e-19, whose square is not exact, may count as zero. Second derivatives are
+right or, where a gradient is written by hand for speed, refused with a RuntimeError.
 
 State: everything learned is a parameter of the module and everything else that changes is a buffer.
 `parameters()` is all that an optimizer needs, and `state_dict()` all that a checkpoint needs.

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from proxy_core.checks import refuse_second_derivative
-from proxy_core.distances import full_precision
+from proxy_core.distances import divisors, full_precision
 
 
 def proxy_cosines(embeddings: Tensor, proxies: Tensor, scale: float = 1.0) -> Tensor:
@@ -25,14 +25,13 @@ def proxy_cosines(embeddings: Tensor, proxies: Tensor, scale: float = 1.0) -> Te
 class Cosines(torch.autograd.Function):
     """Products of the directions of rows (B, D), times a scale, and of a table (P, D).
 
-    With x = r / |r|, the gradient g of x is (g - (g.x) x) / |r| for r; likewise for the table. A
-    row of length zero, or below 1e-19 in single precision, is divided by one, as a zero row is in
-    `unit`.
+    With x = r / |r|, the gradient g of x is (g - (g.x) x) / |r| for r; likewise for the table. The
+    lengths are those of `divisors`, as in `unit`.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, rows: Tensor, table: Tensor, scale: float) -> Tensor:
-        row_inverse, inverse = inverse_lengths(rows), inverse_lengths(table)
+        row_inverse, inverse = divisors(rows).reciprocal_(), divisors(table).reciprocal_()
         x = rows * row_inverse
         divide = len(rows) < rows.shape[1]
         w = table if divide else table * inverse
@@ -65,13 +64,6 @@ class Cosines(torch.autograd.Function):
         elif to_table is not None:
             to_table = perpendicular(to_table, w).mul_(inverse)
         return to_rows, to_table, None
-
-
-def inverse_lengths(vectors: Tensor) -> Tensor:
-    """1 / length of each row as a column, (N, 1); 1 where its square would not be finite."""
-    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    short = lengths < torch.finfo(lengths.dtype).tiny ** 0.5
-    return lengths.masked_fill_(short, 1.0).reciprocal_()
 
 
 def perpendicular(vectors: Tensor, directions: Tensor) -> Tensor:

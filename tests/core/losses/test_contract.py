@@ -202,6 +202,19 @@ def test_embeddings_with_nan_give_nan(name: str) -> None:
 
 
 @every_loss
+@pytest.mark.parametrize("factor", [1e20, 1e30])
+def test_embeddings_too_long_for_single_precision_give_no_wrong_loss(
+    name: str, factor: float
+) -> None:
+    """As zero rows they would give a finite loss and no gradient."""
+    embeddings, labels = batch()
+    embeddings[3] *= factor
+    found = make(name)(embeddings.float(), labels)
+    if found.isfinite():  # where lengths are not squared, or in double precision
+        torch.testing.assert_close(found, make(name)(embeddings, labels).float())
+
+
+@every_loss
 def test_two_classes_work(name: str) -> None:
     embeddings, labels = batch(classes=2)
     loss = make(name, classes=2)
