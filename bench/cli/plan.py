@@ -1,6 +1,7 @@
 """What a suite will cost on this machine, measured in a few steps of each budget."""
 
 import os
+from collections import ChainMap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,7 +38,8 @@ from bench.tuning.search import declare, default_specs, read_search, search_fold
 
 GIGA = 1e9
 EXTRAPOLATED = (
-    "Extrapolated from steps of 8 and 16 images; reading photographs and search come on top."
+    "Extrapolated from steps of 8 and 16 images. Reading photographs, the search of neighbors, the "
+    "other scores and the report come on top; they may take most of the time of runs of a minute."
 )
 
 
@@ -87,15 +89,21 @@ class Priced(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What runs cost: how many there are and are stored; training images and seconds of each that
-    is missing; bytes of memory of one process, and of disk of all."""
+    """What runs cost: how many there are and are stored; training images of those that are missing
+    and seconds of each; bytes of memory of one process, of what all store, and of the decoded
+    photographs of each cache."""
 
     runs: int
     stored: int
     images: int
     seconds: list[float]
     memory: float
-    disk: float
+    stores: float
+    caches: Mapping[tuple[object, ...], float]
+
+    @property
+    def disk(self) -> float:
+        return self.stores + sum(self.caches.values())
 
 
 def trials_to_price(suite: Suite, name: str, results: Path, seed: int, trials: int) -> Priced:
@@ -144,8 +152,8 @@ def cost_of(
     trained = next((spec for spec in specs if spec.loss != NO_LOSS), specs[-1])
     speed, footprint = measure_budget(trained, Pictures(side, channels, size.classes), device)
     kept = len(planned_steps(trained, keeping.keep_embeddings))
-    each_stores = stored_bytes(size, footprint, keep_model=keeping.keep_model, kept=kept)
-    stored = len(waiting) * each_stores
+    tested = size._replace(test=0) if trained.purpose == "trial" else size
+    each_stores = stored_bytes(tested, footprint, keep_model=keeping.keep_model, kept=kept)
     each = [seconds(spec, size, speed) for spec in waiting]
     if waiting:  # the first run computes the features for all
         each[0] += kept_images(trained, size) * speed.embed
@@ -155,15 +163,17 @@ def cost_of(
         sum(spec.steps * spec.batch_size for spec in waiting),
         each,
         footprint.memory,
-        cache_bytes(trained, size) + stored,
+        len(waiting) * each_stores,
+        {(trained.dataset, trained.resize, trained.interpolation): cache_bytes(trained, size)},
     )
 
 
 def total(costs: Collection[Cost]) -> Cost:
-    """The cost of all; of memory the largest."""
-    runs, stored, images, found, memory, disk = zip(*costs, strict=True)
+    """The cost of all; of memory the largest. Splits of a data set share its cache."""
+    runs, stored, images, found, memory, stores, caches = zip(*costs, strict=True)
     every = list(chain.from_iterable(found))
-    return Cost(sum(runs), sum(stored), sum(images), every, max(memory), sum(disk))
+    shared = dict(ChainMap(*caches))
+    return Cost(sum(runs), sum(stored), sum(images), every, max(memory), sum(stores), shared)
 
 
 @dataclass(frozen=True)

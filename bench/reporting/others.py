@@ -52,11 +52,17 @@ def others(runs: Sequence[Run], communities: Sequence[Community]) -> list[Other]
     tests = {test_of(run) for run in runs}
     found = []
     for community in communities:
-        same = [run for run in community.runs if test_of(run) in tests]
-        groups: dict[tuple[str, str, str], list[Run]] = {}
-        for run, method in zip(same, method_names(same), strict=True):
-            groups.setdefault((run.spec["dataset"], run.spec["split"], method), []).append(run)
-        found += [other(community.name, *key, members, runs) for key, members in groups.items()]
+        by_test: dict[tuple[str, ...], list[Run]] = {}
+        for run in community.runs:
+            if test_of(run) in tests:
+                by_test.setdefault(test_of(run), []).append(run)
+        for same in by_test.values():
+            groups: dict[str, list[Run]] = {}
+            for run, method in zip(same, method_names(same), strict=True):
+                groups.setdefault(method, []).append(run)
+            found += [
+                other(community.name, name, members, runs) for name, members in groups.items()
+            ]
     return found
 
 
@@ -65,17 +71,15 @@ def test_of(run: Run) -> tuple[str, ...]:
     return (run.spec["dataset"], run.spec["split"], *identity(run).values())
 
 
-def other(
-    submission: str, dataset: str, split: str, method: str, members: list[Run], runs: Sequence[Run]
-) -> Other:
-    """The line of one method; members, its runs."""
+def other(submission: str, method: str, members: list[Run], runs: Sequence[Run]) -> Other:
+    """The line of one method; members, its runs on one test."""
     members.sort(key=lambda run: int(run.spec["seed"]))
     same = [run for run in runs if group_id(run) == group_id(members[0])]
     known = {run.record["parameters"]["sha256"] for run in same}
     return Other(
         submission,
-        dataset,
-        split,
+        str(members[0].spec["dataset"]),
+        str(members[0].spec["split"]),
         method,
         tuple(int(run.spec["seed"]) for run in members),
         {key: tuple(run.scores[key] for run in members) for key in SCORES},

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.main import app
-from bench.cli.plan import trials_to_price
+from bench.cli.plan import Priced, cost_of, total, trials_to_price
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint, Size, embedded_images
 from bench.running.probe import Pictures
@@ -15,6 +15,7 @@ from bench.spec import RunSpec
 from bench.suites import load_suite
 from bench.tuning.search import default_specs, write_search
 from tests.support.searches import make_search, write_trial
+from tests.support.short_runs import spec_for
 
 SIZE = Size(100, 50, 20, 30, 5)
 SUITE = """
@@ -58,6 +59,29 @@ def test_a_search_is_priced_as_its_trials(tmp_path: Path, monkeypatch: pytest.Mo
     assert embedded_images(spec, SIZE) == 3 * SIZE.validation  # no test image
     result = spec.model_copy(update={"purpose": "result"})
     assert embedded_images(result, SIZE) > 3 * SIZE.validation
+
+
+def test_disk_counts_what_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Splits of a data set share its decoded photographs, and trials keep no test embeddings."""
+    monkeypatch.setattr(
+        "bench.cli.plan.measure_budget",
+        lambda *arguments: (Speed(0.0, step=0.0, embed=1.0, score=0.0), Footprint(1e6, 5, 8)),
+    )
+    monkeypatch.setattr("bench.cli.plan.size_of", lambda *arguments: (SIZE, 8, 3))
+    spec = spec_for(dataset="cub200", augmentation="none", resize=64, crop=64)
+    official = spec.model_copy(update={"split": "official"})
+    trial = spec.model_copy(update={"purpose": "trial"})
+    keeping = Priced([], Path(), keep_model=True, keep_embeddings=0)
+    runs, cache = 4 * (30 * 8 + 5), 100 * 3 * 64 * 64 * 4 / 3
+    first, second, search = (
+        cost_of([one], [one], None, "cpu", keeping) for one in (spec, official, trial)
+    )
+    assert first.disk == second.disk == runs + cache
+    assert total([first, second]).disk == 2 * runs + cache
+    assert search.disk == 4 * 5 + cache
+    larger = spec.model_copy(update={"resize": 128})
+    other = cost_of([larger], [larger], None, "cpu", keeping)
+    assert total([first, other]).disk == 2 * runs + 5 * cache
 
 
 def test_the_trials_of_a_stored_search_are_found_by_its_seed(tmp_path: Path) -> None:
