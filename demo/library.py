@@ -16,6 +16,7 @@ from bench.suggest import printable
 from demo.own.folder import Folder
 from demo.own.uploads import Uploads
 
+REFERENCE = "reference"  # the folder of the results that come with the project
 MOST_METHODS = 6  # whose queries are compared at once
 
 
@@ -98,10 +99,14 @@ class Shelf:
         """Which runs can be browsed, and why not all; empty if all can."""
         if self.chosen or len(self.browsable) == len(self.runs):
             return ""
+        reference = (
+            " The reference results keep those of one seed of each method, for their size."
+            if self.results.name == REFERENCE
+            else ""
+        )
         return (
             f"{len(self.browsable)} of {len(self.runs)} runs can be browsed: the others did not "
-            "keep the neighbors of their queries. The reference results keep those of one seed of "
-            "each method, for their size."
+            f"keep the neighbors of their queries.{reference}"
         )
 
     @cached_property
@@ -183,7 +188,7 @@ def open_library(results: Path, report: Progress | None = None) -> Library:
     Raises: FileNotFoundError naming the folder and the command that fills it, if neither does.
     """
     problems: list[str] = []
-    for folder in (results, results / "reference"):
+    for folder in (results, results / REFERENCE):
         runs, unreadable = scan(folder, report)
         problems += [str(problem) for problem in unreadable]
         problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]

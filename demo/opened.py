@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from bench.store.runs import RunDir, directories
-from demo.library import Library, Shelf, open_library
+from demo.library import REFERENCE, Library, Shelf, open_library
 from demo.own.folder import open_folder
 from demo.page import draw
 from demo.view import address_of
@@ -46,7 +46,7 @@ class Opened:
 def finished(results: Path) -> dict[Path, tuple[int, int, int]]:
     """What shows that a run of a results folder, or of the reference in it, is another one: when
     its record was written, which file it is, and its size."""
-    places: list[RunDir] = [*directories(results), *directories(results / "reference")]
+    places: list[RunDir] = [*directories(results), *directories(results / REFERENCE)]
     found = {}
     for files in places:
         with suppress(OSError):  # there is none, or the page says that it cannot be read
