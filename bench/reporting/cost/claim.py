@@ -72,7 +72,10 @@ def verdict(ratio: Ratio | None) -> str:
 def factor(ratio: Ratio | None) -> str:
     """The factor in words."""
     if ratio is None:
-        return "of their common seeds, fewer than 3 runs of it or of the reference reach the target"
+        return (
+            "of their common seeds, fewer than 3 runs of it or of the reference reach the target, or "
+            "one has reached it before training"
+        )
     if not ratio.known:
         return "factor unknown"
     if ratio.steady:
