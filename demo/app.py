@@ -61,7 +61,7 @@ def application(blocks: gr.Blocks, opened: Opened, host: str) -> FastAPI:
         routes=[
             picture_route(lambda: opened.library),
             points_route(lambda: opened.library),
-            *own_routes(opened.current),
+            *own_routes(opened.library.uploads, opened.current),
         ],
         middleware=[Middleware(Guard, names=names, any_address=any_address, values=values)],
     )

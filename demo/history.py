@@ -30,15 +30,16 @@ MISSING = (
 class History:
     """A run with its kept steps and the pictures of its V validation images.
 
-    Attributes: run; pictures; arrays, those of `Run.outcomes`; learnt (V,), the first kept step
-    from which an image's nearest one has its class and keeps it, `NEVER` for none; findable (V,),
-    whether any image is there to find; doubled (V,), whether an equal picture has another class,
-    which no network can tell from it.
+    Attributes: run; pictures; arrays, those of `Run.outcomes`; vectors, `Run.history_on_disk`;
+    learnt (V,), the first kept step from which an image's nearest one has its class and keeps it,
+    `NEVER` for none; findable (V,), whether any image is there to find; doubled (V,), whether an
+    equal picture has another class, which no network can tell from it.
     """
 
     run: Run
     pictures: Thumbnails
     arrays: Mapping[str, np.ndarray]
+    vectors: np.ndarray
     learnt: np.ndarray
     findable: np.ndarray
     doubled: np.ndarray
@@ -65,11 +66,6 @@ class History:
 
     def class_name(self, label: int) -> str:
         return printable(self.pictures.class_names[label])
-
-
-def has_history(run: Run) -> bool:
-    """Whether a run kept steps of its training."""
-    return run.files.history.name in run.digests
 
 
 def validation_split(run: Run) -> str:
@@ -108,6 +104,7 @@ def open_history(shelf: Shelf, name: str) -> History:
         run,
         pictures,
         arrays,
+        run.history_on_disk,
         learnt=learnt_at(first_hit, arrays["steps"]),
         findable=np.any(first_hit > 0, axis=0),
         doubled=in_two_classes(pictures),
@@ -135,7 +132,7 @@ def neighbors_at(history: History, place: int, query: int, count: int) -> list[N
     Arguments: place of the step; query, position of the image; count, how many.
     """
     arrays, labels = history.arrays, history.labels
-    vectors = history.run.history_on_disk[place]
+    vectors = history.vectors[place]
     left_out = np.arange(len(labels)) == query
     if (cameras := arrays.get("cameras")) is not None:
         left_out |= (labels == labels[query]) & (cameras == cameras[query])

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 
 from bench.reporting.groups import by_method, group_id, method_names, of_one_source
 from bench.spec import NO_LOSS, file_name
@@ -180,16 +181,21 @@ def distinct(labels: dict[str, str]) -> dict[str, str]:
     }
 
 
-def open_library(results: Path, report: Progress | None = None) -> Library:
+def open_library(
+    results: Path,
+    report: Progress | None = None,
+    known: Mapping[Path, Run] = MappingProxyType({}),
+) -> Library:
     """Open `<results>`, or `<results>/reference` if only that holds finished runs.
 
-    report: called with the number of runs that are read, and of all.
+    report: called with the number of runs that are read, and of all; known: runs by directory that
+    were read before and did not change.
 
     Raises: FileNotFoundError naming the folder and the command that fills it, if neither does.
     """
     problems: list[str] = []
     for folder in (results, results / REFERENCE):
-        runs, unreadable = scan(folder, report)
+        runs, unreadable = scan(folder, report, known)
         problems += [str(problem) for problem in unreadable]
         problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]
         if runs:

@@ -97,7 +97,7 @@ def open_moving(shelf: Shelf, name: str) -> Moving:
     history = open_history(shelf, name)
 
     def step(place: int) -> Iterator[np.ndarray]:
-        return map(directions, in_blocks(history.run.history_on_disk[place]))
+        return map(directions, in_blocks(history.vectors[place]))
 
     places, variance = pca(step, len(history.steps))
     return Moving(as_points(places, history.labels), variance)

@@ -1,12 +1,13 @@
 """The results folder that is open: its library, read again when runs came, went or changed."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from bench.store.runs import RunDir, directories
+from bench.store.runs import Run
 from demo.library import REFERENCE, Library, Shelf, open_library
 from demo.own.folder import open_folder
 from demo.page import draw
@@ -37,29 +38,37 @@ class Opened:
             return self._read_again()
 
     def _read_again(self) -> Library:
-        if (found := finished(self.results)) != self._finished:
-            self.library = reopened(self.results, self.library)
+        """The library, in which only runs that are new or changed are read."""
+        found, before = finished(self.results), self._finished
+        if found != before:
+            runs = (run for shelf in self.library.shelves for run in shelf.runs)
+            known = {
+                run.directory: run
+                for run in runs
+                if found.get(run.directory) == before.get(run.directory) is not None
+            }
+            self.library = reopened(self.results, self.library, known)
             self._finished = found
         return self.library
 
 
 def finished(results: Path) -> dict[Path, tuple[int, int, int]]:
-    """What shows that a run of a results folder, or of the reference in it, is another one: when
-    its record was written, which file it is, and its size."""
-    places: list[RunDir] = [*directories(results), *directories(results / REFERENCE)]
+    """By directory, what shows that a run of a results folder, or of the reference in it, is
+    another one: when its record was written, which file that is, and its size."""
     found = {}
-    for files in places:
-        with suppress(OSError):  # there is none, or the page says that it cannot be read
-            seen = files.record.stat()
-            found[files.record] = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
+    for folder in (results / "runs", results / REFERENCE / "runs"):
+        for name in os.listdir(folder) if folder.is_dir() else []:
+            with suppress(OSError):  # there is none, or the page says that it cannot be read
+                seen = os.stat(folder / name / "run.json")
+                found[folder / name] = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
     return found
 
 
-def reopened(results: Path, before: Library) -> Library:
+def reopened(results: Path, before: Library, known: Mapping[Path, Run]) -> Library:
     """The library as it is now, with the data sets of before where they are the same; that of
-    before, which says so, if no run is left."""
+    before, which says so, if no run is left. known: its runs that did not change."""
     try:
-        library = open_library(results)
+        library = open_library(results, known=known)
     except FileNotFoundError:
         problems = (*before.problems, GONE.format(results))
         return replace(before, problems=tuple(dict.fromkeys(problems)))

@@ -1,7 +1,6 @@
 """What a suite will cost on this machine, measured in a few steps of each budget."""
 
 import os
-from collections import ChainMap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,21 +88,21 @@ class Priced(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What runs cost: how many there are and are stored; training images of those that are missing
-    and seconds of each; bytes of memory of one process, of what all store, and of the decoded
-    photographs of each cache."""
+    """What runs cost: how many there are and are stored; of those that are missing, training images
+    and the seconds of each; bytes of memory of one process, of what they will store, and of the
+    decoded photographs of each cache."""
 
     runs: int
     stored: int
     images: int
     seconds: list[float]
     memory: float
-    stores: float
-    caches: Mapping[tuple[object, ...], float]
+    run_bytes: float
+    cache_bytes: Mapping[tuple[object, ...], float]
 
     @property
     def disk(self) -> float:
-        return self.stores + sum(self.caches.values())
+        return self.run_bytes + sum(self.cache_bytes.values())
 
 
 def trials_to_price(suite: Suite, name: str, results: Path, seed: int, trials: int) -> Priced:
@@ -152,8 +151,9 @@ def cost_of(
     trained = next((spec for spec in specs if spec.loss != NO_LOSS), specs[-1])
     speed, footprint = measure_budget(trained, Pictures(side, channels, size.classes), device)
     kept = len(planned_steps(trained, keeping.keep_embeddings))
-    tested = size._replace(test=0) if trained.purpose == "trial" else size
-    each_stores = stored_bytes(tested, footprint, keep_model=keeping.keep_model, kept=kept)
+    embedded = size._replace(test=0) if trained.purpose == "trial" else size  # trials keep no test
+    each_stores = stored_bytes(embedded, footprint, keep_model=keeping.keep_model, kept=kept)
+    cache = trained.dataset, size.photographs, trained.resize, trained.interpolation
     each = [seconds(spec, size, speed) for spec in waiting]
     if waiting:  # the first run computes the features for all
         each[0] += kept_images(trained, size) * speed.embed
@@ -164,16 +164,16 @@ def cost_of(
         each,
         footprint.memory,
         len(waiting) * each_stores,
-        {(trained.dataset, trained.resize, trained.interpolation): cache_bytes(trained, size)},
+        {cache: cache_bytes(trained, size)},
     )
 
 
 def total(costs: Collection[Cost]) -> Cost:
     """The cost of all; of memory the largest. Splits of a data set share its cache."""
-    runs, stored, images, found, memory, stores, caches = zip(*costs, strict=True)
+    runs, stored, images, found, memory, kept, caches = zip(*costs, strict=True)
     every = list(chain.from_iterable(found))
-    shared = dict(ChainMap(*caches))
-    return Cost(sum(runs), sum(stored), sum(images), every, max(memory), sum(stores), shared)
+    shared = {cache: size for each in caches for cache, size in each.items()}
+    return Cost(sum(runs), sum(stored), sum(images), every, max(memory), sum(kept), shared)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
             specs,
             folder,
             keep_model=False,
-            keep_embeddings=EVERY if any(run.history for run in runs) else 0,
+            keep_embeddings=EVERY if any(run.keeps_history for run in runs) else 0,
             data_root=options.data_root,
             processes=options.processes,
             device=options.device,

@@ -84,16 +84,16 @@ def untrained_queries(dataset: Dataset) -> list[str]:
 
 
 def unscored_validation(dataset: Dataset) -> list[str]:
-    """A note on cameras of validation images: that their rule does not hold, or which images it
-    takes out of the scores."""
+    """A note on the camera rule in validation: that it does not hold, or which images it leaves out
+    of the scores."""
     if dataset.cameras is None:
         return []
     said = f"{dataset.split.protocol}: "
     cameras, labels = dataset.validation_cameras, dataset.labels[dataset.split.validation]
     if cameras is None:
         return [
-            f"{said}validation scores know no cameras, so an image may be found by its own camera; "
-            "those of the test follow the rule of cameras"
+            f"{said}validation ignores cameras, so an image may match another one of its own "
+            "camera; the test follows the camera rule"
         ]
     seen = Counter(label for label, _ in set(zip(labels.tolist(), cameras.tolist(), strict=True)))
     lost = np.array([seen[label] == 1 for label in labels.tolist()])
@@ -101,8 +101,8 @@ def unscored_validation(dataset: Dataset) -> list[str]:
         return []
     names = first_names(dataset.class_names[label] for label in np.unique(labels[lost]))
     return [
-        f"{said}{int(lost.sum()):,} of {len(lost):,} validation images count in no retrieval "
-        f"score, since their class has one camera only ({names})"
+        f"{said}{int(lost.sum()):,} of {len(lost):,} validation images are left out of the "
+        f"retrieval scores, since all images of their class are from one camera ({names})"
     ]
 
 

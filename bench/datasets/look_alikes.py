@@ -42,7 +42,8 @@ def look_alikes(labels: Iterable[str]) -> list[list[str]]:
 
 def is_minus_one(label: str) -> bool:
     """Whether a label is the number -1 however it is written, as `-1.0` by a spreadsheet."""
-    return not label[:1].isalnum() and _appearance(label) == "-1"
+    may_be = not label[:1].isalnum()  # for speed: `_appearance` takes 20 microseconds
+    return may_be and _appearance(label) == "-1"
 
 
 def _appearance(label: str) -> str:

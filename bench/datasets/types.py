@@ -114,8 +114,8 @@ class Dataset:
 
     @property
     def validation_cameras(self) -> np.ndarray | None:
-        """The cameras (V,) of the validation images if their rule holds: all are known, and some
-        class has two. Otherwise None."""
+        """The cameras (V,) of the validation images if the camera rule holds: all are known, and
+        some class has two. Otherwise None."""
         positions = self.split.validation
         if self.cameras is None or (self.cameras[positions] < 0).any():
             return None
@@ -155,10 +155,11 @@ class Dataset:
         return hashlib.sha256(json.dumps(lists).encode()).hexdigest()
 
     def _identity(self, position: int) -> list[str]:
-        """An item with its class; a class that is called junk is not junk."""
+        """An item with its class. Only a class that is called junk is marked, to differ from junk:
+        the pinned fingerprints have neither mark."""
         name = self.class_of(position)
         is_class = name == JUNK_NAME and self.labels[position] != JUNK
-        return [self.items[position], name, *["class"] * bool(is_class)]
+        return [self.items[position], name, "class"] if is_class else [self.items[position], name]
 
     @property
     def checksum(self) -> str:
@@ -215,18 +216,20 @@ def _class_problems(dataset: Dataset) -> Iterator[str]:
     for part in ("train", "validation", "query"):
         if JUNK in dataset.labels[parts[part]]:
             yield f"{part} holds junk, which only a gallery may"
-    classes = {part: {dataset.class_of(i) for i in found} for part, found in parts.items()}
-    if missing := classes["query"] - classes["gallery"]:
-        yield f"query classes missing from the gallery: {first_names(missing)}"
+    labels = {part: set(dataset.labels[found].tolist()) for part, found in parts.items()}
+    if missing := labels["query"] - labels["gallery"]:
+        names = first_names(dataset.class_names[label] for label in missing)
+        yield f"query classes missing from the gallery: {names}"
     if single := _without_positive(dataset):
         yield (
             "the only test image of its class, so nothing can be found for it: "
             f"{first_names(single)}; add images of these classes or take them out of the test"
         )
     for one, other in _DISJOINT:
-        shared = classes[one] & classes[other]
+        shared = labels[one] & labels[other]
         if shared and protocol not in SHARING:
-            found = f"{one} and {other} share the classes {first_names(shared)}"
+            names = first_names(dataset.class_names[label] for label in shared)
+            found = f"{one} and {other} share the classes {names}"
             yield f"{found}, which the {protocol} protocol forbids"
 
 

@@ -35,6 +35,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -306,6 +307,11 @@ class Run:
         """Whether it keeps what each query retrieves."""
         return self.files.queries.name in self.digests
 
+    @property
+    def keeps_history(self) -> bool:
+        """Whether it keeps embeddings of some validations."""
+        return self.files.history.name in self.digests
+
     @cached_property
     def curve(self) -> list[dict[str, Any]]:
         """Validation points in order of step."""
@@ -358,9 +364,10 @@ class Run:
                 names = [name for name in arrays.keys() if name != "embeddings"]  # noqa: SIM118
                 return {name: arrays.get_tensor(name) for name in names}
 
-    @cached_property
+    @property
     def history_on_disk(self) -> np.ndarray:
-        """Embeddings (N, V, D) float32 of `history`, which are read when they are used."""
+        """Embeddings (N, V, D) float32 of `history`, which are read when they are used; its file is
+        open as long as they are kept."""
         return self._mapped(self.files.history)
 
     @property
@@ -531,12 +538,15 @@ def protocol_of(record: Mapping[str, Any]) -> int:
 
 
 def read_runs(
-    directories: Iterable[RunDir], report: Progress | None = None, purpose: Purpose = "result"
+    directories: Iterable[RunDir],
+    report: Progress | None = None,
+    purpose: Purpose = "result",
+    known: Mapping[Path, Run] = MappingProxyType({}),
 ) -> tuple[list[Run], list[StoredRunError]]:
     """The finished runs, all their files checked, and the errors of those that are damaged.
 
     report: called with the number of directories that are read, and of all; purpose: what the runs
-    are for, any other is an error.
+    are for, any other is an error; known: runs by directory that were read and checked before.
     """
     runs: list[Run] = []
     problems: list[StoredRunError] = []
@@ -544,7 +554,9 @@ def read_runs(
     for done, files in enumerate(places):
         if report:
             report(done, len(places))
-        if files.finished:
+        if files.path in known:
+            runs.append(known[files.path])
+        elif files.finished:
             try:
                 run = load_run(files, purpose)
                 run.check_files()
@@ -564,9 +576,13 @@ def directories(results: Path) -> list[RunDir]:
     return [RunDir(path) for path in sorted(folder.iterdir())] if folder.exists() else []
 
 
-def scan(results: Path, report: Progress | None = None) -> tuple[list[Run], list[StoredRunError]]:
+def scan(
+    results: Path,
+    report: Progress | None = None,
+    known: Mapping[Path, Run] = MappingProxyType({}),
+) -> tuple[list[Run], list[StoredRunError]]:
     """`read_runs` of all run directories under `<results>/runs`, by name."""
-    return read_runs(directories(results), report)
+    return read_runs(directories(results), report, known=known)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def compare_runs(stored: Run, again: Run) -> Outcome:
     """Compare a stored run with the same specification trained again."""
     differences = [*moved_chain(stored, again), *moved_results(stored, again)]
     differences += moved_history(stored, again)
-    history = ["history"] if stored.history else []
+    history = ["history"] if stored.keeps_history else []
     differences += moved("untrained", stored.record["untrained"], again.record["untrained"])
     chain = ["chain"] if stored.files.chain.name in stored.digests else []
     reasons = changes(stored.record["environment"], again.record["environment"])

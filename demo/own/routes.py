@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from demo.library import Library
 from demo.own.embedding import ONE, embed, header_of, network_input
-from demo.own.uploads import Embedded
+from demo.own.uploads import Embedded, Uploads
 from demo.serving.guard import ADD, EMBED
 from demo.view import read_view
 
@@ -20,7 +20,7 @@ MOST_ADDING, MOST_EMBEDDING = 8, 4
 BUSY = "The images of other visitors are still waiting; try again in a minute"
 
 
-def own_routes(current: Callable[[], Library]) -> list[Route]:
+def own_routes(uploads: Uploads, current: Callable[[], Library]) -> list[Route]:
     """POST `/own/add?own=ID&name=NAME` with an image keeps it in an upload; POST `/own/embed?` with
     the address of a view embeds that upload. Both answer as `answered`."""
     adding, embedding = BoundedSemaphore(MOST_ADDING), BoundedSemaphore(MOST_EMBEDDING)
@@ -28,7 +28,7 @@ def own_routes(current: Callable[[], Library]) -> list[Route]:
     async def add(request: Request) -> Response:
         own, name = (request.query_params.get(key, "") for key in ("own", "name"))
         data = await request.body()
-        return await answered(lambda: current().uploads.add(own, name, data), adding)
+        return await answered(lambda: uploads.add(own, name, data), adding)
 
     async def embed_upload(request: Request) -> Response:
         parameters = dict(request.query_params)

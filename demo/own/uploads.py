@@ -88,12 +88,12 @@ class Uploads:
         with self._lock:
             return self._kept.get(own)
 
-    def keep(self, own: str, run: str, found: Embedded) -> None:
-        """Keep what the network of a run, by its digest, made of an upload, unless that was removed
+    def keep(self, own: str, digest: str, found: Embedded) -> None:
+        """Keep what the network of the run of a digest made of an upload, unless that was removed
         meanwhile."""
         with self._lock:
             if (upload := self._kept.get(own)) is not None:
-                upload.embedded[run] = found
+                upload.embedded[digest] = found
                 for old in [*upload.embedded][:-MOST_RUNS]:
                     del upload.embedded[old]
                 self._make_way(own)

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from bench.store.runs import StoredRunError
 from bench.store.thumbnails import Thumbnails
-from demo.history import has_history, read_pictures, validation_split
+from demo.history import read_pictures, validation_split
 from demo.library import Library, Shelf, number_of
 from demo.maps import Points, open_map, open_moving, run_number
 from demo.own.folder import NUMBER
@@ -61,7 +61,7 @@ def pictures_with(shelf: Shelf, digest: str) -> Thumbnails | None:
     """
     if digest == str(shelf.picture_digest):
         return shelf.pictures
-    splits = {validation_split(run) for run in shelf.runs if has_history(run)}
+    splits = {validation_split(run) for run in shelf.runs if run.keeps_history}
     packs = (read_pictures(shelf, split) for split in sorted(splits))
     return next((pack for pack in packs if digest == str(number_of(pack))), None)
 

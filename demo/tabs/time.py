@@ -13,7 +13,6 @@ from demo.history import (
     ClassHistory,
     History,
     class_histories,
-    has_history,
     neighbors_at,
     open_history,
     validation_split,
@@ -31,7 +30,7 @@ WIDTH, HEIGHT = 320, 90  # of a curve, in units of its own
 def show(library: Library, view: View) -> str:
     """The run, and another one beside it if the address names one, at the same kept step."""
     shelf = library.shelf(view.shelf)
-    kept = {run.name: run for run in shelf.browsable if has_history(run)}
+    kept = {run.name: run for run in shelf.browsable if run.keeps_history}
     if view.run not in kept:
         others = [
             (shelf.run_labels[run.name], write_address(view, run=run.name)) for run in kept.values()

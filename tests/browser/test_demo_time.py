@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from bench.store.runs import Run
-from demo.history import has_history
 from demo.library import open_library
 from demo.maps import run_number
 from tests.browser.conftest import Served, console_error, free_port, outside, serve
@@ -178,7 +177,7 @@ def test_steps_are_in_the_address_and_play_ends_at_the_last(open_page: Visit, ke
 
 
 def with_history(kept: Served) -> list[Run]:
-    return [run for run in kept.library.shelves[0].runs if has_history(run)]
+    return [run for run in kept.library.shelves[0].runs if run.keeps_history]
 
 
 @pytest.mark.parametrize("tab", ["map", "time"])

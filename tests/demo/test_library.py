@@ -1,5 +1,6 @@
 """What a results folder holds for the browser, and which folders and pictures are refused."""
 
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -221,6 +222,22 @@ def test_a_run_that_cannot_be_looked_at_does_not_close_the_browser(tmp_path: Pat
     (closed / "run.json").symlink_to("run.json")
     assert len(open_library(tmp_path).problems) == 1
     assert finished(tmp_path) == before
+
+
+def test_another_run_is_seen_also_at_the_time_of_the_one_before(tmp_path: Path) -> None:
+    write_results(tmp_path, ("digits",))
+    before = finished(tmp_path)
+    record = next(iter(before)) / "run.json"
+    seen, content = record.stat(), record.read_bytes()
+    record.rename(record.with_suffix(".before"))
+    record.write_bytes(content)
+    os.utime(record, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert finished(tmp_path) != before
+    record.with_suffix(".before").rename(record)
+    assert finished(tmp_path) == before
+    record.write_bytes(content + b"\n")
+    os.utime(record, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert finished(tmp_path) != before
 
 
 def test_an_unreadable_run_is_left_out_and_named(shelf: Shelf, tmp_path: Path) -> None:

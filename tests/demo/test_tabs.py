@@ -245,6 +245,8 @@ def test_runs_that_finish_while_it_is_open_are_read_with_each_page(tmp_path: Pat
     assert opened.library.shelves[0] is first
     write_run(results, make_spec("digits", "Proxy-NCA", 7), gain=0.2)
     assert "Proxy-NCA, seed 7" in opened.draw({})
+    read = {id(run) for run in opened.library.shelves[0].runs}
+    assert {id(run) for run in first.runs} < read  # only the new one is read
     for run in opened.library.shelves[0].runs:
         run.files.record.unlink()
     page = opened.draw({})

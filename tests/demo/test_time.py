@@ -4,8 +4,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -71,8 +69,8 @@ def test_neighbors_have_the_stored_first_hit_at_every_step(library: Library) -> 
 
 def test_ties_are_pessimistic_and_cameras_leave_out(library: Library) -> None:
     shelf = library.shelves[0]
-    collapsed: Any = SimpleNamespace(history_on_disk=np.ones((1, IMAGES, 3)))
-    history = replace(open_history(shelf, shelf.runs[0].name), run=collapsed)
+    collapsed = np.ones((1, IMAGES, 3), np.float32)
+    history = replace(open_history(shelf, shelf.runs[0].name), vectors=collapsed)
     found = neighbors_at(history, 0, 0, IMAGES)
     assert [one.hit for one in found] == [False] * (IMAGES - PER_CLASS) + [True] * (PER_CLASS - 1)
     seen = replace(history, arrays={**history.arrays, "cameras": np.arange(IMAGES) % 2})

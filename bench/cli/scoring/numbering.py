@@ -63,7 +63,7 @@ def number(files: str, name: str, sides: Sequence[np.ndarray]) -> list[np.ndarra
     minus_one = distinct == -1
     if distinct.dtype.kind == "U":
         check_spelling(files, name, distinct.tolist())
-        minus_one = np.array([is_minus_one(word) for word in distinct.tolist()])
+        minus_one = np.array([written_one_way(name, word) == "-1" for word in distinct.tolist()])
     numbers = np.where(minus_one[numbers], -1, numbers)
     return np.split(numbers.astype(np.int64), np.cumsum([len(side) for side in sides])[:-1])
 

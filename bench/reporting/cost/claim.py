@@ -73,8 +73,8 @@ def factor(ratio: Ratio | None) -> str:
     """The factor in words."""
     if ratio is None:
         return (
-            "of their common seeds, fewer than 3 runs of it or of the reference reach the target, or "
-            "one has reached it before training"
+            "of their common seeds, fewer than 3 runs of it or of the reference reach the target, "
+            "or one had reached it before training"
         )
     if not ratio.known:
         return "factor unknown"

@@ -47,7 +47,9 @@ def client(library: Library, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The routes behind the guard; the network runs in this process."""
     monkeypatch.setattr(own_routes, "embed", embed_here)
     guard = Middleware(Guard, names=("localhost",), any_address=False, values={})
-    app = Starlette(routes=own_routes.own_routes(lambda: library), middleware=[guard])
+    app = Starlette(
+        routes=own_routes.own_routes(library.uploads, lambda: library), middleware=[guard]
+    )
     return TestClient(app, base_url="http://localhost", headers=OURS)
 
 
@@ -158,7 +160,9 @@ def test_only_the_page_itself_sends_images(
     library: Library, path: str, headers: dict[str, str]
 ) -> None:
     guard = Middleware(Guard, names=("localhost",), any_address=False, values={})
-    app = Starlette(routes=own_routes.own_routes(lambda: library), middleware=[guard])
+    app = Starlette(
+        routes=own_routes.own_routes(library.uploads, lambda: library), middleware=[guard]
+    )
     answer = TestClient(app).post(path, content=png(8, 8) * (path == ADD), headers=headers)
     assert answer.status_code == 403
     assert not library.uploads._kept
@@ -317,16 +321,46 @@ def test_a_run_that_took_the_place_of_another_embeds_again(
     embed_for(opened.current(), address)
     assert "has not embedded it yet" not in opened.draw(address)
     (before,) = opened.library.shelves[0].runs
-    arrays, files = before.embeddings, before.files
-    save_arrays(
-        files.embeddings, {**arrays, "embeddings": arrays["embeddings"] * 2}, owner(files.path)
-    )
-    save_run(files, before.record)
+    doubled = replace_with_doubled(before)
     assert "has not embedded it yet" in opened.draw(address)
     embed_for(opened.current(), address)
     (after,) = opened.library.shelves[0].runs
     assert networks == [before.digest, after.digest]
-    assert np.array_equal(after.embeddings_on_disk, arrays["embeddings"] * 2)
+    assert np.array_equal(after.embeddings_on_disk, doubled)
+
+
+def replace_with_doubled(run: Run) -> np.ndarray:
+    """Put another run in the place of one; returns its embeddings, which are twice as long."""
+    arrays, files = run.embeddings, run.files
+    doubled: np.ndarray = arrays["embeddings"] * 2
+    save_arrays(files.embeddings, {**arrays, "embeddings": doubled}, owner(files.path))
+    save_run(files, run.record)
+    return doubled
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Gradio's sockets
+def test_the_server_embeds_by_the_run_that_is_there_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gradio")
+    from demo.app import application, build
+
+    write_run_with_network(tmp_path)
+    opened, found = Opened(tmp_path, open_library(tmp_path)), list[str]()
+
+    def embed_by(run: Run, pixels: list[np.ndarray]) -> np.ndarray:
+        found.append(run.digest)
+        return np.ones((len(pixels), 8), np.float32)
+
+    monkeypatch.setattr(own_routes, "embed", embed_by)
+    app = application(build(opened), opened, "localhost")
+    client = TestClient(app, base_url="http://localhost", headers=OURS)
+    own = opened.library.uploads.add("", "a.png", png(8, 8))
+    (before,) = opened.library.shelves[0].runs
+    replace_with_doubled(before)
+    assert client.post("/own/embed", params={"own": own}).json() == {"own": own}
+    (after,) = opened.library.shelves[0].runs
+    assert found == [after.digest] != [before.digest]
 
 
 def test_a_network_that_is_not_the_stored_one_embeds_nothing(tmp_path: Path) -> None:

@@ -79,9 +79,9 @@ def test_by_chance_a_query_finds_no_image_that_its_camera_rule_leaves_out(zoo: P
     ("cameras", "said"),
     [
         ({"c": (1, 2), "d": (1, 2)}, []),
-        ({"c": (1, 2), "d": (2, 2)}, ["2 of 4 validation images count in no retrieval score"]),
-        ({"c": (1, 1), "d": (2, 2)}, ["validation scores know no cameras"]),
-        ({"c": ("", ""), "d": ("", "")}, ["validation scores know no cameras"]),
+        ({"c": (1, 2), "d": (2, 2)}, ["2 of 4 validation images are left out of the retrieval"]),
+        ({"c": (1, 1), "d": (2, 2)}, ["validation ignores cameras"]),
+        ({"c": ("", ""), "d": ("", "")}, ["validation ignores cameras"]),
     ],
 )
 def test_validation_images_that_the_rule_of_cameras_takes_out_are_said(

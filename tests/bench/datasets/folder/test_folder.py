@@ -228,6 +228,9 @@ def test_a_class_called_junk_is_another_split_than_junk(root: Path) -> None:
     assert [junk.class_of(i) for i in range(12)] == [named.class_of(i) for i in range(12)]
     assert len(named.searched) == len(junk.searched) + 1
     assert named.fingerprint != junk.fingerprint
+    _list(root, [row.replace(",0,train", ",junk,train") for row in REID], columns)
+    trained = load("folder:zoo", root, "re-identification")  # it shares no class with the gallery
+    assert trained.class_of(int(trained.split.train[0])) == "junk"
 
 
 def test_byte_order_mark_line_ends_and_order_of_columns_do_not_matter(root: Path) -> None:
