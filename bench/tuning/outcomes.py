@@ -115,16 +115,17 @@ class Outcome:
 
     @property
     def edges(self) -> list[str]:
-        """The values of the best trial that are within 5 % of an end of their range."""
+        """The values of the best trial that are beyond or within 5 % of an end of their range."""
         found = [
-            (dimension, dimension.edge(value))
+            (dimension, value, dimension.edge(value))
             for dimension in self.searched.space
             if isinstance(value := self.best.values[dimension.name], int | float)
         ]
         return [
-            f"{dimension.name.replace('_', ' ')} {self.best.values[dimension.name]:g} is at the "
+            f"{dimension.name.replace('_', ' ')} {value:g} is "
+            f"{'at' if dimension.low <= value <= dimension.high else 'beyond'} the "
             f"{edge} end of {dimension.low:g} to {dimension.high:g}"
-            for dimension, edge in found
+            for dimension, value, edge in found
             if edge
         ]
 

@@ -41,9 +41,12 @@ class Dimension(BaseModel):
         return f"{words} {self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
 
     def edge(self, value: Value) -> str:
-        """`upper` or `lower` if a value is within 5 % of that end of the range, or nothing."""
+        """`upper` or `lower` if a value is beyond or within 5 % of that end of the range, or
+        nothing. A suite's own value may be beyond it, also 0 where the range is of logarithms."""
         if self.choices:
             return ""
+        if not self.low < value < self.high:
+            return "upper" if value >= self.high else "lower"
         scaled = math.log if self.log else float
         low, high = scaled(self.low), scaled(self.high)
         share = (scaled(value) - low) / (high - low)

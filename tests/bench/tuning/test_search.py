@@ -93,6 +93,7 @@ def test_an_edge_is_within_5_percent_of_an_end_on_the_scale_of_the_draw(
     value: float, edge: str
 ) -> None:
     assert Dimension(name="scale", low=1, high=100, log=True).edge(value) == edge
+    assert Dimension(name="scale", low=2, high=70, log=True).edge(0) == "lower"
     assert Dimension(name="scale", low=0, high=100).edge(value) == ("lower" if value < 5 else "")
 
 
