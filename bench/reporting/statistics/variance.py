@@ -219,17 +219,21 @@ def exceeds(sds: Mapping[str, float], counts: Mapping[str, int], first: str, oth
     """Whether the variance of one source is shown to be above that of another.
 
     A one-sided F test at `ALPHA` / sources: whichever has the largest variance in truth, the chance
-    that another one is said to exceed it is then at most `ALPHA`.
+    that another one is said to exceed it is then at most `ALPHA`. Equal scores, which a score in
+    steps of one image may give by chance, show nothing.
     """
     if sds[other] == 0:
-        return sds[first] > 0
+        return False
     ratio = (sds[first] / sds[other]) ** 2
     return bool(fdtrc(counts[first] - 1, counts[other] - 1, ratio) <= ALPHA / len(sds))
 
 
 def outlook(sds: Mapping[str, float], first: str, undecided: Sequence[str]) -> str:
     """How many runs of each source would tell, if the standard deviations stay as they are."""
-    ratio = min((sds[first] / sds[other]) ** 2 for other in undecided)
+    spreads = [sds[other] for other in undecided if sds[other]]
+    if not spreads:
+        return "Equal scores do not show what is chance."
+    ratio = (sds[first] / max(spreads)) ** 2
     degrees = np.arange(1, MOST_SEEDS)
     limit = fdtri(degrees, degrees, 1 - ALPHA / len(sds))
     enough = 1 - fdtr(degrees, degrees, limit / ratio) >= POWER

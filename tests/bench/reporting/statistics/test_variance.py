@@ -19,6 +19,7 @@ from bench.reporting.statistics.variance import (
     csv,
     exceeds,
     frame,
+    sentence,
     sentences,
     separate,
     texts,
@@ -219,9 +220,9 @@ def test_report_and_terminal_show_the_study(tmp_path: Path) -> None:
     assert "Where the spread comes from" in page
     assert "Split: which training classes validate" in page
     assert report.variance is not None
-    for sentence in sentences(report.variance):
-        assert sentence in " ".join(report.findings)
-        assert sentence in page
+    for said in sentences(report.variance):
+        assert said in " ".join(report.findings)
+        assert said in page
     assert report.tables[-1].name == "variance.csv"
     assert report.tables[-1].read_text() == csv(report.variance)
     assert [row.seeds for row in summarise(whole) if row.loss] == [(1, 2, 3)] * 2
@@ -231,3 +232,15 @@ def test_report_and_terminal_show_the_study(tmp_path: Path) -> None:
     assert [table.row_count for table in tables] == [8, 8]
     first = next(iter(tables[0].columns[3].cells))
     assert str(first) == cells["tables"][0][2][0][3]
+
+
+def test_equal_scores_of_a_source_do_not_make_another_one_dominant() -> None:
+    """Two runs whose queries are few may have one score by chance."""
+    sds, counts = {ALL: 0.02, "weights": 0.0, "batches": 0.015}, dict.fromkeys((ALL, "weights"), 2)
+    counts["batches"] = 2
+    said = sentence(sds, counts, "R@1")
+    assert "cannot tell which one dominates" in said
+    assert said.endswith("Equal scores do not show what is chance.")
+    several = sentence(sds | {"augmentation": 0.01}, counts | {"augmentation": 2}, "R@1")
+    assert "cannot tell which one dominates" in several
+    assert "would" in several
