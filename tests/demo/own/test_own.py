@@ -338,31 +338,6 @@ def replace_with_doubled(run: Run) -> np.ndarray:
     return doubled
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Gradio's sockets
-def test_the_server_embeds_by_the_run_that_is_there_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("gradio")
-    from demo.app import application, build
-
-    write_run_with_network(tmp_path)
-    opened, found = Opened(tmp_path, open_library(tmp_path)), list[str]()
-
-    def embed_by(run: Run, pixels: list[np.ndarray]) -> np.ndarray:
-        found.append(run.digest)
-        return np.ones((len(pixels), 8), np.float32)
-
-    monkeypatch.setattr(own_routes, "embed", embed_by)
-    app = application(build(opened), opened, "localhost")
-    client = TestClient(app, base_url="http://localhost", headers=OURS)
-    own = opened.library.uploads.add("", "a.png", png(8, 8))
-    (before,) = opened.library.shelves[0].runs
-    replace_with_doubled(before)
-    assert client.post("/own/embed", params={"own": own}).json() == {"own": own}
-    (after,) = opened.library.shelves[0].runs
-    assert found == [after.digest] != [before.digest]
-
-
 def test_a_network_that_is_not_the_stored_one_embeds_nothing(tmp_path: Path) -> None:
     run = write_run_with_network(tmp_path)
     content = bytearray(run.files.model.read_bytes())
