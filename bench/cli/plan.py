@@ -164,7 +164,7 @@ def cost_of(
         each,
         footprint.memory,
         len(waiting) * each_stores,
-        {cache: cache_bytes(trained, size)},
+        {cache: cache_bytes(trained, size)} if waiting else {},
     )
 
 

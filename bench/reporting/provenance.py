@@ -19,7 +19,8 @@ from bench.store.runs import Run, StoredRunError
 if TYPE_CHECKING:
     import pandas as pd
 
-MACHINE = ["environment.cpu", "environment.device", "environment.threads"]  # decide the seconds
+# These decide the seconds; pinned arithmetic, which runs of `--portable` have, is slower.
+MACHINE = ["environment.cpu", "environment.device", "environment.threads", "environment.pins"]
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
 FINISHED = "environment.finished"
 REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
@@ -202,8 +203,9 @@ def early_sentence(
         return ""
     costs = (
         " Such a run's final score on validation is that of its last three validations, and a "
-        "score that it had not reached by then counts as not reached; a method's line ends where "
-        "its first run ends."
+        "score that it had not reached by then counts as not reached; with fewer than four "
+        "validations it is in no number on convergence. A method's line ends where its first run "
+        "ends."
     )
     return f"Ended early, because validation {why}: {', '.join(named)}.{costs * converged}"
 
@@ -251,13 +253,15 @@ def split_sentence(members: "pd.DataFrame") -> str:
 
 def machine_sentence(members: "pd.DataFrame") -> str:
     """Whether the seconds of these runs may be compared."""
-    machines = members.reindex(columns=MACHINE).astype(object).fillna("unknown").drop_duplicates()
+    machines = members.reindex(columns=MACHINE).astype(object)
+    machines["environment.pins"] = machines["environment.pins"].fillna("")
+    machines = machines.fillna("unknown").drop_duplicates()
     if len(machines) > 1:
         return (
-            f"Seconds come from {len(machines)} kinds of machine (see provenance) and must not be "
-            "compared between them; steps may."
+            f"Seconds come from {len(machines)} kinds of machine or arithmetic (see provenance) "
+            "and must not be compared between them; steps may."
         )
-    cpu, device, threads = machines.iloc[0]
+    cpu, device, threads, _ = machines.iloc[0]
     unit = "thread" if threads == 1 else "threads"
     return (
         f"All seconds are training time on one kind of machine: {cpu}, {device}, "

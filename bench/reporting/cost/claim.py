@@ -34,7 +34,7 @@ def claim_sentence(
     if found is None:
         return (
             f'"Three times as fast" cannot be judged: by {HEADING} on the validation part no '
-            "method ends above the untrained network."
+            "method ends above the untrained network, of the runs with four validations or more."
         )
     judged = [method for method in proxies if method in found.faster]
     if not judged:
@@ -97,7 +97,7 @@ def with_tuning(found: Convergence, methods: Sequence[str], outcomes: Sequence[O
     """The factors in steps with the trials of both sides."""
     known = prices(found, outcomes)
     if found.reference not in known or not any(method in known for method in methods):
-        return "with tuning it is unknown, as no search is stored"
+        return "with tuning it is unknown, as no whole search is stored"
     middle = found.targets.middle
     total = {
         method: float(found.costs[method]["step"].average[middle] + price["step"].trials)

@@ -79,6 +79,7 @@ def test_disk_counts_what_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert first.disk == second.disk == runs + cache
     assert total([first, second]).disk == 2 * runs + cache
     assert search.disk == 4 * 5 + cache
+    assert cost_of([spec], [], None, "cpu", keeping).disk == 0  # all runs are stored
     larger = spec.model_copy(update={"resize": 128})
     other = cost_of([larger], [larger], None, "cpu", keeping)
     assert total([first, other]).disk == 2 * runs + 5 * cache

@@ -9,6 +9,7 @@ from bench.reporting.page import write_report
 from bench.reporting.provenance import (
     constant_sentence,
     early_sentence,
+    machine_sentence,
     perfect_runs,
     possible_accuracy_sentence,
     random_sentence,
@@ -36,6 +37,16 @@ def test_the_page_names_the_runs_that_ended_early() -> None:
     assert f"had stopped improving, once because it {reached}: A (" in mixed
     perfect = early_sentence(members, {"A1", "A2"})
     assert f"Ended early, because validation {reached}: A (2 of" in perfect
+
+
+def test_seconds_are_of_one_machine_and_one_arithmetic() -> None:
+    """Pinned arithmetic is slower; runs without pins are alike, whether stored as none or not."""
+    environment = {"environment.cpu": "CPU", "environment.device": "cpu", "environment.threads": 1}
+    rows = [environment | {"environment.pins": pins} for pins in ("", None)]
+    assert "one kind of machine: CPU, cpu, 1 thread." in machine_sentence(pd.DataFrame(rows))
+    assert "one kind of machine" in machine_sentence(pd.DataFrame([environment]))
+    rows.append(environment | {"environment.pins": "OMP_NUM_THREADS=1"})
+    assert "2 kinds of machine or arithmetic" in machine_sentence(pd.DataFrame(rows))
 
 
 def test_runs_are_perfect_once_validation_reached_100_percent() -> None:

@@ -123,7 +123,7 @@ def test_the_report_has_prices_or_says_that_they_are_unknown(
     page = " ".join(report.html.read_text().split())
     assert UNKNOWN in page
     assert "Prices: cost to reach" not in page
-    assert "with tuning it is unknown, as no search is stored" in page
+    assert "with tuning it is unknown, as no whole search is stored" in page
 
 
 def sentence(runs: dict[str, list[list[float]]], outcomes: list[Outcome] | None = None) -> str:
@@ -140,7 +140,7 @@ def test_one_sentence_says_by_which_definition_three_times_as_fast_holds() -> No
     )
     assert " and fails for B (factor 1.3" in text
     assert "; in seconds it holds for A (factor 4." in text
-    assert text.endswith("; with tuning it is unknown, as no search is stored.")
+    assert text.endswith("; with tuning it is unknown, as no whole search is stored.")
 
 
 def test_the_sentence_counts_many_losses_and_admits_what_runs_cannot_say() -> None:
