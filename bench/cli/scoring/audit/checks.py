@@ -21,9 +21,11 @@ from bench.cli.scoring.notes import (
     half_note,
     junk_note,
     label_counts,
+    length_range,
     lengths_of,
     look_alikes_note,
     missing_note,
+    one_length,
     scales_note,
     zeros_note,
 )
@@ -327,9 +329,9 @@ def lengths(found: Searched) -> Check:
         if note:
             return Check(name, True, note)
     both = np.concatenate([lengths_of(side.embeddings) for side in sides])
-    if both.max() <= 1.01 * both.min():
+    if one_length(both):
         return Check(name, False, f"All embeddings have the length {np.median(both):.3g}.")
-    says = f"Lengths go from {both.min():.3g} to {both.max():.3g}"
+    says = f"Lengths go from {length_range(both)}"
     if found.queries.cameras is not None:
         return Check(name, False, f"{says}; by cosine they do not count.")
     other: Metric = "euclidean" if metric == "cosine" else "cosine"

@@ -9,15 +9,18 @@ import numpy as np
 import torch
 
 from bench.cli.scoring.audit.checks import Searched
-from bench.cli.scoring.audit.ties import tied_hits
-from bench.cli.scoring.notes import lengths_of
+from bench.cli.scoring.audit.ties import unsettled
+from bench.cli.scoring.notes import lengths_of, one_length
 from bench.cli.scoring.score import tensors
 from proxy_core.distances import directions
-from proxy_core.metrics.retrieval import Ranking
+from proxy_core.metrics.ranking import TIE
 
 LARGEST = 10_000  # images; beyond, the peers take very long
 LOOPED = 2_000  # images up to which a library that scores one query at a time is called
 SAME = 1e-6  # the peers compute in float32
+FLOAT32 = 4e-6  # by which cosines in float32 may be off, twice
+ROUNDS = "rounds in float32, which may order near ties of {:,} queries otherwise"
+UNEXPLAINED = "not explained here"
 WHOLE = "averages precision over the whole ranking; MAP@R over the first R"
 NEGATIVE = "leaves out {:,} positives whose cosine is 0 or less"
 ONE_SEED = "one clustering by k-means, of which ours is the mean over three seeds"
@@ -39,30 +42,38 @@ class Figure:
 @dataclass(frozen=True, eq=False)
 class Same:
     """What every library gets: embeddings (N, D) and their unit vectors in float32, labels (N,)
-    from 0; and what explains differences: whether all lengths are equal, the numbers of queries
-    without a positive and of those that hang on ties, and our scores."""
+    from 0; and what explains differences: whether all lengths are equal, the number of queries
+    without a positive, those of queries whose first neighbor and whose first R hang on ties, and on
+    rounding, and our scores."""
 
     embeddings: np.ndarray
     units: np.ndarray
     labels: np.ndarray
     one_length: bool
     lone: int
-    tied: int
+    tied: tuple[int, int]
+    rounded: tuple[int, int]
     scores: Mapping[str, float]
 
     def figure(self, library: str, score: str, theirs: float, *causes: tuple[bool, str]) -> Figure:
-        """A figure, explained by the causes that hold."""
+        """A figure, explained by the causes that hold; or by rounding, where that may do it."""
         ours = self.scores[score]
-        why = "; ".join(text for holds, text in causes if holds) or "rounds in float32"
+        rounded = self.rounded[score != "recall@1"]
+        rounding = rounded > 0, ROUNDS.format(rounded)
+        for some in (causes, [rounding], [(True, UNEXPLAINED)]):
+            why = "; ".join(text for holds, text in some if holds)
+            if why:
+                break
         return Figure(library, score, theirs, ours, "same" if abs(theirs - ours) < SAME else why)
 
     @property
     def misses(self) -> tuple[bool, str]:
         return self.lone > 0, f"counts the {self.lone:,} queries without a positive as misses"
 
-    @property
-    def ties(self) -> tuple[bool, str]:
-        return self.tied > 0, f"orders ties otherwise, which decide {self.tied:,} queries"
+    def ties(self, score: str) -> tuple[bool, str]:
+        """recall@1 hangs on the first neighbor, the others on the first R."""
+        tied = self.tied[score != "recall@1"]
+        return tied > 0, f"orders ties otherwise, which decide {tied:,} queries"
 
 
 def compare_peers(
@@ -90,16 +101,17 @@ def compare_peers(
 
 
 def made_same(found: Searched, scores: Mapping[str, float]) -> Same:
-    assert isinstance(found.ranking, Ranking)
     queries = found.queries
-    lengths = lengths_of(queries.embeddings)
+    units = directions(tensors(queries)[0])
+    labels = np.unique(queries.classes, return_inverse=True)[1]
     return Same(
         embeddings=queries.embeddings.astype(np.float32),
-        units=directions(tensors(queries)[0]).float().numpy(),
-        labels=np.unique(queries.classes, return_inverse=True)[1],
-        one_length=bool(lengths.max() <= 1.01 * lengths.min()),
+        units=units.float().numpy(),
+        labels=labels,
+        one_length=one_length(lengths_of(queries.embeddings)),
         lone=int((found.ranking.relevant == 0).sum()),
-        tied=int(tied_hits(queries, None, found.metric, found.ranking).sum()),
+        tied=unsettled(units, torch.from_numpy(labels), TIE),
+        rounded=unsettled(units, torch.from_numpy(labels), FLOAT32),
         scores={**scores, "recall@1": found.recall},
     )
 
@@ -160,7 +172,7 @@ def metric_learning(library: str, module: ModuleType, same: Same) -> Iterator[Fi
     as_they_are = "compares distances of the embeddings as they are, whose lengths differ"
     for name, score in names.items():
         yield same.figure(
-            library, score, found[name], (not same.one_length, as_they_are), same.ties
+            library, score, found[name], (not same.one_length, as_they_are), same.ties(score)
         )
 
 
@@ -185,7 +197,7 @@ def torch_metrics(library: str, module: ModuleType, same: Same) -> Iterator[Figu
         found = mean([float(function(*pair)) for pair in pairs])
         average = score == "map@r"
         causes = (average, WHOLE), (average and dropped > 0, NEGATIVE.format(dropped))
-        yield same.figure(library, score, found, *causes, same.misses, same.ties)
+        yield same.figure(library, score, found, *causes, same.misses, same.ties(score))
 
 
 PEERS: dict[str, Callable[[str, ModuleType, Same], Iterator[Figure]]] = {
@@ -201,7 +213,8 @@ def first_dropped(library: str, same: Same, nearest: np.ndarray) -> Figure:
     others = int((nearest[:, 0] != np.arange(len(nearest))).sum())
     dropped = f"drops the first neighbor as the query itself, which it is not for {others:,}"
     found = mean(same.labels[nearest[:, 1]] == same.labels)
-    return same.figure(library, "recall@1", found, (others > 0, dropped), same.misses, same.ties)
+    causes = (others > 0, dropped), same.misses, same.ties("recall@1")
+    return same.figure(library, "recall@1", found, *causes)
 
 
 def rows(same: Same) -> Iterator[tuple[np.ndarray, np.ndarray]]:

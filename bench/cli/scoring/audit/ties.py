@@ -1,4 +1,4 @@
-"""Queries whose first neighbor is a negative exactly as near as their nearest positive."""
+"""Queries whose hits hang on how images that are equally near are ordered."""
 
 import numpy as np
 import torch
@@ -32,6 +32,29 @@ def tied_hits(queries: Side, gallery: Side | None, metric: Metric, ranking: Rank
             slack = TIE if metric == "cosine" else TIE * negative.abs()
             tied[some] = (best.amax(dim=1) >= negative - slack).numpy()
     return tied
+
+
+def unsettled(units: Tensor, labels: Tensor, slack: float) -> tuple[int, int]:
+    """How many queries may have other hits at rank 1, and among their first R, if each cosine may
+    be off by half of slack; R: their positives.
+
+    units: unit vectors (N, D) in float64, each of which is searched among the others; labels: (N,).
+    """
+    ranks = max(int(torch.bincount(labels).max()) - 1, 1)
+    first = within = 0
+    for rows in torch.split(torch.arange(len(units)), ROWS):
+        cosines = units[rows] @ units.T
+        cosines[torch.arange(len(rows)), rows] = -torch.inf
+        hits = labels[rows, None] == labels
+        best, worst = (
+            hits.gather(1, (cosines + way * slack / 2 * hits).topk(ranks).indices)
+            for way in (1, -1)
+        )
+        inside = torch.arange(1, ranks + 1) < hits.sum(dim=1, keepdim=True)  # the query is a hit
+        differ = (best != worst) & inside
+        first += int((differ[:, 0]).sum())
+        within += int(differ.any(dim=1).sum())
+    return first, within
 
 
 def values(side: Side, metric: Metric) -> Tensor:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.cli.scoring.audit import peers
 from bench.cli.scoring.audit.checks import search_for_audit
 from bench.cli.scoring.audit.peers import Figure, compare_peers, made_same
+from bench.cli.scoring.audit.ties import unsettled
 from bench.cli.scoring.read_embeddings import Side
 from bench.cli.scoring.score import score_embeddings
 from bench.datasets.files.work import quiet
@@ -70,6 +72,48 @@ def test_pytorch_metric_learning_compares_distances() -> None:
     lengths = np.linspace(1, 3, 30, dtype=np.float32)[:, None]
     found = figures(own_side(UNIT * lengths), "pytorch_metric_learning")
     assert "distances of the embeddings as they are" in found["map@r"].why
+
+
+def test_lengths_within_one_percent_may_decide() -> None:
+    """Classes a hundredth of a radian apart, with lengths from 1 to 1.01."""
+    generator = np.random.default_rng(0)
+    means = np.ones(16) / 4 + 0.002 * generator.normal(size=(20, 16))
+    labels = np.repeat(np.arange(20), 10)
+    rows = means[labels] + 0.0008 * generator.normal(size=(200, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows *= generator.uniform(1, 1.0098, size=(200, 1))
+    found = figures(own_side(rows.astype(np.float32), labels), "pytorch_metric_learning")
+    assert found["recall@1"].theirs < found["recall@1"].ours
+    assert "distances of the embeddings as they are" in found["recall@1"].why
+
+
+def test_ties_behind_the_first_neighbor_are_a_reason() -> None:
+    """Two orthogonal codes a class: the second and third positive are as near as any negative."""
+    codes = np.repeat(np.arange(40), 2)
+    side = own_side(np.eye(40, dtype=np.float32)[codes], codes // 2)
+    found = figures(side, "pytorch_metric_learning")
+    assert found["recall@1"].why == "same"
+    assert found["r_precision"].theirs > found["r_precision"].ours
+    assert found["r_precision"].why == "orders ties otherwise, which decide 80 queries"
+
+
+def test_what_rounding_cannot_do_is_not_explained() -> None:
+    same = made_same(search_for_audit(CLEAN, None, "cosine", lambda *_: None), {"map@r": 0.5})
+    assert same.figure("A", "map@r", 0.4).why == "not explained here"
+    near = replace(same, rounded=(0, 3))
+    assert "near ties of 3 queries" in near.figure("A", "map@r", 0.4).why
+    assert near.figure("A", "recall@1", 0.4).why == "not explained here"
+
+
+def test_the_queries_that_ties_decide_are_counted() -> None:
+    """Of directions: the negative at -30 degrees is as near to 0 as the positive at 30."""
+    degrees = torch.deg2rad(torch.tensor([0, 30, -50, -30], dtype=torch.float64))
+    units = torch.stack([degrees.cos(), degrees.sin()], dim=1)
+    labels = torch.tensor([0, 0, 0, 1])
+    assert unsettled(units, labels, 0.0) == (0, 0)
+    assert unsettled(units, labels, 1e-9) == (1, 1)
+    assert unsettled(units, labels[[3, 0, 1, 2]], 1e-9) == (0, 0)
+    assert unsettled(units, labels, 3.0) == (3, 3)
 
 
 @pytest.mark.parametrize("library", ["sklearn", "faiss"])
