@@ -4,13 +4,18 @@ They lie beside the results, in `<results>/maps/<run name>.safetensors`, because
 embeddings that trimmed results lack. They name the network and the images that they show.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 
+from bench.spec import sha256
 from bench.store.runs import Run, StoredRunError, naming, save_arrays
+from bench.store.thumbnails import files_digest
+
+CONTENT = "sha256"  # of all else in the file, which files of earlier versions lack
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,7 @@ def map_path(results: Path, run: Run) -> Path:
 def save_map(results: Path, run: Run, found: Map) -> None:
     """Store the map of a run."""
     header = {"method": found.method, "kept": str(found.kept), **owner_of(run)}
+    header[CONTENT] = content_digest(header, found.points)
     path = map_path(results, run)
     path.parent.mkdir(exist_ok=True)
     save_arrays(path, {"points": found.points}, header)
@@ -52,12 +58,20 @@ def load_map(results: Path, run: Run) -> Map | None:
     with naming(path), safe_open(path, "numpy") as file:
         header, points = file.metadata() or {}, file.get_tensor("points")
         found = Map(points, header["method"], float(header["kept"]))
+    stored = header.pop(CONTENT, None)
+    if stored not in (None, content_digest(header, points)):
+        raise StoredRunError(f"{path} was changed after it was stored; delete it")
     whole = points.ndim == 2 and points.shape[1] == 2 and np.isfinite(points).all()
     owner = owner_of(run)
     named = {"data_checksum": owner["data_checksum"], **header}  # which earlier maps lack
     if not whole or any(named.get(name) != value for name, value in owner.items()):
         raise StoredRunError(f"{path} is not a map of this run; delete it")
     return found
+
+
+def content_digest(header: Mapping[str, str], points: np.ndarray) -> str:
+    """SHA-256 of what a map's file holds."""
+    return sha256({**header, "points": files_digest({"points": points})})
 
 
 def owner_of(run: Run) -> dict[str, str]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from bench.reporting.documents.trim import trim
-from bench.store.maps import Map, save_map
+from bench.store.maps import Map, load_map, map_path, save_map
+from bench.store.runs import StoredRunError, save_arrays
 from demo.library import Library, open_library
 from demo.maps import SIDE, as_points, open_map, within
 from demo.page import draw
@@ -49,6 +51,46 @@ def test_a_stored_map_is_shown_with_its_method(tmp_path: Path) -> None:
     html = draw(open_library(results), {"tab": "map", "run": run.name})
     assert "There is no map of" in html
     assert "proxy-bench map" in html
+
+
+def test_a_changed_bit_of_a_map_is_found(tmp_path: Path) -> None:
+    """Of its points, of the share of neighbors that it keeps and of all else in the file."""
+    results = write_results(tmp_path, ("digits",))
+    run = open_library(results).shelves[0].runs[0]
+    points = np.random.default_rng(0).normal(size=(48, 2)).astype(np.float32)
+    save_map(results, run, Map(points, "t-SNE", 0.71))
+    path = map_path(results, run)
+    whole = path.read_bytes()
+    refused = 0
+    for bit in np.random.default_rng(1).permutation(8 * len(whole))[:400]:
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(damaged)
+        try:
+            found = load_map(results, run)
+        except StoredRunError:
+            refused += 1
+            continue
+        assert found is not None
+        assert (found.method, found.kept) == ("t-SNE", 0.71)
+        assert np.array_equal(found.points, points)
+    assert refused > 300
+
+
+def test_a_map_of_an_earlier_version_is_shown(tmp_path: Path) -> None:
+    """Which has no digest of its content."""
+    results = write_results(tmp_path, ("digits",))
+    run = open_library(results).shelves[0].runs[0]
+    points = np.random.default_rng(0).normal(size=(48, 2)).astype(np.float32)
+    save_map(results, run, Map(points, "t-SNE", 0.71))
+    path = map_path(results, run)
+    with safe_open(path, "numpy") as file:
+        header = file.metadata()
+    del header["sha256"]
+    save_arrays(path, {"points": points}, header)
+    found = load_map(results, run)
+    assert found is not None
+    assert found.kept == 0.71
 
 
 def test_a_part_of_the_map_lists_what_lies_within(library: Library) -> None:
