@@ -14,7 +14,7 @@ again, the same ones for all methods and targets.
     frame(profiles({key: converged(own) for key, own in curves.groupby(["dataset", "split"])}))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -213,25 +213,29 @@ def cells(made: Profile, method: int) -> list[str]:
 
 def caption(made: Sequence[Profile]) -> str:
     """What is counted, on which data sets and how far it reaches."""
-    data_sets = max(item.data_sets for item in made)
-    units = f"{data_sets} data sets, the units" if data_sets > 1 else "one data set"
+    fewest, most = (pick(item.data_sets for item in made) for pick in (min, max))
+    number = f"{most}" if fewest == most else f"{fewest} to {most}"
+    units = f"{number} data sets, the units" if most > 1 else "one data set"
     return (
         "Share of the targets that a run reaches at no more than a factor of the cost of the "
         "cheapest method's run with the same seed; a run that misses a target never reaches "
         "it, and targets that a run had before training are left out. "
         f"In percent, mean over targets and seeds of {units}, for the methods that all with "
-        f"targets have ({tests_text(made)}). {band_text(made[0].seeds)} {reach(data_sets)}"
+        f"targets have ({tests_text(made)}). {band_text({item.seeds for item in made})} "
+        f"{reach(fewest)}"
     )
 
 
-def band_text(seeds: int) -> str:
-    """What the band is; seeds, the fewest of a data set and split."""
-    if seeds == 1:
-        return "There is no band, as a data set and split has one seed in common to all methods."
+def band_text(seeds: Set[int]) -> str:
+    """What the band is; seeds, for each profile the fewest of a data set and split."""
+    one = "a data set and split has one seed in common to all methods"
+    banded = seeds - {1}
+    if not banded:
+        return f"There is no band, as {one}."
     return (
-        f"Band: 95 % bootstrap over seeds (at least {seeds} each, drawn within each data set and "
-        "split, the same for all methods), too narrow with few: it covers about 76 % with 3 seeds, "
-        "90 % with ten."
+        f"Band: 95 % bootstrap over seeds (at least {min(banded)} each, drawn within each data set "
+        "and split, the same for all methods), too narrow with few: it covers about 76 % with 3 "
+        f"seeds, 90 % with ten.{f' Scores without a band: {one}.' * (1 in seeds)}"
     )
 
 

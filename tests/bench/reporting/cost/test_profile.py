@@ -109,6 +109,20 @@ def test_the_band_shows_the_spread_over_seeds_and_is_missing_for_one() -> None:
     assert profile({("tiny", "official"): [mixed]}, "recall@1", "step") is None
     other = replace(found, metric="recall@1", tests=(("large", "official"),))
     assert "(R@1: large, official. MAP@R: tiny, official)" in caption([other, found])
+    for order in ([alone, found], [found, alone]):
+        assert "seeds (at least 4 each" in caption(order)
+        assert "Scores without a band: a data set and split has one seed in" in caption(order)
+
+
+def test_the_caption_counts_the_data_sets_of_each_score() -> None:
+    mixed = made(A=[[10.0, 10.0]], B=[[10.0, 20.0]])
+    one = profile({("tiny", "official"): [mixed]}, "map@r", "step")
+    assert one
+    both = replace(one, tests=(("tiny", "official"), ("large", "official")))
+    assert "of one data set, for" in caption([one])
+    assert "of 2 data sets, the units, for" in caption([both])
+    assert "of 1 to 2 data sets, the units, for" in caption([one, both])
+    assert "One data set proves nothing" in caption([both, one])
 
 
 def test_targets_reached_before_training_and_single_methods_have_no_profile() -> None:
