@@ -1,6 +1,7 @@
 """`proxy-bench tune`: what is refused, and a search of two trials from the first to the report."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,22 @@ def test_a_suite_file_with_edits_is_kept_beside_the_new_one(tmp_path: Path) -> N
     path.write_text("edited again")
     assert keep_former(path, "new") == tmp_path / "mine.before2.toml"
     assert (tmp_path / "mine.before.toml").read_text() == "edited"
+
+
+@pytest.mark.parametrize("root", [None, Path("my data")])
+def test_the_last_line_runs_the_chosen_suite_on_the_same_data(
+    root: Path | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stored_search(tmp_path)
+    outcomes, _ = outcomes_of(tmp_path)
+    search = read_search(path.with_suffix(""))
+    assert search
+    suite = load_suite(str(tmp_path / "mine.toml"))
+    command.finish(suite, search, outcomes, path.with_suffix(""), options(tmp_path, data_root=root))
+    last = capsys.readouterr().out.splitlines()[-1]
+    expected = ["run", str(path), "--results", str(tmp_path)]
+    expected += ["--data-root", str(root)] if root else []
+    assert shlex.split(last)[2:] == expected
 
 
 def test_edges_divergence_and_better_own_values_are_said(tmp_path: Path) -> None:

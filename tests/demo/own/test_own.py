@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Event
 from types import SimpleNamespace
+from unittest.mock import Mock
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -22,6 +23,7 @@ from bench.cli.networks import embed_pixels
 from bench.store.model_header import ModelHeader
 from bench.store.runs import Run, save_arrays, save_run
 from bench.store.thumbnails import encode
+from demo.app import application
 from demo.library import Library, open_library
 from demo.nearest import nearest
 from demo.opened import Opened
@@ -327,6 +329,17 @@ def test_a_run_that_took_the_place_of_another_embeds_again(
     (after,) = opened.library.shelves[0].runs
     assert networks == [before.digest, after.digest]
     assert np.array_equal(after.embeddings_on_disk, doubled)
+
+
+def test_the_server_embeds_by_the_runs_as_they_are_now(
+    library: Library, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by those that were there at its start."""
+    opened, routes = Opened(results, library), Mock(return_value=[])
+    monkeypatch.setattr("demo.app.own_routes", routes)
+    monkeypatch.setattr("gradio.mount_gradio_app", lambda app, *_, **__: app)
+    application(SimpleNamespace(fns={}), opened, "localhost")
+    routes.assert_called_once_with(library.uploads, opened.current)
 
 
 def replace_with_doubled(run: Run) -> np.ndarray:
