@@ -519,14 +519,18 @@ def map_(
 ) -> None:
     """Compute a map of the test images of each RUN for the browser: t-SNE, a minute or more."""
     from bench.cli.listing import find_run
-    from bench.reporting.projection import tsne_map
+    from bench.reporting.projection import NEAREST, counted_text, tsne_map
     from bench.store.maps import map_path, save_map
 
     console = plain_console()
     for stored in [find_run(name, results) for name in runs]:
         found = tsne_map(stored.embeddings["embeddings"])
         save_map(results, stored, found)
-        print_line(console, f"{map_path(results, stored)}: keeps {found.kept:.0%} of neighbors")
+        print_line(
+            console,
+            f"{map_path(results, stored)}: keeps {found.kept:.0%} of the {NEAREST} nearest images, "
+            f"over {counted_text(len(found.points))}",
+        )
 
 
 @app.command()

@@ -83,14 +83,19 @@ def directions(embeddings: np.ndarray) -> np.ndarray:
 
 
 def kept_share(embeddings: np.ndarray, points: np.ndarray) -> float:
-    """The share of the nearest images, by cosine, that are among the nearest points: embeddings
-    (N, D), points (N, 2)."""
+    """The share of the nearest images, by cosine, that are among the nearest points, as a mean over
+    the images that `counted_text` names: embeddings (N, D), points (N, 2)."""
     count = min(NEAREST, len(embeddings) - 1)
     rows = np.unique(np.linspace(0, len(embeddings) - 1, COUNTED).round().astype(int))
     true = nearest_by_cosine(embeddings, rows, count)
     near = nearest_points(points, rows, count)
     shared = sum(len(np.intersect1d(*both)) for both in zip(true, near, strict=True))
     return shared / (count * len(rows))
+
+
+def counted_text(images: int) -> str:
+    """The images, of so many, over which `kept_share` is the mean."""
+    return "all images" if images <= COUNTED else f"{COUNTED:,} of {images:,} images, spread evenly"
 
 
 def nearest_by_cosine(embeddings: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

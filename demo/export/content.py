@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.reporting.groups import group_id
-from bench.reporting.projection import NEAREST, nearest_points
+from bench.reporting.projection import NEAREST, counted_text, nearest_points
 from bench.store.maps import map_path
 from bench.suggest import printable
 from demo.export.pictures import Pictures
@@ -143,6 +143,7 @@ def placed(shelf: Shelf, name: str, run: Retrieved) -> dict[str, Any] | None:
         "variance": shown.map.variance,
         "kept": shown.map.kept,
         "nearest": NEAREST,
+        "counted": counted_text(len(shown.map.points)),
         "places": packed(shown.points.places[0].T),
         "near": None
         if (gallery := gallery_of(run)) is None

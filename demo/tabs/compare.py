@@ -37,7 +37,7 @@ def show(library: Library, view: View) -> str:
     left, right = (open_run(shelf, name) for name in names)
     lists = [neighbors_of(run, view.query, view.neighbors) for run in (left, right)]
     common = set.intersection(*({item.position for item in found} for found in lists))
-    cards = [
+    rows = [
         [
             (card(shelf, view, item), letter, badge(item.position in common, letter))
             for item, letter in zip(row, "AB", strict=True)
@@ -62,7 +62,8 @@ def show(library: Library, view: View) -> str:
             for letter, name, run in zip("AB", names, (left, right), strict=True)
         ],
         query=tile(shelf, left, view, view.query),
-        rows=cards,
+        rows=rows,
+        cards=[item for row in rows for item, *_ in row],
         common=len(common),
         share=shared(left, right, view.neighbors),
         word="identity" if left.by_cameras else "class",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from bench.reporting.projection import NEAREST
+from bench.reporting.projection import NEAREST, counted_text
 from bench.suggest import printable
 from demo.library import Library, Shelf
 from demo.maps import Shown, near_on_map, open_map, run_number, within
@@ -39,6 +39,7 @@ def show(library: Library, view: View) -> str:
         kept=None if gallery is None else len(nearest & near_on_map(shown, view.query, gallery)),
         of=len(nearest),
         nearest=NEAREST,
+        counted=counted_text(len(shown.map.points)),
         results=printable(shelf.results),
         chosen=chosen(shelf, view, retrieved, shown) if view.area else None,
         zooms=zooms(view),

@@ -106,6 +106,22 @@ def test_a_neighbor_is_a_link_with_its_data_and_a_name() -> None:
     assert 'role="group"' in html
 
 
+@pytest.mark.parametrize(
+    ("cards", "says"),
+    [
+        ([RIGHT, WRONG], "exact. Press a picture to make it the query."),
+        ([APART, APART], "These are images of the gallery, which cannot be queries."),
+        (
+            [APART, RIGHT, WRONG],
+            "Press a picture to make it the query; 1 of these are of the gallery alone and cannot",
+        ),
+    ],
+)
+def test_the_legend_says_which_pictures_can_be_queries(cards: list[Card], says: str) -> None:
+    """Where an image may be query and gallery, some neighbors are links."""
+    assert says in " ".join(explored(cards).split())
+
+
 def test_text_from_data_stays_text_everywhere(library: Library) -> None:
     evil = replace(library, problems=(EVIL,))
     for html in (

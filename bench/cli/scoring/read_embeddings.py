@@ -48,7 +48,8 @@ def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
     Embeddings are arrays: .npy, or .npz or .safetensors with an array `embeddings`. Labels are in
     the same file or another one of these, in an array `labels`, or in a .csv or .txt with one label
     per line or a column `label`. Arrays `ids` and `cameras`, or columns `id` and `camera`, may be
-    in either file. Where both files have ids, they match labels with embeddings.
+    in either file. Where both files have ids, they match labels with embeddings. Labels of a file
+    of their own are used instead of those beside the embeddings.
     Returns: each side; with cameras, without junk.
     Raises: ValueError or FileNotFoundError with the file, what was found and what to do.
     """
@@ -123,8 +124,10 @@ def side_columns(path: Path, labels: Path | None, *, count: int) -> tuple[Column
     if "ids" in own and "ids" in others:
         rows = match(path, own["ids"], labels, others["ids"])
         matched = {name: column[rows] for name, column in others.items()}
+        check_cameras(path, own, labels, matched)
         return own | matched, len(others["ids"]) - count, False
     check_lengths(labels, others, count)
+    check_cameras(path, own, labels, others)
     order = others.get("ids", others.get("names"))
     return own | others, 0, order is not None and not ascending(order)
 
@@ -169,6 +172,20 @@ def check_lengths(path: Path, columns: Mapping[str, np.ndarray], count: int) -> 
                 f"{path}: {name} have shape {values.shape}; expected one for each of {count:,} "
                 f"embeddings{heading}"
             )
+
+
+def check_cameras(path: Path, own: Columns, labels: Path, others: Columns) -> None:
+    """Raise ValueError unless both files give an image the same camera."""
+    if "cameras" not in own or "cameras" not in others:
+        return
+    left, right = (columns["cameras"].astype(str) for columns in (own, others))
+    differ = left != right
+    if differ.any():
+        row = differ.argmax()
+        raise ValueError(
+            f"{path} and {labels} give {differ.sum():,} images different cameras, the first in row "
+            f"{row}: {str(left[row])!r} and {str(right[row])!r}; leave the wrong ones out"
+        )
 
 
 def match(path: Path, ids: np.ndarray, labels: Path, others: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ const TABS = {
       swapped: writeAddress(view, {run: view.other, other: view.run}),
       sides: runs.map((run, side) => ({letter: 'AB'[side], label: labelOf(shelf, names[side]),
         outcome: outcome(of, run, view.query), flips: run.flips})),
-      query: tile(of, view, view.query), rows, common: lists[0].filter(isCommon).length,
+      query: tile(of, view, view.query), rows, cards: rows.flat().map(([item]) => item), common: lists[0].filter(isCommon).length,
       share: remembered(`shared ${k} ${names}`, () => shared(left, right, k)), word: left.word,
       sets: EXPORT.rules.choices.only.map((only) =>
         [only, sets[only].length, writeAddress(view, {only, page: 1})]),
@@ -89,7 +89,8 @@ const TABS = {
       },
       map, run: '', results: '', images: shelf.images, word: run.word, outcome: outcome(of, run, view.query),
       picture: picture(of, view.query), neighbors, cards,
-      kept: map.near ? first.filter(isNear).length : null, of: first.length, nearest: map.nearest,
+      kept: map.near ? first.filter(isNear).length : null, of: first.length,
+      nearest: map.nearest, counted: map.counted,
       chosen: view.area ? chosen(of, view, map) : null, zooms: zooms(view),
       clear: writeAddress(view, {area: ''}),
     });

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.reporting.projection import directions, kept_share, nearest_points, pca, pca_map
+from bench.reporting.projection import (
+    counted_text,
+    directions,
+    kept_share,
+    nearest_points,
+    pca,
+    pca_map,
+)
 from bench.store.maps import load_map, map_path, save_map
 from bench.store.runs import Run, RunDir, StoredRunError, load_run
 from tests.support.fabricated import make_spec, write_run
@@ -23,6 +30,22 @@ def test_a_plane_keeps_itself_and_its_variance() -> None:
     assert spread.variance is not None
     assert spread.variance < 0.3
     assert spread.kept < 0.6
+
+
+def test_the_images_that_are_counted_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert counted_text(1000) == "all images"
+    assert counted_text(2485) == "1,000 of 2,485 images, spread evenly"
+    searched: list[np.ndarray] = []
+
+    def search(points: np.ndarray, rows: np.ndarray, count: int) -> list[np.ndarray]:
+        searched.append(rows)
+        return nearest_points(points, rows, count)
+
+    monkeypatch.setattr("bench.reporting.projection.nearest_points", search)
+    for images in (300, 1000, 1001, 2485):
+        plane = np.random.default_rng(0).normal(size=(images, 2)).astype(np.float32)
+        kept_share(plane, plane)
+    assert [len(rows) for rows in searched] == [300, 1000, 1000, 1000]
 
 
 def test_the_kept_share_is_that_of_plain_loops() -> None:

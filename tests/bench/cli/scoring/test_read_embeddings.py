@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file
 
 from bench.cli.scoring.notes import label_counts, look_alikes_note
@@ -315,6 +316,27 @@ def test_ids_are_equal_across_kinds_of_files(tmp_path: Path, embeddings: Path) -
     np.savez(tmp_path / "g.npz", embeddings=vectors(), labels=LABELS, ids=np.arange(100, 130.0))
     sides = read_sides((embeddings, queries), (tmp_path / "g.npz", None))
     np.testing.assert_array_equal(sides[0].ids, sides[1].ids)
+
+
+@pytest.mark.parametrize("by_ids", [False, True])
+def test_cameras_of_two_files_must_agree(by_ids: bool, tmp_path: Path) -> None:
+    cameras = np.arange(30) % 3
+    columns = {"embeddings": vectors(), "cameras": cameras}
+    columns |= {"ids": np.arange(30)} if by_ids else {}
+    save_numpy(columns, tmp_path / "e.safetensors")
+    order = np.arange(30)[::-1] if by_ids else np.arange(30)
+    heading = f"{'id,' * by_ids}label,camera\n"
+
+    def write(found: np.ndarray) -> None:
+        rows = [f"{f'{n},' * by_ids}{LABELS[n]},{found[n]}\n" for n in order]
+        (tmp_path / "l.csv").write_text(heading + "".join(rows))
+
+    write(cameras)
+    (side,) = read_sides((tmp_path / "e.safetensors", tmp_path / "l.csv"), None)
+    assert side.cameras is not None
+    write(np.where(np.arange(30) > 27, 7, cameras))
+    with pytest.raises(ValueError, match=r"2 images different cameras, .* row 28: '1' and '7'"):
+        read_sides((tmp_path / "e.safetensors", tmp_path / "l.csv"), None)
 
 
 def test_cameras_leave_junk_out(tmp_path: Path) -> None:
