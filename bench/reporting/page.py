@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW_CLASSES = 20  # below which an interval over classes is itself uncertain
+DRAWN = (
+    " Where the split varies, as in a study of variance, each run is validated on a part that was "
+    "drawn for it."
+)
 SHOWN_TARGETS = (2, 5, 8)  # of ten, counted from 0; the others are folded
 
 
@@ -428,6 +432,7 @@ def convergence_caption(curves: "pd.DataFrame") -> str:
     return (
         f"{figures.band_note(curves['method'].nunique())} For training time, each seed's curve is "
         "interpolated linearly to a common grid that ends where the first seed ends."
+        f"{DRAWN * bool(curves['drawn'].any())}"
     )
 
 

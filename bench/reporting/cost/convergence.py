@@ -27,7 +27,8 @@ def read_curves(
     """`bench.results.curves` of the runs with a loss, and what was wrong with those left out.
 
     methods: run name -> unique name of its method. The frame is in order of method and seed, and
-    has `protocol` (version) and `fingerprint` (of the split) too.
+    has `protocol` (version), `fingerprint` (of the split) and `drawn` (as in a study of variance in
+    which the split varies) too.
     """
     import pandas as pd
 
@@ -43,9 +44,15 @@ def read_curves(
     return table.sort_values(["method", "seed"], kind="stable", ignore_index=True), problems
 
 
-def test_of(run: Run) -> dict[str, str | int]:
-    """Protocol version and split of a run, on which targets depend."""
-    return {"protocol": run.spec["protocol"], "fingerprint": run.record["split"]["fingerprint"]}
+def test_of(run: Run) -> dict[str, str | int | bool]:
+    """Protocol version and split of a run, and whether its validation part was drawn for it, on
+    which targets depend."""
+    split = run.record["split"]
+    return {
+        "protocol": run.spec["protocol"],
+        "fingerprint": split["fingerprint"],
+        "drawn": "drawn" in split,
+    }
 
 
 def read_curve(run: Run) -> "pd.DataFrame":

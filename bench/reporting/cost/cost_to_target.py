@@ -56,7 +56,8 @@ class Convergence:
     """Costs of all methods of one data set and split to the targets of one validation score.
 
     Attributes: costs, method -> axis -> costs; faster, method -> axis of `SPEEDS` -> for each
-    target how many times as fast as the reference, None where too few runs reached it.
+    target how many times as fast as the reference, None where too few runs reached it; drawn,
+    whether runs were validated on parts drawn for them.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class Convergence:
     reference: str
     costs: Mapping[str, Mapping[str, Costs]]
     faster: Mapping[str, Mapping[str, Sequence[Ratio | None]]]
+    drawn: bool = False
 
 
 def converged(curves: "pd.DataFrame") -> list[Convergence]:
@@ -91,7 +93,8 @@ def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence
         for method, own in costs.items()
         if method != reference
     }
-    return Convergence(metric, targets, reference, costs, faster)
+    drawn = bool(curves["drawn"].any())
+    return Convergence(metric, targets, reference, costs, faster, drawn)
 
 
 def costs_of(members: "pd.DataFrame", axis: str, metric: str, targets: Sequence[float]) -> Costs:

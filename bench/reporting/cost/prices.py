@@ -49,6 +49,10 @@ CAPTION = (
     "are those of the machines that trained them. Own values: a training with the values that the "
     "suite had before its search (trial 0), a single run with the seed of the search."
 )
+OTHER_PART = (
+    " Here it is unknown: trials are validated on the data set's own part, runs on parts drawn for "
+    "them."
+)
 HEADINGS = (
     *("Method", "Steps, one training", "Steps, with tuning", "Steps, own values"),
     *("Seconds, one training", "Seconds, with tuning", "Seconds, own values"),
@@ -60,11 +64,12 @@ class Price:
     """What a method costs on one axis beside its training.
 
     Attributes: trials, the cost of all trials; own, to each target, that of the run with the
-    suite's own values, infinite where it missed.
+    suite's own values, infinite where it missed, and None where trials and runs are not validated
+    on the same images.
     """
 
     trials: float
-    own: np.ndarray
+    own: np.ndarray | None
 
 
 def prices(found: Convergence, outcomes: Sequence[Outcome]) -> dict[str, dict[str, Price]]:
@@ -80,7 +85,8 @@ def prices(found: Convergence, outcomes: Sequence[Outcome]) -> dict[str, dict[st
 def price(found: Convergence, outcome: Outcome, axis: str) -> Price:
     """The price of one method on one axis."""
     spent = [float(trial.run.curve[-1][axis]) for trial in outcome.all]
-    return Price(sum(spent), cost_of_trial(found, outcome.default, axis))
+    own = None if found.drawn else cost_of_trial(found, outcome.default, axis)
+    return Price(sum(spent), own)
 
 
 def cost_of_trial(found: Convergence, trial: Trial, axis: str) -> np.ndarray:
@@ -110,7 +116,7 @@ def price_table(
         (method, *(cell for axis in SPEEDS for cell in cells(found, method, axis, known)))
         for method in found.costs
     ]
-    return caption, HEADINGS, lines
+    return f"{caption}{OTHER_PART * found.drawn}", HEADINGS, lines
 
 
 def cells(
@@ -123,7 +129,8 @@ def cells(
         return training, "unknown", "unknown"
     own = known[method][axis]
     average = found.costs[method][axis].average[middle]
-    return training, cost_text(average + own.trials), cost_text(own.own[middle])
+    default = "unknown" if own.own is None else cost_text(own.own[middle])
+    return training, cost_text(average + own.trials), default
 
 
 def outcomes_of(outcomes: Iterable[Outcome], dataset: str, split: str) -> list[Outcome]:
@@ -141,7 +148,7 @@ def frame(
     `times_as_fast` and its 95 % interval, and `p_logrank`, where there are too few runs for it and
     for the reference, and for epochs and images, which are steps in another unit; `trials`,
     `with_tuning` and `own_values`, where no search is stored, and the last one where its run
-    missed.
+    missed or the split varies.
     """
     import pandas as pd
 
@@ -187,7 +194,7 @@ def row(
         "p_logrank": logrank_p(found, method, axis, number) if axis in SPEEDS else None,
         "trials": paid and paid.trials,
         "with_tuning": paid and finite(average + paid.trials),
-        "own_values": paid and finite(paid.own[number]),
+        "own_values": None if paid is None or paid.own is None else finite(paid.own[number]),
     }
 
 

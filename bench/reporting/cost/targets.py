@@ -37,6 +37,7 @@ OF_THESE_RUNS = (
     "made from these runs, between the untrained network's score and the highest mean final one; "
     "other methods would change them"
 )
+OF_ONE_PART = "; the frozen ones are those of one validation part, and here the split varies"
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,15 @@ def find_targets(curves: "pd.DataFrame", metric: str) -> Targets | None:
     where no method ends above the untrained network.
 
     curves: from `bench.reporting.cost.convergence.read_curves`. Frozen targets of another protocol
-    version or split are refused.
+    version or split are refused, and are not used where each run drew its own validation part.
     """
     first = curves.iloc[0]
     own = Targets(spread(curves, metric), OF_THESE_RUNS)
     for table in frozen():
         if all(table[field] == first.get(field, metric) for field in KEY):
+            if curves["drawn"].any():
+                own = replace(own, source=OF_THESE_RUNS + OF_ONE_PART)
+                break
             refused = refusal(table, first)
             if not refused:
                 return Targets(tuple(table["scores"]), f"{FROZEN} {table['source']}")

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from bench.metrics import METRICS
-from bench.reporting.groups import comparable_frame
+from bench.reporting.groups import comparable_frame, show
 from bench.reporting.rows import (
     NOTE,
     Row,
@@ -274,3 +275,19 @@ def test_tables_load_neither_torch_nor_pandas_nor_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1_234_567, "1234567"),
+        (np.float64(1_234_567), "1234567"),  # of a column that has NaN too
+        (0.0001, "0.0001"),
+        (1e-05, "1e-05"),
+        (True, "on"),
+        (float("nan"), "not set"),
+        ("ab" * 32, "abababababab"),
+    ],
+)
+def test_counts_are_shown_with_all_digits(value: object, text: str) -> None:
+    assert show(value) == text

@@ -59,8 +59,24 @@ def test_tuning_costs_all_trials_and_own_values_are_those_of_trial_0(
     assert [known[m]["step"].trials for m in ("Proxy-NCA", "Triplet")] == [6 * 12, 5 * 12]
     assert known["Proxy-NCA"]["images"].trials == 6 * 12 * 24
     own = known["Proxy-NCA"]["step"].own  # from 0.1 at the start to 0.35 at step 4
+    assert own is not None
     assert own[found.targets.middle] == pytest.approx(4 * (MIDDLE - 0.1) / 0.25)
     assert np.isinf(own[-1])
+
+
+def test_own_values_are_unknown_where_runs_are_validated_on_another_part(
+    found: Convergence, outcomes: list[Outcome]
+) -> None:
+    drawn = replace(found, drawn=True)
+    known = prices(drawn, outcomes)
+    assert known["Proxy-NCA"]["step"].own is None
+    assert known["Proxy-NCA"]["step"].trials == 6 * 12
+    caption, _, lines = price_table(drawn, outcomes)
+    assert "Here it is unknown: trials are validated on the data set's own part" in caption
+    assert (lines[0][3], price_table(found, outcomes)[2][0][3]) == ("unknown", "3.04")
+    table = frame({("digits", "class-disjoint"): [drawn]}, outcomes)
+    assert table["own_values"].isna().all()
+    assert table["with_tuning"].notna().any()
 
 
 def test_a_trial_without_a_median_of_validations_reached_nothing(

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bench.reporting.cost import targets
-from bench.reporting.cost.convergence import SCORES
+from bench.reporting.cost.convergence import SCORES, read_curves
+from bench.reporting.cost.cost_to_target import converged
 from bench.reporting.cost.targets import COUNT, KEY, find_targets, freeze, frozen, main, spread
-from bench.reporting.page import write_report
+from bench.reporting.page import convergence_caption, write_report
 from bench.spec import PROTOCOL
 from bench.store.runs import scan
 from bench.suites import load_suite
@@ -65,6 +66,32 @@ def test_targets_of_another_test_are_refused_and_both_sides_named(
     assert found
     assert found.scores == spread(make_curves(RISES), "recall@1")
     assert f"tiny, official split: the frozen targets of R@1 {words}; the frozen" in found.refused
+
+
+def test_frozen_targets_are_of_one_validation_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the split varies, each run is validated on its own."""
+    monkeypatch.setattr(targets, "frozen", lambda: (a_table(),))
+    found = find_targets(make_curves(RISES).assign(drawn=True), "recall@1")
+    assert found
+    assert found.scores == spread(make_curves(RISES), "recall@1")
+    assert found.source.endswith("those of one validation part, and here the split varies")
+    assert found.refused == ""
+
+
+def test_curves_say_whether_a_run_drew_its_validation_part(tmp_path: Path) -> None:
+    spec = make_spec("digits", "Proxy-NCA", 0)
+    sources = None, "split", "weights"
+    specs = [spec.model_copy(update={"varies": source}) for source in sources]
+    for spec in specs:
+        write_run(tmp_path, spec, gain=0.3)
+    runs, _ = scan(tmp_path)
+    curves, problems = read_curves(runs, {run.name: run.name for run in runs})
+    assert not problems
+    drawn = curves.groupby("run")["drawn"].first()
+    assert {run.name for run in runs if drawn[run.name]} == {specs[1].run_name}
+    assert [found.drawn for found in converged(curves)] == [True, True]
+    assert "validated on a part that was drawn for it" in convergence_caption(curves)
+    assert "drawn" not in convergence_caption(curves[~curves["drawn"].astype(bool)])
 
 
 def test_the_report_names_refused_targets_as_a_problem_and_says_which_it_has(
