@@ -162,7 +162,7 @@ def cost_of(
         len(specs) - len(waiting),
         sum(spec.steps * spec.batch_size for spec in waiting),
         each,
-        footprint.memory,
+        footprint.memory if waiting else 0.0,
         len(waiting) * each_stores,
         {cache: cache_bytes(trained, size)} if waiting else {},
     )

@@ -151,7 +151,7 @@ def show(value: object) -> str:
     value = value.item() if hasattr(value, "item") else value  # a scalar of numpy
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)  # which a frame that has NaN too makes a float
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text[:12] if SHA256.fullmatch(text) else text

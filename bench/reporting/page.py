@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW_CLASSES = 20  # below which an interval over classes is itself uncertain
-DRAWN = (
+DRAWN_VALIDATION = (
     " Where the split varies, as in a study of variance, each run is validated on a part that was "
     "drawn for it."
 )
@@ -432,7 +432,7 @@ def convergence_caption(curves: "pd.DataFrame") -> str:
     return (
         f"{figures.band_note(curves['method'].nunique())} For training time, each seed's curve is "
         "interpolated linearly to a common grid that ends where the first seed ends."
-        f"{DRAWN * bool(curves['drawn'].any())}"
+        f"{DRAWN_VALIDATION * bool(curves['drawn_validation'].any())}"
     )
 
 

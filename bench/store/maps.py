@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from bench.spec import sha256
 from bench.store.runs import Run, StoredRunError, naming, save_arrays
-from bench.store.thumbnails import files_digest
+from bench.store.thumbnails import arrays_digest
 
 CONTENT = "sha256"  # of all else in the file, which files of earlier versions lack
 
@@ -71,7 +71,7 @@ def load_map(results: Path, run: Run) -> Map | None:
 
 def content_digest(header: Mapping[str, str], points: np.ndarray) -> str:
     """SHA-256 of what a map's file holds."""
-    return sha256({**header, "points": files_digest({"points": points})})
+    return sha256({**header, "points": arrays_digest({"points": points})})
 
 
 def owner_of(run: Run) -> dict[str, str]:

@@ -122,7 +122,7 @@ def save_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
             class_names=np.array(thumbnails.class_names),
             items=np.array(thumbnails.items),
             source=np.array(thumbnails.source),
-            digest=np.array(files_digest(thumbnails.files)),
+            digest=np.array(arrays_digest(thumbnails.files)),
             **files,
         )
         if jpegs is not None:
@@ -160,7 +160,7 @@ def load_thumbnails(path: Path) -> Thumbnails:
             )
             digest = str(file["digest"]) if "digest" in file else ""  # which earlier files lack
         check_thumbnails(thumbnails)
-        if digest and digest != files_digest(thumbnails.files):
+        if digest and digest != arrays_digest(thumbnails.files):
             raise ValueError("its pictures were changed")
     except Exception as error:  # of NumPy, zipfile, zlib and more: any damage
         if is_beyond(error):
@@ -172,10 +172,10 @@ def load_thumbnails(path: Path) -> Thumbnails:
     return thumbnails
 
 
-def files_digest(files: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of the pictures, which a checksum of the archive follows when they are changed."""
+def arrays_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of arrays, with their names, types and shapes."""
     digest = hashlib.sha256()
-    for name, array in sorted(files.items()):
+    for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
         add(array, digest.update)
     return digest.hexdigest()

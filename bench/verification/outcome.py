@@ -51,7 +51,7 @@ class Outcome:
     """The verification of one run.
 
     Attributes: run, its name; compared, the quantities that were compared; differences, those that
-    moved; unchecked, the scores that this depth cannot compute again; reasons, what is not as it
+    moved; unchecked, what this depth does not compare; reasons, what is not as it
     was when the run was made and may explain differences; sizes, how far scores moved; error, why
     nothing could be compared.
     """

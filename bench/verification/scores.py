@@ -50,7 +50,7 @@ def verify_run(run: Run, dataset: Dataset) -> Outcome:
         run.name,
         compared=[*kept, *arrays],
         differences=differences,
-        unchecked=["data", *accuracies, *untrained],  # no image is read
+        unchecked=["checksum of the images", *accuracies, *untrained],  # no image is read
         reasons=[*changes(run.record["environment"], here)] if differences else [],
     )
 

@@ -76,6 +76,7 @@ def test_the_data_are_those_of_the_store(library: Library, tmp_path: Path) -> No
     for name in ("neighbors", "similarities", "first_hit", "relevant", "average_precision"):
         assert np.array_equal(unpacked(found[name]), run.queries[name].ravel())
     assert unpacked(found["map"]["places"]).shape == (2 * 48,)
+    assert found["map"]["counted"] == "all images"
     lost = missed(opened, 3, 20)
     width = len(unpacked(found["beyond"]["positions"])) // 48
     assert width <= 7  # as many as any query has

@@ -113,7 +113,7 @@ def test_a_neighbor_is_a_link_with_its_data_and_a_name() -> None:
         ([APART, APART], "These are images of the gallery, which cannot be queries."),
         (
             [APART, RIGHT, WRONG],
-            "Press a picture to make it the query; 1 of these are of the gallery alone and cannot",
+            "Press a picture to make it the query; those of the gallery alone cannot be queries.",
         ),
     ],
 )

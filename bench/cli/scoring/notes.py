@@ -16,7 +16,7 @@ from proxy_core.metrics.retrieval import Metric, Ranking
 
 ALMOST_EQUAL = 1e-5  # of 1 - cosine; rounding to bfloat16 moves a vector by up to 8e-6
 EQUAL = 1e-30  # rounding of float64
-ONE_LENGTH = 1e-5  # by which lengths may differ as of rounding, as a share
+ROUNDINGS = 8  # of a number's type, by which lengths that were made equal may differ
 OTHER_SCALE = 3  # factor between the lengths of two sides of one network
 # Up to these, different images are almost equal by chance, so that only equal ones count.
 FEW_DIMENSIONS = 3
@@ -69,7 +69,7 @@ def lengths_note(embeddings: np.ndarray, metric: Metric) -> str:
     if metric == "euclidean":
         return "Compared by distance. NMI and AMI, which are of directions, are left out."
     lengths = lengths_of(embeddings)
-    if one_length(lengths):
+    if one_length(lengths, float(np.finfo(embeddings.dtype).eps)):
         return ""
     return (
         f"Lengths go from {length_range(lengths)}: by cosine only their directions count; "
@@ -77,19 +77,19 @@ def lengths_note(embeddings: np.ndarray, metric: Metric) -> str:
     )
 
 
-def one_length(lengths: np.ndarray) -> bool:
-    """Whether cosines and distances rank alike, but for rounding."""
-    return bool(lengths.max() <= (1 + ONE_LENGTH) * lengths.min())
+def one_length(lengths: np.ndarray, eps: float) -> bool:
+    """Whether lengths differ by rounding alone, so that cosines and distances rank alike; eps, of
+    the type of the embeddings, or of float32 if that is larger, in which they may have been made.
+    """
+    share = ROUNDINGS * max(eps, float(np.finfo(np.float32).eps))
+    return bool(lengths.max() <= (1 + share) * lengths.min())
 
 
 def length_range(lengths: np.ndarray) -> str:
     """`0.998 to 1.01`, with as many digits as tell the two apart, of lengths that differ."""
-    low = high = ""
-    for digits in range(3, 9):
-        low, high = (f"{length:.{digits}g}" for length in (lengths.min(), lengths.max()))
-        if low != high:
-            break
-    return f"{low} to {high}"
+    ends = lengths.min(), lengths.max()
+    digits = next(n for n in range(3, 18) if f"{ends[0]:.{n}g}" != f"{ends[1]:.{n}g}")
+    return " to ".join(f"{length:.{digits}g}" for length in ends)
 
 
 def lengths_of(embeddings: np.ndarray) -> np.ndarray:

@@ -48,8 +48,8 @@ def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
     Embeddings are arrays: .npy, or .npz or .safetensors with an array `embeddings`. Labels are in
     the same file or another one of these, in an array `labels`, or in a .csv or .txt with one label
     per line or a column `label`. Arrays `ids` and `cameras`, or columns `id` and `camera`, may be
-    in either file. Where both files have ids, they match labels with embeddings. Labels of a file
-    of their own are used instead of those beside the embeddings.
+    in either file; cameras in both must agree. Where both files have ids, they match labels with
+    embeddings. Labels of a file of their own are used instead of those beside the embeddings.
     Returns: each side; with cameras, without junk.
     Raises: ValueError or FileNotFoundError with the file, what was found and what to do.
     """
@@ -178,13 +178,15 @@ def check_cameras(path: Path, own: Columns, labels: Path, others: Columns) -> No
     """Raise ValueError unless both files give an image the same camera."""
     if "cameras" not in own or "cameras" not in others:
         return
-    left, right = (columns["cameras"].astype(str) for columns in (own, others))
+    cameras = own["cameras"], others["cameras"]
+    left, right = number(f"{path} and {labels}", "cameras", cameras)
     differ = left != right
     if differ.any():
-        row = differ.argmax()
+        row = int(differ.argmax())
+        shown = [repr(str(values[row])) for values in cameras]
         raise ValueError(
             f"{path} and {labels} give {differ.sum():,} images different cameras, the first in row "
-            f"{row}: {str(left[row])!r} and {str(right[row])!r}; leave the wrong ones out"
+            f"{row}: {shown[0]} and {shown[1]}; correct them, or take the cameras out of one file"
         )
 
 

@@ -33,8 +33,8 @@ def claim_sentence(
     found = next((item for item in converged if item.metric == METRIC), None)
     if found is None:
         return (
-            f'"Three times as fast" cannot be judged: by {HEADING} on the validation part no '
-            "method ends above the untrained network, of the runs with four validations or more."
+            '"Three times as fast" cannot be judged: among the runs with four validations or more, '
+            f"no method ends above the untrained network by {HEADING} on the validation part."
         )
     judged = [method for method in proxies if method in found.faster]
     if not judged:

@@ -27,12 +27,13 @@ def read_curves(
     """`bench.results.curves` of the runs with a loss, and what was wrong with those left out.
 
     methods: run name -> unique name of its method. The frame is in order of method and seed, and
-    has `protocol` (version), `fingerprint` (of the split) and `drawn` (as in a study of variance in
-    which the split varies) too.
+    has `protocol` (version), `fingerprint` (of the split) and `drawn_validation` (whether the
+    run's validation part was drawn for it) too.
     """
     import pandas as pd
 
-    found, problems = [pd.DataFrame(columns=["dataset", "split", "method", "seed"])], []
+    columns = "dataset", "split", "method", "seed", "drawn_validation"  # also without any curve
+    found, problems = [pd.DataFrame(columns=columns)], []
     for run in runs:
         if run.spec["loss"] == NO_LOSS:
             continue
@@ -51,7 +52,7 @@ def test_of(run: Run) -> dict[str, str | int | bool]:
     return {
         "protocol": run.spec["protocol"],
         "fingerprint": split["fingerprint"],
-        "drawn": "drawn" in split,
+        "drawn_validation": "drawn" in split,
     }
 
 

@@ -56,8 +56,8 @@ class Convergence:
     """Costs of all methods of one data set and split to the targets of one validation score.
 
     Attributes: costs, method -> axis -> costs; faster, method -> axis of `SPEEDS` -> for each
-    target how many times as fast as the reference, None where too few runs reached it; drawn,
-    whether runs were validated on parts drawn for them.
+    target how many times as fast as the reference, None where too few runs reached it;
+    drawn_validation, whether runs were validated on parts drawn for them.
     """
 
     metric: str
@@ -65,7 +65,7 @@ class Convergence:
     reference: str
     costs: Mapping[str, Mapping[str, Costs]]
     faster: Mapping[str, Mapping[str, Sequence[Ratio | None]]]
-    drawn: bool = False
+    drawn_validation: bool = False
 
 
 def converged(curves: "pd.DataFrame") -> list[Convergence]:
@@ -93,7 +93,7 @@ def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence
         for method, own in costs.items()
         if method != reference
     }
-    drawn = bool(curves["drawn"].any())
+    drawn = bool(curves["drawn_validation"].any())
     return Convergence(metric, targets, reference, costs, faster, drawn)
 
 

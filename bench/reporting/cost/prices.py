@@ -41,7 +41,7 @@ COLUMNS = (
     *("average", "times_as_fast", "low", "high", "p_logrank"),
     *("trials", "with_tuning", "own_values"),
 )
-UNKNOWN = "No search is stored with these runs, so their prices with tuning are unknown."
+UNKNOWN = "No whole search is stored with these runs, so their prices with tuning are unknown."
 CAPTION = (
     "Prices: cost to reach {heading} {target:.1f} %, the middle one of {count} targets. One "
     "training: average cost over the runs, misses counted. With tuning: one training and all "
@@ -50,8 +50,8 @@ CAPTION = (
     "suite had before its search (trial 0), a single run with the seed of the search."
 )
 OTHER_PART = (
-    " Here it is unknown: trials are validated on the data set's own part, runs on parts drawn for "
-    "them."
+    " Own values are unknown here: trials are validated on the data set's own part, runs on parts "
+    "drawn for them."
 )
 HEADINGS = (
     *("Method", "Steps, one training", "Steps, with tuning", "Steps, own values"),
@@ -85,7 +85,7 @@ def prices(found: Convergence, outcomes: Sequence[Outcome]) -> dict[str, dict[st
 def price(found: Convergence, outcome: Outcome, axis: str) -> Price:
     """The price of one method on one axis."""
     spent = [float(trial.run.curve[-1][axis]) for trial in outcome.all]
-    own = None if found.drawn else cost_of_trial(found, outcome.default, axis)
+    own = None if found.drawn_validation else cost_of_trial(found, outcome.default, axis)
     return Price(sum(spent), own)
 
 
@@ -116,7 +116,7 @@ def price_table(
         (method, *(cell for axis in SPEEDS for cell in cells(found, method, axis, known)))
         for method in found.costs
     ]
-    return f"{caption}{OTHER_PART * found.drawn}", HEADINGS, lines
+    return f"{caption}{OTHER_PART * found.drawn_validation}", HEADINGS, lines
 
 
 def cells(

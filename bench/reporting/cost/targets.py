@@ -70,7 +70,7 @@ def find_targets(curves: "pd.DataFrame", metric: str) -> Targets | None:
     own = Targets(spread(curves, metric), OF_THESE_RUNS)
     for table in frozen():
         if all(table[field] == first.get(field, metric) for field in KEY):
-            if curves["drawn"].any():
+            if curves["drawn_validation"].any():
                 own = replace(own, source=OF_THESE_RUNS + OF_ONE_PART)
                 break
             refused = refusal(table, first)

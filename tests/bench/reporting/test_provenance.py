@@ -31,6 +31,7 @@ def test_the_page_names_the_runs_that_ended_early() -> None:
     )
     text = early_sentence(members, {"A0", "B0"})
     assert "had stopped improving: A (2 of 3 runs, after 40, 60 steps). Such" in text
+    assert "with fewer than four validations it is in no number on convergence" in text
     assert early_sentence(members[members["method"] == "B"], set()) == ""
     mixed = early_sentence(members, {"A1"})
     reached = "had reached 100 %, above which nothing can improve"  # also where it fell after that

@@ -329,7 +329,7 @@ def lengths(found: Searched) -> Check:
         if note:
             return Check(name, True, note)
     both = np.concatenate([lengths_of(side.embeddings) for side in sides])
-    if one_length(both):
+    if one_length(both, max(float(np.finfo(side.embeddings.dtype).eps) for side in sides)):
         return Check(name, False, f"All embeddings have the length {np.median(both):.3g}.")
     says = f"Lengths go from {length_range(both)}"
     if found.queries.cameras is not None:

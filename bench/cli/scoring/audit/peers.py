@@ -18,7 +18,7 @@ from proxy_core.metrics.ranking import TIE
 LARGEST = 10_000  # images; beyond, the peers take very long
 LOOPED = 2_000  # images up to which a library that scores one query at a time is called
 SAME = 1e-6  # the peers compute in float32
-FLOAT32 = 4e-6  # by which cosines in float32 may be off, twice
+FLOAT32 = 4e-6  # within which two cosines in float32 may come in either order
 ROUNDS = "rounds in float32, which may order near ties of {:,} queries otherwise"
 UNEXPLAINED = "not explained here"
 WHOLE = "averages precision over the whole ranking; MAP@R over the first R"
@@ -43,27 +43,23 @@ class Figure:
 class Same:
     """What every library gets: embeddings (N, D) and their unit vectors in float32, labels (N,)
     from 0; and what explains differences: whether all lengths are equal, the number of queries
-    without a positive, those of queries whose first neighbor and whose first R hang on ties, and on
-    rounding, and our scores."""
+    without a positive, for each score those of queries that hang on ties, and on rounding, and our
+    scores."""
 
     embeddings: np.ndarray
     units: np.ndarray
     labels: np.ndarray
     one_length: bool
     lone: int
-    tied: tuple[int, int]
-    rounded: tuple[int, int]
+    tied: Mapping[str, int]
+    rounded: Mapping[str, int]
     scores: Mapping[str, float]
 
     def figure(self, library: str, score: str, theirs: float, *causes: tuple[bool, str]) -> Figure:
         """A figure, explained by the causes that hold; or by rounding, where that may do it."""
-        ours = self.scores[score]
-        rounded = self.rounded[score != "recall@1"]
-        rounding = rounded > 0, ROUNDS.format(rounded)
-        for some in (causes, [rounding], [(True, UNEXPLAINED)]):
-            why = "; ".join(text for holds, text in some if holds)
-            if why:
-                break
+        ours, rounded = self.scores[score], self.rounded.get(score, 0)
+        why = "; ".join(text for holds, text in causes if holds)
+        why = why or (ROUNDS.format(rounded) if rounded else UNEXPLAINED)
         return Figure(library, score, theirs, ours, "same" if abs(theirs - ours) < SAME else why)
 
     @property
@@ -71,8 +67,7 @@ class Same:
         return self.lone > 0, f"counts the {self.lone:,} queries without a positive as misses"
 
     def ties(self, score: str) -> tuple[bool, str]:
-        """recall@1 hangs on the first neighbor, the others on the first R."""
-        tied = self.tied[score != "recall@1"]
+        tied = self.tied[score]
         return tied > 0, f"orders ties otherwise, which decide {tied:,} queries"
 
 
@@ -104,14 +99,15 @@ def made_same(found: Searched, scores: Mapping[str, float]) -> Same:
     queries = found.queries
     units = directions(tensors(queries)[0])
     labels = np.unique(queries.classes, return_inverse=True)[1]
+    tied, rounded = unsettled(units, torch.from_numpy(labels), (TIE, FLOAT32))
     return Same(
         embeddings=queries.embeddings.astype(np.float32),
         units=units.float().numpy(),
         labels=labels,
-        one_length=one_length(lengths_of(queries.embeddings)),
+        one_length=one_length(lengths_of(queries.embeddings), float(np.finfo(np.float32).eps)),
         lone=int((found.ranking.relevant == 0).sum()),
-        tied=unsettled(units, torch.from_numpy(labels), TIE),
-        rounded=unsettled(units, torch.from_numpy(labels), FLOAT32),
+        tied=tied,
+        rounded=rounded,
         scores={**scores, "recall@1": found.recall},
     )
 

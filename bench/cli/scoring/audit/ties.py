@@ -1,5 +1,7 @@
 """Queries whose hits hang on how images that are equally near are ordered."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,27 +36,30 @@ def tied_hits(queries: Side, gallery: Side | None, metric: Metric, ranking: Rank
     return tied
 
 
-def unsettled(units: Tensor, labels: Tensor, slack: float) -> tuple[int, int]:
-    """How many queries may have other hits at rank 1, and among their first R, if each cosine may
-    be off by half of slack; R: their positives.
+def unsettled(units: Tensor, labels: Tensor, slacks: Sequence[float]) -> list[dict[str, int]]:
+    """For each slack how many queries may have another score, by its name, if two cosines that
+    differ by at most so much may come in either order.
 
     units: unit vectors (N, D) in float64, each of which is searched among the others; labels: (N,).
+    Returns: counts by recall@1, r_precision and map@r, the latter two of the first R images, the
+    number of a query's positives.
     """
     ranks = max(int(torch.bincount(labels).max()) - 1, 1)
-    first = within = 0
+    found = [dict.fromkeys(("recall@1", "r_precision", "map@r"), 0) for _ in slacks]
     for rows in torch.split(torch.arange(len(units)), ROWS):
         cosines = units[rows] @ units.T
         cosines[torch.arange(len(rows)), rows] = -torch.inf
         hits = labels[rows, None] == labels
-        best, worst = (
-            hits.gather(1, (cosines + way * slack / 2 * hits).topk(ranks).indices)
-            for way in (1, -1)
-        )
         inside = torch.arange(1, ranks + 1) < hits.sum(dim=1, keepdim=True)  # the query is a hit
-        differ = (best != worst) & inside
-        first += int((differ[:, 0]).sum())
-        within += int(differ.any(dim=1).sum())
-    return first, within
+        for counts, slack in zip(found, slacks, strict=True):
+            best, worst = (
+                hits.gather(1, (cosines + way * slack * hits).topk(ranks).indices) & inside
+                for way in (1, -1)
+            )
+            counts["recall@1"] += int((best != worst)[:, 0].sum())
+            counts["r_precision"] += int((best.sum(dim=1) != worst.sum(dim=1)).sum())
+            counts["map@r"] += int((best != worst).any(dim=1).sum())
+    return found
 
 
 def values(side: Side, metric: Metric) -> Tensor:

@@ -52,6 +52,10 @@ def test_a_note_explains_that_lengths_do_not_count() -> None:
     assert said(own_side(tiny)) == []
     tiny[0] *= 3
     assert "from 1e-200 to 3e-200" in said(own_side(tiny))[0]
+    small = UNIT.astype(np.float64) * np.linspace(1, 1 + 2e-5, 30)[:, None]
+    assert "Lengths go from 1 to 1.00002:" in said(own_side(small))[0]
+    assert said(own_side(small.astype(np.float16))) == []  # which rounds as much
+    assert said(own_side(UNIT.astype(np.float64))) == []  # made in float32
     (note,) = said(own_side(vectors()), metric="euclidean")
     assert note.startswith("Compared by distance")
 

@@ -67,12 +67,12 @@ def test_tuning_costs_all_trials_and_own_values_are_those_of_trial_0(
 def test_own_values_are_unknown_where_runs_are_validated_on_another_part(
     found: Convergence, outcomes: list[Outcome]
 ) -> None:
-    drawn = replace(found, drawn=True)
+    drawn = replace(found, drawn_validation=True)
     known = prices(drawn, outcomes)
     assert known["Proxy-NCA"]["step"].own is None
     assert known["Proxy-NCA"]["step"].trials == 6 * 12
     caption, _, lines = price_table(drawn, outcomes)
-    assert "Here it is unknown: trials are validated on the data set's own part" in caption
+    assert "Own values are unknown here: trials are validated on the data set's own part" in caption
     assert (lines[0][3], price_table(found, outcomes)[2][0][3]) == ("unknown", "3.04")
     table = frame({("digits", "class-disjoint"): [drawn]}, outcomes)
     assert table["own_values"].isna().all()
@@ -165,9 +165,10 @@ def test_the_sentence_counts_many_losses_and_admits_what_runs_cannot_say() -> No
     alone = sentence({"A": [RISES], "Triplet": [RISES]})
     assert "it cannot be judged for A (of their common seeds, fewer than 3 runs of" in alone
     falling = [0.5, 0.4, 0.4, 0.4]
-    assert "cannot be judged: by MAP@R on the validation part no method ends above" in sentence(
-        {"A": [falling], "Triplet": [falling]}
-    )
+    assert (
+        "cannot be judged: among the runs with four validations or more, no method ends above the "
+        "untrained network by MAP@R on the validation part."
+    ) in sentence({"A": [falling], "Triplet": [falling]})
     assert sentence({"Triplet": [RISES] * 2}) == ""
 
 

@@ -71,7 +71,7 @@ def test_targets_of_another_test_are_refused_and_both_sides_named(
 def test_frozen_targets_are_of_one_validation_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the split varies, each run is validated on its own."""
     monkeypatch.setattr(targets, "frozen", lambda: (a_table(),))
-    found = find_targets(make_curves(RISES).assign(drawn=True), "recall@1")
+    found = find_targets(make_curves(RISES).assign(drawn_validation=True), "recall@1")
     assert found
     assert found.scores == spread(make_curves(RISES), "recall@1")
     assert found.source.endswith("those of one validation part, and here the split varies")
@@ -87,11 +87,12 @@ def test_curves_say_whether_a_run_drew_its_validation_part(tmp_path: Path) -> No
     runs, _ = scan(tmp_path)
     curves, problems = read_curves(runs, {run.name: run.name for run in runs})
     assert not problems
-    drawn = curves.groupby("run")["drawn"].first()
+    drawn = curves.groupby("run")["drawn_validation"].first()
     assert {run.name for run in runs if drawn[run.name]} == {specs[1].run_name}
-    assert [found.drawn for found in converged(curves)] == [True, True]
+    assert [found.drawn_validation for found in converged(curves)] == [True, True]
     assert "validated on a part that was drawn for it" in convergence_caption(curves)
-    assert "drawn" not in convergence_caption(curves[~curves["drawn"].astype(bool)])
+    assert "drawn" not in convergence_caption(curves[~curves["drawn_validation"].astype(bool)])
+    assert "drawn" not in convergence_caption(read_curves([], {})[0])
 
 
 def test_the_report_names_refused_targets_as_a_problem_and_says_which_it_has(

@@ -100,20 +100,55 @@ def test_ties_behind_the_first_neighbor_are_a_reason() -> None:
 def test_what_rounding_cannot_do_is_not_explained() -> None:
     same = made_same(search_for_audit(CLEAN, None, "cosine", lambda *_: None), {"map@r": 0.5})
     assert same.figure("A", "map@r", 0.4).why == "not explained here"
-    near = replace(same, rounded=(0, 3))
+    near = replace(same, rounded={"recall@1": 0, "map@r": 3})
     assert "near ties of 3 queries" in near.figure("A", "map@r", 0.4).why
     assert near.figure("A", "recall@1", 0.4).why == "not explained here"
 
 
+DEGREES = torch.tensor([0, 30, -50, -30, 120], dtype=torch.float64)
+
+
+def counts(labels: list[int], slack: float, degrees: torch.Tensor = DEGREES) -> list[int]:
+    """How many of the queries in these directions may have another R@1, R-Precision and MAP@R."""
+    angles = torch.deg2rad(degrees)
+    units = torch.stack([angles.cos(), angles.sin()], dim=1)
+    (found,) = unsettled(units, torch.tensor(labels), [slack])
+    return [found[score] for score in ("recall@1", "r_precision", "map@r")]
+
+
 def test_the_queries_that_ties_decide_are_counted() -> None:
-    """Of directions: the negative at -30 degrees is as near to 0 as the positive at 30."""
-    degrees = torch.deg2rad(torch.tensor([0, 30, -50, -30], dtype=torch.float64))
-    units = torch.stack([degrees.cos(), degrees.sin()], dim=1)
-    labels = torch.tensor([0, 0, 0, 1])
-    assert unsettled(units, labels, 0.0) == (0, 0)
-    assert unsettled(units, labels, 1e-9) == (1, 1)
-    assert unsettled(units, labels[[3, 0, 1, 2]], 1e-9) == (0, 0)
-    assert unsettled(units, labels, 3.0) == (3, 3)
+    """The images at 30 and at -30 degrees are equally near to the one at 0."""
+    assert counts([0, 0, 0, 1, 2], 0.0) == [0, 0, 0]
+    assert counts([0, 0, 0, 1, 2], 1e-9) == [1, 0, 1]  # one of two hits, at rank 1 or 2
+    assert counts([0, 0, 2, 1, 3], 1e-9) == [1, 1, 1]  # the only positive
+    assert counts([1, 0, 0, 0, 2], 1e-9) == [0, 0, 0]  # has no positive
+    assert counts([0, 0, 1, 0, 1], 1e-9) == [0, 0, 0]  # both are positives
+
+
+def test_ties_behind_the_first_r_count_in_no_class() -> None:
+    """The image at 0 has one positive, and a tie at ranks 2 and 3; a larger class has two."""
+    degrees = torch.tensor([0, 30, 5, -30, 100], dtype=torch.float64)
+    assert counts([0, 0, 1, 1, 1], 1e-9, degrees) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("slack", "expected"), [(0.9e-4, 0), (1.1e-4, 1)])
+def test_cosines_that_differ_by_a_slack_may_come_in_either_order(
+    slack: float, expected: int
+) -> None:
+    gap = torch.acos(torch.tensor(0.5, dtype=torch.float64) - 1e-4) * 180 / torch.pi
+    degrees = torch.tensor([0, 60, -float(gap)], dtype=torch.float64)
+    assert counts([0, 0, 1], slack, degrees) == [expected] * 3
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(2e-6, 1), (1e-4, 0)])
+def test_near_ties_in_float32_are_those_of_its_rounding(apart: float, expected: int) -> None:
+    negative = np.arccos(0.5 - apart)
+    angles = np.array([0, np.pi / 3, -negative, 3.0])
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    side = own_side(rows, np.array([0, 0, 1, 1]))
+    same = made_same(search_for_audit(side, None, "cosine", lambda *_: None), {})
+    assert same.rounded["recall@1"] == expected
+    assert same.tied["recall@1"] == 0
 
 
 @pytest.mark.parametrize("library", ["sklearn", "faiss"])
