@@ -13,6 +13,7 @@ import pytest
 import bench.reporting.page as page_module
 from bench.metrics import METRICS
 from bench.reporting.page import Report, write_report
+from bench.spec import NO_LOSS
 from bench.store.runs import Run, scan
 from tests.support.fabricated import make_spec, write_results, write_run
 from tests.support.quick_reports import without_figures
@@ -190,6 +191,15 @@ def test_a_run_without_its_curve_is_a_problem_and_not_the_end(
         page = write_report([lost, *runs[1:]], tmp_path / "out", title="x").html.read_text()
     assert "lost is left out of the convergence numbers" in page
     assert "there is no interval over test classes" in page
+
+
+def test_a_data_set_without_any_curve_has_a_report(runs: list[Run], tmp_path: Path) -> None:
+    """As if no run had been validated four times."""
+    lost = [Run(tmp_path / run.name, run.record) for run in runs if run.spec["dataset"] == "digits"]
+    report = write_report(lost, tmp_path / "out", title="x")  # with its figures
+    left_out = [text for text in report.problems if "left out of the convergence" in text]
+    assert len(left_out) == sum(run.spec["loss"] != NO_LOSS for run in lost)
+    assert {row.dataset for row in report.rows} == {"digits"}
 
 
 def test_page_compares_across_data_sets_and_says_what_that_cannot_prove(
