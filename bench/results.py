@@ -50,7 +50,7 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     with pd.option_context("mode.string_storage", "python"):
         table = pd.json_normalize(records)
     for prefix in UNPREFIXED:
-        table.columns = table.columns.str.removeprefix(prefix)
+        table.columns = table.columns.astype(str).str.removeprefix(prefix)  # without runs too
     table.insert(0, "run", [run.name for run in runs])
     return table
 

@@ -23,6 +23,7 @@ from bench.temporary import temporary_path
 from bench.terminal import plain_console, print_line, show_late
 from bench.tuning.search import search_folders
 from bench.verification.environment import changes
+from bench.verification.leftover import folder_of_runs
 from bench.verification.outcome import Outcome
 from bench.verification.spread import with_sizes
 
@@ -149,9 +150,17 @@ def pins_of(run: Run) -> str:
 
 def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
     """Train runs again whose arithmetic is pinned alike, as it is in this environment."""
+    folder = options.results / "verification"
+    with folder_of_runs(folder, options.device) as left:
+        if left:
+            print_line(plain_console(stderr=True), left)
+        return train_in(folder, runs, options)
+
+
+def train_in(folder: Path, runs: Sequence[Run], options: Options) -> list[Outcome]:
+    """Train runs again in a folder, and compare them."""
     from bench.verification.training import compare_runs
 
-    folder = options.results / "verification"
     specs = [RunSpec(**run.spec) for run in runs]
     check_device(options.device)
     check_data(specs, options.data_root, folder, options.device, quiet)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results import curves, frame
+from bench.results import community, curves, frame
 from bench.spec import RunSpec
 from bench.store.runs import Run, StoredRunError, scan
 from tests.support.fabricated import write_results
@@ -54,3 +54,8 @@ def test_a_row_of_curves_is_one_validation(runs: list[Run]) -> None:
 def test_a_missing_curve_is_an_error_that_names_the_file(runs: list[Run]) -> None:
     with pytest.raises(StoredRunError, match=r"gone.*curve\.jsonl is missing"):
         curves([Run(Path("gone"), runs[0].record)])
+
+
+def test_no_runs_are_an_empty_frame() -> None:
+    assert list(frame([]).columns) == ["run"]
+    assert list(community([]).columns) == ["submission", "run", "trained_again"]

@@ -1,6 +1,7 @@
 """`proxy-bench verify`: honest runs pass, whatever was forged afterwards is named."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -17,6 +18,7 @@ from bench.reporting.statistics.stats import mean_interval
 from bench.store.environment import current_pins
 from bench.store.runs import Run, RunDir, load_run, save_arrays, write_record
 from bench.verification.environment import changes
+from bench.verification.leftover import folder_of_runs, program_digest
 from bench.verification.outcome import Difference, Outcome
 from bench.verification.scores import verify_run
 from bench.verification.spread import with_sizes
@@ -166,6 +168,64 @@ def test_training_again_compares_every_bit_and_leaves_nothing(
     [found] = document["runs"]
     assert {"curve", "history", "parameters", "untrained scores"} <= {*found["compared"]}
     assert not (results / "verification").exists()
+
+
+def test_what_another_program_left_is_trained_again(
+    run: Run, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted verification leaves runs, which count for the same program alone."""
+    folder = tmp_path / "verification"
+
+    def leave(program: str) -> None:
+        with folder_of_runs(folder, "cpu"):
+            shutil.copytree(run.directory, folder / "runs" / run.directory.name)
+        (folder / "program.json").write_text((folder / "program.json").read_text() + program)
+
+    leave("")
+    with folder_of_runs(folder, "cpu") as said:
+        assert "what an interrupted verification trained is used" in said
+        assert (folder / "runs" / run.directory.name / "run.json").exists()
+    shutil.rmtree(folder)
+    leave(" ")
+    with folder_of_runs(folder, "cpu") as said:
+        assert "was trained by another version of the program" in said
+        assert sorted(path.name for path in folder.iterdir()) == ["lock", "program.json"]
+    assert not folder.exists()
+    monkeypatch.setattr("bench.verification.leftover.program_digest", lambda: "another")
+    leave("")
+    monkeypatch.undo()
+    code, _ = command(run.spec_id, "--train", 1, "--results", tmp_path, "--jobs", 1)
+    assert code == 0
+    assert not folder.exists()
+
+
+def test_a_second_verification_waits_for_the_first(tmp_path: Path) -> None:
+    with (
+        folder_of_runs(tmp_path / "verification", "cpu") as said,
+        pytest.raises(ValueError, match="another verification is at work in"),
+        folder_of_runs(tmp_path / "verification", "cpu"),
+    ):
+        raise AssertionError
+    assert said == ""
+
+
+def test_the_program_is_told_by_every_file_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "a.py").write_text("1")
+    monkeypatch.setattr("bench.__path__", [str(package)])
+    digests = [program_digest(), program_digest()]
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "a.pyc").write_text("1")
+    digests.append(program_digest())
+    assert len({*digests}) == 1
+    (package / "a.py").write_text("2")
+    digests.append(program_digest())
+    (package / "b.toml").write_text("")
+    digests.append(program_digest())
+    assert len({*digests}) == 3
 
 
 def test_training_again_has_the_arithmetic_of_the_stored_run(

@@ -1,0 +1,78 @@
+"""What an interrupted verification left of its runs: used by the same program alone.
+
+A run that another version of the program trained would pass for one that this version gives.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bench
+import proxy_core
+from bench.store.environment import describe
+from bench.store.runs import write_text
+from bench.temporary import temporary_path
+
+VARIES = ("commit", "finished", "pins")  # the digest has the first, each run its own pins
+
+
+@contextmanager
+def folder_of_runs(folder: Path, device: str) -> Iterator[str]:
+    """A folder for the runs that are trained again, which no other verification uses meanwhile.
+
+    Yields: a sentence on what an interrupted verification left there; empty if it left nothing.
+    Raises: ValueError if another verification is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another verification is at work in {folder}; wait until it ends"
+            ) from error
+        try:
+            yield take_over(folder, json.dumps(program(device), indent=1, sort_keys=True) + "\n")
+        finally:
+            if not (folder / "runs").exists():  # as after a mistake in what was named
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_over(folder: Path, program: str) -> str:
+    """Remove the runs of another program or environment; returns what was done, in words."""
+    path, runs = folder / "program.json", folder / "runs"
+    same = path.exists() and path.read_text(encoding="utf-8") == program
+    found = runs.exists()
+    if found and not same:
+        shutil.rmtree(runs.rename(temporary_path(runs)))
+    write_text(path, program)
+    if not found:
+        return ""
+    if same:
+        return f"what an interrupted verification trained is used, from {folder}"
+    return (
+        f"what an interrupted verification left in {folder} was trained by another version of the "
+        "program or in another environment; it is removed and trained again"
+    )
+
+
+def program(device: str) -> dict[str, object]:
+    """A digest of this program, and the environment."""
+    here = {name: value for name, value in describe(device, 1).items() if name not in VARIES}
+    return {**here, "program": program_digest()}
+
+
+def program_digest() -> str:
+    """SHA-256 of all files of both packages, with their names."""
+    digest = hashlib.sha256()
+    for package in (bench, proxy_core):
+        (root,) = package.__path__
+        files = (path for path in Path(root).rglob("*") if path.is_file())
+        for path in sorted(path for path in files if "__pycache__" not in path.parts):
+            digest.update(f"{path.relative_to(root)}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
