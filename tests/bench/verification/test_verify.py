@@ -1,7 +1,6 @@
 """`proxy-bench verify`: honest runs pass, whatever was forged afterwards is named."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -12,7 +11,14 @@ import numpy as np
 import pytest
 
 from bench.cli import main as command_line
-from bench.cli.verify import Options, exit_status, score_again, show_outcomes, train_again
+from bench.cli.verify import (
+    Options,
+    exit_status,
+    score_again,
+    show_outcomes,
+    train_again,
+    train_alike,
+)
 from bench.datasets import load
 from bench.reporting.statistics.stats import mean_interval
 from bench.store.environment import current_pins
@@ -170,33 +176,41 @@ def test_training_again_compares_every_bit_and_leaves_nothing(
     assert not (results / "verification").exists()
 
 
-def test_what_another_program_left_is_trained_again(
-    run: Run, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An interrupted verification leaves runs, which count for the same program alone."""
-    folder = tmp_path / "verification"
+def leave(folder: Path, program: str = "") -> None:
+    """What an interrupted verification leaves, of this program or another one."""
+    with folder_of_runs(folder, "cpu"):
+        write_run(folder, make_spec("digits", "Proxy-NCA", 0), gain=0.3)
+    with (folder / "program.json").open("a") as file:
+        file.write(program)
 
-    def leave(program: str) -> None:
-        with folder_of_runs(folder, "cpu"):
-            shutil.copytree(run.directory, folder / "runs" / run.directory.name)
-        (folder / "program.json").write_text((folder / "program.json").read_text() + program)
 
-    leave("")
-    with folder_of_runs(folder, "cpu") as said:
+def test_runs_that_another_program_left_are_removed(tmp_path: Path) -> None:
+    same, other = tmp_path / "same", tmp_path / "other"
+    leave(same)
+    with folder_of_runs(same, "cpu") as said:
         assert "what an interrupted verification trained is used" in said
-        assert (folder / "runs" / run.directory.name / "run.json").exists()
-    shutil.rmtree(folder)
-    leave(" ")
-    with folder_of_runs(folder, "cpu") as said:
+        assert list(same.glob("runs/*/run.json"))
+    leave(other, program=" ")
+    with folder_of_runs(other, "cpu") as said:
         assert "was trained by another version of the program" in said
-        assert sorted(path.name for path in folder.iterdir()) == ["lock", "program.json"]
-    assert not folder.exists()
-    monkeypatch.setattr("bench.verification.leftover.program_digest", lambda: "another")
-    leave("")
-    monkeypatch.undo()
-    code, _ = command(run.spec_id, "--train", 1, "--results", tmp_path, "--jobs", 1)
-    assert code == 0
-    assert not folder.exists()
+        assert sorted(path.name for path in other.iterdir()) == ["lock", "program.json"]
+    assert not other.exists()
+
+
+def test_verify_trains_where_nothing_of_another_program_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path / "verification", program=" ")
+    seen: list[object] = []
+
+    def train(folder: Path, runs: Sequence[Run], options: Options) -> list[Outcome]:
+        seen.extend(folder.glob("runs/*"))
+        return []
+
+    monkeypatch.setattr("bench.cli.verify.train_in", train)
+    assert train_alike([], Options(tmp_path, None, 1, "cpu", False, 2, 0)) == []
+    assert seen == []
+    assert not (tmp_path / "verification").exists()
 
 
 def test_a_second_verification_waits_for_the_first(tmp_path: Path) -> None:
