@@ -51,9 +51,9 @@ class Outcome:
     """The verification of one run.
 
     Attributes: run, its name; compared, the quantities that were compared; differences, those that
-    moved; unchecked, what this depth does not compare; reasons, what is not as it
-    was when the run was made and may explain differences; sizes, how far scores moved; error, why
-    nothing could be compared.
+    moved; unchecked, what this depth does not compare; reasons, what is not as it was when the run
+    was made and may explain differences; sizes, how far scores moved; error, why nothing could be
+    compared.
     """
 
     run: str

@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from bench.reporting.documents.trim import trim
 from bench.store.maps import Map, load_map, map_path, save_map
-from bench.store.runs import StoredRunError, save_arrays
+from bench.store.runs import Run, StoredRunError, save_arrays
 from demo.library import Library, open_library
 from demo.maps import SIDE, as_points, open_map, within
 from demo.page import draw
@@ -38,11 +38,17 @@ def test_the_kept_neighbors_are_those_of_plain_loops(library: Library) -> None:
         assert [int(ring.split(":")[0]) for ring in rings] == stored
 
 
-def test_a_stored_map_is_shown_with_its_method(tmp_path: Path) -> None:
-    results = write_results(tmp_path, ("digits",))
+def store_map(folder: Path) -> tuple[Path, Run, np.ndarray]:
+    """Results, a run of theirs, and the points of its stored map, which keeps 71 % of neighbors."""
+    results = write_results(folder, ("digits",))
     run = open_library(results).shelves[0].runs[0]
     points = np.random.default_rng(0).normal(size=(48, 2)).astype(np.float32)
     save_map(results, run, Map(points, "t-SNE", 0.71))
+    return results, run, points
+
+
+def test_a_stored_map_is_shown_with_its_method(tmp_path: Path) -> None:
+    results, run, _ = store_map(tmp_path)
     trim(results)
     html = " ".join(draw(open_library(results), {"tab": "map", "run": run.name}).split())
     assert "t-SNE. Over all images, 71 % of the 10 nearest images" in html
@@ -55,10 +61,7 @@ def test_a_stored_map_is_shown_with_its_method(tmp_path: Path) -> None:
 
 def test_a_changed_bit_of_a_map_is_found(tmp_path: Path) -> None:
     """Of its points, of the share of neighbors that it keeps and of all else in the file."""
-    results = write_results(tmp_path, ("digits",))
-    run = open_library(results).shelves[0].runs[0]
-    points = np.random.default_rng(0).normal(size=(48, 2)).astype(np.float32)
-    save_map(results, run, Map(points, "t-SNE", 0.71))
+    results, run, points = store_map(tmp_path)
     path = map_path(results, run)
     whole = path.read_bytes()
     refused = 0
@@ -79,10 +82,7 @@ def test_a_changed_bit_of_a_map_is_found(tmp_path: Path) -> None:
 
 def test_a_map_of_an_earlier_version_is_shown(tmp_path: Path) -> None:
     """Which has no digest of its content."""
-    results = write_results(tmp_path, ("digits",))
-    run = open_library(results).shelves[0].runs[0]
-    points = np.random.default_rng(0).normal(size=(48, 2)).astype(np.float32)
-    save_map(results, run, Map(points, "t-SNE", 0.71))
+    results, run, points = store_map(tmp_path)
     path = map_path(results, run)
     with safe_open(path, "numpy") as file:
         header = file.metadata()

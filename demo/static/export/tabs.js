@@ -59,7 +59,8 @@ const TABS = {
       swapped: writeAddress(view, {run: view.other, other: view.run}),
       sides: runs.map((run, side) => ({letter: 'AB'[side], label: labelOf(shelf, names[side]),
         outcome: outcome(of, run, view.query), flips: run.flips})),
-      query: tile(of, view, view.query), rows, cards: rows.flat().map(([item]) => item), common: lists[0].filter(isCommon).length,
+      query: tile(of, view, view.query), rows, cards: rows.flat().map(([item]) => item),
+      common: lists[0].filter(isCommon).length,
       share: remembered(`shared ${k} ${names}`, () => shared(left, right, k)), word: left.word,
       sets: EXPORT.rules.choices.only.map((only) =>
         [only, sets[only].length, writeAddress(view, {only, page: 1})]),
