@@ -73,6 +73,11 @@ def temporary_path(path: Path) -> Path:
     return path.parent / f".{path.name}.{machine()}.{token_hex(4)}.{os.getpid()}.tmp"
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, of which a kill leaves no part under its name."""
+    shutil.rmtree(folder.rename(temporary_path(folder)))
+
+
 def machine() -> str:
     """Eight digits for this machine: a process of another one may write to the same disk, and its
     number says nothing here."""

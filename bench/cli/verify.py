@@ -1,7 +1,6 @@
 """`proxy-bench verify`: stored runs, computed again."""
 
 import random
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from bench.store.environment import current_pins, describe, pinned
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs, scan
 from bench.suites import names as suite_names
 from bench.suites.stored import suite_to_read
-from bench.temporary import temporary_path
+from bench.temporary import remove_folder
 from bench.terminal import plain_console, print_line, show_late
 from bench.tuning.search import search_folders
 from bench.verification.environment import changes
@@ -185,8 +184,7 @@ def train_in(folder: Path, runs: Sequence[Run], options: Options) -> list[Outcom
         for run, spec in zip(runs, specs, strict=True)
     ]
     if not state.failed:
-        # Half of a folder that a kill leaves would be taken for runs.
-        shutil.rmtree(folder.rename(temporary_path(folder)))
+        remove_folder(folder)  # what a kill leaves of it would be taken for runs
     return outcomes
 
 

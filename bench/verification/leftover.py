@@ -15,7 +15,7 @@ import bench
 import proxy_core
 from bench.store.environment import describe
 from bench.store.runs import write_text
-from bench.temporary import temporary_path
+from bench.temporary import remove_folder
 
 VARIES = ("commit", "finished", "pins")  # the digest has the first, each run its own pins
 
@@ -48,7 +48,7 @@ def take_over(folder: Path, program: str) -> str:
     same = path.exists() and path.read_text(encoding="utf-8") == program
     found = runs.exists()
     if found and not same:
-        shutil.rmtree(runs.rename(temporary_path(runs)))
+        remove_folder(runs)
     write_text(path, program)
     if not found:
         return ""
