@@ -122,6 +122,15 @@ def test_the_legend_says_which_pictures_can_be_queries(cards: list[Card], says: 
     assert says in " ".join(explored(cards).split())
 
 
+def test_a_comparison_says_which_pictures_can_be_queries(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = "These are images of the gallery, which cannot be queries."
+    assert says not in " ".join(draw(library, {"tab": "compare"}).split())
+    monkeypatch.setattr("demo.tabs.compare.card", lambda shelf, view, item: APART)
+    assert says in " ".join(draw(library, {"tab": "compare"}).split())
+
+
 def test_text_from_data_stays_text_everywhere(library: Library) -> None:
     evil = replace(library, problems=(EVIL,))
     for html in (

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.cli import main as command_line
 from bench.cli.report import browse
+from bench.store.maps import Map
 from bench.store.runs import RunDir, directories, load_run, save_run
 from bench.suites.arguments import declared_losses
 from demo.library import open_library
@@ -319,6 +321,20 @@ def test_show_refuses_an_ambiguous_name(tmp_path: Path, command: Command) -> Non
     output = command("show", "digits-center", "--results", tmp_path, code=1)
     assert "several runs match 'digits-center'" in output
     assert output.count("digits-center-softmax-s") == 3
+
+
+@pytest.mark.parametrize(
+    ("images", "counted"), [(48, "all images"), (4500, "1,000 of 4,500 images, spread evenly")]
+)
+def test_a_map_says_what_it_keeps_and_over_which_images(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, images: int, counted: str
+) -> None:
+    made = Map(np.zeros((images, 2), np.float32), "t-SNE", 0.714)
+    monkeypatch.setattr("bench.reporting.projection.tsne_map", lambda embeddings: made)
+    write_results(tmp_path, ("digits",))
+    output = command("map", "digits-center-softmax-s0", "--results", tmp_path)
+    assert f": keeps 71% of the 10 nearest images, over {counted}\n" in output
+    assert len(list(tmp_path.glob("maps/digits-center-softmax-s0*"))) == 1
 
 
 def test_a_run_of_another_schema_is_refused_and_not_changed(
