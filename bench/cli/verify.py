@@ -150,13 +150,16 @@ def pins_of(run: Run) -> str:
 def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
     """Train runs again whose arithmetic is pinned alike, as it is in this environment."""
     folder = options.results / "verification"
-    with folder_of_runs(folder, options.device) as left:
+    keep_embeddings = EVERY if any(run.keeps_history for run in runs) else 0
+    with folder_of_runs(folder, options.device, keep_embeddings) as left:
         if left:
             print_line(plain_console(stderr=True), left)
-        return train_in(folder, runs, options)
+        return train_in(folder, runs, keep_embeddings, options)
 
 
-def train_in(folder: Path, runs: Sequence[Run], options: Options) -> list[Outcome]:
+def train_in(
+    folder: Path, runs: Sequence[Run], keep_embeddings: int, options: Options
+) -> list[Outcome]:
     """Train runs again in a folder, and compare them."""
     from bench.verification.training import compare_runs
 
@@ -172,7 +175,7 @@ def train_in(folder: Path, runs: Sequence[Run], options: Options) -> list[Outcom
             specs,
             folder,
             keep_model=False,
-            keep_embeddings=EVERY if any(run.keeps_history for run in runs) else 0,
+            keep_embeddings=keep_embeddings,
             data_root=options.data_root,
             processes=options.processes,
             device=options.device,

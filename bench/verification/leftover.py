@@ -21,9 +21,10 @@ VARIES = ("commit", "finished", "pins")  # the digest has the first, each run it
 
 
 @contextmanager
-def folder_of_runs(folder: Path, device: str) -> Iterator[str]:
+def folder_of_runs(folder: Path, device: str, keep_embeddings: int) -> Iterator[str]:
     """A folder for the runs that are trained again, which no other verification uses meanwhile.
 
+    Arguments: keep_embeddings, the validations whose embeddings each of the runs keeps.
     Yields: a sentence on what an interrupted verification left there; empty if it left nothing.
     Raises: ValueError if another verification is at work in it.
     """
@@ -36,27 +37,29 @@ def folder_of_runs(folder: Path, device: str) -> Iterator[str]:
                 f"another verification is at work in {folder}; wait until it ends"
             ) from error
         try:
-            yield take_over(folder, json.dumps(program(device), indent=1, sort_keys=True) + "\n")
+            made = {**program(device), "keep_embeddings": keep_embeddings}
+            yield take_over(folder, json.dumps(made, indent=1, sort_keys=True) + "\n")
         finally:
             if not (folder / "runs").exists():  # as after a mistake in what was named
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def take_over(folder: Path, program: str) -> str:
-    """Remove the runs of another program or environment; returns what was done, in words."""
+def take_over(folder: Path, made: str) -> str:
+    """Remove runs that were made by another program, in another environment, or that keep other
+    files; returns what was done, in words."""
     path, runs = folder / "program.json", folder / "runs"
-    same = path.exists() and path.read_text(encoding="utf-8") == program
+    same = path.exists() and path.read_text(encoding="utf-8") == made
     found = runs.exists()
     if found and not same:
         remove_folder(runs)
-    write_text(path, program)
+    write_text(path, made)
     if not found:
         return ""
     if same:
         return f"what an interrupted verification trained is used, from {folder}"
     return (
         f"what an interrupted verification left in {folder} was trained by another version of the "
-        "program or in another environment; it is removed and trained again"
+        "program or in another environment, or keeps other files; it is removed and trained again"
     )
 
 

@@ -18,9 +18,9 @@ def compare_runs(stored: Run, again: Run) -> Outcome:
     """Compare a stored run with the same specification trained again."""
     differences = [*moved_chain(stored, again), *moved_results(stored, again)]
     differences += moved_history(stored, again)
-    history = ["history"] if stored.keeps_history else []
+    history = ["history"] if stored.keeps_history and again.keeps_history else []
     differences += moved("untrained", stored.record["untrained"], again.record["untrained"])
-    chain = ["chain"] if stored.files.chain.name in stored.digests else []
+    chain = ["chain"] if all(run.files.chain.name in run.digests for run in (stored, again)) else []
     reasons = changes(stored.record["environment"], again.record["environment"])
     return Outcome(
         stored.name,

@@ -178,7 +178,7 @@ def test_training_again_compares_every_bit_and_leaves_nothing(
 
 def leave(folder: Path, program: str = "") -> None:
     """What an interrupted verification leaves, of this program or another one."""
-    with folder_of_runs(folder, "cpu"):
+    with folder_of_runs(folder, "cpu", 0):
         write_run(folder, make_spec("digits", "Proxy-NCA", 0), gain=0.3)
     with (folder / "program.json").open("a") as file:
         file.write(program)
@@ -187,14 +187,22 @@ def leave(folder: Path, program: str = "") -> None:
 def test_runs_that_another_program_left_are_removed(tmp_path: Path) -> None:
     same, other = tmp_path / "same", tmp_path / "other"
     leave(same)
-    with folder_of_runs(same, "cpu") as said:
+    with folder_of_runs(same, "cpu", 0) as said:
         assert "what an interrupted verification trained is used" in said
         assert list(same.glob("runs/*/run.json"))
     leave(other, program=" ")
-    with folder_of_runs(other, "cpu") as said:
+    with folder_of_runs(other, "cpu", 0) as said:
         assert "was trained by another version of the program" in said
         assert sorted(path.name for path in other.iterdir()) == ["lock", "program.json"]
     assert not other.exists()
+
+
+def test_runs_that_were_left_without_what_is_compared_are_removed(tmp_path: Path) -> None:
+    """As those of `accept`, of submissions that keep no history."""
+    leave(tmp_path / "left")
+    with folder_of_runs(tmp_path / "left", "cpu", 1000) as said:
+        assert "keeps other files; it is removed and trained again" in said
+        assert not list(tmp_path.glob("left/runs/*"))
 
 
 def test_verify_trains_where_nothing_of_another_program_is_left(
@@ -203,7 +211,7 @@ def test_verify_trains_where_nothing_of_another_program_is_left(
     leave(tmp_path / "verification", program=" ")
     seen: list[object] = []
 
-    def train(folder: Path, runs: Sequence[Run], options: Options) -> list[Outcome]:
+    def train(folder: Path, *_: object) -> list[Outcome]:
         seen.extend(folder.glob("runs/*"))
         return []
 
@@ -215,9 +223,9 @@ def test_verify_trains_where_nothing_of_another_program_is_left(
 
 def test_a_second_verification_waits_for_the_first(tmp_path: Path) -> None:
     with (
-        folder_of_runs(tmp_path / "verification", "cpu") as said,
+        folder_of_runs(tmp_path / "verification", "cpu", 0) as said,
         pytest.raises(ValueError, match="another verification is at work in"),
-        folder_of_runs(tmp_path / "verification", "cpu"),
+        folder_of_runs(tmp_path / "verification", "cpu", 0),
     ):
         raise AssertionError
     assert said == ""
