@@ -17,7 +17,7 @@ from bench.store.environment import describe
 from bench.store.runs import write_text
 from bench.temporary import remove_folder
 
-VARIES = ("commit", "finished", "pins")  # the digest has the first, each run its own pins
+VARIES = ("commit", "finished")  # the digest has the first
 
 
 @contextmanager

@@ -162,6 +162,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
     assert "interrupted" in command("status", suite, "--results", results)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path, command: Command) -> None:
     """The worker is stopped, so that it cannot save a checkpoint."""
     suite, results = write_suite(tmp_path, steps=100_000), tmp_path / "results"
@@ -200,6 +201,7 @@ def wait_for(true: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_sweeps_on_one_folder_both_end_well(tmp_path: Path) -> None:
     suite, results = write_suite(tmp_path, steps=40), tmp_path / "results"
     arguments = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results)]

@@ -31,6 +31,7 @@ def same(request: pytest.FixtureRequest) -> np.ndarray:
     return alike_pairs(shapes_of(request.param, letters(every=True)))
 
 
+@pytest.mark.slow
 def test_no_two_kept_letters_have_the_same_shape(same: np.ndarray) -> None:
     every, kept = letters(every=True), set(letters())
     positions = [i for i, code_point in enumerate(every) if code_point in kept]

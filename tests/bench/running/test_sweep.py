@@ -232,6 +232,7 @@ def test_a_worker_ends_soon_after_its_killed_parent(
     assert after < 0 or files.step is None
 
 
+@pytest.mark.slow
 def test_a_run_whose_parents_are_killed_and_started_again_at_once_has_the_same_bits(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """`proxy-bench verify`: honest runs pass, whatever was forged afterwards is named."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -21,7 +22,7 @@ from bench.cli.verify import (
 )
 from bench.datasets import load
 from bench.reporting.statistics.stats import mean_interval
-from bench.store.environment import current_pins
+from bench.store.environment import current_pins, pinned
 from bench.store.runs import Run, RunDir, load_run, save_arrays, write_record
 from bench.verification.environment import changes
 from bench.verification.leftover import folder_of_runs, program_digest
@@ -46,10 +47,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run."""
+    return execute(spec_for("triplet"), tmp_path_factory.mktemp("trained")).directory
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(trained: Path, tmp_path: Path) -> Run:
     """A run whose files a test may change."""
-    return execute(spec_for("triplet"), tmp_path)
+    return load_run(RunDir(shutil.copytree(trained, tmp_path / "runs" / trained.name)))
 
 
 @pytest.fixture
@@ -202,6 +209,15 @@ def test_runs_that_were_left_without_what_is_compared_are_removed(tmp_path: Path
     leave(tmp_path / "left")
     with folder_of_runs(tmp_path / "left", "cpu", 1000) as said:
         assert "keeps other files; it is removed and trained again" in said
+        assert not list(tmp_path.glob("left/runs/*"))
+
+
+def test_runs_that_were_left_with_other_arithmetic_are_removed(tmp_path: Path) -> None:
+    """Its runs would differ, for a reason that the runs to verify do not have."""
+    with pinned("ATEN_CPU_CAPABILITY=default"):
+        leave(tmp_path / "left")
+    with folder_of_runs(tmp_path / "left", "cpu", 0) as said:
+        assert "in another environment" in said
         assert not list(tmp_path.glob("left/runs/*"))
 
 

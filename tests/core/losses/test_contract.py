@@ -121,14 +121,17 @@ def test_descent_separates_the_classes(name: str, settings: dict[str, Any]) -> N
     loss = LOSSES[name](CLASSES, DIM, **settings)
     network = nn.Linear(16, DIM)
     optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.03)
-    before = rank(network(points), labels).average_precision.mean()
-    for _ in range(300):
+    reached = [rank(network(points), labels).average_precision.mean()]
+    for step in range(1, 301):
         optimizer.zero_grad()
         loss(network(points), labels).backward()
         optimizer.step()
-    after = rank(network(points), labels).average_precision.mean()
-    assert before < 0.12  # random embeddings: about 0.08
-    assert after > 0.45  # reached: 0.51 to 0.76
+        if step % 50 == 0:
+            reached.append(rank(network(points), labels).average_precision.mean())
+            if reached[-1] > 0.45:
+                break
+    assert reached[0] < 0.12  # random embeddings: about 0.08
+    assert reached[-1] > 0.45  # after 300 steps: 0.47 to 0.76
 
 
 @every_variant

@@ -192,11 +192,11 @@ def test_every_point_is_nearest_to_the_mean_of_its_cluster() -> None:
     assert torch.equal(torch.cdist(points.double(), means).argmin(dim=1), found)
 
 
-@pytest.mark.parametrize("k", [100, 600])
-def test_seeds_decide_the_clusters_at_any_number_of_threads(k: int) -> None:
-    points = clouds(3000, 700, dim=70)
+@pytest.mark.parametrize(("k", "size"), [(100, 3000), (600, 1500)])
+def test_seeds_decide_the_clusters_at_any_number_of_threads(k: int, size: int) -> None:
+    points = clouds(size, 700, dim=70)
     threads, results = torch.get_num_threads(), []
-    for count in (1, 2, 3, 1):
+    for count in (1, 3):
         torch.set_num_threads(count)
         results.append(k_means(points, k, seed=0))
     torch.set_num_threads(threads)
