@@ -19,8 +19,9 @@ from bench.store.runs import Run, StoredRunError
 if TYPE_CHECKING:
     import pandas as pd
 
-# These decide the seconds; pinned arithmetic, which runs of `--portable` have, is slower.
-MACHINE = ["environment.cpu", "environment.device", "environment.threads", "environment.pins"]
+# These decide the seconds. Virtual processors of one name have different features; pinned
+# arithmetic, which runs of `--portable` have, is slower.
+MACHINE = [f"environment.{name}" for name in ("cpu", "device", "threads", "features", "pins")]
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
 FINISHED = "environment.finished"
 REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
@@ -251,17 +252,22 @@ def split_sentence(members: "pd.DataFrame") -> str:
     ).capitalize()
 
 
-def machine_sentence(members: "pd.DataFrame") -> str:
-    """Whether the seconds of these runs may be compared."""
+def kinds_of_machine(members: "pd.DataFrame") -> "pd.DataFrame":
+    """A row for each kind of machine and arithmetic whose seconds may be compared."""
     machines = members.reindex(columns=MACHINE).astype(object)
     machines["environment.pins"] = machines["environment.pins"].fillna("")
-    machines = machines.fillna("unknown").drop_duplicates()
+    return machines.fillna("unknown").drop_duplicates()
+
+
+def machine_sentence(members: "pd.DataFrame") -> str:
+    """Whether the seconds of these runs may be compared."""
+    machines = kinds_of_machine(members)
     if len(machines) > 1:
         return (
             f"Seconds come from {len(machines)} kinds of machine or arithmetic (see provenance) "
             "and must not be compared between them; steps may."
         )
-    cpu, device, threads, _ = machines.iloc[0]
+    cpu, device, threads, *_ = machines.iloc[0]
     unit = "thread" if threads == 1 else "threads"
     return (
         f"All seconds are training time on one kind of machine: {cpu}, {device}, "
