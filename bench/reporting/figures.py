@@ -221,7 +221,9 @@ def convergence_figure(curves: "pd.DataFrame", strokes: Mapping[str, Stroke]) ->
     methods = curves["method"].nunique()
     figure = make_figure(6.4, methods)
     panels = figure.subplots(2, 2, sharex="col", sharey="row")
+    kinds = curves["machine"].nunique()
     for column, (axis, words) in zip(panels.T, COSTS.items(), strict=True):
+        words += f", {kinds} kinds of machine" if axis == "seconds" and kinds > 1 else ""
         data = on_common_costs(curves, axis)
         data[list(SCORES)] *= 100
         for panel, key in zip(column, SCORES, strict=True):

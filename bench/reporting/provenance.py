@@ -12,6 +12,7 @@ import numpy as np
 from bench.chance import chance_sentence, possible_sentence
 from bench.metrics import describe, ordered
 from bench.reporting.groups import show, trained
+from bench.reporting.machines import machine_of
 from bench.reporting.statistics.stats import ROUNDING
 from bench.spec import NETWORK, UNSET, Budget
 from bench.store.runs import Run, StoredRunError
@@ -19,11 +20,9 @@ from bench.store.runs import Run, StoredRunError
 if TYPE_CHECKING:
     import pandas as pd
 
-# These decide the seconds. Virtual processors of one name have different features; pinned
-# arithmetic, which runs of `--portable` have, is slower.
-MACHINE = [f"environment.{name}" for name in ("cpu", "device", "threads", "features", "pins")]
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
-FINISHED = "environment.finished"
+PREFIX = "environment."
+FINISHED = f"{PREFIX}finished"
 REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
 OWN = ("learning_rate", "head_learning_rate")  # a method may have those that a search found for it
 RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, "number", FINISHED]
@@ -252,22 +251,20 @@ def split_sentence(members: "pd.DataFrame") -> str:
     ).capitalize()
 
 
-def kinds_of_machine(members: "pd.DataFrame") -> "pd.DataFrame":
-    """A row for each kind of machine and arithmetic whose seconds may be compared."""
-    machines = members.reindex(columns=MACHINE).astype(object)
-    machines["environment.pins"] = machines["environment.pins"].fillna("")
-    return machines.fillna("unknown").drop_duplicates()
-
-
 def machine_sentence(members: "pd.DataFrame") -> str:
     """Whether the seconds of these runs may be compared."""
-    machines = kinds_of_machine(members)
+    rows = members.filter(regex=r"^environment\.").iterrows()
+    places = (
+        {str(name).removeprefix(PREFIX): row[name] for name in row.dropna().index}
+        for _, row in rows
+    )
+    machines = list(dict.fromkeys(map(machine_of, places)))
     if len(machines) > 1:
         return (
             f"Seconds come from {len(machines)} kinds of machine or arithmetic (see provenance) "
             "and must not be compared between them; steps may."
         )
-    cpu, device, threads, *_ = machines.iloc[0]
+    cpu, device, threads, *_ = machines[0]
     unit = "thread" if threads == 1 else "threads"
     return (
         f"All seconds are training time on one kind of machine: {cpu}, {device}, "

@@ -74,7 +74,9 @@ def run(
     if spec.purpose == "trial":
         if keep_model:
             save_model(files.model, model, spec, dataset)
-        store_trial(spec, dataset, model, loss, results, moved=progress.moved)
+        store_trial(
+            spec, dataset, model, loss, results, places=progress.places, moved=progress.moved
+        )
         return files
     test = score_test(model, dataset, loss)
     before = score_test(build(spec, start, where)[0], start, None) if spec.steps else test
@@ -113,6 +115,7 @@ def train_and_validate(
     batches = Batches(spec, dataset, loss)
     origin = origin_of(spec, dataset, device)
     progress = load_checkpoint(files, origin, model, loss, optimizer, batches)
+    progress.add_place()
     files.write_curve(progress.curve)  # a killed process, or damage, may have left something else
     if not progress.curve:
         add_point(files, spec, dataset, model, progress, planned)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from bench.datasets.types import Dataset
 from bench.evaluation.history import history_arrays
 from bench.evaluation.score_test import TestResult
 from bench.spec import RunSpec
-from bench.store.environment import describe
+from bench.store.environment import describe, device_name
 from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import (
     Part,
@@ -61,7 +62,7 @@ def store_result(
         names["validation_names"] = store_thumbnails(
             results, dataset, dataset.split.validation, part="validation"
         )
-    record = common_fields(spec, dataset, model, loss) | {
+    record = common_fields(spec, dataset, model, loss, progress.places) | {
         **names,
         "scores": test.scores,
         "untrained": untrained.scores,
@@ -78,16 +79,18 @@ def store_trial(
     loss: nn.Module,
     results: Path,
     *,
+    places: Sequence[Mapping[str, str]] = (),
     moved: bool = True,
     diverged: str | None = None,
 ) -> None:
     """Write the record of a trial, whose curve is stored, as is its network if it is kept.
 
-    moved: whether any step had a gradient other than 0; diverged: the error that ended it, if any.
+    places: where it was trained; moved: whether any step had a gradient other than 0; diverged: the
+    error that ended it, if any.
     """
     files = RunDir.of(results, spec)
     last = json.loads(files.curve.read_text(encoding="utf-8").splitlines()[-1])
-    record = common_fields(spec, dataset, model, loss) | {
+    record = common_fields(spec, dataset, model, loss, places) | {
         "scores": {},
         "untrained": {},
         "cost": {"train_seconds": last["seconds"], "images": last["images"]},
@@ -99,16 +102,21 @@ def store_trial(
 
 
 def common_fields(
-    spec: RunSpec, dataset: Dataset, model: EmbeddingModel, loss: nn.Module
+    spec: RunSpec,
+    dataset: Dataset,
+    model: EmbeddingModel,
+    loss: nn.Module,
+    places: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     """What was run, on which data and where."""
+    device = device_name(str(next(model.parameters()).device))
     return {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
         "split": describe_split(dataset),
         "data_checksum": dataset.checksum,
         "parameters": describe_parameters(model, loss),
-        "environment": describe(str(next(model.parameters()).device), torch.get_num_threads()),
+        "environment": describe(device, torch.get_num_threads(), places),
     }
 
 

@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -86,20 +86,53 @@ def written(pins: dict[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(clean.items()))
 
 
-def describe(device: str, threads: int) -> dict[str, object]:
-    """Everything that may explain different numbers on two machines."""
+def describe(
+    device: str, threads: int, places: Sequence[Mapping[str, str]] = ()
+) -> dict[str, object]:
+    """Everything that may explain different numbers on two machines.
+
+    Arguments: device, as `device_name` gives it; places, each `place` where a run was trained
+    before, of which fields that differ are joined: `AMD EPYC, then Intel Xeon`.
+    """
+    here = place()
+    trained = {
+        name: joined([*(each[name] for each in places), value]) for name, value in here.items()
+    }
     return {
-        "python": platform.python_version(),
         "packages": {name: installed_version(name) for name in PACKAGES},
-        "platform": platform.platform(),
-        "cpu": cpu_model(),
-        "features": cpu_features(),
+        **trained,
         "pins": current_pins(),
         "device": device,
         "threads": threads,
-        "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def place() -> dict[str, str]:
+    """What may differ between the processes that train a run: one is resumed by other versions, on
+    another device or with other pins only if it starts again."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu_model(),
+        "features": cpu_features(),
+        "commit": commit(),
+    }
+
+
+def joined(values: Iterable[str]) -> str:
+    """Different values in order, in words; one value as it is."""
+    different = list(dict.fromkeys(values))
+    return different[0] if len(different) == 1 else ", then ".join(v or "none" for v in different)
+
+
+def device_name(device: str) -> str:
+    """A device, with the name of a GPU, on which seconds and bits depend: `cuda (NVIDIA H200)`."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"cuda ({torch.cuda.get_device_name(device)})"
 
 
 def installed_version(package: str) -> str:

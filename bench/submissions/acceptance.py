@@ -14,7 +14,7 @@ from bench.metrics import describe as metric_of
 from bench.reporting.statistics.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, Verdict, changed, read_submission
-from bench.store.environment import describe
+from bench.store.environment import describe, device_name
 from bench.store.runs import Run, digest_of, write_text
 from bench.submissions.form import Finding
 from bench.temporary import new_folder
@@ -206,7 +206,7 @@ def write_accepted(folder: Path, acceptance: Acceptance, device: str) -> None:
         "checked": acceptance.checked,
         "not_checked": acceptance.not_checked,
         "differences": acceptance.differences,
-        "environment": describe(device, 1),
+        "environment": describe(device_name(device), 1),
     }
     Accepted.model_validate(document)
     write_text(folder / ACCEPTED, json.dumps(document, indent=2, sort_keys=True) + "\n")

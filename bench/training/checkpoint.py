@@ -22,7 +22,7 @@ from bench.datasets.types import Dataset
 from bench.spec import NAMES, RunSpec
 from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
-from bench.store.environment import PACKAGES, current_pins, installed_version
+from bench.store.environment import PACKAGES, current_pins, device_name, installed_version, place
 from bench.store.runs import RunDir
 from bench.temporary import atomic
 from bench.training.batches import Batches
@@ -43,7 +43,7 @@ class Progress:
     losses since the last validation; moved, whether any step gave the network a gradient other than
     0; curve, the lines of the curve file up to the last validation; losses, of the last steps,
     which a GPU may still be computing; kept, what the history has of each validation image, by the
-    step of its validation; chain, the digests up to now.
+    step of its validation; chain, the digests up to now; places, where a process trained the run.
     """
 
     step: int = 0
@@ -55,6 +55,12 @@ class Progress:
     losses: list[Tensor] = field(default_factory=list)
     kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     chain: Chain = field(default_factory=Chain)
+    places: list[dict[str, str]] = field(default_factory=list)
+
+    def add_place(self) -> None:
+        """Note where this process trains the run, unless that is known."""
+        if (here := place()) not in self.places:
+            self.places.append(here)
 
     def settle(self) -> None:
         """Wait for the losses of the last steps and count them.
@@ -93,10 +99,8 @@ def origin_of(spec: RunSpec, dataset: Dataset, device: torch.device) -> Origin:
 
 def kind_of(device: torch.device) -> str:
     """A device's type, with the vector instructions and pins of a CPU or the name of a GPU."""
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
     if device.type != "cpu":
-        return str(device)
+        return device_name(str(device))
     parts = torch.backends.cpu.get_cpu_capability(), current_pins()
     return f"cpu ({', '.join(filter(None, parts))})"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bench
 import proxy_core
-from bench.store.environment import describe
+from bench.store.environment import describe, device_name
 from bench.store.runs import write_text
 from bench.temporary import remove_folder
 
@@ -65,7 +65,11 @@ def take_over(folder: Path, made: str) -> str:
 
 def program(device: str) -> dict[str, object]:
     """A digest of this program, and the environment."""
-    here = {name: value for name, value in describe(device, 1).items() if name not in VARIES}
+    here = {
+        name: value
+        for name, value in describe(device_name(device), 1).items()
+        if name not in VARIES
+    }
     return {**here, "program": program_digest()}
 
 

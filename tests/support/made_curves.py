@@ -20,6 +20,7 @@ def make_curves(
             first = {"method": method, "run": f"{method}-{seed}", "seed": seed}
             first |= {"dataset": "tiny", "split": "official", "backbone": "conv4"}
             first |= {"protocol": PROTOCOL, "fingerprint": FINGERPRINT, "drawn_validation": False}
+            first |= {"machine": "here"}
             first["loss"] = "triplet" if method == triplet else "proxy_nca"
             recalls = np.array(values)
             parts.append(pd.DataFrame(fields | first | {"recall@1": recalls, "map@r": recalls / 2}))

@@ -24,15 +24,11 @@ HEADING = describe(METRIC).heading
 
 
 def claim_sentence(
-    converged: Sequence[Convergence],
-    proxies: Sequence[str],
-    outcomes: Sequence[Outcome],
-    machines: int,
+    converged: Sequence[Convergence], proxies: Sequence[str], outcomes: Sequence[Outcome]
 ) -> str:
     """The sentence on one data set and split; empty where nothing but the reference is a proxy.
 
-    proxies: the methods with a proxy loss; outcomes: the stored trials; machines: the kinds of
-    machine that the runs are of, of which seconds are compared on one only.
+    proxies: the methods with a proxy loss; outcomes: the stored trials.
     """
     found = next((item for item in converged if item.metric == METRIC), None)
     if found is None:
@@ -47,13 +43,10 @@ def claim_sentence(
     speeds = [
         f"in {words} it {verdicts({m: found.faster[m][axis][middle] for m in judged})}"
         for axis, words in UNITS.items()
-        if axis == "step" or machines == 1
+        if axis == "step" or found.machines == 1
     ]
-    if machines > 1:
-        speeds.append(
-            f"in seconds it cannot be judged, as these come from {machines} kinds of machine or "
-            "arithmetic"
-        )
+    if found.machines > 1:
+        speeds.append(f"in seconds it cannot be judged, as these come from {found.machines_text}")
     return (
         f'"Three times as fast as {found.reference}", by one training to {HEADING} '
         f"{100 * scores[middle]:.1f} % on the validation part (the middle one of {len(scores)} "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.reporting.machines import machine_of
 from bench.results import LAST, curves, final_score
 from bench.spec import NO_LOSS
 from bench.store.runs import Run
@@ -27,13 +28,13 @@ def read_curves(
     """`bench.results.curves` of the runs with a loss, and what was wrong with those left out.
 
     methods: run name -> unique name of its method. The frame is in order of method and seed, and
-    has `protocol` (version), `fingerprint` (of the split) and `drawn_validation` (whether the
-    run's validation part was drawn for it) too.
+    has `protocol` (version), `fingerprint` (of the split), `drawn_validation` (whether the run's
+    validation part was drawn for it) and `machine` (its kind) too.
     """
     import pandas as pd
 
-    columns = "dataset", "split", "method", "seed", "drawn_validation"  # also without any curve
-    found, problems = [pd.DataFrame(columns=columns)], []
+    columns = "dataset", "split", "method", "seed", "drawn_validation", "machine"
+    found, problems = [pd.DataFrame(columns=columns)], []  # also without any curve
     for run in runs:
         if run.spec["loss"] == NO_LOSS:
             continue
@@ -47,12 +48,13 @@ def read_curves(
 
 def test_of(run: Run) -> dict[str, str | int | bool]:
     """Protocol version and split of a run, and whether its validation part was drawn for it, on
-    which targets depend."""
+    which targets depend; and the kind of machine, on which seconds depend."""
     split = run.record["split"]
     return {
         "protocol": run.spec["protocol"],
         "fingerprint": split["fingerprint"],
         "drawn_validation": "drawn" in split,
+        "machine": str(machine_of(run.record["environment"])),
     }
 
 

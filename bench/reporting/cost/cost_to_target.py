@@ -7,9 +7,9 @@ counts. A run that ends without it *misses* it: its cost is censored at the midd
 validations, one before its end, never dropped. *Average cost*: all cost until the target or until
 there, over the number of runs that reached it (the average runtime of COCO, Hansen et al. 2016,
 arXiv:1605.03560). *Times as fast*: geometric mean of the reference's cost over the method's, paired
-by seed, with its 95 % interval (`cost_ratio`). *Logrank*: p of the hypothesis that
-the method and the reference reach a target at equal costs; it takes runs as independent, although
-seeds are paired. Validation itself is not charged.
+by seed, with its 95 % interval (`cost_ratio`); in seconds, of runs on one kind of machine alone.
+*Logrank*: p of the hypothesis that the method and the reference reach a target at equal costs; it
+takes runs as independent, although seeds are paired. Validation itself is not charged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,8 +56,9 @@ class Convergence:
     """Costs of all methods of one data set and split to the targets of one validation score.
 
     Attributes: costs, method -> axis -> costs; faster, method -> axis of `SPEEDS` -> for each
-    target how many times as fast as the reference, None where too few runs reached it;
-    drawn_validation, whether runs were validated on parts drawn for them.
+    target how many times as fast as the reference, None where too few runs reached it and, in
+    seconds, of more than one of `machines`, which is the number of their kinds; drawn_validation,
+    whether runs were validated on parts drawn for them.
     """
 
     metric: str
@@ -66,6 +67,11 @@ class Convergence:
     costs: Mapping[str, Mapping[str, Costs]]
     faster: Mapping[str, Mapping[str, Sequence[Ratio | None]]]
     drawn_validation: bool = False
+    machines: int = 1
+
+    @property
+    def machines_text(self) -> str:
+        return f"{self.machines} kinds of machine or arithmetic"
 
 
 def converged(curves: "pd.DataFrame") -> list[Convergence]:
@@ -88,13 +94,15 @@ def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence
         str(method): {axis: costs_of(members, axis, metric, targets.scores) for axis in AXES}
         for method, members in curves.groupby("method")
     }
-    faster = {
+    drawn, machines = bool(curves["drawn_validation"].any()), curves["machine"].nunique()
+    faster: dict[str, dict[str, Sequence[Ratio | None]]] = {
         method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in SPEEDS}
         for method, own in costs.items()
         if method != reference
     }
-    drawn = bool(curves["drawn_validation"].any())
-    return Convergence(metric, targets, reference, costs, faster, drawn)
+    if machines > 1:
+        faster = {m: own | {"seconds": [None] * len(targets.scores)} for m, own in faster.items()}
+    return Convergence(metric, targets, reference, costs, faster, drawn, machines)
 
 
 def costs_of(members: "pd.DataFrame", axis: str, metric: str, targets: Sequence[float]) -> Costs:

@@ -74,9 +74,13 @@ def profiles(found: Mapping[Test, Sequence[Convergence]]) -> list[Profile]:
 
 
 def profile(found: Mapping[Test, Sequence[Convergence]], metric: str, axis: str) -> Profile | None:
-    """The profile of one score and axis; None with fewer than two common methods."""
+    """The profile of one score and axis; None with fewer than two common methods. In seconds
+    without the data sets whose runs are of several kinds of machine."""
     tests = {
-        key: item.costs for key, items in found.items() for item in items if item.metric == metric
+        key: item.costs
+        for key, items in found.items()
+        for item in items
+        if item.metric == metric and (axis != "seconds" or item.machines == 1)
     }
     methods = sorted(set.intersection(*map(set, tests.values()))) if tests else []
     if len(methods) < 2:

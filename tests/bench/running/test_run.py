@@ -22,6 +22,8 @@ from bench.running.run import InterruptedRunError
 from bench.running.sweep import start
 from bench.running.worker import Job
 from bench.spec import RunSpec
+from bench.store import environment
+from bench.store.environment import cpu_features
 from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.training.inputs import embed
@@ -49,6 +51,19 @@ def test_an_interrupted_and_resumed_run_has_the_same_bits(
     resumed = execute(spec_for(loss), tmp_path, stop, steps)
     assert steps == list(range(1, 13))
     assert numbers(resumed) == numbers(whole[loss])
+
+
+def test_a_run_that_is_resumed_elsewhere_names_both_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = stopping_every(5)
+    for cpu in ("AMD EPYC", "Intel Xeon"):
+        monkeypatch.setattr(environment, "cpu_model", lambda cpu=cpu: cpu)
+        with pytest.raises(InterruptedRunError):
+            execute(spec_for(), tmp_path, stop)
+    found = execute(spec_for(), tmp_path, stop).record["environment"]
+    assert found["cpu"] == "AMD EPYC, then Intel Xeon"
+    assert found["features"] == cpu_features()
 
 
 def test_seed_and_hyper_parameters_change_the_bits(whole: dict[str, Run], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from bench.store.environment import (
     cpu_features,
     current_pins,
     describe,
+    device_name,
     pinned,
     written,
 )
@@ -70,6 +71,13 @@ def test_pins_and_features_explain_a_difference_but_not_where_one_run_has_none()
     assert "pins MKL_CBWR=AVX2 then, none here" in changes(other, here)
     older = {name: value for name, value in here.items() if name not in ("pins", "features")}
     assert [*changes(older, here)] == []
+
+
+def test_a_gpu_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "NVIDIA H200")
+    assert [device_name(device) for device in ("cpu", "cuda:0", "cuda", "mps:0")] == [
+        *("cpu", "cuda (NVIDIA H200)", "cuda (NVIDIA H200)", "mps:0")
+    ]
 
 
 def test_portable_arithmetic_is_pinned_or_refused(

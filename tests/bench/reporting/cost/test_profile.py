@@ -138,6 +138,17 @@ def test_targets_reached_before_training_and_single_methods_have_no_profile() ->
     assert profiles({}) == []
 
 
+def test_seconds_of_several_machines_have_no_profile() -> None:
+    one = made(A=[[10.0, 20.0]] * 2, B=[[20.0, 20.0]] * 2)
+    several = replace(one, machines=2)
+    found = {("a", "official"): [one], ("b", "official"): [several]}
+    assert {(item.axis, item.tests) for item in profiles(found)} == {
+        ("step", (("a", "official"), ("b", "official"))),
+        ("seconds", (("a", "official"),)),
+    }
+    assert [item.axis for item in profiles({("b", "official"): [several]})] == ["step"]
+
+
 def test_the_frame_and_its_csv_have_every_share() -> None:
     convergence = made(A=[[10.0, 12.0]], B=[[30.0, MISS]])
     found = frame(profiles({("tiny", "official"): [convergence]}))
