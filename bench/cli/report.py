@@ -13,7 +13,7 @@ from bench.cli.listing import stored_runs
 from bench.cli.tuned import tuned_of
 from bench.reporting.page import Report, write_report
 from bench.reporting.rows import Row
-from bench.reporting.statistics.seed_rule import rule_of
+from bench.reporting.statistics.seed_rule import added_elsewhere, rule_of
 from bench.reporting.statistics.stats import Interval
 from bench.reporting.statistics.variance import console as variance_tables
 from bench.reporting.statistics.variance import separate
@@ -23,7 +23,8 @@ from bench.running.sweep import missing_runs
 from bench.running.until_decided import lost_runs, with_further
 from bench.spec import RunSpec
 from bench.store.community import COMMUNITY, read_community
-from bench.store.seed_plan import read_plan
+from bench.store.runs import Run
+from bench.store.seed_plan import SeedPlan, plan_path, read_plan, read_plans
 from bench.suggest import printable
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line, run_again
@@ -82,6 +83,7 @@ def make(
     runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     problems += lost_runs(chosen, plan, results)
+    problems += judged_elsewhere(suite, runs, plan, results)
     missing = [
         spec for spec in missing_runs(chosen.specs, results)[1] if spec.run_name not in failed
     ]
@@ -111,6 +113,19 @@ def make(
         community=community,
     )
     return Made(chosen.title, results, report, problems, [spec.run_name for spec in missing])
+
+
+def judged_elsewhere(
+    suite: str, runs: Sequence[Run], plan: SeedPlan | None, results: Path
+) -> list[str]:
+    """`added_elsewhere` by the plans of all other suites, or which of them cannot be read."""
+    try:
+        others = read_plans(results)
+    except ValueError as error:
+        return [str(error)]
+    if plan:
+        others.pop(plan_path(results, suite).stem)
+    return added_elsewhere(runs, plan, others)
 
 
 def missing_sentence(missing: Sequence[RunSpec], total: int, makes: str) -> str:

@@ -30,6 +30,35 @@ def rule_of(plan: SeedPlan | None, margin: float | None = None) -> Rule:
     return Rule(plan.margin, Looks(max(2, len(plan.seeds)), plan.most), plan.pairs)
 
 
+def added_elsewhere(
+    runs: Sequence[Run], plan: SeedPlan | None, others: Mapping[str, SeedPlan]
+) -> list[str]:
+    """Problems: seeds of these runs that another suite added because of scores, but that are judged
+    as if they had been fixed before.
+
+    Arguments: plan, by which the runs are judged; others, the plans of other suites by name.
+    """
+    problems = []
+    for name, other in others.items():
+        added: dict[str, list[int]] = {}
+        for run in runs:
+            seed = int(run.spec["seed"])
+            by_this = plan and plan.covers(group_id(run), seed) and seed in plan.further
+            if other.covers(group_id(run), seed) and seed in other.further and not by_this:
+                added.setdefault(run.spec["method"], []).append(seed)
+        if added:
+            listed = "; ".join(
+                f"{method} {' '.join(map(str, sorted(seeds)))}"
+                for method, seeds in sorted(added.items())
+            )
+            problems.append(
+                f"`run {name} --until-decided` added seeds until pairs were decided, and here they "
+                f"are judged as if they had been fixed before ({listed}): wrong verdicts are more "
+                f"frequent than is said; the report of {name} judges by its rule"
+            )
+    return problems
+
+
 def judged_together(
     runs: Sequence[Run], plans: Mapping[str, SeedPlan]
 ) -> list[tuple[str, list[Run], Rule]]:

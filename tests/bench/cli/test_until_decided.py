@@ -314,6 +314,25 @@ def test_another_suite_in_a_file_of_the_same_name_is_judged_by_itself(
     assert "Seeds were added" in command("report", "three.toml")
 
 
+def test_added_seeds_in_a_file_of_another_name_are_a_problem(
+    machine: Machine, command: Command
+) -> None:
+    command(*RUN)
+    last = max(seed for _, seed in machine.done)
+    fixed = SUITE.replace("seeds = [0, 1, 2]", f"seeds = {[*range(last + 1)]}")
+    poor = fixed.index("[methods.Poor]")
+    for name, text in {"paper": fixed[:poor], "first": SUITE}.items():
+        Path(f"{name}.toml").write_text(text)
+    added = " ".join(map(str, range(3, last + 1)))
+    says = f"as if they had been fixed before (Fair {added}; Good {added}): wrong verdicts are more"
+    for arguments in (("report", "paper.toml"), ("run", "paper.toml", "--until-decided")):
+        assert says in command(*arguments, code=1)
+    assert "fixed before" not in command("report", "first.toml")
+    assert "fixed before" not in command("report", "three.toml")
+    Path("results/until-decided/three.json").write_text("{")
+    assert "until-decided/three.json cannot be read" in command("report", "first.toml", code=1)
+
+
 def test_a_method_whose_name_changed_in_spelling_only_gets_its_seeds(
     machine: Machine, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
