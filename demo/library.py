@@ -9,7 +9,13 @@ from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
 
-from bench.reporting.groups import by_method, group_id, method_names, of_one_source
+from bench.reporting.groups import (
+    by_method,
+    changed_losses,
+    group_id,
+    method_names,
+    of_one_source,
+)
 from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
 from bench.store.thumbnails import Thumbnails, load_thumbnails, thumbnails_path
@@ -198,6 +204,7 @@ def open_library(
         runs, unreadable = scan(folder, report, known)
         problems += [str(problem) for problem in unreadable]
         problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]
+        problems += changed_losses(runs)
         if runs:
             fallback = None if folder == results else results
             return Library(folder, shelves(folder, runs), tuple(problems), fallback)

@@ -65,6 +65,11 @@ def checked(constructor: Callable[Arguments, None]) -> Callable[Arguments, None]
     def check_and_construct(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         given = signature(constructor).bind(*args, **kwargs).arguments
         for name, declared in get_type_hints(constructor, include_extras=True).items():
+            if name in given and get_origin(declared) not in (Annotated, Literal):
+                raise ValueError(
+                    f"{name} of {constructor.__qualname__} is declared as {declared!r}, without a "
+                    "range; declare it as a type of proxy_core.hyper_parameters, such as Count"
+                )
             if name in given and not is_allowed(given[name], declared):
                 raise ValueError(f"{name} is {given[name]!r}: it must be {allowed(declared)}")
         constructor(*args, **kwargs)

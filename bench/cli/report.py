@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.cli.document import print_problems, records
 from bench.cli.listing import stored_runs
 from bench.cli.tuned import tuned_of
+from bench.reporting.groups import changed_losses
 from bench.reporting.page import Report, write_report
 from bench.reporting.rows import Row
 from bench.reporting.statistics.seed_rule import added_elsewhere, rule_of
@@ -84,6 +85,7 @@ def make(
     problems += [f"{run}: {error}" for run, error in failed.items()]
     problems += lost_runs(chosen, plan, results)
     problems += judged_elsewhere(suite, runs, plan, results)
+    problems += changed_losses(runs)
     missing = [
         spec for spec in missing_runs(chosen.specs, results)[1] if spec.run_name not in failed
     ]

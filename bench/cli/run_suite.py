@@ -18,6 +18,8 @@ from bench.running.preflight import (
 )
 from bench.running.sweep import StoppedAtOnceError, Sweep, missing_runs, sweep
 from bench.spec import RunSpec
+from bench.store.runs import Run
+from bench.suites.loss_source import loss_source
 from bench.suites.model import Suite
 from bench.terminal import end_like_ctrl_c, plain_console, print_line
 
@@ -48,6 +50,8 @@ def run_suite(
         print_line(console, f"problem: {problem}")
     for line in suite.edited:
         print_line(console, f"edited: {line}")
+    for line in of_earlier_losses(stored):
+        print_line(console, f"note: {line}")
     check_device(device)
     end_like_ctrl_c()
     with resumable(console, "Stopped before any run started"), show_work(console) as report:
@@ -68,6 +72,21 @@ def run_suite(
             device=device,
             expected=expected,
         )
+
+
+def of_earlier_losses(stored: Sequence[Run]) -> list[str]:
+    """Methods whose stored runs were trained by other code of their loss than is here now."""
+    found: dict[str, list[Run]] = {}
+    for run in stored:
+        source = run.record.get("loss_source")  # earlier runs, and those without a loss, have none
+        if source and source != loss_source(run.spec["loss"]):
+            found.setdefault(run.spec["method"], []).append(run)
+    return [
+        f"the code of the loss of {method} has changed since {len(runs)} of its stored runs were "
+        f"trained, whose numbers are shown; delete {runs[0].directory.parent}/"
+        f"{runs[0].name}{' and the others' if len(runs) > 1 else ''} to train again"
+        for method, runs in found.items()
+    ]
 
 
 def execute(

@@ -14,7 +14,7 @@ from bench.running.preflight import check_data, check_device
 from bench.running.processes import chunked, in_processes
 from bench.running.until_decided import started_runs
 from bench.spec import RunSpec
-from bench.store.environment import current_pins, describe, device_name, pinned
+from bench.store.environment import current_pins, describe, pinned
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs, scan
 from bench.suites import names as suite_names
 from bench.suites.stored import suite_to_read
@@ -193,6 +193,8 @@ def train_in(
 
 def moved_since(run: Run, options: Options) -> Iterator[str]:
     """What of the environment of a run is not as it is where it is trained again."""
+    from bench.training.device import device_name  # loads torch
+
     return changes(run.record["environment"], describe(device_name(options.device), threads=1))
 
 

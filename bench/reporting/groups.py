@@ -72,6 +72,25 @@ def identity(run: Run) -> dict[str, str]:
     }
 
 
+def changed_losses(runs: Sequence[Run]) -> list[str]:
+    """Problems: methods of one data set and split whose runs had different code of their loss."""
+    problems = []
+    for own in by_method(runs).values():
+        seeds: dict[str, list[int]] = {}
+        for run in own:
+            if source := run.record.get("loss_source"):  # earlier runs do not say
+                seeds.setdefault(str(source), []).append(int(run.spec["seed"]))
+        if len(seeds) > 1:
+            spec = own[0].spec
+            groups = [f"seed {' '.join(map(str, sorted(group)))}" for group in seeds.values()]
+            problems.append(
+                f"{spec['method']} on {spec['dataset']}, {spec['split']}: the code of its loss was "
+                f"changed between its runs ({'; '.join(sorted(groups))}), so their mean may be of "
+                "two formulas; delete the older runs and run the suite again"
+            )
+    return problems
+
+
 def check_seeds(runs: Sequence[Run]) -> None:
     """Refuse a seed of a specification that is there twice."""
     found: dict[tuple[str, str, int], Run] = {}

@@ -15,8 +15,8 @@ from torch import nn
 from bench.datasets.types import Dataset
 from bench.evaluation.history import history_arrays
 from bench.evaluation.score_test import TestResult
-from bench.spec import RunSpec
-from bench.store.environment import describe, device_name
+from bench.spec import NO_LOSS, RunSpec
+from bench.store.environment import describe
 from bench.store.runs import RunDir, save_arrays, save_run
 from bench.store.thumbnails import (
     Part,
@@ -26,7 +26,9 @@ from bench.store.thumbnails import (
     save_thumbnails,
     thumbnails_path,
 )
+from bench.suites.loss_source import loss_source
 from bench.training.checkpoint import Progress
+from bench.training.device import device_name
 from proxy_core.metrics import JUNK
 from proxy_core.models.embedding_model import EmbeddingModel
 
@@ -110,7 +112,8 @@ def common_fields(
 ) -> dict[str, Any]:
     """What was run, on which data and where."""
     device = device_name(str(next(model.parameters()).device))
-    return {
+    source = {} if spec.loss == NO_LOSS else {"loss_source": loss_source(spec.loss)}
+    return source | {
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
         "split": describe_split(dataset),

@@ -91,8 +91,8 @@ def describe(
 ) -> dict[str, object]:
     """Everything that may explain different numbers on two machines.
 
-    Arguments: device, as `device_name` gives it; places, each `place` where a run was trained
-    before, of which fields that differ are joined: `AMD EPYC, then Intel Xeon`.
+    Arguments: device, as `bench.training.device` names it; places, each `place` where a run was
+    trained before, of which fields that differ are joined: `AMD EPYC, then Intel Xeon`.
     """
     here = place()
     trained = {
@@ -124,15 +124,6 @@ def joined(values: Iterable[str]) -> str:
     """Different values in order, in words; one value as it is."""
     different = list(dict.fromkeys(values))
     return different[0] if len(different) == 1 else ", then ".join(v or "none" for v in different)
-
-
-def device_name(device: str) -> str:
-    """A device, with the name of a GPU, on which seconds and bits depend: `cuda (NVIDIA H200)`."""
-    if not device.startswith("cuda"):
-        return device
-    import torch
-
-    return f"cuda ({torch.cuda.get_device_name(device)})"
 
 
 def installed_version(package: str) -> str:

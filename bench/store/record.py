@@ -86,7 +86,8 @@ class Record(Part):
     """All fields of `run.json`.
 
     spec_id and spec, those of `RunSpec`; picture_names and validation_names, digests of the names
-    and classes of the test and validation images that the browser shows; scores and untrained, on
+    and classes of the test and validation images that the browser shows; loss_source, a digest of
+    the code of the loss; scores and untrained, on
     the test images after and before training, by the names of `METRICS`, which a trial lacks;
     diverged, the error with which the training of a trial ended early; files, the digests of the
     files that the run keeps; digest, that of all other fields.
@@ -99,6 +100,7 @@ class Record(Part):
     data_checksum: Sha256
     picture_names: Sha256 | None = None  # which earlier runs lack
     validation_names: Sha256 | None = None  # of runs with a history
+    loss_source: Sha256 | None = None  # as picture_names
     scores: dict[str, float]
     untrained: dict[str, float]
     cost: Cost

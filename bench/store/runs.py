@@ -232,7 +232,8 @@ class Run:
     Attributes: directory; record, the content of `run.json` with the keys `schema`,
     `spec_id`, `spec` (the fields of `RunSpec`), `split` (protocol, fingerprint, counts),
     `data_checksum`, `picture_names` and `validation_names` (digests, see `Thumbnails`;
-    earlier runs lack the first, runs without a history the second), `scores`
+    earlier runs lack the first, runs without a history the second), `loss_source` (digest of the
+    code of its loss, which earlier runs lack), `scores`
     and `untrained` (metric -> value in 0..1, or a number of queries), `cost` (seconds, images),
     `trained` (whether any step had a gradient other than 0), `parameters` (count, sha256),
     `environment`, `diverged` (why the training of a trial ended early), `files` (name -> digest of

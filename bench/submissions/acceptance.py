@@ -14,7 +14,7 @@ from bench.metrics import describe as metric_of
 from bench.reporting.statistics.verdicts import MARGIN
 from bench.spec import RunSpec
 from bench.store.community import ACCEPTED, SUBMISSION, Accepted, Verdict, changed, read_submission
-from bench.store.environment import describe, device_name
+from bench.store.environment import describe
 from bench.store.runs import Run, digest_of, write_text
 from bench.submissions.form import Finding
 from bench.temporary import new_folder
@@ -197,6 +197,8 @@ def keep(folder: Path, into: Path, acceptance: Acceptance, device: str) -> Path:
 
 def write_accepted(folder: Path, acceptance: Acceptance, device: str) -> None:
     """Write `accepted.json`: what was verified, how and where."""
+    from bench.training.device import device_name  # loads torch
+
     document = {
         "schema": SCHEMA,
         "submission": digest_of(folder / SUBMISSION),

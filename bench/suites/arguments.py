@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -103,11 +104,20 @@ def timm_networks() -> list[str]:
     return [name for path in sources for name in REGISTERED.findall(path.read_text("utf-8"))]
 
 
+def is_module(name: str) -> bool:
+    """Whether proxy_core has a module of this dotted name."""
+    return name.startswith("proxy_core.") and file_of(name).is_file()
+
+
 def parse(module: str) -> ast.Module:
     """Syntax tree of a module of proxy_core."""
+    return ast.parse(file_of(module).read_text(encoding="utf-8"))
+
+
+def file_of(module: str) -> Traversable:
+    """The file of a module of proxy_core, which need not be there."""
     *folders, name = module.split(".")[1:]
-    source = files("proxy_core").joinpath(*folders, f"{name}.py").read_text(encoding="utf-8")
-    return ast.parse(source)
+    return files("proxy_core").joinpath(*folders, f"{name}.py")
 
 
 def table(module: ast.Module, name: str) -> dict[str, str]:

@@ -22,10 +22,11 @@ from bench.datasets.types import Dataset
 from bench.spec import NAMES, RunSpec
 from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
-from bench.store.environment import PACKAGES, current_pins, device_name, installed_version, place
+from bench.store.environment import PACKAGES, current_pins, installed_version, place
 from bench.store.runs import RunDir
 from bench.temporary import atomic
 from bench.training.batches import Batches
+from bench.training.device import device_name
 
 SHOWN = 16  # digits of a digest, which a message still shows and no accident repeats
 UNFIT = (  # errors of restoring what was made by other source code, or by hand

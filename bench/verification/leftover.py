@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bench
 import proxy_core
-from bench.store.environment import describe, device_name
+from bench.store.environment import describe
 from bench.store.runs import write_text
 from bench.temporary import remove_folder
 
@@ -65,6 +65,8 @@ def take_over(folder: Path, made: str) -> str:
 
 def program(device: str) -> dict[str, object]:
     """A digest of this program, and the environment."""
+    from bench.training.device import device_name  # loads torch
+
     here = {
         name: value
         for name, value in describe(device_name(device), 1).items()

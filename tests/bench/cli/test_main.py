@@ -236,6 +236,16 @@ def test_a_run_that_trained_nothing_is_a_problem_everywhere(
     assert open_library(results).problems == (f"{files.path.name}: {problem}",)
 
 
+def test_a_loss_whose_code_has_changed_is_named(results: Path, command: Command) -> None:
+    suite = results.parent / "quick.toml"
+    assert "note: " not in command("run", suite, "--results", results)
+    files = RunDir(next(results.glob("runs/digits-triplet*")))
+    save_run(files, load_run(files).record | {"loss_source": "0" * 64})  # type: ignore[operator]
+    output = command("run", suite, "--results", results)
+    assert "note: the code of the loss of Triplet has changed since 1 of its stored runs" in output
+    assert f"delete {files.path} to train again" in output
+
+
 def test_nothing_to_compare_is_refused_before_any_run(tmp_path: Path, command: Command) -> None:
     suite = write_suite(tmp_path)
     text = suite.read_text().replace("batch_size = 12", "batch_size = 3")

@@ -302,6 +302,23 @@ def test_without_a_plan_a_report_has_the_suites_seeds(machine: Machine, command:
     assert "Seeds were added" not in output
 
 
+def test_a_mean_over_two_formulas_of_a_loss_is_a_problem(
+    machine: Machine, command: Command, tmp_path: Path
+) -> None:
+    command("run", "three.toml")
+    for number, run in enumerate(sorted(tmp_path.glob("results/runs/*"))):
+        seal(run, loss_source=f"{number % 3 == 1:d}" * 64)
+    problems = [
+        f"{method} on digits, class-disjoint: the code of its loss was changed between its runs "
+        "(seed 0 2; seed 1), so their mean may be of two formulas"
+        for method in BEST
+    ]
+    output = command("report", "three.toml", code=1)
+    assert all(f"problem: {problem}" in output for problem in problems)
+    found = open_library(Path("results")).problems
+    assert all(any(problem in said for said in found) for problem in problems)
+
+
 def test_another_suite_in_a_file_of_the_same_name_is_judged_by_itself(
     machine: Machine, command: Command
 ) -> None:

@@ -17,11 +17,11 @@ from bench.store.environment import (
     cpu_features,
     current_pins,
     describe,
-    device_name,
     pinned,
     written,
 )
 from bench.training.checkpoint import kind_of
+from bench.training.device import device_name
 from bench.verification.environment import changes
 
 

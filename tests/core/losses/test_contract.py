@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from proxy_core.hyper_parameters import allowed, bounds, is_allowed, search_range
+from proxy_core.hyper_parameters import allowed, bounds, checked, is_allowed, search_range
 from proxy_core.losses import LOSSES, ClusteredBatches, HasClassVectors
 from proxy_core.metrics.retrieval import rank
 from tests.support.largest import Largest
@@ -398,6 +398,16 @@ def within(hint: Any) -> list[Any]:
 
 
 EACH = [(name, argument) for name in LOSSES for argument in declared(name)]
+
+
+def test_an_argument_without_a_range_is_refused_by_name() -> None:
+    @checked
+    def constructor(num_classes: int) -> None: ...
+
+    with pytest.raises(
+        ValueError, match="num_classes of .*constructor is declared as <class 'int'>"
+    ):
+        constructor(3)
 
 
 def test_every_number_but_counts_has_a_range_to_search_which_is_allowed() -> None:

@@ -1,0 +1,76 @@
+"""The code of a loss is told from another by what it computes with, not by its comments."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.suites import arguments
+from bench.suites.arguments import declared_losses, file_of
+from bench.suites.loss_source import loss_source
+
+FORMULA = '''
+"""Mine: a loss."""
+from torch import nn
+
+from proxy_core.losses import parts_of_mine
+
+
+class Mine(nn.Module):
+    """Summary."""
+
+    def __init__(self, num_classes, dim):
+        super().__init__()
+
+    def forward(self, x):
+        return 2 * parts_of_mine.half(x)
+'''
+PART = "def half(x):\n    return x / 2\n"
+EDITS = {
+    "another comment": (FORMULA.replace("return", "# said\n        return"), PART, True),
+    "another docstring": (FORMULA.replace("Summary", "Other"), PART, True),
+    "another layout": (FORMULA.replace("2 * parts", "2  *  parts"), PART, True),
+    "another number": (FORMULA.replace("2 *", "3 *"), PART, False),
+    "another sign": (FORMULA.replace("2 *", "-2 *"), PART, False),
+    "another part": (FORMULA, PART.replace("x / 2", "x / 4"), False),
+    "another indentation": (
+        FORMULA,
+        PART.replace("x / 2", "x\n\n\ndef other(x):\n    pass"),
+        False,
+    ),
+}
+
+
+def source_of(folder: Path, formula: str, part: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    losses = folder / "losses"
+    losses.mkdir(parents=True)
+    (losses / "mine.py").write_text(formula)
+    (losses / "parts_of_mine.py").write_text(part)
+    (losses / "__init__.py").write_text(
+        "from proxy_core.losses.mine import Mine\nLOSSES: dict[str, type] = {'mine': Mine}\n"
+    )
+    monkeypatch.setattr(arguments, "files", lambda package: folder)
+    declared_losses.cache_clear()
+    loss_source.cache_clear()
+    return loss_source("mine")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> object:
+    yield
+    declared_losses.cache_clear()
+    loss_source.cache_clear()
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_that_computes_something_else_is_told(
+    edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formula, part, same = EDITS[edit]
+    before = source_of(tmp_path / "before", FORMULA, PART, monkeypatch)
+    assert (source_of(tmp_path / "now", formula, part, monkeypatch) == before) == same
+
+
+def test_every_loss_has_code_of_its_own_modules() -> None:
+    modules = {name: declared.module for name, declared in declared_losses().items()}
+    assert all(file_of(module).is_file() for module in modules.values())
+    assert len({loss_source(name) for name in modules}) == len({*modules.values()})
