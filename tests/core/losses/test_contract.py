@@ -405,7 +405,7 @@ def test_an_argument_without_a_range_is_refused_by_name() -> None:
     def constructor(num_classes: int) -> None: ...
 
     with pytest.raises(
-        ValueError, match="num_classes of .*constructor is declared as <class 'int'>"
+        ValueError, match=r"num_classes of .*constructor is declared as <class 'int'>"
     ):
         constructor(3)
 
