@@ -156,14 +156,17 @@ def logrank_p(found: Convergence, method: str, axis: str, target: int) -> float 
 
     The normal approximation of scipy: without a difference p is at most 0.05 in 7 of 100 cases with
     five runs each and 6 with ten, if runs are independent; in 3 and 2 if half of their variance is
-    that of the seed (simulated). None with fewer than `LEAST_RUNS`, where no run reached it, and
-    where nothing is compared: all reached it at one cost, or when one method alone had runs left.
+    that of the seed (simulated). None with fewer than `LEAST_RUNS`, where no run reached it, of
+    seconds of several machines, and where nothing is compared: all reached it at one cost, or when
+    one method alone had runs left.
     """
     from scipy.stats import CensoredData, logrank
 
     both = found.costs[found.reference][axis], found.costs[method][axis]
     fewest = min(len(own.seeds) for own in both)
     if method == found.reference or fewest < LEAST_RUNS or not any(c.reached[target] for c in both):
+        return None
+    if axis == "seconds" and found.machines > 1:
         return None
     reference, other = (
         CensoredData(uncensored=own.spent[target][~missed], right=own.spent[target][missed])

@@ -146,7 +146,8 @@ def frame(
 
     Costs are in steps, epochs, images or seconds. `average` is NaN where no run reached the target;
     `times_as_fast` and its 95 % interval, and `p_logrank`, where there are too few runs for it and
-    for the reference, and for epochs and images, which are steps in another unit; `trials`,
+    for the reference, for seconds of several kinds of machine, and for epochs and images, which are
+    steps in another unit; `trials`,
     `with_tuning` and `own_values`, where no search is stored, and the last one where its run
     missed or the split varies.
     """

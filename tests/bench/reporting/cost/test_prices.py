@@ -170,6 +170,16 @@ def test_seconds_of_several_machines_are_not_compared() -> None:
     assert "in seconds it" not in text.replace("in seconds it cannot be judged", "")
 
 
+def test_seconds_of_several_machines_have_no_ratio_and_no_p() -> None:
+    curves = make_curves({"A": stretched(2), "Triplet": stretched(8)}, triplet="Triplet")
+    compared = ["times_as_fast", "low", "high", "p_logrank"]
+    for place, axes in {"here": {"step", "seconds"}, "there": {"step"}}.items():
+        curves.loc[curves["method"] == "A", "machine"] = place
+        table = frame({("tiny", "official"): converged(curves)})
+        found = table[table[compared].notna().any(axis=1)]
+        assert {*found["axis"]} == axes
+
+
 def test_the_sentence_counts_many_losses_and_admits_what_runs_cannot_say() -> None:
     many = {name: stretched(8) for name in ("A", "B", "C", "D", "Triplet")}
     assert "in steps it fails for 4 proxy losses; in seconds" in sentence(many)
