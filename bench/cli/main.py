@@ -90,7 +90,7 @@ def run(
     failed = run_suite(chosen, results, data_root=data_root, processes=count, device=device).failed
     if plan and not failed:
         failed = add_seeds(
-            chosen, results, plan, data_root=data_root, processes=count, device=device
+            suite, chosen, results, plan, data_root=data_root, processes=count, device=device
         )
     if not finish(suite, chosen, results, failed, share(margin)):
         raise typer.Exit(1)

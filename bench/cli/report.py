@@ -25,7 +25,7 @@ from bench.running.until_decided import lost_runs, with_further
 from bench.spec import RunSpec
 from bench.store.community import COMMUNITY, read_community
 from bench.store.runs import Run
-from bench.store.seed_plan import SeedPlan, plan_path, read_plan, read_plans
+from bench.store.seed_plan import SeedPlan, read_plan, read_plans
 from bench.suggest import printable
 from bench.suites.model import Suite
 from bench.terminal import command, default_results, plain_console, print_line, run_again
@@ -84,7 +84,7 @@ def make(
     runs, problems = stored_runs(with_further(chosen, plan, results), results)
     problems += [f"{run}: {error}" for run, error in failed.items()]
     problems += lost_runs(chosen, plan, results)
-    problems += judged_elsewhere(suite, runs, plan, results)
+    problems += judged_elsewhere(runs, plan, results)
     problems += changed_losses(runs)
     missing = [
         spec for spec in missing_runs(chosen.specs, results)[1] if spec.run_name not in failed
@@ -117,17 +117,12 @@ def make(
     return Made(chosen.title, results, report, problems, [spec.run_name for spec in missing])
 
 
-def judged_elsewhere(
-    suite: str, runs: Sequence[Run], plan: SeedPlan | None, results: Path
-) -> list[str]:
-    """`added_elsewhere` by the plans of all other suites, or which of them cannot be read."""
+def judged_elsewhere(runs: Sequence[Run], plan: SeedPlan | None, results: Path) -> list[str]:
+    """`added_elsewhere` by all stored plans, or which of them cannot be read."""
     try:
-        others = read_plans(results)
+        return added_elsewhere(runs, plan, read_plans(results))
     except ValueError as error:
         return [str(error)]
-    if plan:
-        others.pop(plan_path(results, suite).stem)
-    return added_elsewhere(runs, plan, others)
 
 
 def missing_sentence(missing: Sequence[RunSpec], total: int, makes: str) -> str:

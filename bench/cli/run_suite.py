@@ -76,16 +76,15 @@ def run_suite(
 
 def of_earlier_losses(stored: Sequence[Run]) -> list[str]:
     """Methods whose stored runs were trained by other code of their loss than is here now."""
-    found: dict[str, list[Run]] = {}
+    found: dict[str, list[Path]] = {}
     for run in stored:
         source = run.record.get("loss_source")  # earlier runs, and those without a loss, have none
         if source and source != loss_source(run.spec["loss"]):
-            found.setdefault(run.spec["method"], []).append(run)
+            found.setdefault(run.spec["method"], []).append(run.directory)
     return [
-        f"the code of the loss of {method} has changed since {len(runs)} of its stored runs were "
-        f"trained, whose numbers are shown; delete {runs[0].directory.parent}/"
-        f"{runs[0].name}{' and the others' if len(runs) > 1 else ''} to train again"
-        for method, runs in found.items()
+        f"the code of the loss of {method} has changed since these runs were trained, whose "
+        f"numbers are shown; delete them to train again: {', '.join(map(str, directories))}"
+        for method, directories in found.items()
     ]
 
 

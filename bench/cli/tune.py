@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.listing import stored_runs
 from bench.cli.progress import show_work
-from bench.cli.run_suite import execute, resumable
+from bench.cli.run_suite import execute, of_earlier_losses, resumable
 from bench.datasets import load
 from bench.reporting.provenance import is_perfect
 from bench.results import LAST
@@ -73,6 +74,8 @@ def tune(name: str, options: Options) -> bool:
     each = f"{options.trials} trials of every method on every budget"
     print_line(console, f"{suite.title}: {each}, and the suite's own values as trial 0")
     print_line(console, f"{len(specs)} runs, {len(stored)} stored already")
+    for line in of_earlier_losses(stored_runs(stored, folder)[0]):
+        print_line(console, f"note: {line}")
     with resumable(console):
         state = execute(
             console,

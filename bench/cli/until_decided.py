@@ -37,6 +37,7 @@ def fixed_plan(
         margin=margin or (stored.margin if stored else MARGIN),
         methods=suite.method_ids,
         pairs=math.comb(len(suite.methods), 2),
+        added=(),
     )
     if suite.tuning and suite.tuning.seed in plan.further:
         plan = plan.model_copy(update={"skipped": suite.tuning.seed})
@@ -48,6 +49,7 @@ def fixed_plan(
 
 
 def add_seeds(
+    name: str,
     suite: Suite,
     results: Path,
     plan: SeedPlan,
@@ -73,6 +75,8 @@ def add_seeds(
         specs = next_runs(suite, runs, before, seed, rule)
         if not specs:
             break
+        plan = plan.model_copy(update={"added": (*(plan.added or ()), seed)})
+        keep_plan(results, name, plan)
         print_line(console, f"seed {seed}, as pairs are undecided: {methods_of(specs)}")
         clear_litter(specs, results)
         with resumable(console):

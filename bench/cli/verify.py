@@ -149,6 +149,7 @@ def pins_of(run: Run) -> str:
 
 def train_alike(runs: Sequence[Run], options: Options) -> list[Outcome]:
     """Train runs again whose arithmetic is pinned alike, as it is in this environment."""
+    check_device(options.device)
     folder = options.results / "verification"
     keep_embeddings = EVERY if any(run.keeps_history for run in runs) else 0
     with folder_of_runs(folder, options.device, keep_embeddings) as left:
@@ -164,7 +165,6 @@ def train_in(
     from bench.verification.training import compare_runs
 
     specs = [RunSpec(**run.spec) for run in runs]
-    check_device(options.device)
     check_data(specs, options.data_root, folder, options.device, quiet)
     console = plain_console(stderr=True)
     for reason in dict.fromkeys(reason for run in runs for reason in moved_since(run, options)):

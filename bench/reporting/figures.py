@@ -20,6 +20,7 @@ from bench.metrics import describe
 from bench.reporting.cost.convergence import SCORES, on_common_costs
 from bench.reporting.cost.cost_to_target import Convergence, share_reached
 from bench.reporting.findings import COMPARED
+from bench.reporting.machines import count_kinds, kinds_text
 from bench.reporting.statistics.stats import mean_interval
 from bench.store.runs import Run, write_text
 from bench.suggest import printable
@@ -221,9 +222,9 @@ def convergence_figure(curves: "pd.DataFrame", strokes: Mapping[str, Stroke]) ->
     methods = curves["method"].nunique()
     figure = make_figure(6.4, methods)
     panels = figure.subplots(2, 2, sharex="col", sharey="row")
-    kinds = curves["machine"].nunique()
+    kinds = count_kinds(curves["machine"])
     for column, (axis, words) in zip(panels.T, COSTS.items(), strict=True):
-        words += f", {kinds} kinds of machine" if axis == "seconds" and kinds > 1 else ""
+        words += f", {kinds_text(kinds)}" if axis == "seconds" and kinds > 1 else ""
         data = on_common_costs(curves, axis)
         data[list(SCORES)] *= 100
         for panel, key in zip(column, SCORES, strict=True):

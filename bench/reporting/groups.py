@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -72,23 +72,28 @@ def identity(run: Run) -> dict[str, str]:
     }
 
 
-def changed_losses(runs: Sequence[Run]) -> list[str]:
-    """Problems: methods of one data set and split whose runs had different code of their loss."""
-    problems = []
-    for own in by_method(runs).values():
-        seeds: dict[str, list[int]] = {}
-        for run in own:
-            if source := run.record.get("loss_source"):  # earlier runs do not say
-                seeds.setdefault(str(source), []).append(int(run.spec["seed"]))
-        if len(seeds) > 1:
-            spec = own[0].spec
-            groups = [f"seed {' '.join(map(str, sorted(group)))}" for group in seeds.values()]
-            problems.append(
-                f"{spec['method']} on {spec['dataset']}, {spec['split']}: the code of its loss was "
-                f"changed between its runs ({'; '.join(sorted(groups))}), so their mean may be of "
-                "two formulas; delete the older runs and run the suite again"
-            )
-    return problems
+def changed_losses(runs: Iterable[Run]) -> list[str]:
+    """Problems: losses whose code was changed between these runs."""
+    found: dict[str, dict[str, dict[str, list[int]]]] = {}
+    for run in runs:
+        if source := run.record.get("loss_source"):  # earlier runs do not say
+            spec, own = run.spec, found.setdefault(run.spec["loss"], {}).setdefault(str(source), {})
+            where = f"{spec['method']} on {spec['dataset']}, {spec['split']}"
+            own.setdefault(where, []).append(int(spec["seed"]))
+    return [
+        f"the code of the loss {loss} was changed between these runs, so what averages or compares "
+        f"them may be of two formulas; delete those of one and run again: "
+        f"{' | '.join(sorted(map(seeds_of_methods, versions.values())))}"
+        for loss, versions in found.items()
+        if len(versions) > 1
+    ]
+
+
+def seeds_of_methods(methods: Mapping[str, Iterable[int]]) -> str:
+    """`Proxy-NCA on digits, official: 0 1; ...`."""
+    return "; ".join(
+        f"{name}: {' '.join(map(str, sorted(seeds)))}" for name, seeds in methods.items()
+    )
 
 
 def check_seeds(runs: Sequence[Run]) -> None:

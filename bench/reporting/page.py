@@ -28,6 +28,7 @@ from bench.reporting.findings import (
     verdict_sentences,
 )
 from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.machines import kinds_text
 from bench.reporting.provenance import components_sentence
 from bench.reporting.rows import (
     GAIN,
@@ -300,7 +301,7 @@ def make_section(
         "sentences": [*sentences(methods, found, rule, outcomes), *features_sentences(members)],
         "regime": f"{provenance.regime_sentence(members)} {components_sentence(members)}".strip(),
         "split": provenance.split_sentence(members),
-        "machine": provenance.machine_sentence(members),
+        "machine": provenance.machine_sentence(members if methods.empty else methods),
         "budget": budget,
         "unequal": unequal,
         "methods": provenance.method_lines(members),
@@ -413,7 +414,18 @@ def draw_profile(
     with matplotlib.rc_context(rc_params()):
         figure = profile.profile_figure(made, strokes)
         title = "Share of targets reached within a factor of the cheapest method's steps."
-        return [save(figure, folder / "profile", title, profile.caption(made))] if figure else []
+        return (
+            [
+                save(
+                    figure,
+                    folder / "profile",
+                    title,
+                    profile.caption([item for item in made if item.axis == "step"]),
+                )
+            ]
+            if figure
+            else []
+        )
 
 
 def draw_tuning(
@@ -482,6 +494,7 @@ def render(
             others_headings=others.HEADINGS,
             others_note=others.NOTE,
             axes=AXES,
+            kinds_text=kinds_text,
             shown_targets=SHOWN_TARGETS,
             plus_minus=PLUS_MINUS,
             gain=GAIN,

@@ -12,7 +12,7 @@ import numpy as np
 from bench.chance import chance_sentence, possible_sentence
 from bench.metrics import describe, ordered
 from bench.reporting.groups import show, trained
-from bench.reporting.machines import machine_of
+from bench.reporting.machines import count_kinds, kinds_text, machine_of
 from bench.reporting.statistics.stats import ROUNDING
 from bench.spec import NETWORK, UNSET, Budget
 from bench.store.runs import Run, StoredRunError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DIGESTS = ["split.fingerprint", "data_checksum", "parameters.sha256"]
 PREFIX = "environment."
+MACHINE = ("cpu", "device", "threads")  # that a sentence names
 FINISHED = f"{PREFIX}finished"
 REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
 OWN = ("learning_rate", "head_learning_rate")  # a method may have those that a search found for it
@@ -258,13 +259,13 @@ def machine_sentence(members: "pd.DataFrame") -> str:
         {str(name).removeprefix(PREFIX): row[name] for name in row.dropna().index}
         for _, row in rows
     )
-    machines = list(dict.fromkeys(map(machine_of, places)))
-    if len(machines) > 1:
+    kinds = count_kinds(map(machine_of, places))
+    if kinds > 1:
         return (
-            f"Seconds come from {len(machines)} kinds of machine or arithmetic (see provenance) "
-            "and must not be compared between them; steps may."
+            f"Seconds come from {kinds_text(kinds)} (see provenance) and must not be compared "
+            "between them; steps may."
         )
-    cpu, device, threads, *_ = machines[0]
+    cpu, device, threads = (members.iloc[0].get(f"{PREFIX}{name}") for name in MACHINE)
     unit = "thread" if threads == 1 else "threads"
     return (
         f"All seconds are training time on one kind of machine: {cpu}, {device}, "

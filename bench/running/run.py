@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from bench.datasets import load
 from bench.datasets.files.work import quiet
@@ -16,7 +18,13 @@ from bench.running.save_result import store_result, store_trial
 from bench.spec import RunSpec
 from bench.store.runs import Doing, RunDir
 from bench.training.batches import Batches
-from bench.training.checkpoint import Progress, load_checkpoint, origin_of, save_checkpoint
+from bench.training.checkpoint import (
+    Origin,
+    Progress,
+    load_checkpoint,
+    origin_of,
+    save_checkpoint,
+)
 from bench.training.loop import deterministic, make_optimizer, train
 from bench.training.network import build
 from bench.training.sampling import with_split_of
@@ -62,13 +70,17 @@ def run(
     where = torch.device(device)
     report(0, "preparing")
     model, loss, start, dataset = set_up(spec, data_root, where)
+    training = resume(spec, dataset, model, loss, files)
+    progress = training.progress
     try:
         planned = planned_steps(spec, keep_embeddings)
-        progress = train_and_validate(spec, dataset, model, loss, files, planned, report, stop)
+        train_and_validate(spec, dataset, model, loss, files, training, planned, report, stop)
     except FloatingPointError as error:
         if spec.purpose != "trial":
             raise
-        store_trial(spec, dataset, model, loss, results, diverged=str(error))
+        store_trial(
+            spec, dataset, model, loss, results, places=progress.places, diverged=str(error)
+        )
         return files
     report(progress.step, "scoring")
     if spec.purpose == "trial":
@@ -98,29 +110,46 @@ def set_up(
     return model, loss, start, start if spec.frozen == "backbone" or not spec.steps else loaded
 
 
+class Training(NamedTuple):
+    """What a training goes on with, and what its checkpoints say that it was made from."""
+
+    optimizer: Optimizer
+    batches: Batches
+    origin: Origin
+    progress: Progress
+
+
+def resume(
+    spec: RunSpec, dataset: Dataset, model: EmbeddingModel, loss: nn.Module, files: RunDir
+) -> Training:
+    """Begin a training, or go on from its last checkpoint. Raises: as `load_checkpoint`."""
+    optimizer = make_optimizer(spec, model, loss)
+    batches = Batches(spec, dataset, loss)
+    origin = origin_of(spec, dataset, next(model.parameters()).device)
+    progress = load_checkpoint(files, origin, model, loss, optimizer, batches)
+    progress.add_place()
+    return Training(optimizer, batches, origin, progress)
+
+
 def train_and_validate(
     spec: RunSpec,
     dataset: Dataset,
     model: EmbeddingModel,
     loss: nn.Module,
     files: RunDir,
+    training: Training,
     planned: frozenset[int],
     report: Report,
     stop: Callable[[], bool],
-) -> Progress:
+) -> None:
     """Train to the last step, or as long as validation improves, with a point of the curve every
     `evaluate_every` steps; planned, the steps of the history."""
-    device = next(model.parameters()).device
-    optimizer = make_optimizer(spec, model, loss)
-    batches = Batches(spec, dataset, loss)
-    origin = origin_of(spec, dataset, device)
-    progress = load_checkpoint(files, origin, model, loss, optimizer, batches)
-    progress.add_place()
+    optimizer, batches, origin, progress = training
     files.write_curve(progress.curve)  # a killed process, or damage, may have left something else
     if not progress.curve:
         add_point(files, spec, dataset, model, progress, planned)
     if stopped_improving(spec, progress):
-        return progress
+        return
     for _ in train(batches, model, loss, optimizer, progress):
         validated = progress.step % spec.evaluate_every == 0 or progress.step == spec.steps
         report(progress.step, "validating" if validated else "training")
@@ -134,7 +163,6 @@ def train_and_validate(
             raise InterruptedRunError(f"stopped after step {progress.step} of {spec.steps}")
         if ended:
             break
-    return progress
 
 
 def stopped_improving(spec: RunSpec, progress: Progress) -> bool:

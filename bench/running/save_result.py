@@ -81,7 +81,7 @@ def store_trial(
     loss: nn.Module,
     results: Path,
     *,
-    places: Sequence[Mapping[str, str]] = (),
+    places: Sequence[Mapping[str, str]],
     moved: bool = True,
     diverged: str | None = None,
 ) -> None:

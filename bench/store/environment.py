@@ -21,6 +21,7 @@ PACKAGES = (
     "scikit-learn",
     "pillow",
 )
+THEN = ", then "  # between two values of a field of a run that was resumed elsewhere
 # Instructions that libraries choose by, as Linux names them.
 FEATURES = (
     *("avx", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni"),
@@ -92,12 +93,10 @@ def describe(
     """Everything that may explain different numbers on two machines.
 
     Arguments: device, as `bench.training.device` names it; places, each `place` where a run was
-    trained before, of which fields that differ are joined: `AMD EPYC, then Intel Xeon`.
+    trained, if not here; fields that differ are joined: `AMD EPYC, then Intel Xeon`.
     """
     here = place()
-    trained = {
-        name: joined([*(each[name] for each in places), value]) for name, value in here.items()
-    }
+    trained = {name: joined(each[name] for each in places or (here,)) for name in here}
     return {
         "packages": {name: installed_version(name) for name in PACKAGES},
         **trained,
@@ -123,7 +122,7 @@ def place() -> dict[str, str]:
 def joined(values: Iterable[str]) -> str:
     """Different values in order, in words; one value as it is."""
     different = list(dict.fromkeys(values))
-    return different[0] if len(different) == 1 else ", then ".join(v or "none" for v in different)
+    return different[0] if len(different) == 1 else THEN.join(v or "none" for v in different)
 
 
 def installed_version(package: str) -> str:

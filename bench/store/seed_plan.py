@@ -25,7 +25,8 @@ class SeedPlan(BaseModel):
     scores count as the same, in 0..1; skipped, a seed that is not added because the search behind
     the suite had it; methods, the `RunSpec.method_id` of the suite's methods; pairs, of a table of
     the suite, by no fewer of which its level is divided, also where a part of it is looked at; 0 in
-    a plan of an older version.
+    a plan of an older version; added, the seeds that were added up to now, which such a plan may
+    not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -36,11 +37,14 @@ class SeedPlan(BaseModel):
     skipped: Seed | None = None
     methods: tuple[str, ...] = ()
     pairs: Annotated[int, Field(ge=0)] = 0
+    added: tuple[Seed, ...] | None = None
 
     @property
     def sealed(self) -> str:
         """SHA-256 of all of it that is set."""
-        unset = set() if self.pairs else {"pairs"}
+        unset = {
+            name for name, value in (("pairs", 0), ("added", None)) if value == vars(self)[name]
+        }
         return sha256(self.model_dump(mode="json", exclude=unset))
 
     @property
@@ -53,6 +57,11 @@ class SeedPlan(BaseModel):
     def covers(self, method_id: str, seed: int) -> bool:
         """Whether a run of this method and seed is judged by this plan."""
         return method_id in self.methods and seed in {*self.seeds, *self.further}
+
+    def may_have_added(self, method_id: str, seed: int) -> bool:
+        """Whether a run of this method and seed was added because of scores."""
+        added = self.further if self.added is None else self.added
+        return method_id in self.methods and seed in added
 
     def lost(self, stored: Collection[int]) -> list[int]:
         """The seeds that a method lacks, although it has a later one than the suite's own."""
@@ -124,14 +133,19 @@ AGAIN = "restore it, or delete it to begin again, which forgets earlier looks"
 
 
 def keep_plan(results: Path, suite: str, plan: SeedPlan) -> SeedPlan:
-    """Store the plan of a suite, before its first look; methods that were edited are added, and
-    pairs are never fewer than they were. Returns: what is stored.
+    """Store the plan of a suite, before its first look and before each seed is added; methods that
+    were edited are added, and pairs are never fewer than they were. Returns: what is stored.
 
     Raises: ValueError if another one is stored.
     """
     stored = read_plan(results, suite, plan.seeds)
     methods = tuple(dict.fromkeys([*(stored.methods if stored else ()), *plan.methods]))
-    grown = {"methods": methods, "pairs": max(plan.pairs, stored.pairs if stored else 0)}
+    grown: dict[str, object] = {"methods": methods}
+    grown["pairs"] = max(plan.pairs, stored.pairs if stored else 0)
+    if stored and stored.added is not None:
+        grown["added"] = tuple(sorted({*stored.added, *(plan.added or ())}))
+    elif stored:
+        grown["added"] = None
     kept = plan.model_copy(update=grown)
     if stored and stored.model_copy(update=grown) != kept:
         raise ValueError(f"{plan_path(results, suite)} has {stored}, not {plan}; {AGAIN}")

@@ -10,8 +10,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from bench.reporting.groups import changed_losses
 from bench.spec import RunSpec
-from bench.store.environment import installed_version
+from bench.store.environment import THEN, installed_version
 from bench.store.runs import Run
 from bench.submissions.form import Finding
 from bench.verification.training import timeless
@@ -23,6 +24,8 @@ GAP = 0.5  # of MAP@R, by which no test split is easier than the fewer images of
 
 def implausible(runs: Sequence[Run]) -> Iterator[Finding]:
     """What is not possible about runs whose files are in order."""
+    for problem in changed_losses(runs):
+        yield Finding("loss", "all runs", problem)
     for run in runs:
         for check, problems in {
             "cost": costs(run),
@@ -60,7 +63,8 @@ def versions(run: Run) -> Iterator[str]:
         yield f"was finished at {environment['finished']!r}, which is not a time"
     found = environment["packages"] | {"python": environment["python"]}
     needed = needs() if found.get(PACKAGE) == installed_version(PACKAGE) else {}
-    for name, text in found.items():
+    stated = [(name, text) for name, texts in found.items() for text in texts.split(THEN)]
+    for name, text in stated:
         try:
             version = Version(text.removesuffix("+"))  # which builds of Python may end in
         except InvalidVersion:

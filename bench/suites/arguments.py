@@ -75,6 +75,11 @@ def searched(declared: Any) -> str:
 @cache
 def declared_losses() -> dict[str, Declaration]:
     """Every entry of `proxy_core.losses.LOSSES` by its name, in the order of that table."""
+    return {name: declaration(*place) for name, place in losses_by_class().items()}
+
+
+def losses_by_class() -> dict[str, tuple[str, str]]:
+    """The module and the class of every entry of `proxy_core.losses.LOSSES` by its name."""
     package = parse("proxy_core.losses.__init__")
     modules = {
         alias.name: str(node.module)
@@ -82,10 +87,7 @@ def declared_losses() -> dict[str, Declaration]:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    return {
-        name: declaration(modules[class_name], class_name)
-        for name, class_name in table(package, "LOSSES").items()
-    }
+    return {name: (modules[own], own) for name, own in table(package, "LOSSES").items()}
 
 
 @cache

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bench.datasets.types import Dataset
-from bench.spec import NAMES, RunSpec
+from bench.spec import NAMES, NO_LOSS, RunSpec
 from bench.store.chain import Chain, linked
 from bench.store.contents import read_points
 from bench.store.environment import PACKAGES, current_pins, installed_version, place
 from bench.store.runs import RunDir
+from bench.suites.loss_source import loss_source
 from bench.temporary import atomic
 from bench.training.batches import Batches
 from bench.training.device import device_name
@@ -86,11 +87,14 @@ class CheckpointError(ValueError):
 
 
 def origin_of(spec: RunSpec, dataset: Dataset, device: torch.device) -> Origin:
-    """Specification, split, data, versions and kind of device: with others, the numbers differ."""
+    """Specification, split, data, versions, code of the loss and kind of device: with others, the
+    numbers differ."""
     fields = spec.model_dump(exclude=NAMES)
     versions = {f"version of {package}": installed_version(package) for package in PACKAGES}
+    source = {} if spec.loss == NO_LOSS else {"code of the loss": loss_source(spec.loss)[:SHOWN]}
     return {
         **fields,
+        **source,
         "split fingerprint": dataset.fingerprint[:SHOWN],
         "data checksum": dataset.checksum[:SHOWN],
         **versions,

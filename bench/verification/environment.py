@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bench.store.environment import THEN
+
 # Without the commit: code that changes a number without a new version of the protocol is a fault.
 FIELDS = ("cpu", "features", "pins", "device", "threads", "python", "platform")
 
@@ -17,7 +19,9 @@ def changes(
     before, now = words
     for name in FIELDS:
         version, other = (table.get(name) for table in (then, here))
-        if None not in (version, other) and version != other:  # earlier runs lack some
+        if None in (version, other) or version == other:  # earlier runs lack some
+            continue
+        if name != "device" or not same_gpu(str(version), str(other)):
             yield f"{name} {shown(version)} {before}, {shown(other)} {now}"
     for name in sorted(then["packages"]):
         version, other = then["packages"][name], here["packages"].get(name, "not installed")
@@ -25,6 +29,12 @@ def changes(
             yield f"{name} {version} {before}, {other} {now}"
 
 
+def same_gpu(one: str, other: str) -> bool:
+    """Whether two devices may be one GPU: earlier runs do not name theirs."""
+    gpus = one.startswith("cuda") and other.startswith("cuda")
+    return gpus and not ("(" in one and "(" in other)
+
+
 def shown(value: object) -> str:
     """A field in words."""
-    return "none" if value == "" else str(value)
+    return f"({value})" if THEN in str(value) else str(value) or "none"

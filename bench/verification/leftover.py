@@ -17,7 +17,7 @@ from bench.store.environment import describe
 from bench.store.runs import write_text
 from bench.temporary import remove_folder
 
-VARIES = ("commit", "finished")  # the digest has the first
+VARIES = ("commit", "finished")  # the digest has the first, and the second is a time
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def take_over(folder: Path, made: str) -> str:
         return f"what an interrupted verification trained is used, from {folder}"
     return (
         f"what an interrupted verification left in {folder} was trained by another version of the "
-        "program or in another environment, or keeps other files; it is removed and trained again"
+        "program, in another environment or with other arithmetic, or keeps other files; it is "
+        "removed and trained again"
     )
 
 

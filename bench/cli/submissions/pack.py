@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cli.listing import stored_runs
+from bench.cli.report import judged_elsewhere
 from bench.datasets.files.verify import DATA_VARIABLE
+from bench.reporting.groups import changed_losses
 from bench.running.until_decided import with_further
 from bench.spec import RunSpec
 from bench.store.runs import RunDir
@@ -35,7 +37,9 @@ def pack_suite(suite: str, output: Path, results: Path, labels: Labels) -> list[
     content = Content(suite_path(suite), found if plan else None, runs)
     root = os.environ.get(DATA_VARIABLE)
     size = pack(content, output, labels, traces(results, *([Path(root)] if root else [])))
+    doubts = [*judged_elsewhere(runs, plan, results), *changed_losses(runs)]
     return [
+        *(f"problem: {doubt}" for doubt in doubts),
         f"{len(runs)} runs, {size / 1e6:.1f} MB, packed into {output}",
         f"verify  {command('accept', output)}",
     ]

@@ -14,6 +14,7 @@ from bench.metrics import describe
 from bench.reporting.cost.cost_ratio import Ratio
 from bench.reporting.cost.cost_to_target import Convergence
 from bench.reporting.cost.prices import prices
+from bench.reporting.machines import kinds_text
 from bench.tuning.outcomes import Outcome
 
 CLAIM = 3.0
@@ -46,7 +47,8 @@ def claim_sentence(
         if axis == "step" or found.machines == 1
     ]
     if found.machines > 1:
-        speeds.append(f"in seconds it cannot be judged, as these come from {found.machines_text}")
+        several = kinds_text(found.machines)
+        speeds.append(f"in seconds it cannot be judged, as these come from {several}")
     return (
         f'"Three times as fast as {found.reference}", by one training to {HEADING} '
         f"{100 * scores[middle]:.1f} % on the validation part (the middle one of {len(scores)} "

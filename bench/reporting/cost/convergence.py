@@ -54,7 +54,7 @@ def test_of(run: Run) -> dict[str, str | int | bool]:
         "protocol": run.spec["protocol"],
         "fingerprint": split["fingerprint"],
         "drawn_validation": "drawn" in split,
-        "machine": str(machine_of(run.record["environment"])),
+        "machine": machine_of(run.record["environment"]),
     }
 
 

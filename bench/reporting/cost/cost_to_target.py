@@ -21,6 +21,7 @@ import numpy as np
 from bench.reporting.cost.convergence import AXES, SCORES, choose_baseline
 from bench.reporting.cost.cost_ratio import Ratio, cost_ratios
 from bench.reporting.cost.targets import Targets, find_targets
+from bench.reporting.machines import count_kinds
 from bench.results import LAST
 
 if TYPE_CHECKING:
@@ -69,10 +70,6 @@ class Convergence:
     drawn_validation: bool = False
     machines: int = 1
 
-    @property
-    def machines_text(self) -> str:
-        return f"{self.machines} kinds of machine or arithmetic"
-
 
 def converged(curves: "pd.DataFrame") -> list[Convergence]:
     """Costs to the targets of each score, without those above whose start no method rises."""
@@ -94,7 +91,7 @@ def costs_to(curves: "pd.DataFrame", metric: str, reference: str) -> Convergence
         str(method): {axis: costs_of(members, axis, metric, targets.scores) for axis in AXES}
         for method, members in curves.groupby("method")
     }
-    drawn, machines = bool(curves["drawn_validation"].any()), curves["machine"].nunique()
+    drawn, machines = bool(curves["drawn_validation"].any()), count_kinds(curves["machine"])
     faster: dict[str, dict[str, Sequence[Ratio | None]]] = {
         method: {axis: times_as_fast(costs[reference][axis], own[axis]) for axis in SPEEDS}
         for method, own in costs.items()

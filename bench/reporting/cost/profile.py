@@ -68,9 +68,9 @@ class Profile:
 
 def profiles(found: Mapping[Test, Sequence[Convergence]]) -> list[Profile]:
     """A profile of each score in steps and in seconds, of the methods that every test has; none
-    where there are fewer than two."""
-    made = [profile(found, metric, axis) for metric in SCORES for axis in SPEEDS]
-    return [item for item in made if item]
+    where there are fewer than two, and none in seconds alone."""
+    made = [[profile(found, metric, axis) for axis in SPEEDS] for metric in SCORES]
+    return [item for steps, seconds in made for item in (steps, seconds) if steps and item]
 
 
 def profile(found: Mapping[Test, Sequence[Convergence]], metric: str, axis: str) -> Profile | None:

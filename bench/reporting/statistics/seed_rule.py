@@ -31,21 +31,21 @@ def rule_of(plan: SeedPlan | None, margin: float | None = None) -> Rule:
 
 
 def added_elsewhere(
-    runs: Sequence[Run], plan: SeedPlan | None, others: Mapping[str, SeedPlan]
+    runs: Sequence[Run], plan: SeedPlan | None, plans: Mapping[str, SeedPlan]
 ) -> list[str]:
     """Problems: seeds of these runs that another suite added because of scores, but that are judged
     as if they had been fixed before.
 
-    Arguments: plan, by which the runs are judged; others, the plans of other suites by name.
+    Arguments: plan, by which the runs are judged; plans, all by the names of their suites.
     """
     problems = []
-    for name, other in others.items():
-        added: dict[str, list[int]] = {}
+    for name, other in plans.items():
+        added: dict[str, set[int]] = {}
         for run in runs:
             seed = int(run.spec["seed"])
             by_this = plan and plan.covers(group_id(run), seed) and seed in plan.further
-            if other.covers(group_id(run), seed) and seed in other.further and not by_this:
-                added.setdefault(run.spec["method"], []).append(seed)
+            if other.may_have_added(group_id(run), seed) and not by_this:
+                added.setdefault(run.spec["method"], set()).add(seed)
         if added:
             listed = "; ".join(
                 f"{method} {' '.join(map(str, sorted(seeds)))}"

@@ -14,7 +14,9 @@ from bench.cli import run_suite
 from bench.reporting.rows import score_tables, summarise
 from bench.running.sweep import Sweep
 from bench.spec import RunSpec
-from bench.store.runs import RunDir
+from bench.store.runs import RunDir, load_run
+from bench.store.seed_plan import load_plan, plan_path
+from bench.submissions.plausibility import implausible
 from demo.library import open_library
 from demo.tabs.results import render_scores, render_table
 from tests.support.fabricated import FINGERPRINT, seal, write_run
@@ -229,7 +231,7 @@ def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Comm
     assert len(plan.pop("digest")) == 64
     assert len(plan.pop("methods")) == 3
     expected = {"seeds": [0, 1, 2], "most": 12, "margin": 0.005, "skipped": None, "pairs": 3}
-    assert plan == expected
+    assert plan == expected | {"added": [3, 4, 5]}
     done = list(machine.done)
     more = command("run", "three.toml", "--until-decided", "--max-seeds", 20, code=1)
     assert "seeds 0 1 2, at most 12, margin 0.5, not seeds 0 1 2, at most 20, margin 0.5" in more
@@ -308,11 +310,18 @@ def test_a_mean_over_two_formulas_of_a_loss_is_a_problem(
     command("run", "three.toml")
     for number, run in enumerate(sorted(tmp_path.glob("results/runs/*"))):
         seal(run, loss_source=f"{number % 3 == 1:d}" * 64)
+    names = {"Good": "triplet", "Fair": "proxy_nca", "Poor": "center"}
     problems = [
-        f"{method} on digits, class-disjoint: the code of its loss was changed between its runs "
-        "(seed 0 2; seed 1), so their mean may be of two formulas"
-        for method in BEST
+        f"the code of the loss {loss} was changed between these runs, so what averages or compares "
+        "them may be of two formulas; delete those of one and run again: "
+        f"{method} on digits, class-disjoint: 0 2 | {method} on digits, class-disjoint: 1"
+        for method, loss in names.items()
     ]
+    packed = command("pack", "three.toml", "-o", "packed")
+    assert all(f"problem: {problem}" in packed for problem in problems)
+    runs = [load_run(RunDir(run)) for run in tmp_path.glob("results/runs/*")]
+    refused = [finding.what for finding in implausible(runs) if finding.check == "loss"]
+    assert sorted(refused) == sorted(problems)
     output = command("report", "three.toml", code=1)
     assert all(f"problem: {problem}" in output for problem in problems)
     found = open_library(Path("results")).problems
@@ -341,6 +350,7 @@ def test_added_seeds_in_a_file_of_another_name_are_a_problem(
     for name, text in {"paper": fixed[:poor], "first": SUITE}.items():
         Path(f"{name}.toml").write_text(text)
     added = " ".join(map(str, range(3, last + 1)))
+    assert load_plan(plan_path(Path("results"), "three")).added == tuple(range(3, last + 1))
     says = f"as if they had been fixed before (Fair {added}; Good {added}): wrong verdicts are more"
     for arguments in (("report", "paper.toml"), ("run", "paper.toml", "--until-decided")):
         assert says in command(*arguments, code=1)

@@ -129,6 +129,11 @@ def test_curves_and_bands_are_means_and_intervals_over_seeds(
     expected = mean_interval(list(100 * at_end))
     line = np.asarray(panel.lines[0].get_xydata())
     assert line[-1].tolist() == pytest.approx([100, expected.mean])
+    curves.loc[curves["seed"] == 1, "machine"] = "elsewhere"
+    with matplotlib.rc_context(rc_params()):
+        mixed = convergence_figure(curves, assign({METHODS[1]: "x"})).axes
+    words = "Training time (seconds)", "2 kinds of machine or arithmetic"
+    assert [panel.get_xlabel() for panel in mixed[2:]] == ["Optimizer steps", ", ".join(words)]
     vertices = np.asarray(panel.collections[0].get_paths()[0].vertices)
     heights = vertices[vertices[:, 0] == 100, 1]
     assert expected.half is not None

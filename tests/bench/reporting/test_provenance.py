@@ -48,6 +48,10 @@ def test_seconds_are_of_one_machine_and_one_arithmetic() -> None:
     assert "one kind of machine" in machine_sentence(pd.DataFrame([environment]))
     rows.append(environment | {"environment.pins": "OMP_NUM_THREADS=1"})
     assert "2 kinds of machine or arithmetic" in machine_sentence(pd.DataFrame(rows))
+    moved = [environment | {"environment.cpu": "CPU, then GPU"}] * 2
+    assert "2 kinds of machine or arithmetic" in machine_sentence(pd.DataFrame(moved))
+    silent = [environment | {"environment.features": features} for features in ("", None)]
+    assert "one kind of machine" in machine_sentence(pd.DataFrame(silent))
     virtual = [environment | {"environment.features": features} for features in ("avx2", "avx512")]
     assert "2 kinds of machine or arithmetic" in machine_sentence(pd.DataFrame(virtual))
 

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from bench.datasets import load
 from bench.datasets.images import ArrayImages
 from bench.datasets.types import Dataset
+from bench.reporting.machines import machine_of
 from bench.running.run import InterruptedRunError
 from bench.running.sweep import start
 from bench.running.worker import Job
@@ -63,7 +64,19 @@ def test_a_run_that_is_resumed_elsewhere_names_both_places(
             execute(spec_for(), tmp_path, stop)
     found = execute(spec_for(), tmp_path, stop).record["environment"]
     assert found["cpu"] == "AMD EPYC, then Intel Xeon"
+    assert len(machine_of(found).splitlines()) == 2
     assert found["features"] == cpu_features()
+
+
+def test_a_run_whose_loss_was_edited_meanwhile_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = stopping_every(5)
+    with pytest.raises(InterruptedRunError):
+        execute(spec_for(), tmp_path, stop)
+    monkeypatch.setattr("bench.training.checkpoint.loss_source", lambda name: "0" * 64)
+    with pytest.raises(ValueError, match=r"code of the loss was .*, is 0000000000000000"):
+        execute(spec_for(), tmp_path, stop)
 
 
 def test_seed_and_hyper_parameters_change_the_bits(whole: dict[str, Run], tmp_path: Path) -> None:

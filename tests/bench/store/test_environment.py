@@ -73,6 +73,14 @@ def test_pins_and_features_explain_a_difference_but_not_where_one_run_has_none()
     assert [*changes(older, here)] == []
 
 
+def test_earlier_runs_do_not_name_their_gpu() -> None:
+    here = describe("cuda (NVIDIA H200)", 1)
+    assert [*changes({**here, "device": "cuda:0"}, here)] == []
+    assert len([*changes({**here, "device": "cuda (NVIDIA A100)"}, here)]) == 1
+    moved = {**here, "cpu": "A, then B"}
+    assert [*changes(moved, here)] == [f"cpu (A, then B) then, {here['cpu']} here"]
+
+
 def test_a_gpu_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "NVIDIA H200")
     assert [device_name(device) for device in ("cpu", "cuda:0", "cuda", "mps:0")] == [

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,9 +233,28 @@ def test_verify_trains_where_nothing_of_another_program_is_left(
         return []
 
     monkeypatch.setattr("bench.cli.verify.train_in", train)
-    assert train_alike([], Options(tmp_path, None, 1, "cpu", False, 2, 0)) == []
+    options = Options(tmp_path, None, 1, "cpu", False, 2, 0)
+    assert train_alike([], options) == []
     assert seen == []
     assert not (tmp_path / "verification").exists()
+    with pytest.raises(ValueError, match="device 'cudaxx' cannot be used"):
+        train_alike([], replace(options, device="cudaxx"))
+
+
+def test_a_verification_of_runs_with_a_history_keeps_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+
+    def train(folder: Path, *_: object) -> list[Outcome]:
+        kept.append(json.loads((folder / "program.json").read_text())["keep_embeddings"])
+        return []
+
+    monkeypatch.setattr("bench.cli.verify.train_in", train)
+    assert run.keeps_history
+    for runs in ([], [run]):
+        train_alike(runs, Options(tmp_path, None, 1, "cpu", False, 2, 0))
+    assert kept == [0, 1000]
 
 
 def test_a_second_verification_waits_for_the_first(tmp_path: Path) -> None:
@@ -376,8 +396,13 @@ def test_a_history_of_another_training_is_named(run: Run, tmp_path: Path) -> Non
     arrays["embeddings"][2, 5, 1] += 1
     save_arrays(run.files.history, arrays, owner(run.directory))
     again = execute(spec_for("triplet"), tmp_path / "again")
-    [difference] = compare_runs(forged(run), again).differences
+    outcome = compare_runs(forged(run), again)
+    assert {"history", "chain"} <= {*outcome.compared}
+    [difference] = outcome.differences
     assert difference.quantity == "history, step 8, embeddings"
+    for name in ("history", "chain"):
+        getattr(again.files, name).unlink()
+    assert not {"history", "chain"} & {*compare_runs(forged(run), forged(again)).compared}
     assert float(difference.stored) == pytest.approx(float(difference.found) + 1)
 
 
