@@ -117,9 +117,11 @@ def parse(module: str) -> ast.Module:
 
 
 def file_of(module: str) -> Traversable:
-    """The file of a module of proxy_core, which need not be there."""
+    """The file of a module or package of proxy_core, which need not be there."""
     *folders, name = module.split(".")[1:]
-    return files("proxy_core").joinpath(*folders, f"{name}.py")
+    folder = files("proxy_core").joinpath(*folders)
+    package = folder.joinpath(name, "__init__.py")
+    return package if package.is_file() else folder.joinpath(f"{name}.py")
 
 
 def table(module: ast.Module, name: str) -> dict[str, str]:

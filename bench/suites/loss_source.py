@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from bench.spec import sha256
-from bench.suites.arguments import is_module, losses_by_class, parse
+from bench.suites.arguments import file_of, is_module, losses_by_class, parse
 
 CHECKS = "proxy_core.checks", "proxy_core.hyper_parameters"  # these refuse, they compute nothing
 DOCUMENTED = ast.Module, ast.ClassDef, ast.FunctionDef
@@ -31,7 +31,7 @@ def loss_source(name: str) -> str:
 
 def code_at(module: str, name: str) -> list[ast.stmt]:
     """The statements of a module that define a name."""
-    return [part for part in parse(module).body if not name or name in defined(part)]
+    return [part for part in parse(module).body if not name or {name, "*"} & {*defined(part)}]
 
 
 def defined(part: ast.stmt) -> Iterator[str]:
@@ -52,12 +52,22 @@ def uses(module: str, part: ast.stmt) -> Iterator[Place]:
     """What a statement of a module may use: names of the module, and what it imports."""
     if isinstance(part, ast.Import):
         yield from ((alias.name, "") for alias in part.names)
-    elif isinstance(part, ast.ImportFrom) and part.module:
+    elif isinstance(part, ast.ImportFrom):
+        origin = origin_of(module, part)
         for alias in part.names:
-            yield part.module, alias.name
-            yield f"{part.module}.{alias.name}", ""
+            yield origin, "" if alias.name == "*" else alias.name
+            yield f"{origin}.{alias.name}", ""
     else:
         yield from {(module, node.id) for node in ast.walk(part) if isinstance(node, ast.Name)}
+
+
+def origin_of(module: str, part: ast.ImportFrom) -> str:
+    """The module that a statement of another one imports from, which it may name relatively."""
+    if not part.level:
+        return part.module or ""
+    up = part.level - (file_of(module).name == "__init__.py")
+    package = module.split(".")[: -up or None]
+    return ".".join([*package, *filter(None, [part.module])])
 
 
 def plain(node: object) -> object:

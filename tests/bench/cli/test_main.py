@@ -242,8 +242,8 @@ def test_a_loss_whose_code_has_changed_is_named(results: Path, command: Command)
     files = RunDir(next(results.glob("runs/digits-triplet*")))
     save_run(files, load_run(files).record | {"loss_source": "0" * 64})  # type: ignore[operator]
     output = command("run", suite, "--results", results)
-    assert "note: the code of the loss of Triplet has changed since 1 of its stored runs" in output
-    assert f"delete {files.path} to train again" in output
+    assert "note: the code of the loss of Triplet has changed since these runs were" in output
+    assert f"delete them to train again: {files.path}" in output
 
 
 def test_nothing_to_compare_is_refused_before_any_run(tmp_path: Path, command: Command) -> None:

@@ -46,7 +46,7 @@ EDITS = {
 
 def source_of(folder: Path, formula: str, part: str, monkeypatch: pytest.MonkeyPatch) -> str:
     losses = folder / "losses"
-    losses.mkdir(parents=True)
+    losses.mkdir(parents=True, exist_ok=True)
     (losses / "mine.py").write_text(formula)
     (losses / "parts_of_mine.py").write_text(part)
     (losses / "__init__.py").write_text(
@@ -72,6 +72,33 @@ def test_an_edit_that_computes_something_else_is_told(
     formula, part, same = EDITS[edit]
     before = source_of(tmp_path / "before", FORMULA, PART, monkeypatch)
     assert (source_of(tmp_path / "now", formula, part, monkeypatch) == before) == same
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ("from .parts_of_mine import half", "parts_of_mine.py"),
+        ("from . import parts_of_mine; half = parts_of_mine.half", "parts_of_mine.py"),
+        ("from proxy_core.losses.parts_of_mine import *", "parts_of_mine.py"),
+        ("import proxy_core.losses.parts_of_mine as own; half = own.half", "parts_of_mine.py"),
+        ("from .parts import half", "parts/__init__.py"),
+        ("from proxy_core.losses.parts.deep import half", "parts/deep.py"),
+        ("from .parts.deep import half", "parts/deep.py"),
+    ],
+)
+def test_every_way_of_importing_a_part_is_followed(
+    statement: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formula = f"{statement}\n{FORMULA.replace('parts_of_mine.half(x)', 'half(x)')}"
+    found = set[str]()
+    for divisor in (2, 4, 2):
+        folder = tmp_path / str(len(found)) / str(divisor)
+        part = folder / "losses" / place
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(PART.replace("2", str(divisor)))
+        before = part.read_text()
+        found.add(source_of(folder, formula, before, monkeypatch))
+    assert len(found) == 2
 
 
 def test_every_loss_has_code_of_its_own() -> None:
