@@ -85,7 +85,6 @@ def make(
     problems += [f"{run}: {error}" for run, error in failed.items()]
     problems += lost_runs(chosen, plan, results)
     problems += judged_elsewhere(runs, plan, results)
-    problems += changed_losses(runs)
     missing = [
         spec for spec in missing_runs(chosen.specs, results)[1] if spec.run_name not in failed
     ]
@@ -95,6 +94,8 @@ def make(
         raise ValueError(f"no run of this suite can be read from {results}{advice}")
     tuned, found = tuned_of(suite, chosen, runs, results)
     problems += found
+    trials = [trial.run for outcome in tuned.outcomes for trial in outcome.all] if tuned else []
+    problems += changed_losses([*runs, *trials])
     whole, study = separate(runs, chosen.vary)
     if not whole:
         raise ValueError(

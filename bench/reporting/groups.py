@@ -74,12 +74,12 @@ def identity(run: Run) -> dict[str, str]:
 
 def changed_losses(runs: Iterable[Run]) -> list[str]:
     """Problems: losses whose code was changed between these runs."""
-    found: dict[str, dict[str, dict[str, list[int]]]] = {}
+    found: dict[str, dict[str, dict[str, set[int]]]] = {}
     for run in runs:
         if source := run.record.get("loss_source"):  # earlier runs do not say
             spec, own = run.spec, found.setdefault(run.spec["loss"], {}).setdefault(str(source), {})
             where = f"{spec['method']} on {spec['dataset']}, {spec['split']}"
-            own.setdefault(where, []).append(int(spec["seed"]))
+            own.setdefault(where, set()).add(int(spec["seed"]))
     return [
         f"the code of the loss {loss} was changed between these runs, so what averages or compares "
         f"them may be of two formulas; delete those of one and run again: "

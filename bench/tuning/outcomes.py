@@ -151,6 +151,7 @@ def read_outcomes(folder: Path, search: Search) -> tuple[list[Outcome], list[str
             for _, drawn, run in found
             if default and (text := mismatch(run, method, drawn, search, default))
         ]
+        wrong += of_two_formulas(method, [run for _, _, run in found])
         problems += wrong
         if missing := [name for name in method.runs if name not in stored]:
             problems.append(
@@ -163,6 +164,21 @@ def read_outcomes(folder: Path, search: Search) -> tuple[list[Outcome], list[str
             ]
             outcomes.append(Outcome(method, trials[0], tuple(trials[1:])))
     return outcomes, problems
+
+
+def of_two_formulas(method: MethodSearch, runs: Sequence[Run]) -> list[str]:
+    """A problem if the trials of a method had different code of its loss, as far as they say."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        if source := run.record.get("loss_source"):
+            found.setdefault(str(source), run)
+    if len(found) < 2:
+        return []
+    names = ", ".join(run.name for run in found.values())
+    return [
+        f"{method.method} on {method.budget}: the code of its loss was changed between its trials, "
+        f"such as {names}; delete those of the former one"
+    ]
 
 
 def all_values(method: MethodSearch) -> list[Mapping[str, Value | str | None]]:

@@ -26,7 +26,9 @@ from bench.running.preflight import (
     describe,
 )
 from bench.running.sweep import missing_runs
+from bench.running.until_decided import with_further
 from bench.store.environment import arithmetic_options
+from bench.store.seed_plan import SeedPlan, read_plan
 from bench.suites import load_suite
 from bench.suites.model import Suite
 from bench.terminal import clock, command, plain_console, print_line
@@ -59,8 +61,9 @@ def compare_losses(folder: Path, options: Options) -> bool:
     check_same_images(dataset, options.results)
     path, expected = suite_file(dataset, root, options, started)
     suite, failed = run_seeds(path, root, options, started, expected, shown=lines)
-    good = finish(str(path), suite, options.results, failed, brief=True)
-    conclude(path, suite, root, options.results)
+    plan = read_plan(options.results, str(path), suite.seeds, suite.method_ids)
+    good = finish(str(path), suite, options.results, failed, brief=plan is None)
+    conclude(path, suite, root, options.results, plan)
     return good
 
 
@@ -74,7 +77,8 @@ def run_seeds(
     shown: list[str],
 ) -> tuple[Suite, dict[str, str]]:
     """Run a suite, and then one more seed of every loss after the other, as long as the minutes
-    last: runs may have ended early. `started` is when they began.
+    last: runs may have ended early; none where `--until-decided` adds them by its plan. `started`
+    is when they began.
 
     Returns: the suite with all seeds, and the failed runs.
     """
@@ -94,7 +98,8 @@ def run_seeds(
         work = Work(len(suite.methods), 0, 0, options.processes)
         left = 60 * options.minutes - (now - started)
         done = len(suite.seeds), len(missing), now - began
-        if state.failed or not fits(work, *done, left, expected.report):
+        planned = read_plan(options.results, str(path), suite.seeds, suite.method_ids)
+        if state.failed or planned or not fits(work, *done, left, expected.report):
             return suite, state.failed
         added = add_seed(path, suite)
         has = f"{path} has it" if added else f"add it to the seeds of {path}, which was edited"
@@ -146,13 +151,17 @@ def parts(dataset: Dataset) -> list[str]:
     return lines
 
 
-def conclude(path: Path, suite: Suite, root: Path, results: Path) -> None:
-    """Print which loss to prefer, or that the runs cannot say, and where everything lies."""
+def conclude(path: Path, suite: Suite, root: Path, results: Path, plan: SeedPlan | None) -> None:
+    """Print which loss to prefer, or that the runs cannot say, and where everything lies.
+
+    plan: by which seeds were added; then the findings of the report, which judges by it, are all
+    that is said of the losses.
+    """
     console = plain_console()
-    runs, _ = stored_runs(suite.specs, results)
+    runs, _ = stored_runs(with_further(suite, plan, results), results)
     print_line(console, "")
     again = ("run", path, "--data-root", root, "--results", results, *arithmetic_options())
-    for sentence in sentences(runs, command(*again, "--until-decided")):
+    for sentence in () if plan else sentences(runs, command(*again, "--until-decided")):
         print_line(console, sentence)
     print_line(console, "")
     best = best_runs(runs)

@@ -212,3 +212,18 @@ def test_impossible_test_scores_are_a_problem_and_leave_the_choice(
     (problem,) = problems
     assert f"{path} is damaged" in problem
     assert what in problem
+
+
+def test_trials_of_two_formulas_choose_nothing(tmp_path: Path) -> None:
+    write_stored_search(tmp_path)
+    (proxy, _), _ = outcomes_of(tmp_path)
+    for number, trial in enumerate(proxy.all):
+        (trial.run.directory / "test.json").unlink(missing_ok=True)
+        seal(trial.run.directory, loss_source=f"{number > 2:d}" * 64)
+    (left,), (problem,) = outcomes_of(tmp_path)
+    assert left.searched.method != proxy.searched.method
+    names = f"{proxy.all[0].run.name}, {proxy.all[3].run.name}"
+    assert problem.endswith(
+        f"the code of its loss was changed between its trials, such as {names}; delete those of "
+        "the former one"
+    )

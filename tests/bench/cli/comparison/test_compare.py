@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from bench.running.measure import Measured
 from bench.running.sweep import Sweep
 from bench.spec import RunSpec
 from bench.store import environment
+from bench.store.runs import Run, RunDir
+from bench.store.seed_plan import SeedPlan, keep_plan
 from bench.suites import load_suite
 from bench.suites.model import Suite
 
@@ -172,6 +175,35 @@ def test_seeds_are_added_while_they_fit(
     assert "one more seed fits into the 1:10 that are left" in capsys.readouterr().out
     comparing.run_seeds(path, tmp_path, options, now[0], expected, shown=[])  # all of it is stored
     assert load_suite(str(path)).seeds == [0, 1, 2]
+    suite = load_suite(str(path))
+    plan = SeedPlan(seeds=tuple(suite.seeds), most=9, margin=0.005, methods=suite.method_ids)
+    keep_plan(tmp_path, str(path), plan)
+    options = replace(options, minutes=100)
+    comparing.run_seeds(path, tmp_path, options, now[0], expected, shown=[])
+    assert load_suite(str(path)).seeds == [0, 1, 2]  # a plan adds the others
+
+
+def test_where_a_plan_added_seeds_the_report_judges_and_every_run_may_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SUITE)
+    suite = load_suite(str(path))
+    plan = SeedPlan(
+        seeds=tuple(suite.seeds), most=9, margin=0.005, methods=suite.method_ids, added=(5,)
+    )
+    RunDir.of(tmp_path, suite.grid([5])[0]).path.mkdir(parents=True)
+    read: list[int] = []
+
+    def stored_runs(specs: Sequence[RunSpec], results: Path) -> tuple[list[Run], list[str]]:
+        read.extend(spec.seed for spec in specs)
+        return [], []
+
+    monkeypatch.setattr(comparing, "stored_runs", stored_runs)
+    for found, said in ((None, True), (plan, False)):
+        comparing.conclude(path, suite, tmp_path, tmp_path, found)
+        assert ("nothing can be said" in capsys.readouterr().out) == said
+        assert (5 in read) == (found is plan)
 
 
 def test_a_file_that_may_have_been_edited_is_kept(tmp_path: Path) -> None:
@@ -345,7 +377,7 @@ def test_portable_arithmetic_is_that_of_every_command_that_is_named(
     path.write_text(SUITE)
 
     def compare(*_: object) -> bool:
-        comparing.conclude(path, load_suite(str(path)), tmp_path, tmp_path)
+        comparing.conclude(path, load_suite(str(path)), tmp_path, tmp_path, None)
         return True
 
     monkeypatch.setattr(comparing, "compare_losses", compare)
