@@ -343,6 +343,7 @@ def wait_for_points(curve: Path, points: int) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_at_any_moment_resumes_with_the_same_bits(tmp_path: Path) -> None:
     spec = spec_for(steps=150, evaluate_every=15)
     expected = execute(spec, tmp_path / "whole")

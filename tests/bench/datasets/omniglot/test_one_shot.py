@@ -108,6 +108,7 @@ def test_protocols_with_the_evaluation_alphabets_in_test_have_the_runs(
     assert datasets["vinyals"].one_shot is None
 
 
+@pytest.mark.slow
 def test_modified_hausdorff_distance_errs_as_published(data_root: Path, drawings: Drawings) -> None:
     """38.8 percent, says https://github.com/brendenlake/omniglot of its demo: 155 of 400."""
     trees = {name: KDTree(inked(paper), leafsize=16) for name, paper in drawings.items()}
