@@ -204,10 +204,10 @@ def open_library(
         runs, unreadable = scan(folder, report, known)
         problems += [str(problem) for problem in unreadable]
         problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]
-        problems += changed_losses(runs)
         if runs:
-            fallback = None if folder == results else results
-            return Library(folder, shelves(folder, runs), tuple(problems), fallback)
+            fallback, made = None if folder == results else results, shelves(folder, runs)
+            problems += [problem for shelf in made for problem in changed_losses(shelf.runs)]
+            return Library(folder, made, tuple(problems), fallback)
     found = "\n".join(["", *problems])
     raise FileNotFoundError(
         f"no finished run in {results.resolve() / 'runs'}; `proxy-bench run` makes some, "

@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli.listing import stored_runs
 from bench.cli.progress import show_work
 from bench.cli.run_suite import execute, of_earlier_losses, resumable
 from bench.datasets import load
@@ -18,7 +17,7 @@ from bench.running.preflight import check_data, check_device, check_results, cle
 from bench.running.sweep import missing_runs
 from bench.spec import RunSpec, id_of
 from bench.store.environment import arithmetic_options
-from bench.store.runs import set_aside, write_text
+from bench.store.runs import RunDir, read_runs, set_aside, write_text
 from bench.suggest import printable
 from bench.suites import SuiteError, load_suite
 from bench.suites.model import Suite
@@ -74,7 +73,8 @@ def tune(name: str, options: Options) -> bool:
     each = f"{options.trials} trials of every method on every budget"
     print_line(console, f"{suite.title}: {each}, and the suite's own values as trial 0")
     print_line(console, f"{len(specs)} runs, {len(stored)} stored already")
-    for line in of_earlier_losses(stored_runs(stored, folder)[0]):
+    directories = [RunDir.of(folder, spec) for spec in stored]
+    for line in of_earlier_losses(read_runs(directories, purpose="trial")[0]):
         print_line(console, f"note: {line}")
     with resumable(console):
         state = execute(

@@ -12,6 +12,7 @@ from bench.reporting.statistics.verdicts import MARGIN
 from bench.running.preflight import clear_litter
 from bench.running.until_decided import next_runs
 from bench.spec import RunSpec
+from bench.store.runs import RunDir
 from bench.store.seed_plan import MOST, SeedPlan, keep_plan, read_plan
 from bench.suites.model import Suite
 from bench.terminal import plain_console, print_line
@@ -75,8 +76,9 @@ def add_seeds(
         specs = next_runs(suite, runs, before, seed, rule)
         if not specs:
             break
-        plan = plan.model_copy(update={"added": (*(plan.added or ()), seed)})
-        keep_plan(results, name, plan)
+        new = [spec for spec in specs if not RunDir.of(results, spec).finished]
+        added = tuple((spec.method_id, spec.seed) for spec in new)
+        keep_plan(results, name, plan.model_copy(update={"added": added}))
         print_line(console, f"seed {seed}, as pairs are undecided: {methods_of(specs)}")
         clear_litter(specs, results)
         with resumable(console):

@@ -25,8 +25,8 @@ class SeedPlan(BaseModel):
     scores count as the same, in 0..1; skipped, a seed that is not added because the search behind
     the suite had it; methods, the `RunSpec.method_id` of the suite's methods; pairs, of a table of
     the suite, by no fewer of which its level is divided, also where a part of it is looked at; 0 in
-    a plan of an older version; added, the seeds that were added up to now, which such a plan may
-    not say.
+    a plan of an older version; added, the ids of methods and the seeds that were added up to now,
+    which such a plan may not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,7 +37,7 @@ class SeedPlan(BaseModel):
     skipped: Seed | None = None
     methods: tuple[str, ...] = ()
     pairs: Annotated[int, Field(ge=0)] = 0
-    added: tuple[Seed, ...] | None = None
+    added: tuple[tuple[str, Seed], ...] | None = None
 
     @property
     def sealed(self) -> str:
@@ -60,8 +60,9 @@ class SeedPlan(BaseModel):
 
     def may_have_added(self, method_id: str, seed: int) -> bool:
         """Whether a run of this method and seed was added because of scores."""
-        added = self.further if self.added is None else self.added
-        return method_id in self.methods and seed in added
+        if self.added is None:
+            return method_id in self.methods and seed in self.further
+        return (method_id, seed) in self.added
 
     def lost(self, stored: Collection[int]) -> list[int]:
         """The seeds that a method lacks, although it has a later one than the suite's own."""

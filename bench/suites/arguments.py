@@ -108,7 +108,7 @@ def timm_networks() -> list[str]:
 
 def is_module(name: str) -> bool:
     """Whether proxy_core has a module of this dotted name."""
-    return name.startswith("proxy_core.") and file_of(name).is_file()
+    return name.split(".")[0] == "proxy_core" and file_of(name).is_file()
 
 
 def parse(module: str) -> ast.Module:
@@ -118,9 +118,9 @@ def parse(module: str) -> ast.Module:
 
 def file_of(module: str) -> Traversable:
     """The file of a module or package of proxy_core, which need not be there."""
-    *folders, name = module.split(".")[1:]
-    folder = files("proxy_core").joinpath(*folders)
-    package = folder.joinpath(name, "__init__.py")
+    *folders, name = module.split(".")
+    folder = files("proxy_core").joinpath(*folders[1:])
+    package = folder.joinpath(*[name][: len(folders)], "__init__.py")
     return package if package.is_file() else folder.joinpath(f"{name}.py")
 
 

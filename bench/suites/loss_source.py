@@ -8,15 +8,16 @@ from bench.spec import sha256
 from bench.suites.arguments import file_of, is_module, losses_by_class, parse
 
 CHECKS = "proxy_core.checks", "proxy_core.hyper_parameters"  # these refuse, they compute nothing
-DOCUMENTED = ast.Module, ast.ClassDef, ast.FunctionDef
+DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+TYPES = "annotation", "returns"  # fields that compute nothing
 Place = tuple[str, str]  # a module of proxy_core, and a name in it; all of it if that is empty
 
 
 @cache
 def loss_source(name: str) -> str:
     """SHA-256 of the code of a loss and of all in proxy_core that it uses, without comments,
-    docstrings and layout; the same in every version of Python. What it uses from elsewhere is not
-    in it."""
+    docstrings, types and layout; the same in every version of Python. What it uses from elsewhere,
+    and what a decorator puts into a table, is not in it."""
     found: dict[Place, object] = {}
     waiting = [losses_by_class()[name]]
     while waiting:
@@ -26,39 +27,72 @@ def loss_source(name: str) -> str:
         code = code_at(*place)
         found[place] = [plain(part) for part in code]
         waiting += [used for part in code for used in uses(place[0], part)]
-    return sha256({" ".join(place): found[place] for place in found})
+    return sha256({" ".join(place): code for place, code in found.items() if code})
 
 
 def code_at(module: str, name: str) -> list[ast.stmt]:
-    """The statements of a module that define a name."""
-    return [part for part in parse(module).body if not name or {name, "*"} & {*defined(part)}]
+    """The statements of a module that define or change a name; of imports no other names."""
+    body = parse(module).body
+    found = [part for part in body if not name or {name, "*"} & {*defined(part)}]
+    return [only(name, module, part) if name else part for part in found]
+
+
+def only(name: str, module: str, part: ast.stmt) -> ast.stmt:
+    """An import of that name alone, without the layout of the statement; all others as they are."""
+    if not isinstance(part, ast.Import | ast.ImportFrom):
+        return part
+    names = [alias for alias in part.names if {name, "*"} & {*names_of(alias)}]
+    if isinstance(part, ast.Import):
+        return ast.Import(names=names)
+    return ast.ImportFrom(module=origin_of(module, part), names=names, level=0)
+
+
+def names_of(alias: ast.alias) -> tuple[str]:
+    return (alias.asname or alias.name.split(".")[0],)
 
 
 def defined(part: ast.stmt) -> Iterator[str]:
-    """The names that a statement of a module defines."""
-    if isinstance(part, ast.FunctionDef | ast.ClassDef):
+    """The names that a statement of a module defines or may change."""
+    if isinstance(part, DEFINITIONS):
         yield part.name
-    elif isinstance(part, ast.Import | ast.ImportFrom):
-        yield from (alias.asname or alias.name.split(".")[0] for alias in part.names)
-    else:
-        yield from (
-            node.id
-            for node in ast.walk(part)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        )
+        return
+    for node in ast.walk(part):
+        if isinstance(node, DEFINITIONS):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (name for alias in node.names for name in names_of(alias))
+        elif isinstance(node, ast.MatchAs) and node.name:
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Expr) or (
+            isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
+        ):  # a call, or an assignment to a part, may change all that it names
+            yield from (own.id for own in ast.walk(node) if isinstance(own, ast.Name))
 
 
 def uses(module: str, part: ast.stmt) -> Iterator[Place]:
     """What a statement of a module may use: names of the module, and what it imports."""
-    if isinstance(part, ast.Import):
-        yield from ((alias.name, "") for alias in part.names)
-    elif isinstance(part, ast.ImportFrom):
-        origin = origin_of(module, part)
-        for alias in part.names:
-            yield origin, "" if alias.name == "*" else alias.name
-            yield f"{origin}.{alias.name}", ""
-    else:
-        yield from {(module, node.id) for node in ast.walk(part) if isinstance(node, ast.Name)}
+    for node in walk(part):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = origin_of(module, node)
+            for alias in node.names:
+                yield origin, "" if alias.name == "*" else alias.name
+                yield f"{origin}.{alias.name}", ""
+        elif isinstance(node, ast.Name):
+            yield module, node.id
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """`ast.walk` without types."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        children = value if isinstance(value, list) else [value]
+        for child in children if name not in TYPES else ():
+            if isinstance(child, ast.AST):
+                yield from walk(child)
 
 
 def origin_of(module: str, part: ast.ImportFrom) -> str:
@@ -71,14 +105,16 @@ def origin_of(module: str, part: ast.ImportFrom) -> str:
 
 
 def plain(node: object) -> object:
-    """A part of a syntax tree as lists of words, without docstrings and empty fields."""
+    """A part of a syntax tree as lists of words, without docstrings, types and empty fields."""
     if isinstance(node, list):
         return [plain(part) for part in node]
     if not isinstance(node, ast.AST):
         return repr(node)
-    if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+    if isinstance(node, (ast.Module, *DEFINITIONS)) and ast.get_docstring(node) is not None:
         node.body = node.body[1:]
     fields = [
-        [name, plain(value)] for name, value in ast.iter_fields(node) if value not in (None, [])
+        [name, plain(value)]
+        for name, value in ast.iter_fields(node)
+        if value not in (None, []) and name not in TYPES
     ]
     return [type(node).__name__, *fields]

@@ -84,6 +84,7 @@ def run_seeds(
     """
     while True:
         suite, began = load_suite(str(path)), time.monotonic()
+        planned = read_plan(options.results, str(path), suite.seeds, suite.method_ids)
         _, missing = missing_runs(suite.specs, options.results)
         state = run_suite(
             suite,
@@ -98,7 +99,6 @@ def run_seeds(
         work = Work(len(suite.methods), 0, 0, options.processes)
         left = 60 * options.minutes - (now - started)
         done = len(suite.seeds), len(missing), now - began
-        planned = read_plan(options.results, str(path), suite.seeds, suite.method_ids)
         if state.failed or planned or not fits(work, *done, left, expected.report):
             return suite, state.failed
         added = add_seed(path, suite)

@@ -51,10 +51,11 @@ def added_elsewhere(
                 f"{method} {' '.join(map(str, sorted(seeds)))}"
                 for method, seeds in sorted(added.items())
             )
+            word = "added" if other.added is not None else "may have added"
             problems.append(
-                f"`run {name} --until-decided` added seeds until pairs were decided, and here they "
-                f"are judged as if they had been fixed before ({listed}): wrong verdicts are more "
-                f"frequent than is said; the report of {name} judges by its rule"
+                f"`run {name} --until-decided` {word} seeds until pairs were decided, and here "
+                f"they are judged as if they had been fixed before ({listed}): wrong verdicts are "
+                f"more frequent than is said; the report of {name} judges by its rule"
             )
     return problems
 

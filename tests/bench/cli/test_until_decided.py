@@ -231,7 +231,8 @@ def test_the_plan_is_fixed_before_the_first_look(machine: Machine, command: Comm
     assert len(plan.pop("digest")) == 64
     assert len(plan.pop("methods")) == 3
     expected = {"seeds": [0, 1, 2], "most": 12, "margin": 0.005, "skipped": None, "pairs": 3}
-    assert plan == expected | {"added": [3, 4, 5]}
+    assert {seed for _, seed in plan.pop("added")} == {3, 4, 5}
+    assert plan == expected
     done = list(machine.done)
     more = command("run", "three.toml", "--until-decided", "--max-seeds", 20, code=1)
     assert "seeds 0 1 2, at most 12, margin 0.5, not seeds 0 1 2, at most 20, margin 0.5" in more
@@ -350,7 +351,8 @@ def test_added_seeds_in_a_file_of_another_name_are_a_problem(
     for name, text in {"paper": fixed[:poor], "first": SUITE}.items():
         Path(f"{name}.toml").write_text(text)
     added = " ".join(map(str, range(3, last + 1)))
-    assert load_plan(plan_path(Path("results"), "three")).added == tuple(range(3, last + 1))
+    found = load_plan(plan_path(Path("results"), "three")).added or ()
+    assert sorted(seed for _, seed in found) == sorted([*range(3, last + 1)] * 2)  # not of Poor
     says = f"as if they had been fixed before (Fair {added}; Good {added}): wrong verdicts are more"
     for arguments in (("report", "paper.toml"), ("run", "paper.toml", "--until-decided")):
         assert says in command(*arguments, code=1)

@@ -34,6 +34,17 @@ EDITS = {
     "another number": (FORMULA.replace("2 *", "3 *"), PART, False),
     "another sign": (FORMULA.replace("2 *", "-2 *"), PART, False),
     "another part": (FORMULA, PART.replace("x / 2", "x / 4"), False),
+    "another import of the same name": (
+        FORMULA.replace("from torch import nn", "from torch import nn, Tensor"),
+        PART,
+        True,
+    ),
+    "another type": (FORMULA.replace("forward(self, x)", "forward(self, x: int)"), PART, True),
+    "a table that is changed": (
+        FORMULA.replace("2 *", "T['k'] *") + "\n\nT = {}\nT['k'] = 2\n",
+        PART,
+        False,
+    ),
     "a function that nothing uses": (FORMULA + "\n\ndef other(x):\n    pass\n", PART, True),
     "a part that it uses": (
         FORMULA.replace("2 *", "twice").replace("twice parts_of_mine.half(x)", "twice(x)")
@@ -82,6 +93,12 @@ def test_an_edit_that_computes_something_else_is_told(
         ("from proxy_core.losses.parts_of_mine import *", "parts_of_mine.py"),
         ("import proxy_core.losses.parts_of_mine as own; half = own.half", "parts_of_mine.py"),
         ("from .parts import half", "parts/__init__.py"),
+        (
+            "try:\n    from .parts import half\nexcept ImportError:\n    half = None",
+            "parts/__init__.py",
+        ),
+        ("if True:\n    from .parts.deep import half", "parts/deep.py"),
+        ("def half(x):\n    from .parts.deep import half\n    return half(x)", "parts/deep.py"),
         ("from proxy_core.losses.parts.deep import half", "parts/deep.py"),
         ("from .parts.deep import half", "parts/deep.py"),
     ],
