@@ -11,7 +11,7 @@ from demo.view import TABS
 from tests.browser.conftest import RECORDING, Served, free_port, serve
 from tests.support.awkward import NAMES, write_awkward_results
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 WITH_FOLDER = f"""
 import demo.opened

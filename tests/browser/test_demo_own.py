@@ -8,7 +8,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.browser.conftest import Served, free_port, serve
 from tests.support.networks import write_run_with_network
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PASTE = """
 async () => {
   const data = new DataTransfer();

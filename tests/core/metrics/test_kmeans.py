@@ -192,7 +192,9 @@ def test_every_point_is_nearest_to_the_mean_of_its_cluster() -> None:
     assert torch.equal(torch.cdist(points.double(), means).argmin(dim=1), found)
 
 
-@pytest.mark.parametrize(("k", "size"), [(100, 3000), (600, 1500)])
+@pytest.mark.parametrize(
+    ("k", "size"), [(100, 3000), pytest.param(600, 1500, marks=pytest.mark.slow)]
+)
 def test_seeds_decide_the_clusters_at_any_number_of_threads(k: int, size: int) -> None:
     points = clouds(size, 700, dim=70)
     threads, results = torch.get_num_threads(), []

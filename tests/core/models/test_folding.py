@@ -42,6 +42,7 @@ def train(model: EmbeddingModel, steps: int = 2) -> None:
         optimizer.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", NETWORKS)
 @pytest.mark.parametrize("frozen", ["none", "norm", "backbone"])
 def test_what_is_frozen_stays_through_training(backbone: str, frozen: str) -> None:

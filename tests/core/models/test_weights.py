@@ -49,6 +49,7 @@ def parameters(model: EmbeddingModel) -> dict[str, Tensor]:
     return {key: value.clone() for key, value in model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [224, 128])
 @pytest.mark.parametrize("frozen", ["none", "norm", "backbone"])
 def test_efficientnet_lite0_is_the_original_network(side: int, frozen: str) -> None:
