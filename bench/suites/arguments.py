@@ -118,10 +118,11 @@ def parse(module: str) -> ast.Module:
 
 def file_of(module: str) -> Traversable:
     """The file of a module or package of proxy_core, which need not be there."""
-    *folders, name = module.split(".")
-    folder = files("proxy_core").joinpath(*folders[1:])
-    package = folder.joinpath(*[name][: len(folders)], "__init__.py")
-    return package if package.is_file() else folder.joinpath(f"{name}.py")
+    _, *folders = module.split(".")
+    package = files("proxy_core").joinpath(*folders, "__init__.py")
+    if not folders or package.is_file():
+        return package
+    return files("proxy_core").joinpath(*folders[:-1], f"{folders[-1]}.py")
 
 
 def table(module: ast.Module, name: str) -> dict[str, str]:

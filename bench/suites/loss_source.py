@@ -19,21 +19,20 @@ def loss_source(name: str) -> str:
     docstrings, types and layout; the same in every version of Python. What it uses from elsewhere,
     and what a decorator puts into a table, is not in it."""
     found: dict[Place, object] = {}
-    waiting = [losses_by_class()[name]]
+    waiting, read = [losses_by_class()[name]], cache(parse)  # many names are of one module
     while waiting:
         place = waiting.pop()
         if place in found or place[0] in CHECKS or not is_module(place[0]):
             continue
-        code = code_at(*place)
+        code = code_at(*place, read(place[0]))
         found[place] = [plain(part) for part in code]
         waiting += [used for part in code for used in uses(place[0], part)]
     return sha256({" ".join(place): code for place, code in found.items() if code})
 
 
-def code_at(module: str, name: str) -> list[ast.stmt]:
+def code_at(module: str, name: str, tree: ast.Module) -> list[ast.stmt]:
     """The statements of a module that define or change a name; of imports no other names."""
-    body = parse(module).body
-    found = [part for part in body if not name or {name, "*"} & {*defined(part)}]
+    found = [part for part in tree.body if not name or {name, "*"} & {*defined(part)}]
     return [only(name, module, part) if name else part for part in found]
 
 
@@ -41,14 +40,14 @@ def only(name: str, module: str, part: ast.stmt) -> ast.stmt:
     """An import of that name alone, without the layout of the statement; all others as they are."""
     if not isinstance(part, ast.Import | ast.ImportFrom):
         return part
-    names = [alias for alias in part.names if {name, "*"} & {*names_of(alias)}]
+    names = [alias for alias in part.names if name_of(alias) in (name, "*")]
     if isinstance(part, ast.Import):
         return ast.Import(names=names)
     return ast.ImportFrom(module=origin_of(module, part), names=names, level=0)
 
 
-def names_of(alias: ast.alias) -> tuple[str]:
-    return (alias.asname or alias.name.split(".")[0],)
+def name_of(alias: ast.alias) -> str:
+    return alias.asname or alias.name.split(".")[0]
 
 
 def defined(part: ast.stmt) -> Iterator[str]:
@@ -60,7 +59,7 @@ def defined(part: ast.stmt) -> Iterator[str]:
         if isinstance(node, DEFINITIONS):
             yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (name for alias in node.names for name in names_of(alias))
+            yield from map(name_of, node.names)
         elif isinstance(node, ast.MatchAs) and node.name:
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -110,11 +109,8 @@ def plain(node: object) -> object:
         return [plain(part) for part in node]
     if not isinstance(node, ast.AST):
         return repr(node)
-    if isinstance(node, (ast.Module, *DEFINITIONS)) and ast.get_docstring(node) is not None:
-        node.body = node.body[1:]
-    fields = [
-        [name, plain(value)]
-        for name, value in ast.iter_fields(node)
-        if value not in (None, []) and name not in TYPES
-    ]
-    return [type(node).__name__, *fields]
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in TYPES}
+    if isinstance(node, DEFINITIONS) and ast.get_docstring(node) is not None:
+        fields["body"] = node.body[1:]
+    kept = [[name, plain(value)] for name, value in fields.items() if value not in (None, [])]
+    return [type(node).__name__, *kept]
