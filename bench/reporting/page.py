@@ -414,18 +414,10 @@ def draw_profile(
     with matplotlib.rc_context(rc_params()):
         figure = profile.profile_figure(made, strokes)
         title = "Share of targets reached within a factor of the cheapest method's steps."
-        return (
-            [
-                save(
-                    figure,
-                    folder / "profile",
-                    title,
-                    profile.caption([item for item in made if item.axis == "step"]),
-                )
-            ]
-            if figure
-            else []
-        )
+        if not figure:
+            return []
+        text = profile.caption([item for item in made if item.axis == "step"])
+        return [save(figure, folder / "profile", title, text)]
 
 
 def draw_tuning(

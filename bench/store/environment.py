@@ -95,8 +95,8 @@ def describe(
     Arguments: device, as `bench.training.device` names it; places, each `place` where a run was
     trained, if not here; fields that differ are joined: `AMD EPYC, then Intel Xeon`.
     """
-    here = place()
-    trained = {name: joined(each[name] for each in places or (here,)) for name in here}
+    places = places or (place(),)
+    trained = {name: joined(each[name] for each in places) for name in places[0]}
     return {
         "packages": {name: installed_version(name) for name in PACKAGES},
         **trained,
