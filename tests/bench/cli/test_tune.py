@@ -14,6 +14,7 @@ from bench.store.runs import RunDir
 from bench.suites import load_suite
 from bench.tuning import draw
 from bench.tuning.search import WITH_START, default_specs, read_search, write_search
+from tests.support.fabricated import seal
 from tests.support.searches import (
     SUITE,
     lose_gradients,
@@ -208,6 +209,15 @@ def test_a_search_is_executed_chosen_and_found_again(
     continued = read_search(folder)
     assert continued
     assert continued.criterion == WITH_START
+    seal(lost.path, loss_source="0" * 64)
+    chosen_before = chosen.read_bytes()
+    capsys.readouterr()
+    assert not tune(suite, options(results, processes=1))
+    output = " ".join(capsys.readouterr().out.split())
+    assert "note: the code of the loss of Proxy-NCA has changed since these runs" in output
+    assert str(lost.path) in output
+    assert "the code of its loss was changed between its trials" in output
+    assert chosen.read_bytes() == chosen_before
 
 
 def test_a_written_suite_that_would_run_other_values_is_an_error(
