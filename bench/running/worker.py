@@ -17,15 +17,17 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
 from pydantic import BaseModel
 
-from bench.spec import RunSpec
+from bench.spec import NO_LOSS, RunSpec
 from bench.store.disk import is_full
 from bench.store.runs import Doing, RunDir
+from bench.suites.loss_source import loss_source
 
 FINISHED, FAILED, FULL, INTERRUPTED, BUSY = 0, 1, 74, 75, 76  # exit codes
 REPORT_SECONDS = 0.5
@@ -110,6 +112,7 @@ def locked_work(job: Job, files: RunDir) -> int:
 
 def execute(job: Job, files: RunDir) -> int:
     """Run a specification in this process with one thread."""
+    import_loss(job.spec.loss)
     import torch
 
     from bench.running.run import InterruptedRunError, run
@@ -132,6 +135,24 @@ def execute(job: Job, files: RunDir) -> int:
     except InterruptedRunError:
         return INTERRUPTED
     return FINISHED
+
+
+def import_loss(name: str) -> None:
+    """Import a loss together with its digest, which the run then keeps: its file may be edited
+    while the run prepares or trains.
+
+    Raises: ValueError if it was edited meanwhile.
+    """
+    if name == NO_LOSS:
+        return
+    before = loss_source(name)
+    import_module("proxy_core.losses")
+    loss_source.cache_clear()
+    if loss_source(name) != before:
+        raise ValueError(
+            f"the code of the loss {name!r} was edited while this run was starting; run the same "
+            "command again"
+        )
 
 
 def progress_writer(files: RunDir, stop: Stop) -> Callable[[int, Doing], None]:
