@@ -19,7 +19,7 @@ from bench.running.preflight import (
 from bench.running.sweep import StoppedAtOnceError, Sweep, missing_runs, sweep
 from bench.spec import RunSpec
 from bench.store.runs import Run
-from bench.suites.loss_source import loss_source
+from bench.suites.loss_source import was_edited
 from bench.suites.model import Suite
 from bench.terminal import end_like_ctrl_c, plain_console, print_line
 
@@ -78,8 +78,7 @@ def of_earlier_losses(stored: Sequence[Run]) -> list[str]:
     """Methods whose stored runs were trained by other code of their loss than is here now."""
     found: dict[str, list[Path]] = {}
     for run in stored:
-        source = run.record.get("loss_source")  # earlier runs, and those without a loss, have none
-        if source and source != loss_source(run.spec["loss"]):
+        if was_edited(run.record):
             found.setdefault(run.spec["method"], []).append(run.directory)
     return [
         f"the code of the loss of {method} has changed since these runs were trained, whose "

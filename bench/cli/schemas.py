@@ -81,7 +81,8 @@ class ScoreRow(Document):
 
 class OtherRow(Document):
     """A method of accepted results from others, on the test of ours; scores are those of its seeds,
-    `ours` is our method of the same specification, `equal` its runs with our parameters."""
+    `ours` is our method of the same specification and code of its loss, `equal` its runs with our
+    parameters."""
 
     submission: str
     dataset: str

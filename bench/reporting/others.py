@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.metrics import describe
-from bench.reporting.groups import group_id, identity, method_names
+from bench.reporting.groups import changed_losses, group_id, identity, method_names
 from bench.reporting.rows import mean_text
 from bench.reporting.statistics.stats import mean_interval
 from bench.store.community import Accepted, Community
@@ -16,14 +16,16 @@ HEADINGS = ("Submission", "Method", "Seeds", *(describe(key).heading for key in 
 NOTE = (
     "Percent, mean ± half-width of the t-based 95 % interval over n seeds. Accepted submissions on "
     "the same images, split and protocol; they are in no table, mean or verdict above. Ours: our "
-    "method of the same specification; runs of one seed may be equal to the last bit."
+    "method of the same specification and code of its loss; runs of one seed may be equal to the "
+    "last bit."
 )
 
 
 @dataclass(frozen=True)
 class Other:
     """A method of a submission: seeds, scores by name in 0..1 over these, our method of the same
-    specification (or nothing), and how many of its runs have the parameters of ours."""
+    specification and code of its loss (or nothing), and how many of its runs have the parameters of
+    ours."""
 
     submission: str
     dataset: str
@@ -74,7 +76,11 @@ def test_of(run: Run) -> tuple[str, ...]:
 def other(submission: str, method: str, members: list[Run], runs: Sequence[Run]) -> Other:
     """The line of one method; members, its runs on one test."""
     members.sort(key=lambda run: int(run.spec["seed"]))
-    same = [run for run in runs if group_id(run) == group_id(members[0])]
+    same = [
+        run
+        for run in runs
+        if group_id(run) == group_id(members[0]) and not changed_losses([run, *members])
+    ]
     known = {run.record["parameters"]["sha256"] for run in same}
     return Other(
         submission,

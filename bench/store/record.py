@@ -87,8 +87,8 @@ class Record(Part):
 
     spec_id and spec, those of `RunSpec`; picture_names and validation_names, digests of the names
     and classes of the test and validation images that the browser shows; loss_source, a digest of
-    the code of the loss; scores and untrained, on
-    the test images after and before training, by the names of `METRICS`, which a trial lacks;
+    the code of the loss (`bench.suites.loss_source`); scores and untrained, on the test images
+    after and before training, by the names of `METRICS`, which a trial lacks;
     diverged, the error with which the training of a trial ended early; files, the digests of the
     files that the run keeps; digest, that of all other fields.
     """

@@ -84,7 +84,7 @@ class Acceptance:
         for outcome in with_sizes(outcomes, runs, runs):
             allowed = bounds_of_equal(outcome, bounds[outcome.run])
             self.findings += [*unexplained(check, outcome, allowed)]
-            if outcome.verdict == "differs, explained":
+            if outcome.differences and outcome.reasons:
                 self.differences.append(f"{check}: {outcome.run}: {explained(outcome)}")
 
 

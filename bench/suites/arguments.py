@@ -7,7 +7,7 @@ can be checked, and losses listed, without it.
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -79,15 +79,25 @@ def declared_losses() -> dict[str, Declaration]:
 
 
 def losses_by_class() -> dict[str, tuple[str, str]]:
-    """The module and the class of every entry of `proxy_core.losses.LOSSES` by its name."""
+    """The module and the class of every entry of `proxy_core.losses.LOSSES` by its name.
+
+    Raises: ValueError if the file does not import a class as it is read here.
+    """
     package = parse("proxy_core.losses.__init__")
     modules = {
-        alias.name: str(node.module)
+        alias.asname or alias.name: str(node.module)
         for node in package.body
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and not node.level
         for alias in node.names
     }
-    return {name: (modules[own], own) for name, own in table(package, "LOSSES").items()}
+    found = table(package, "LOSSES")
+    for name, own in found.items():
+        if own not in modules:
+            raise ValueError(
+                f"proxy_core/losses/__init__.py has the loss {name!r} as {own}; import its class "
+                "there by its whole name, `from proxy_core.losses.FILE import CLASS`"
+            )
+    return {name: (modules[own], own) for name, own in found.items()}
 
 
 @cache
@@ -111,6 +121,17 @@ def is_module(name: str) -> bool:
     return name.split(".")[0] == "proxy_core" and file_of(name).is_file()
 
 
+def modules_of(name: str) -> Iterator[str]:
+    """A module of proxy_core, or a package with all that it holds; nothing if it is another's."""
+    if not is_module(name):
+        return
+    yield name
+    folder = files("proxy_core").joinpath(*name.split(".")[1:])
+    for child in folder.iterdir() if folder.is_dir() else ():
+        if child.name != "__init__.py":
+            yield from modules_of(f"{name}.{child.name.removesuffix('.py')}")
+
+
 def parse(module: str) -> ast.Module:
     """Syntax tree of a module of proxy_core."""
     return ast.parse(file_of(module).read_text(encoding="utf-8"))
@@ -126,27 +147,43 @@ def file_of(module: str) -> Traversable:
 
 
 def table(module: ast.Module, name: str) -> dict[str, str]:
-    """Keys and names of the values of a dictionary that a module defines with a type."""
+    """Keys and names of the values of a dictionary that a module defines with a type.
+
+    Raises: ValueError for keys that are no constants.
+    """
     (found,) = [
         node.value
         for node in module.body
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name
     ]
     assert isinstance(found, ast.Dict)
+    if not all(isinstance(key, ast.Constant) for key in found.keys):
+        raise ValueError(
+            f"{name} in proxy_core has a key that is no name in quotes; write each entry out, "
+            "because it is read from the source"
+        )
     keys = [ast.literal_eval(key) for key in found.keys if key]
     return dict(zip(keys, map(ast.unparse, found.values), strict=True))
 
 
 def declaration(module: str, class_name: str) -> Declaration:
-    """What the source of a module declares of one class."""
+    """What the source of a module declares of one class. Raises: ValueError if that is not all in
+    one class."""
     tree = parse(module)
-    (definition,) = [node for node in tree.body if getattr(node, "name", "") == class_name]
-    assert isinstance(definition, ast.ClassDef)
-    (arguments,) = [
+    definitions = [node for node in tree.body if getattr(node, "name", "") == class_name]
+    constructors = [
         node.args
-        for node in definition.body
+        for definition in definitions
+        for node in ast.iter_child_nodes(definition)
         if isinstance(node, ast.FunctionDef) and node.name == "__init__"
     ]
+    if len(definitions) != 1 or len(constructors) != 1:
+        raise ValueError(
+            f"{module} has no class {class_name} with an `__init__` of its own; write one that "
+            "declares all hyper-parameters, because they are read from the source"
+        )
+    (definition,), (arguments,) = definitions, constructors
+    assert isinstance(definition, ast.ClassDef)
     keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return Declaration(
         family=ast.get_docstring(tree) or "",

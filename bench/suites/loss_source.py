@@ -1,97 +1,63 @@
 """The code of a loss: a formula that was edited is told from the one that stored runs had."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from bench.spec import sha256
-from bench.suites.arguments import file_of, is_module, losses_by_class, parse
+from bench.suites.arguments import file_of, is_module, losses_by_class, modules_of, parse
 
-CHECKS = "proxy_core.checks", "proxy_core.hyper_parameters"  # these refuse, they compute nothing
-DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
-TYPES = "annotation", "returns"  # fields that compute nothing
-Place = tuple[str, str]  # a module of proxy_core, and a name in it; all of it if that is empty
+# Of these only constants count: their functions refuse arguments, and compute nothing.
+CHECKS = "proxy_core.checks", "proxy_core.hyper_parameters"
 
 
 @cache
 def loss_source(name: str) -> str:
-    """SHA-256 of the code of a loss and of all in proxy_core that it uses, without comments,
-    docstrings, types and layout; the same in every version of Python. What it uses from elsewhere,
-    and what a decorator puts into a table, is not in it."""
-    found: dict[Place, object] = {}
-    waiting, read = [losses_by_class()[name]], cache(parse)  # many names are of one module
+    """SHA-256 of the code that a loss uses: its module and all modules of proxy_core that this one
+    and those import, without comments, docstrings, types of functions and layout.
+
+    Whole modules count, because any statement may change what another one computes. What comes from
+    elsewhere is not in it: other packages, files, modules that are imported by a computed name, and
+    what a module that the loss does not import puts into it. The same in every version of Python.
+    """
+    module, class_name = losses_by_class()[name]
+    found: dict[str, object] = {}
+    waiting = [module]
     while waiting:
-        place = waiting.pop()
-        if place in found or place[0] in CHECKS or not is_module(place[0]):
-            continue
-        code = code_at(*place, read(place[0]))
-        found[place] = [plain(part) for part in code]
-        waiting += [used for part in code for used in uses(place[0], part)]
-    return sha256({" ".join(place): code for place, code in found.items() if code})
+        module = waiting.pop()
+        if module not in found:
+            tree = parse(module)
+            found[module] = plain(constants(tree) if module in CHECKS else tree.body)
+            waiting += imported(module, tree)
+    return sha256({"class": class_name, "modules": found})
 
 
-def code_at(module: str, name: str, tree: ast.Module) -> list[ast.stmt]:
-    """The statements of a module that define or change a name; of imports no other names."""
-    found = [part for part in tree.body if not name or {name, "*"} & {*defined(part)}]
-    return [only(name, module, part) if name else part for part in found]
+def was_edited(record: Mapping[str, Any]) -> bool:
+    """Whether a run was trained by other code of its loss than is here now. Earlier runs, and those
+    without a loss, do not say."""
+    source = record.get("loss_source")
+    return bool(source) and source != loss_source(record["spec"]["loss"])
 
 
-def only(name: str, module: str, part: ast.stmt) -> ast.stmt:
-    """An import of that name alone, without the layout of the statement; all others as they are."""
-    if not isinstance(part, ast.Import | ast.ImportFrom):
-        return part
-    names = [alias for alias in part.names if name_of(alias) in (name, "*")]
-    if isinstance(part, ast.Import):
-        return ast.Import(names=names)
-    return ast.ImportFrom(module=origin_of(module, part), names=names, level=0)
+def constants(tree: ast.Module) -> list[ast.stmt]:
+    """The constants of a module without types, such as `Annotated[...]`, whose ranges compute
+    nothing."""
+    assigned = (part for part in tree.body if isinstance(part, ast.Assign | ast.AnnAssign))
+    return [part for part in assigned if not isinstance(part.value, ast.Subscript)]
 
 
-def name_of(alias: ast.alias) -> str:
-    return alias.asname or alias.name.split(".")[0]
-
-
-def defined(part: ast.stmt) -> Iterator[str]:
-    """The names that a statement of a module defines or may change."""
-    if isinstance(part, DEFINITIONS):
-        yield part.name
-        return
-    for node in ast.walk(part):
-        if isinstance(node, DEFINITIONS):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from map(name_of, node.names)
-        elif isinstance(node, ast.MatchAs) and node.name:
-            yield node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.Expr) or (
-            isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
-        ):  # a call, or an assignment to a part, may change all that it names
-            yield from (own.id for own in ast.walk(node) if isinstance(own, ast.Name))
-
-
-def uses(module: str, part: ast.stmt) -> Iterator[Place]:
-    """What a statement of a module may use: names of the module, and what it imports."""
-    for node in walk(part):
+def imported(module: str, tree: ast.Module) -> Iterator[str]:
+    """The modules of proxy_core that a module imports, or imports names from."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
+            for alias in node.names:
+                yield from modules_of(alias.name)
         elif isinstance(node, ast.ImportFrom):
             origin = origin_of(module, node)
             for alias in node.names:
-                yield origin, "" if alias.name == "*" else alias.name
-                yield f"{origin}.{alias.name}", ""
-        elif isinstance(node, ast.Name):
-            yield module, node.id
-
-
-def walk(node: ast.AST) -> Iterator[ast.AST]:
-    """`ast.walk` without types."""
-    yield node
-    for name, value in ast.iter_fields(node):
-        children = value if isinstance(value, list) else [value]
-        for child in children if name not in TYPES else ():
-            if isinstance(child, ast.AST):
-                yield from walk(child)
+                own = f"{origin}.{alias.name}"
+                yield from modules_of(own if is_module(own) else origin)
 
 
 def origin_of(module: str, part: ast.ImportFrom) -> str:
@@ -104,13 +70,26 @@ def origin_of(module: str, part: ast.ImportFrom) -> str:
 
 
 def plain(node: object) -> object:
-    """A part of a syntax tree as lists of words, without docstrings, types and empty fields."""
+    """A part of a syntax tree as lists of words, without docstrings, types of functions and empty
+    fields."""
     if isinstance(node, list):
-        return [plain(part) for part in node]
+        return [plain(part) for part in node if not is_docstring(part)]
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in TYPES}
-    if isinstance(node, DEFINITIONS) and ast.get_docstring(node) is not None:
-        fields["body"] = node.body[1:]
-    kept = [[name, plain(value)] for name, value in fields.items() if value not in (None, [])]
+    kept = [
+        [name, plain(value)]
+        for name, value in ast.iter_fields(node)
+        if value not in (None, []) and not is_type(node, name)
+    ]
     return [type(node).__name__, *kept]
+
+
+def is_docstring(part: object) -> bool:
+    """Whether a statement is nothing but a constant."""
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
+
+
+def is_type(node: ast.AST, field: str) -> bool:
+    """Whether a field is the type of an argument or result: those of attributes may compute, as in
+    a dataclass."""
+    return field == "returns" or (field == "annotation" and isinstance(node, ast.arg))

@@ -9,7 +9,7 @@ from bench.store.runs import Run
 from bench.verification.environment import changes
 from bench.verification.outcome import Difference
 from bench.verification.parting import Parting, compare_chains
-from bench.verification.training import moved_results
+from bench.verification.training import moved_code, moved_results
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ def compare_stored(one: Run, other: Run) -> Comparison:
     results = [*moved_results(one, other)]
     differs = found or specification or results
     environments = one.record["environment"], other.record["environment"]
-    reasons = changes(*environments, ("in A", "in B")) if differs else ()
+    codes = (
+        f"{code.quantity} {code.stored} in A, {code.found} in B" for code in moved_code(one, other)
+    )
+    reasons = [*codes, *changes(*environments, ("in A", "in B"))] if differs else []
     return Comparison(
         runs,
         found,
@@ -66,7 +69,7 @@ def compare_stored(one: Run, other: Run) -> Comparison:
         [run for run, chain in zip(runs, chains, strict=True) if chain is None],
         specification,
         results,
-        [*reasons],
+        reasons,
     )
 
 

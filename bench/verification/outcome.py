@@ -9,6 +9,7 @@ import numpy as np
 from bench.metrics import describe
 from bench.store.record import REQUIRED
 
+CODE = "code of the loss"  # a quantity that no environment explains
 NOTHING = "nothing"  # the value of a quantity that one side lacks
 Verdict = Literal["pass", "differs", "differs, explained", "cannot be verified"]
 
@@ -70,7 +71,8 @@ class Outcome:
             return "cannot be verified"
         if not self.differences:
             return "pass"
-        return "differs, explained" if self.reasons else "differs"
+        edited = any(difference.quantity == CODE for difference in self.differences)
+        return "differs, explained" if self.reasons and not edited else "differs"
 
     def document(self) -> dict[str, Any]:
         """The outcome as data."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.store.runs import Run
 from bench.verification.environment import changes
-from bench.verification.outcome import Difference, Outcome, moved
+from bench.verification.outcome import CODE, Difference, Outcome, moved
 from bench.verification.parting import compare_chains
 
 PARAMETERS = "parameters after the last step"
@@ -21,6 +21,8 @@ def compare_runs(stored: Run, again: Run) -> Outcome:
     history = ["history"] if stored.keeps_history and again.keeps_history else []
     differences += moved("untrained", stored.record["untrained"], again.record["untrained"])
     chain = ["chain"] if all(run.files.chain.name in run.digests for run in (stored, again)) else []
+    if differences:
+        differences = [*moved_code(stored, again), *differences]
     reasons = changes(stored.record["environment"], again.record["environment"])
     return Outcome(
         stored.name,
@@ -31,6 +33,13 @@ def compare_runs(stored: Run, again: Run) -> Outcome:
         differences=differences,
         reasons=[*reasons] if differences else [],
     )
+
+
+def moved_code(stored: Run, again: Run) -> Iterator[Difference]:
+    """Whether the code of the loss is another one, as far as both runs say."""
+    before, now = (str(run.record.get("loss_source") or "") for run in (stored, again))
+    if before and now and before != now:
+        yield Difference(CODE, before[:12], now[:12])
 
 
 def moved_results(stored: Run, again: Run) -> Iterator[Difference]:

@@ -18,6 +18,7 @@ from bench.submissions.acceptance import (
 )
 from bench.submissions.form import Finding, check_form
 from bench.submissions.plausibility import implausible
+from bench.suites.loss_source import was_edited
 from bench.terminal import plain_console, print_line
 from bench.weights import locate
 
@@ -70,12 +71,21 @@ def examine(folder: Path, options: Options) -> Acceptance:
         found.findings += implausible(runs)
     if not found.findings:
         found.checked.append(PLAUSIBLE)
+        found.differences += other_losses(runs)
         compute_again(runs, found, replace(options, draw=draw))
     else:
         found.not_checked.append("scores, starts and trainings, because of what was found before")
     if found.differences:
         found.not_checked.append(UNPROVEN)
     return found
+
+
+def other_losses(runs: Sequence[Run]) -> list[str]:
+    """A difference if methods had other code of their loss than this program, in words."""
+    methods = dict.fromkeys(run.spec["method"] for run in runs if was_edited(run.record))
+    return (
+        [f"loss: another code than this program has for: {', '.join(methods)}"] if methods else []
+    )
 
 
 def compute_again(runs: Sequence[Run], found: Acceptance, options: Options) -> None:

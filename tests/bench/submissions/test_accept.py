@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from bench.cli.submissions import accept as accepting
 from bench.cli.submissions import cost as costs
 from bench.cli.submissions.accept import UNPROVEN, Options, accept, already_there, examine
 from bench.cli.submissions.cost import cost_of as cost_before_patch
+from bench.reporting.others import others
 from bench.results import community, frame
 from bench.running.choose_budget import Speed
 from bench.running.price import Footprint
@@ -35,7 +37,7 @@ from bench.submissions.form import check_form
 from bench.submissions.pack import Content, Labels, pack, write_submission
 from bench.suites import load_suite
 from bench.verification.outcome import Difference, Outcome
-from tests.support.fabricated import make_spec, write_run
+from tests.support.fabricated import make_spec, seal, write_run
 from tests.support.forgeries import elsewhere, write_curve
 from tests.support.schemas import check_schema
 from tests.support.submitted import SUITE, Choice, Pool
@@ -321,6 +323,22 @@ def test_what_another_processor_explains_is_said_not_to_be_verified(real: Path) 
     assert said.startswith(f"training: {run.name}: step 4 loss: stored ")
     assert "cpu Another then, " in said
     assert len(said) < 600
+
+
+def test_another_code_of_a_loss_is_said_and_is_not_called_ours(real: Path) -> None:
+    [run], _ = scan(real)
+    before = run.record["loss_source"]
+    seal(run.directory, loss_source="0" * 64)
+    write_submission(real, Labels())
+    found = examine(real, options(real.parent))
+    assert found.differences == ["loss: another code than this program has for: NCA"]
+    assert found.verdict == "accepted with explained differences"
+    [sent], _ = scan(real)
+    seal(run.directory, loss_source=before)
+    own, _ = scan(real)
+    for members, ours in (([sent], ""), (own, "NCA")):
+        community: Any = SimpleNamespace(name="real", runs=members)
+        assert [row.ours for row in others(own, [community])] == [ours]
 
 
 def test_seeds_that_spread_more_explain_more() -> None:

@@ -1,10 +1,13 @@
 """The declarations of losses and backbones, read from the source, are those of the real classes."""
 
 import inspect
+import re
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
+from bench.suites import arguments
 from bench.suites.arguments import backbones, declared_losses, resolve_arguments
 from proxy_core.losses import LOSSES
 from proxy_core.models.backbones import BACKBONES
@@ -26,6 +29,45 @@ def test_a_declaration_is_the_signature_of_the_class(name: str) -> None:
     assert declared.docstring == inspect.getdoc(loss)
     assert declared.family == inspect.getdoc(inspect.getmodule(loss))
     assert declared.module == loss.__module__
+
+
+LOSS = """
+class Mine(nn.Module):
+    def __init__(self, num_classes, embedding_dim): ...
+"""
+TABLE = """
+from proxy_core.losses.mine import Mine
+LOSSES: dict[str, type] = {"mine": Mine}
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "table", "message"),
+    [
+        (
+            LOSS.replace("__init__", "forward"),
+            TABLE,
+            "proxy_core.losses.mine has no class Mine with",
+        ),
+        (LOSS.replace("Mine", "Other"), TABLE, "proxy_core.losses.mine has no class Mine with"),
+        (
+            LOSS,
+            TABLE.replace("proxy_core.losses.mine", ".mine"),
+            "has the loss 'mine' as Mine; imp",
+        ),
+        (LOSS, TABLE.replace(": Mine", ": mine.Mine"), "has the loss 'mine' as mine.Mine; import"),
+        (LOSS, TABLE.replace('"mine": Mine', '**{"mine": Mine}'), "LOSSES in proxy_core has a key"),
+    ],
+)
+def test_a_loss_that_cannot_be_read_from_the_source_is_named(
+    loss: str, table: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "losses").mkdir()
+    (tmp_path / "losses" / "mine.py").write_text(loss)
+    (tmp_path / "losses" / "__init__.py").write_text(table)
+    monkeypatch.setattr(arguments, "files", lambda package: tmp_path)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        declared_losses.__wrapped__()
 
 
 def test_arguments_are_completed_by_defaults_and_keep_their_declared_types() -> None:

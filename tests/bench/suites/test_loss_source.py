@@ -34,18 +34,14 @@ EDITS = {
     "another number": (FORMULA.replace("2 *", "3 *"), PART, False),
     "another sign": (FORMULA.replace("2 *", "-2 *"), PART, False),
     "another part": (FORMULA, PART.replace("x / 2", "x / 4"), False),
-    "another import of the same name": (
-        FORMULA.replace("from torch import nn", "from torch import nn, Tensor"),
-        PART,
-        True,
-    ),
     "another type": (FORMULA.replace("forward(self, x)", "forward(self, x: int)"), PART, True),
     "a table that is changed": (
         FORMULA.replace("2 *", "T['k'] *") + "\n\nT = {}\nT['k'] = 2\n",
         PART,
         False,
     ),
-    "a function that nothing uses": (FORMULA + "\n\ndef other(x):\n    pass\n", PART, True),
+    "a docstring of a part": (FORMULA, '"""Parts."""\n' + PART, True),
+    "a string that nothing uses": (FORMULA.replace("return", '"said"\n        return'), PART, True),
     "a part that it uses": (
         FORMULA.replace("2 *", "twice").replace("twice parts_of_mine.half(x)", "twice(x)")
         + "\n\ndef twice(x):\n    return 2 * x\n",
@@ -53,6 +49,61 @@ EDITS = {
         False,
     ),
 }
+
+
+# What follows changes what a part computes, or what the loss takes from it, in ways that names in
+# the loss alone do not show.
+FILLED = "\n\nfrom proxy_core.losses.parts_of_mine import FACTORS\n"
+IN_PART = "FACTORS = {'k': 2}\n\n\ndef half(x):\n    return x / FACTORS['k']\n"
+BASE = FORMULA + "\n\nT = {'k': 1}\n"
+SILENT = {
+    "an imported table that is filled": (FORMULA + FILLED, "FACTORS['k'] = 4\n"),
+    "attributes that are set in a loop": (FORMULA, "for own in (Mine,):\n    own.k = 4\n"),
+    "an entry that is taken away": (BASE, "del T['k']\n"),
+    "an entry that is taken out": (BASE, "old = T.pop('k')\n"),
+    "a table by another name": (BASE, "S = T\nS['k'] = 3\n"),
+    "a global name": (BASE, "def change():\n    global T\n    T = 3\n\n\nchange()\n"),
+    "names of the module": (BASE, "globals()['T'] = 3\n"),
+}
+
+
+@pytest.mark.parametrize("edit", SILENT)
+def test_any_statement_of_a_module_counts(
+    edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formula, added = SILENT[edit]
+    before = source_of(tmp_path / "before", formula, IN_PART, monkeypatch)
+    assert source_of(tmp_path / "now", formula + added, IN_PART, monkeypatch) != before
+
+
+def test_types_of_attributes_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = "@dataclass\nclass P:\n    a: {} = 3\n"
+    found = {
+        source_of(tmp_path / kind, FORMULA, PART + part.format(kind), monkeypatch)
+        for kind in ("int", "ClassVar[int]")
+    }
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("module", ["checks", "hyper_parameters"])
+def test_of_modules_that_refuse_only_constants_count(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "before": "K = 2\n",
+        "another constant": "K = 3\n",
+        "another message": "K = 2\n\n\ndef check(x):\n    raise ValueError('other')\n",
+        "another range": "K = 2\nPositive = Annotated[float, Gt(0)]\n",
+    }
+    found = {}
+    for name, text in texts.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"{module}.py").write_text(text)
+        formula = f"from proxy_core.{module} import K\n{FORMULA}"
+        found[name] = source_of(folder, formula, PART, monkeypatch)
+    assert found.pop("another constant") not in found.values()
+    assert len({*found.values()}) == 1
 
 
 def source_of(folder: Path, formula: str, part: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -100,6 +151,10 @@ def test_an_edit_that_computes_something_else_is_told(
         ("if True:\n    from .parts.deep import half", "parts/deep.py"),
         ("def half(x):\n    from .parts.deep import half\n    return half(x)", "parts/deep.py"),
         ("from proxy_core.losses.parts.deep import half", "parts/deep.py"),
+        ("from proxy_core.losses import parts; half = parts.deep.half", "parts/deep.py"),
+        ("from . import parts; half = parts.deep.half", "parts/deep.py"),
+        ("import proxy_core.losses.parts as p; half = p.deep.half", "parts/deep.py"),
+        ("import proxy_core; half = proxy_core.losses.parts.deep.half", "parts/deep.py"),
         ("from .parts.deep import half", "parts/deep.py"),
     ],
 )
@@ -112,6 +167,8 @@ def test_every_way_of_importing_a_part_is_followed(
         folder = tmp_path / str(len(found)) / str(divisor)
         part = folder / "losses" / place
         part.parent.mkdir(parents=True, exist_ok=True)
+        for package in {folder, folder / "losses", part.parent}:
+            (package / "__init__.py").touch()
         part.write_text(PART.replace("2", str(divisor)))
         before = part.read_text()
         found.add(source_of(folder, formula, before, monkeypatch))

@@ -339,6 +339,14 @@ def test_a_curve_or_parameters_of_another_training_are_named(run: Run, tmp_path:
         "parameters after the last step",
     ]
     assert np.isclose(float(outcome.differences[0].found), 2 * points[1]["map@r"])
+    other = forged(run, loss_source="0" * 64, environment={**run.record["environment"], "cpu": "A"})
+    edited = compare_runs(other, again)
+    code = again.record["loss_source"][:12]
+    assert str(edited.differences[0]) == f"code of the loss: stored {'0' * 12}, found {code}"
+    assert edited.reasons
+    assert edited.verdict == "differs"  # a processor does not explain another formula
+    equal = forged(again, loss_source="0" * 64)
+    assert compare_runs(equal, again).verdict == "pass"
 
 
 def test_the_largest_difference_of_a_curve_follows_the_first(run: Run) -> None:
