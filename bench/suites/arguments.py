@@ -85,10 +85,11 @@ def losses_by_class() -> dict[str, tuple[str, str]]:
     """
     package = parse("proxy_core.losses.__init__")
     modules = {
-        alias.asname or alias.name: str(node.module)
+        alias.name: str(node.module)
         for node in package.body
         if isinstance(node, ast.ImportFrom) and not node.level
         for alias in node.names
+        if not alias.asname
     }
     found = table(package, "LOSSES")
     for name, own in found.items():

@@ -55,6 +55,7 @@ LOSSES: dict[str, type] = {"mine": Mine}
             TABLE.replace("proxy_core.losses.mine", ".mine"),
             "has the loss 'mine' as Mine; imp",
         ),
+        (LOSS, TABLE.replace("Mine\n", "My as Mine\n"), "has the loss 'mine' as Mine; import its"),
         (LOSS, TABLE.replace(": Mine", ": mine.Mine"), "has the loss 'mine' as mine.Mine; import"),
         (LOSS, TABLE.replace('"mine": Mine', '**{"mine": Mine}'), "LOSSES in proxy_core has a key"),
     ],
