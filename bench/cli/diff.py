@@ -12,6 +12,7 @@ from bench.cli.verify import pins_of
 from bench.spec import RunSpec
 from bench.store.environment import pinned
 from bench.store.runs import Run, RunDir, load_run
+from bench.suites.loss_source import was_edited
 from bench.terminal import plain_console, print_line
 from bench.verification.comparison import Comparison, compare_stored
 from bench.verification.elements import first_element, in_networks
@@ -121,7 +122,9 @@ def agreement(run: Run, state: "State", step: int) -> tuple[bool, str]:
     if parting is None or parting.step > step:
         return True, f"training it again gives the same digests up to step {step}"
     since = "from the start" if parting.equal is None else f"after step {parting.equal}"
-    return False, f"training it again gives other digests {since}: {', '.join(parting.kinds)}"
+    code = "; the code of its loss is another one here" if was_edited(run.record) else ""
+    kinds = ", ".join(parting.kinds)
+    return False, f"training it again gives other digests {since}: {kinds}{code}"
 
 
 def show(found: Found) -> None:

@@ -17,6 +17,7 @@ from bench.spec import RunSpec
 from bench.store.environment import current_pins, describe, pinned
 from bench.store.runs import Run, RunDir, directories, load_run, read_runs, scan
 from bench.suites import names as suite_names
+from bench.suites.loss_source import was_edited
 from bench.suites.stored import suite_to_read
 from bench.temporary import remove_folder
 from bench.terminal import plain_console, print_line, show_late
@@ -195,7 +196,9 @@ def moved_since(run: Run, options: Options) -> Iterator[str]:
     """What of the environment of a run is not as it is where it is trained again."""
     from bench.training.device import device_name  # loads torch
 
-    return changes(run.record["environment"], describe(device_name(options.device), threads=1))
+    if was_edited(run.record):
+        yield f"the code of the loss {run.spec['loss']} was another one"
+    yield from changes(run.record["environment"], describe(device_name(options.device), threads=1))
 
 
 def show_outcomes(outcomes: Sequence[Outcome], seconds: float, results: Path) -> None:

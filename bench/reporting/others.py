@@ -16,8 +16,8 @@ HEADINGS = ("Submission", "Method", "Seeds", *(describe(key).heading for key in 
 NOTE = (
     "Percent, mean ± half-width of the t-based 95 % interval over n seeds. Accepted submissions on "
     "the same images, split and protocol; they are in no table, mean or verdict above. Ours: our "
-    "method of the same specification and code of its loss; runs of one seed may be equal to the "
-    "last bit."
+    "method of the same specification and, as far as both say, code of its loss; runs of one seed "
+    "may be equal to the last bit."
 )
 
 

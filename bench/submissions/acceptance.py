@@ -18,7 +18,7 @@ from bench.store.environment import describe
 from bench.store.runs import Run, digest_of, write_text
 from bench.submissions.form import Finding
 from bench.temporary import new_folder
-from bench.verification.outcome import NOTHING, Difference, Outcome
+from bench.verification.outcome import CODE, NOTHING, Difference, Outcome
 from bench.verification.spread import with_sizes
 from bench.verification.training import PARAMETERS
 
@@ -37,7 +37,8 @@ CHANCE = 0.001  # that two honest trainings are further from each other, by the 
 FEW = 4  # seeds; fewer show too little of their spread
 MOST, MOST_OF_CURVE = 0.15, 0.5  # whatever the spread
 SHOWN = 3  # differences of a run, before how far its scores moved
-NEVER = ("checksum of the images", "fingerprint of the split")  # explained by an environment
+# What no environment explains:
+NEVER = ("checksum of the images", "fingerprint of the split", CODE)
 SCHEMA = 1
 
 
@@ -84,7 +85,7 @@ class Acceptance:
         for outcome in with_sizes(outcomes, runs, runs):
             allowed = bounds_of_equal(outcome, bounds[outcome.run])
             self.findings += [*unexplained(check, outcome, allowed)]
-            if outcome.differences and outcome.reasons:
+            if outcome.verdict == "differs, explained":
                 self.differences.append(f"{check}: {outcome.run}: {explained(outcome)}")
 
 

@@ -87,7 +87,7 @@ def losses_by_class() -> dict[str, tuple[str, str]]:
     modules = {
         alias.name: str(node.module)
         for node in package.body
-        if isinstance(node, ast.ImportFrom) and not node.level
+        if isinstance(node, ast.ImportFrom) and not node.level and is_module(str(node.module))
         for alias in node.names
         if not alias.asname
     }
@@ -124,18 +124,24 @@ def is_module(name: str) -> bool:
 
 def modules_of(name: str) -> Iterator[str]:
     """A module of proxy_core, or a package with all that it holds; nothing if it is another's."""
-    if not is_module(name):
+    package, *folders = name.split(".")
+    if package != "proxy_core":
         return
-    yield name
-    folder = files("proxy_core").joinpath(*name.split(".")[1:])
+    if is_module(name):
+        yield name
+    folder = files("proxy_core").joinpath(*folders)
     for child in folder.iterdir() if folder.is_dir() else ():
-        if child.name != "__init__.py":
-            yield from modules_of(f"{name}.{child.name.removesuffix('.py')}")
+        own = child.name.removesuffix(".py")
+        if own.isidentifier() and own not in ("__init__", "__pycache__"):
+            yield from modules_of(f"{name}.{own}")
 
 
 def parse(module: str) -> ast.Module:
-    """Syntax tree of a module of proxy_core."""
-    return ast.parse(file_of(module).read_text(encoding="utf-8"))
+    """Syntax tree of a module of proxy_core. Raises: ValueError if it has none."""
+    try:
+        return ast.parse(file_of(module).read_bytes())  # in the encoding that it declares
+    except SyntaxError as error:
+        raise ValueError(f"{module}, line {error.lineno}: {error.msg}") from error
 
 
 def file_of(module: str) -> Traversable:
@@ -150,57 +156,71 @@ def file_of(module: str) -> Traversable:
 def table(module: ast.Module, name: str) -> dict[str, str]:
     """Keys and names of the values of a dictionary that a module defines with a type.
 
-    Raises: ValueError for keys that are no constants.
+    Raises: ValueError if it is written in another way.
     """
-    (found,) = [
+    found = [
         node.value
         for node in module.body
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name
     ]
-    assert isinstance(found, ast.Dict)
-    if not all(isinstance(key, ast.Constant) for key in found.keys):
-        raise ValueError(
-            f"{name} in proxy_core has a key that is no name in quotes; write each entry out, "
-            "because it is read from the source"
-        )
-    keys = [ast.literal_eval(key) for key in found.keys if key]
-    return dict(zip(keys, map(ast.unparse, found.values), strict=True))
+    if len(found) == 1 and isinstance(found[0], ast.Dict):
+        keys = [key.value for key in found[0].keys if isinstance(key, ast.Constant)]
+        if len(keys) == len(found[0].keys):
+            return dict(zip(map(str, keys), map(ast.unparse, found[0].values), strict=True))
+    raise ValueError(
+        f"{name} of proxy_core is read from its source; write it as one table, "
+        f'`{name}: dict[...] = {{"name": Class, ...}}`'
+    )
 
 
 def declaration(module: str, class_name: str) -> Declaration:
-    """What the source of a module declares of one class. Raises: ValueError if that is not all in
-    one class."""
+    """What the source of a module declares of one class.
+
+    Raises: ValueError if its constructor, or a type or default of it, cannot be read there.
+    """
     tree = parse(module)
-    definitions = [node for node in tree.body if getattr(node, "name", "") == class_name]
-    constructors = [
-        node.args
-        for definition in definitions
-        for node in ast.iter_child_nodes(definition)
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    found = [
+        (node, own.args)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == class_name
+        for own in node.body
+        if isinstance(own, ast.FunctionDef) and own.name == "__init__"
     ]
-    if len(definitions) != 1 or len(constructors) != 1:
+    if len(found) != 1:
         raise ValueError(
             f"{module} has no class {class_name} with an `__init__` of its own; write one that "
             "declares all hyper-parameters, because they are read from the source"
         )
-    (definition,), (arguments,) = definitions, constructors
-    assert isinstance(definition, ast.ClassDef)
+    [(definition, arguments)] = found
     keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return Declaration(
         family=ast.get_docstring(tree) or "",
         module=module,
         docstring=ast.get_docstring(definition) or "",
         hyper_parameters={
-            argument.arg: (evaluate(argument.annotation), evaluate(default))
+            argument.arg: (
+                evaluate(argument.annotation, f"type of {argument.arg} of {class_name}"),
+                evaluate(default, f"default of {argument.arg} of {class_name}"),
+            )
             for argument, default in keywords
         },
     )
 
 
-def evaluate(node: ast.expr | None) -> Any:
-    """Value of an annotation or a default, with the names of `proxy_core.hyper_parameters`."""
-    assert node is not None, "every hyper-parameter needs a type and a default"
-    return eval(ast.unparse(node), vars(hyper_parameters).copy())
+def evaluate(node: ast.expr | None, what: str) -> Any:
+    """Value of an annotation or a default, with the names of `proxy_core.hyper_parameters`.
+
+    Raises: ValueError, which says what it is, if it is missing or has other names.
+    """
+    if node is None:
+        raise ValueError(f"the {what} is missing; every hyper-parameter needs a type and a default")
+    try:
+        return eval(ast.unparse(node), vars(hyper_parameters).copy())
+    except NameError as error:
+        raise ValueError(
+            f"the {what} is {ast.unparse(node)}: {error}; it is read from the source, with the "
+            "names of proxy_core.hyper_parameters alone"
+        ) from error
 
 
 def resolve_arguments(loss: str, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from typing import Any
 from bench.spec import sha256
 from bench.suites.arguments import file_of, is_module, losses_by_class, modules_of, parse
 
-# Of these only constants count: their functions refuse arguments, and compute nothing.
+# Of these, functions and classes do not count: they refuse arguments, and compute nothing.
 CHECKS = "proxy_core.checks", "proxy_core.hyper_parameters"
+DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
+# Importing a part runs its package's file too; that of these imports what no loss need use.
+NOT_RUN = "", "proxy_core", "proxy_core.losses"
 
 
 @cache
@@ -18,8 +21,8 @@ def loss_source(name: str) -> str:
     and those import, without comments, docstrings, types of functions and layout.
 
     Whole modules count, because any statement may change what another one computes. What comes from
-    elsewhere is not in it: other packages, files, modules that are imported by a computed name, and
-    what a module that the loss does not import puts into it. The same in every version of Python.
+    elsewhere is not in it: other packages, files, modules that `import_module` loads, and what a
+    module that the loss does not import puts into it. The same in every version of Python.
     """
     module, class_name = losses_by_class()[name]
     found: dict[str, object] = {}
@@ -29,22 +32,27 @@ def loss_source(name: str) -> str:
         if module not in found:
             tree = parse(module)
             found[module] = plain(constants(tree) if module in CHECKS else tree.body)
-            waiting += imported(module, tree)
+            waiting += [*imported(module, tree), *{module.rpartition(".")[0]}.difference(NOT_RUN)]
     return sha256({"class": class_name, "modules": found})
 
 
 def was_edited(record: Mapping[str, Any]) -> bool:
     """Whether a run was trained by other code of its loss than is here now. Earlier runs, and those
     without a loss, do not say."""
-    source = record.get("loss_source")
-    return bool(source) and source != loss_source(record["spec"]["loss"])
+    source, name = record.get("loss_source"), record["spec"]["loss"]
+    return bool(source) and (name not in losses_by_class() or source != loss_source(name))
 
 
 def constants(tree: ast.Module) -> list[ast.stmt]:
-    """The constants of a module without types, such as `Annotated[...]`, whose ranges compute
-    nothing."""
-    assigned = (part for part in tree.body if isinstance(part, ast.Assign | ast.AnnAssign))
-    return [part for part in assigned if not isinstance(part.value, ast.Subscript)]
+    """What a module defines or changes but functions, classes and types, such as `Annotated[...]`,
+    whose ranges compute nothing."""
+    return [part for part in tree.body if not isinstance(part, DEFINITIONS) and not is_alias(part)]
+
+
+def is_alias(part: ast.stmt) -> bool:
+    """Whether a statement gives a type a name."""
+    value = part.value if isinstance(part, ast.Assign) else None
+    return isinstance(value, ast.Subscript) and ast.unparse(value.value) in ("Annotated", "Literal")
 
 
 def imported(module: str, tree: ast.Module) -> Iterator[str]:
@@ -76,6 +84,8 @@ def plain(node: object) -> object:
         return [plain(part) for part in node if not is_docstring(part)]
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.JoinedStr):  # some versions of Python add empty texts
+        node = ast.JoinedStr([part for part in node.values if not is_empty(part)])
     kept = [
         [name, plain(value)]
         for name, value in ast.iter_fields(node)
@@ -87,6 +97,10 @@ def plain(node: object) -> object:
 def is_docstring(part: object) -> bool:
     """Whether a statement is nothing but a constant."""
     return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
+
+
+def is_empty(part: ast.expr) -> bool:
+    return isinstance(part, ast.Constant) and part.value == ""
 
 
 def is_type(node: ast.AST, field: str) -> bool:

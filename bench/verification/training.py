@@ -36,9 +36,9 @@ def compare_runs(stored: Run, again: Run) -> Outcome:
 
 
 def moved_code(stored: Run, again: Run) -> Iterator[Difference]:
-    """Whether the code of the loss is another one, as far as both runs say."""
+    """Whether the code of one loss is another one, as far as both runs say."""
     before, now = (str(run.record.get("loss_source") or "") for run in (stored, again))
-    if before and now and before != now:
+    if before and now and before != now and stored.spec["loss"] == again.spec["loss"]:
         yield Difference(CODE, before[:12], now[:12])
 
 

@@ -71,7 +71,7 @@ def examine(folder: Path, options: Options) -> Acceptance:
         found.findings += implausible(runs)
     if not found.findings:
         found.checked.append(PLAUSIBLE)
-        found.differences += other_losses(runs)
+        found.not_checked += other_losses(runs)
         compute_again(runs, found, replace(options, draw=draw))
     else:
         found.not_checked.append("scores, starts and trainings, because of what was found before")
@@ -81,11 +81,14 @@ def examine(folder: Path, options: Options) -> Acceptance:
 
 
 def other_losses(runs: Sequence[Run]) -> list[str]:
-    """A difference if methods had other code of their loss than this program, in words."""
+    """A line on methods whose loss had other code than it has here."""
     methods = dict.fromkeys(run.spec["method"] for run in runs if was_edited(run.record))
-    return (
-        [f"loss: another code than this program has for: {', '.join(methods)}"] if methods else []
-    )
+    if not methods:
+        return []
+    return [
+        f"the formula of {', '.join(methods)}: the code of the loss was not that of this program, "
+        "so only runs that are trained again are known to have its numbers"
+    ]
 
 
 def compute_again(runs: Sequence[Run], found: Acceptance, options: Options) -> None:

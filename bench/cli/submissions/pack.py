@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.cli.listing import stored_runs
 from bench.cli.report import judged_elsewhere
+from bench.cli.run_suite import of_earlier_losses
 from bench.datasets.files.verify import DATA_VARIABLE
 from bench.reporting.groups import changed_losses
 from bench.running.until_decided import with_further
@@ -40,6 +41,7 @@ def pack_suite(suite: str, output: Path, results: Path, labels: Labels) -> list[
     doubts = [*judged_elsewhere(runs, plan, results), *changed_losses(runs)]
     return [
         *(f"problem: {doubt}" for doubt in doubts),
+        *(f"note: {line}" for line in of_earlier_losses(runs)),
         f"{len(runs)} runs, {size / 1e6:.1f} MB, packed into {output}",
         f"verify  {command('accept', output)}",
     ]

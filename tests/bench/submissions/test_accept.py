@@ -331,8 +331,14 @@ def test_another_code_of_a_loss_is_said_and_is_not_called_ours(real: Path) -> No
     seal(run.directory, loss_source="0" * 64)
     write_submission(real, Labels())
     found = examine(real, options(real.parent))
-    assert found.differences == ["loss: another code than this program has for: NCA"]
-    assert found.verdict == "accepted with explained differences"
+    [said] = [line for line in found.not_checked if line.startswith("the formula of NCA: the code")]
+    assert (found.verdict, found.trained) == ("accepted", [run.name])
+    parameters = {**run.record["parameters"], "sha256": "0" * 64}
+    seal(run.directory, loss_source="0" * 64, parameters=parameters, environment=elsewhere(run))
+    write_submission(real, Labels())
+    refused = examine(real, options(real.parent))
+    assert said in refused.not_checked
+    assert "code of the loss: stored 000000000000, found" in str(refused.findings[0])
     [sent], _ = scan(real)
     seal(run.directory, loss_source=before)
     own, _ = scan(real)

@@ -57,7 +57,31 @@ LOSSES: dict[str, type] = {"mine": Mine}
         ),
         (LOSS, TABLE.replace("Mine\n", "My as Mine\n"), "has the loss 'mine' as Mine; import its"),
         (LOSS, TABLE.replace(": Mine", ": mine.Mine"), "has the loss 'mine' as mine.Mine; import"),
-        (LOSS, TABLE.replace('"mine": Mine', '**{"mine": Mine}'), "LOSSES in proxy_core has a key"),
+        (LOSS, TABLE.replace('"mine": Mine', '**{"mine": Mine}'), "write it as one table, `LOSSES"),
+        (LOSS, TABLE.replace("}", "} | {}"), "write it as one table, `LOSSES: dict[...] = "),
+        (LOSS, TABLE.replace(": dict[str, type]", ""), "write it as one table, `LOSSES: dict[..."),
+        (LOSS, TABLE.replace("proxy_core.losses.mine", "torch.nn"), "has the loss 'mine' as Mine"),
+        (
+            LOSS.replace("dim):", "dim, *, k: Count = K):"),
+            TABLE,
+            "the default of k of Mine is K: name 'K'",
+        ),
+        (
+            LOSS.replace("dim):", "dim, *, k: Mine = 1):"),
+            TABLE,
+            "the type of k of Mine is Mine: name 'M",
+        ),
+        (
+            LOSS.replace("dim):", "dim, *, k=1):"),
+            TABLE,
+            "the type of k of Mine is missing; every hyper-",
+        ),
+        (
+            LOSS.replace("dim):", "dim, *, k: Count):"),
+            TABLE,
+            "the default of k of Mine is missing; every",
+        ),
+        (LOSS.replace("dim):", "dim)"), TABLE, "proxy_core.losses.mine, line 3: expected ':'"),
     ],
 )
 def test_a_loss_that_cannot_be_read_from_the_source_is_named(

@@ -8,7 +8,7 @@ import pytest
 from bench.spec import sha256
 from bench.suites import arguments
 from bench.suites.arguments import declared_losses, file_of, losses_by_class
-from bench.suites.loss_source import loss_source, plain
+from bench.suites.loss_source import loss_source, plain, was_edited
 
 FORMULA = '''
 """Mine: a loss."""
@@ -89,21 +89,46 @@ def test_types_of_attributes_count(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_of_modules_that_refuse_only_constants_count(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = {
-        "before": "K = 2\n",
-        "another constant": "K = 3\n",
-        "another message": "K = 2\n\n\ndef check(x):\n    raise ValueError('other')\n",
-        "another range": "K = 2\nPositive = Annotated[float, Gt(0)]\n",
-    }
-    found = {}
-    for name, text in texts.items():
-        folder = tmp_path / name
+    same = [
+        "K = 2\n",
+        "K = 2\n\n\ndef check(x):\n    raise ValueError('other')\n",
+        "import math\nK = 2\nPositive = Annotated[float, Gt(0)]\n",
+    ]
+    others = ["K = 3\n", "K = 2\nK += 1\n", "K = 2\nif True:\n    K = 3\n", "K = (2, 3)[1]\n"]
+    found: list[str] = []
+    for text in same + others:
+        folder = tmp_path / str(len(found))
         folder.mkdir()
         (folder / f"{module}.py").write_text(text)
         formula = f"from proxy_core.{module} import K\n{FORMULA}"
-        found[name] = source_of(folder, formula, PART, monkeypatch)
-    assert found.pop("another constant") not in found.values()
-    assert len({*found.values()}) == 1
+        found.append(source_of(folder, formula, PART, monkeypatch))
+    assert len({*found[: len(same)]}) == 1
+    assert len({*found}) == 1 + len(others)
+
+
+def test_the_file_of_a_package_counts_with_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = set[str]()
+    for text in ("", "from . import deep\ndeep.K = 2\n"):
+        parts = tmp_path / str(len(found)) / "losses" / "parts"
+        parts.mkdir(parents=True)
+        (parts / "__init__.py").write_text(text)
+        (parts / "deep.py").write_text(PART)
+        formula = f"from proxy_core.losses.parts.deep import half\n{FORMULA}"
+        found.add(source_of(parts.parent.parent, formula, PART, monkeypatch))
+    assert len(found) == 2
+
+
+def test_a_loss_that_is_not_here_was_edited() -> None:
+    name = next(iter(losses_by_class()))
+    for loss, source, edited in [
+        (name, loss_source(name), False),
+        (name, None, False),
+        (name, "0" * 64, True),
+        ("another", "0" * 64, True),
+    ]:
+        assert was_edited({"spec": {"loss": loss}, "loss_source": source}) == edited
 
 
 def source_of(folder: Path, formula: str, part: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -185,3 +210,5 @@ def test_the_digest_does_not_depend_on_the_version_of_python() -> None:
     """`ast.unparse` and `ast.dump` write some of it in another way from 3.12 or 3.13 on."""
     tree = ast.parse("def f(a, b=None):\n    return f'{chr(10).join(a)!r:>4}' if b else [None, 0]")
     assert sha256(plain(tree)).startswith("0d56500a7752")
+    nested = ast.parse("f'{a:{b}}'", mode="eval")
+    assert sha256(plain(nested)).startswith("2e618dbdeb20")
