@@ -11,7 +11,7 @@ from bench.suites.arguments import file_of, is_module, losses_by_class, modules_
 # Of these, functions and classes do not count: they refuse arguments, and compute nothing.
 CHECKS = "proxy_core.checks", "proxy_core.hyper_parameters"
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
-# Importing a part runs its package's file too; that of these imports what no loss need use.
+# A module's package runs first. Of these, that would be all losses, which few use.
 NOT_RUN = "", "proxy_core", "proxy_core.losses"
 
 
@@ -32,7 +32,9 @@ def loss_source(name: str) -> str:
         if module not in found:
             tree = parse(module)
             found[module] = plain(constants(tree) if module in CHECKS else tree.body)
-            waiting += [*imported(module, tree), *{module.rpartition(".")[0]}.difference(NOT_RUN)]
+            waiting += imported(module, tree)
+            package = module.rpartition(".")[0]
+            waiting += [package] if package not in NOT_RUN and is_module(package) else []
     return sha256({"class": class_name, "modules": found})
 
 
