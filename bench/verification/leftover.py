@@ -40,7 +40,7 @@ def folder_of_runs(folder: Path, device: str, keep_embeddings: int) -> Iterator[
             made = {**program(device), "keep_embeddings": keep_embeddings}
             yield take_over(folder, json.dumps(made, indent=1, sort_keys=True) + "\n")
         finally:
-            if not (folder / "runs").exists():  # as after a mistake in what was named
+            if not any(path.is_file() for path in (folder / "runs").rglob("*")):  # of no use
                 shutil.rmtree(folder, ignore_errors=True)
 
 
