@@ -69,7 +69,8 @@ def known_sources(text: str) -> str | None:
 
 Line = Annotated[str, AfterValidator(on_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
-Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(no_switch)]
+SEEDS = 2**32  # 0 to one less
+Seed = Annotated[int, Field(ge=0, lt=SEEDS), BeforeValidator(no_switch)]
 Samples = Annotated[int, Field(ge=1)] | Literal["random"]
 LossArgument = bool | int | float | str
 Purpose = Literal["result", "trial"]

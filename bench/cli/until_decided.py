@@ -11,7 +11,7 @@ from bench.reporting.statistics.seed_rule import rule_of
 from bench.reporting.statistics.verdicts import MARGIN
 from bench.running.preflight import clear_litter
 from bench.running.until_decided import next_runs
-from bench.spec import RunSpec
+from bench.spec import SEEDS, RunSpec
 from bench.store.runs import RunDir
 from bench.store.seed_plan import MOST, SeedPlan, keep_plan, read_plan
 from bench.suites.model import Suite
@@ -45,6 +45,11 @@ def fixed_plan(
     if not plan.further:
         raise ValueError(
             f"--max-seeds {plan.most} adds none to the {len(suite.seeds)} seeds of {name}"
+        )
+    if plan.further[-1] >= SEEDS:
+        raise ValueError(
+            f"--until-decided adds the seeds after {max(suite.seeds)}, the largest of {name}, and "
+            f"{SEEDS - 1} is the last one there is; give the suite smaller seeds"
         )
     return keep_plan(results, name, plan)
 

@@ -87,7 +87,7 @@ def compare(members: "pd.DataFrame", rule: Rule = RULE) -> list[Comparison]:
 
 def by_recall(members: "pd.DataFrame") -> "pd.Series[float]":
     """Method -> mean R@1 on the test split, best first."""
-    means = members.groupby("method")["recall@1"].mean()
+    means = method_means(members, "recall@1")
     return means.sort_values(ascending=False, kind="stable")
 
 
@@ -161,7 +161,7 @@ def map_sentences(members: "pd.DataFrame") -> list[str]:
     """The methods with the highest mean MAP@R, of several."""
     if "map@r" not in members or members["method"].nunique() == 1:
         return []
-    means = members.groupby("method")["map@r"].mean()
+    means = method_means(members, "map@r")
     best = list(means.index[means >= means.max() - ROUNDING])
     return [f"{highest(best)} MAP@R, {100 * means.max():.1f} %."]
 
@@ -169,7 +169,8 @@ def map_sentences(members: "pd.DataFrame") -> list[str]:
 def features_sentences(members: "pd.DataFrame") -> list[str]:
     """A warning if pretrained features as they are do as well as every loss, by R@1 or MAP@R.
 
-    `members` are all runs of one data set and split, those without a loss too.
+    `members` are all runs of one data set and split, those without a loss too, perhaps of several
+    networks: of these the best one counts.
     """
     features = members[(members["loss"] == NO_LOSS) & (members["embedding_dim"] == 0)]
     methods = trained(members)
@@ -178,9 +179,10 @@ def features_sentences(members: "pd.DataFrame") -> list[str]:
     found = []
     for key, heading in (("recall@1", "R@1"), ("map@r", "MAP@R")):
         if key in members:
-            score, best = features[key].mean(), methods.groupby("method")[key].mean().max()
-            if score >= best - ROUNDING:
-                found.append(f"{heading} {100 * score:.1f} %")
+            scores, best = method_means(features, key), method_means(methods, key).max()
+            if scores.max() >= best - ROUNDING:
+                whose = f" ({scores.idxmax()})" if len(scores) > 1 else ""
+                found.append(f"{heading} {100 * scores.max():.1f} %{whose}")
     if not found:
         return []
     return [
@@ -188,6 +190,11 @@ def features_sentences(members: "pd.DataFrame") -> list[str]:
         "much as the best loss or more: unless fewer dimensions matter, prefer them, or train for "
         "longer."
     ]
+
+
+def method_means(members: "pd.DataFrame", key: str) -> "pd.Series[float]":
+    """The mean of a score of each method."""
+    return members.groupby("method")[key].mean()
 
 
 def lead_sentences(best: Sequence[str], pairs: Sequence[Comparison]) -> list[str]:

@@ -299,6 +299,17 @@ def test_a_plan_that_adds_nothing_is_refused(
     assert not Path("results/until-decided").exists()
 
 
+def test_a_plan_beyond_the_last_seed_is_refused_before_a_run(
+    machine: Machine, command: Command
+) -> None:
+    suite = Path("three.toml")
+    suite.write_text(suite.read_text().replace("seeds = [0, 1, 2]", "seeds = [0, 1, 4294967294]"))
+    output = " ".join(command("run", "three.toml", "--until-decided", code=1).split())
+    assert "the seeds after 4294967294, the largest of three.toml, and 4294967295 is" in output
+    assert machine.done == []
+    assert not Path("results/until-decided").exists()
+
+
 def test_without_a_plan_a_report_has_the_suites_seeds(machine: Machine, command: Command) -> None:
     output = command("run", "three.toml")
     assert {seed for _, seed in machine.done} == {0, 1, 2}

@@ -136,6 +136,14 @@ def test_features_that_reach_the_best_loss_exactly_are_as_good() -> None:
     assert "reach R@1 20.0 %" in sentence
 
 
+def test_of_the_features_of_several_networks_the_best_are_named() -> None:
+    losses = make_members({"A": {0: 0.45, 1: 0.55}}).assign(embedding_dim=64)
+    networks = make_members({"Features (a)": {0: 0.3, 1: 0.3}, "Features (b)": {0: 0.6, 1: 0.6}})
+    features = networks.assign(loss="none", embedding_dim=0)
+    (sentence,) = features_sentences(pd.concat([losses, features]))
+    assert "reach R@1 60.0 % (Features (b)) and MAP@R 30.0 % (Features (b)), as" in sentence
+
+
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:
     members = make_members({"A": {0: 0.800, 1: 0.801, 2: 0.802}, "B": {0: 0.8, 1: 0.801, 2: 0.801}})
     text = " ".join(sentences(members, [], Rule(margin=0.02)))
