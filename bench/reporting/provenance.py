@@ -174,7 +174,8 @@ def regime(run: "pd.Series", *, frozen: bool) -> str:
     """The regime of one run in words; frozen: whether none of its network was trained."""
     if not isinstance(run["weights_sha256"], str):
         return f"from scratch, {run['backbone']} with random weights"
-    source = "a file" if run["weights"] != "pretrained" else "pretrained"
+    own = run["weights"] == "pretrained"
+    source = "pretrained" if own else "a file; images are scaled as for the backbone's own weights"
     weights = f"{run['backbone']} with weights {show(run['weights_sha256'])} ({source})"
     if frozen:
         return f"frozen, {weights}; nothing was trained"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from bench.datasets import find, load, remarks
 from bench.datasets.files.photographs import Photographs
@@ -16,6 +17,10 @@ from bench.store.disk import full_disk, is_full
 from bench.store.runs import Run, RunDir, StoredRunError, directories, load_run
 from bench.suites.tuned import Tuning, check_tuned_data
 from bench.temporary import remove_leftovers
+from bench.weights import PRETRAINED
+
+if TYPE_CHECKING:
+    from proxy_core.models.embedding_model import EmbeddingModel
 
 
 def check_results(results: Path) -> None:
@@ -78,19 +83,19 @@ def check_data(
     that see them, whose weights are read sooner.
 
     tuning: the search that their hyper-parameters come from.
-    Returns: what each data set uses and leaves out, what is doubtful about its classes, and which
-    runs resume from the checkpoint before their last one.
+    Returns: what is taken for granted of weights from files, what each data set uses and leaves
+    out, what is doubtful about its classes, and which runs resume from the checkpoint before their
+    last one.
     Raises: what a loader raises if data is missing; ValueError for hyper-parameters that do not fit
     the number of training classes, for losses that have nothing to compare, for checkpoints that
     cannot be resumed, and for other images than those of the stored runs or of the search.
     """
     specs = list(specs)
-    check_networks(specs)
+    described = check_networks(specs)
     by_data: dict[tuple[str, str, int | None, int | None, str], list[RunSpec]] = {}
     for spec in specs:
         key = spec.dataset, spec.split, spec.resize, spec.crop, spec.interpolation
         by_data.setdefault(key, []).append(spec)
-    described = []
     for (name, split, resize, crop, interpolation), runs in by_data.items():
         dataset = load(name, data_root, split)
         if is_own(name, split) and isinstance(dataset.images, Photographs):
@@ -105,7 +110,7 @@ def check_data(
         check_comparisons(trained, dataset)
         dataset = dataset.prepare(resize, crop, report, interpolation)
         if not find(name).photographs:
-            check_networks(methods, dataset)
+            described += check_networks(methods, dataset)
         check_same_images(dataset, results)
         described += check_checkpoints(runs, dataset, results, device)
     return list(dict.fromkeys(described))  # a data set may be used at several sizes
@@ -134,25 +139,42 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
         raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
 
 
-def check_networks(specs: Iterable[RunSpec], dataset: Dataset | None = None) -> None:
+def check_networks(specs: Iterable[RunSpec], dataset: Dataset | None = None) -> list[str]:
     """Build each network once: those that see the small images of a data set or, without one, those
     that see photographs, which are as large as their specifications say.
 
+    Returns: a line for each file of weights, see `input_of`.
     Raises: ValueError naming the data set if the backbone is unknown, its weights do not fit, or it
     refuses the size of the images.
     """
     from bench.training.network import network_for
 
-    seen = set()
+    seen, lines = set(), []
     for spec in specs:
         side, _, channels = dataset.images.shape if dataset else (spec.crop, 0, 3)
         network = spec.backbone, spec.weights_sha256, spec.pooling, spec.embedding_dim, spec.frozen
         if side and (*network, side) not in seen:
             seen.add((*network, side))
             try:
-                network_for(spec, side, channels)
+                model = network_for(spec, side, channels)
             except (ValueError, OSError) as error:
                 raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
+            if spec.weights not in (None, PRETRAINED):
+                lines.append(input_of(spec, model))
+    return lines
+
+
+def input_of(spec: RunSpec, model: "EmbeddingModel") -> str:
+    """On which images a file of weights is taken to be trained, which no file says."""
+    mean, deviation = (
+        " ".join(f"{number:.3f}" for number in model.backbone.get_buffer(name).flatten().tolist())
+        for name in ("mean", "std")
+    )
+    return (
+        f"weights {spec.weights}: taken for those of {spec.backbone}, whose images have the mean "
+        f"{mean} and the standard deviation {deviation}; if these were trained on others, name "
+        "their tag (timm:NAME.TAG)"
+    )
 
 
 def check_weights(backbone: str, weights: Path, side: int) -> None:

@@ -64,6 +64,14 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
     assert locate(NAME, str(path)).sha256 == sha256(b"others, later").hexdigest()
 
 
+def test_the_embedded_file_is_refused_for_networks_with_another_input() -> None:
+    path = str(embedded().path)
+    assert locate("timm:tf_efficientnet_lite0", path).sha256 == locate(LITE0, path).sha256
+    for name in (NAME, "timm:efficientnet_lite0"):
+        with pytest.raises(ValueError, match=f"scales them in another way than {name}; give the"):
+            locate(name, path)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [

@@ -6,16 +6,19 @@ table, problems = frame(runs)
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.reporting.groups import comparable_frame, trained
 from bench.reporting.statistics.classes import SCORES, class_means, half_width, test_labels
+from bench.reporting.statistics.seed_rule import added_elsewhere
 from bench.reporting.statistics.stats import mean_interval
 from bench.reporting.statistics.verdicts import RULE, Rule, Verdict, table_verdicts
 from bench.reporting.tables import as_text
 from bench.store.runs import Run, StoredRunError
+from bench.store.seed_plan import read_plans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +30,7 @@ COLUMNS = (
 )
 
 
-def frame(runs: Sequence[Run], rule: Rule = RULE) -> tuple["pd.DataFrame", list[str]]:
+def frame(runs: Sequence[Run], rule: Rule | None = None) -> tuple["pd.DataFrame", list[str]]:
     """One row per trained method and score, and one per pair of methods and score; and problems.
 
     Columns: `dataset`, `split`, `score` (of `SCORES`), `method`, `minus` (the other method of a
@@ -35,8 +38,30 @@ def frame(runs: Sequence[Run], rule: Rule = RULE) -> tuple["pd.DataFrame", list[
     `half_width_seeds`, `n_classes`, `n_runs_classes` (how many runs of a method keep their queries;
     of a pair, the fewer), `half_width_classes` (NaN without such a run), and for pairs `verdict`
     and its `p_different`, `p_same`, `level` and `seeds_needed`. Scores are 0..1; half-widths are
-    those of 95 % intervals. Raises: ValueError as `comparable_frame`.
+    those of 95 % intervals.
+
+    rule: of verdicts, such as `rule_of` gives of the plan of `run --until-decided`; if it is not
+    given, runs are judged once, and seeds that such a plan added are a problem.
+    Raises: ValueError as `comparable_frame`, and as `read_plans` if no rule is given.
     """
+    table, problems = table_of(runs, rule or RULE)
+    return table, problems if rule else [*problems, *judged_as_fixed(runs)]
+
+
+def judged_as_fixed(runs: Sequence[Run]) -> list[str]:
+    """As `added_elsewhere`, by the plans of all folders of results that the runs are in."""
+    by_results: dict[Path, list[Run]] = {}
+    for run in runs:
+        by_results.setdefault(run.directory.parent.parent, []).append(run)
+    return [
+        problem
+        for results, own in by_results.items()
+        for problem in added_elsewhere(own, None, read_plans(results))
+    ]
+
+
+def table_of(runs: Sequence[Run], rule: Rule) -> tuple["pd.DataFrame", list[str]]:
+    """The table of `frame`, and why it has no interval over test classes."""
     import pandas as pd
 
     table = trained(comparable_frame(runs))

@@ -271,7 +271,10 @@ def test_the_budget_is_that_of_the_methods(page: str) -> None:
     ("fields", "words"),
     [
         ({}, "fine-tuned, efficientnet_lite0 with weights 555555555555 (pretrained)."),
-        ({"frozen": "none", "weights": "my.pth"}, "weights 555555555555 (a file)."),
+        (
+            {"frozen": "none", "weights": "my.pth"},
+            "555555555555 (a file; images are scaled as for the backbone's own weights).",
+        ),
         ({"frozen": "backbone"}, "(pretrained); only the head was trained."),
     ],
 )

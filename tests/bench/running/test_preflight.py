@@ -13,6 +13,7 @@ from bench.running.preflight import (
     check_data,
     check_device,
     check_hyper_parameters,
+    check_networks,
     check_outside,
     check_same_images,
     to_check,
@@ -21,7 +22,7 @@ from bench.spec import RunSpec
 from bench.store.runs import RunDir, load_run
 from bench.training.batches import Batches
 from bench.training.checkpoint import Progress, origin_of, save_checkpoint
-from bench.weights import sha256_of
+from bench.weights import LITE0_PACKAGE, embedded, sha256_of
 from proxy_core.losses import LOSSES
 from tests.support.fabricated import make_spec, seal, write_run
 from tests.support.photographs import picture, write_pictures
@@ -82,6 +83,26 @@ def test_wrong_weights_are_found_before_the_data(tmp_path: Path) -> None:
     message = r"Proxy-NCA on folder:zoo: .*garbage\.pth is damaged, or is not a \.safetensors"
     with pytest.raises(ValueError, match=message):
         check_data([spec], tmp_path / "nowhere", tmp_path, "cpu", quiet)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "mean", "deviation"),
+    [("efficientnet_lite0", "0.498", "0.502"), ("timm:tf_efficientnet_lite0", "0.500", "0.500")],
+)
+def test_the_input_that_weights_of_a_file_are_taken_for_is_said(
+    backbone: str, mean: str, deviation: str
+) -> None:
+    """One file, which both networks take: no file says on which images it was trained."""
+    for package in ("timm", LITE0_PACKAGE):
+        pytest.importorskip(package)
+    path = embedded().path
+    fields = {"backbone": backbone, "weights": str(path), "weights_sha256": sha256_of(path)}
+    spec = zoo_spec("Proxy-NCA", 0).model_copy(update={**fields, "resize": 64, "crop": 64})
+    [line] = check_networks([spec, spec])
+    start = f"weights {path}: taken for those of {backbone}, whose images have the mean {mean} "
+    assert line.startswith(start)
+    assert f"the standard deviation {deviation} " in line
+    assert check_networks([spec.model_copy(update={"weights": None})]) == []
 
 
 @pytest.mark.parametrize(

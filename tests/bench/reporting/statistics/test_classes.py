@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.reporting.groups import group_id
 from bench.reporting.page import write_report
 from bench.reporting.rows import summarise
 from bench.reporting.statistics import uncertainty
 from bench.reporting.statistics.classes import class_sums, half_width, resampled
+from bench.reporting.statistics.verdicts import RULE
 from bench.store.runs import Run, scan
+from bench.store.seed_plan import SeedPlan, keep_plan
 from tests.support.fabricated import CLASSES, METHODS, write_results
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -66,6 +69,17 @@ def test_two_thousand_draws_of_as_many_classes_as_products_have_take_seconds() -
     started = time.process_time()
     resampled(np.ones((2000, 6)), np.ones(2000))
     assert time.process_time() - started < 2
+
+
+def test_without_a_rule_seeds_that_a_plan_added_are_a_problem(runs: list[Run]) -> None:
+    results, last = runs[0].directory.parent.parent, runs[-1]
+    added = ((group_id(last), int(last.spec["seed"])),)
+    plan = SeedPlan(seeds=(90, 91), most=4, margin=0.02, methods=(group_id(last),), added=added)
+    keep_plan(results, "grown", plan)
+    _, (problem,) = uncertainty.frame(runs)
+    assert problem.startswith("`run grown --until-decided` added seeds until pairs were decided")
+    assert f"({last.spec['method']} {last.spec['seed']})" in problem
+    assert uncertainty.frame(runs, RULE)[1] == []
 
 
 def test_the_frame_has_both_uncertainties_of_methods_and_pairs(runs: list[Run]) -> None:
