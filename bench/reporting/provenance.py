@@ -175,7 +175,7 @@ def regime(run: "pd.Series", *, frozen: bool) -> str:
     if not isinstance(run["weights_sha256"], str):
         return f"from scratch, {run['backbone']} with random weights"
     own = run["weights"] == "pretrained"
-    source = "pretrained" if own else "a file; images are scaled as for the backbone's own weights"
+    source = "pretrained" if own else "a file; images are scaled as timm does for this network"
     weights = f"{run['backbone']} with weights {show(run['weights_sha256'])} ({source})"
     if frozen:
         return f"frozen, {weights}; nothing was trained"
