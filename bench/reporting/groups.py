@@ -127,7 +127,11 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     A method may be named like the variant of another; both then carry their digest as well.
     """
     methods: dict[str, dict[str, Run]] = {}
-    keys = [(run.spec["method"] + few_components(run), group_id(run)) for run in runs]
+    last = last_names(runs)
+    keys = [
+        (last.get(group_id(run), run.spec["method"]) + few_components(run), group_id(run))
+        for run in runs
+    ]
     for (method, group), run in zip(keys, runs, strict=True):
         methods.setdefault(method, {}).setdefault(group, run)
     names = {
@@ -137,6 +141,16 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     }
     shared = Counter(names.values())
     return [names[k] if shared[names[k]] == 1 else f"{names[k]} [{k[1]}]" for k in keys]
+
+
+def last_names(runs: Iterable[Run]) -> dict[str, str]:
+    """The name of each specification in the run that finished last, as it may have been renamed
+    between its seeds; without those that have a seed twice, which are two methods."""
+    return {
+        group: max(own, key=lambda run: str(run.record["environment"]["finished"])).spec["method"]
+        for group, own in by_method(runs).items()
+        if len({run.spec["seed"] for run in own}) == len(own)
+    }
 
 
 def few_components(run: Run) -> str:

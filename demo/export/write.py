@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.reporting.groups import group_id
 from bench.store.runs import Progress
+from bench.suggest import printable
 from demo.export.choice import choose
 from demo.export.content import describe, has_ranks, images, map_of, retrieval, start
 from demo.export.folder import measure, new_export
@@ -62,7 +63,7 @@ def export(
             for number, shelf in enumerate(chosen.shelves)
         ]
         notes = [sentence for part in parts for sentence in notes_on(part)]
-        notes += left_out(library, chosen)
+        notes += [*left_out(library, chosen), *doubts(library)]
         step = counted(sum(map(work, parts)), report)
         for part in parts:
             write_part(folder, part, step)
@@ -77,6 +78,12 @@ def export(
         write_text(folder / "index.html", page([part.title for part in parts]))
         write_text(folder / "page.js", script(content))
     return Exported(notes, *measure(target))
+
+
+def doubts(library: Library) -> list[str]:
+    """The problems of the whole folder, without the place of that folder."""
+    place = f"{library.results}/"
+    return [f"Problem: {printable(problem.replace(place, ''))}" for problem in library.problems]
 
 
 def write_part(folder: Path, part: Part, step: Callable[[int], None]) -> None:

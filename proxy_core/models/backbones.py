@@ -142,7 +142,7 @@ def count_features(backbone: nn.Module, name: str, channels: int, side: int) -> 
     try:
         with torch.no_grad():
             shape: tuple[int, ...] = backbone(torch.zeros(1, channels, side, side)).shape
-    except (AssertionError, RuntimeError, ValueError) as error:
+    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(refused(name, side, error)) from error
     finally:
         backbone.train()

@@ -149,14 +149,21 @@ def check_side(backbone: str, network: Any, image_side: int) -> None:
 
     if any(isinstance(part, Conv2dSame) for part in network.modules()):
         unit, reason = 32, "pads as TensorFlow does"
-    elif patch := getattr(getattr(network, "patch_embed", None), "patch_size", None):
-        unit, reason = patch[0], f"cuts images into patches of {patch[0]} pixels"
+    elif patch := patch_side(network):
+        unit, reason = patch, f"cuts images into patches of {patch} pixels"
     else:
         return
     if image_side % unit and image_side != usual_side(network):
         nearest = max(1, round(image_side / unit)) * unit
         fitting = f"it {reason}, which needs a multiple of {unit}, such as {nearest}"
         raise ValueError(refused(backbone, image_side, ValueError(fitting)))
+
+
+def patch_side(network: Any) -> int | None:
+    """Side of the patches that a transformer cuts images into, pixels; None for other networks."""
+    embedding = getattr(network, "patch_embed", None) or getattr(network, "pixel_embed", None)
+    size: int | Sequence[int] | None = getattr(embedding, "patch_size", None)
+    return size if isinstance(size, int | None) else size[0]
 
 
 def usual_side(network: Any) -> int:

@@ -97,6 +97,14 @@ def test_the_data_are_those_of_the_store(library: Library, tmp_path: Path) -> No
     assert made.files == len([p for p in (tmp_path / "new").rglob("*") if p.is_file()])
 
 
+def test_problems_of_the_folder_are_among_its_notes(library: Library, tmp_path: Path) -> None:
+    problem = f"{library.results}/runs/mine/run.json was changed"
+    doubtful = replace(library, problems=(problem, "two formulas"))
+    notes = export(doubtful, tmp_path / "pages").notes
+    assert notes[-2:] == ["Problem: runs/mine/run.json was changed", "Problem: two formulas"]
+    assert index(tmp_path / "pages")["notes"] == notes
+
+
 def test_nothing_in_it_says_where_it_was_made(library: Library, tmp_path: Path) -> None:
     export(library, tmp_path / "new")
     texts = "".join(path.read_text() for path in (tmp_path / "new").rglob("*.*"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.reporting.groups import comparable_frame, trained
+from bench.reporting.groups import comparable_frame, of_one_source, trained
 from bench.reporting.statistics.classes import SCORES, class_means, half_width, test_labels
 from bench.reporting.statistics.seed_rule import added_elsewhere
 from bench.reporting.statistics.stats import mean_interval
@@ -40,12 +40,23 @@ def frame(runs: Sequence[Run], rule: Rule | None = None) -> tuple["pd.DataFrame"
     and its `p_different`, `p_same`, `level` and `seeds_needed`. Scores are 0..1; half-widths are
     those of 95 % intervals.
 
+    Runs of a study of variance in which one source of chance varies alone are left out.
+
     rule: of verdicts, such as `rule_of` gives of the plan of `run --until-decided`; if it is not
-    given, runs are judged once, and seeds that such a plan added are a problem.
+    given, runs are judged once, and seeds that such a plan added, or runs that are left out, are
+    a problem.
     Raises: ValueError as `comparable_frame`, and as `read_plans` if no rule is given.
     """
-    table, problems = table_of(runs, rule or RULE)
-    return table, problems if rule else [*problems, *judged_as_fixed(runs)]
+    whole = [run for run in runs if not of_one_source(run)]
+    table, problems = table_of(whole, rule or RULE)
+    if not rule:
+        problems += judged_as_fixed(whole)
+    if not rule and len(whole) < len(runs):
+        problems.append(
+            f"{len(runs) - len(whole)} runs of a study of variance, in which one source of chance "
+            "varies alone, are left out"
+        )
+    return table, problems
 
 
 def judged_as_fixed(runs: Sequence[Run]) -> list[str]:

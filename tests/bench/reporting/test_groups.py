@@ -1,0 +1,45 @@
+"""Which runs are one method, and its name."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.reporting.groups import method_names
+from bench.reporting.statistics.uncertainty import frame
+from bench.store.runs import Run, RunDir, load_run
+from tests.support.fabricated import make_spec, seal, write_run
+
+
+def run_of(results: Path, name: str, seed: int, day: int, **fields: object) -> Run:
+    """A run of a name that finished on a day."""
+    spec = make_spec("digits", "Proxy-NCA", seed).model_copy(update={"method": name, **fields})
+    path = write_run(results, spec, gain=0.1 * day)
+    environment = load_run(RunDir(path)).record["environment"]
+    seal(path, environment={**environment, "finished": f"2026-01-0{day}T00:00:00+00:00"})
+    return load_run(RunDir(path))
+
+
+@pytest.mark.parametrize("days", [(1, 2, 3), (3, 2, 1)])
+def test_a_method_that_was_renamed_between_its_seeds_is_one(
+    days: tuple[int, int, int], tmp_path: Path
+) -> None:
+    names = ("Proxy-NCA", "Proxy-NCA", "Proxy NCA")
+    runs = [run_of(tmp_path, *each) for each in zip(names, (0, 1, 2), days, strict=True)]
+    last = names[days.index(3)]
+    assert method_names(runs) == [last] * 3
+    table, _ = frame(runs)  # without the pictures of its images there is a problem
+    assert set(table["method"]) == {last}
+    assert set(table["n_seeds"]) == {3}
+
+
+def test_two_names_with_a_common_seed_are_two_methods(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path / "a", "Proxy-NCA", 0, 1), run_of(tmp_path / "b", "Again", 0, 2)]
+    assert method_names(runs) == ["Proxy-NCA", "Again"]
+
+
+def test_runs_with_one_source_of_chance_are_in_no_table_and_counted(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path, "Proxy-NCA", seed, 1) for seed in (0, 1)]
+    part = run_of(tmp_path, "Proxy-NCA", 2, 1, varies="batches")
+    table, (_, problem) = frame([*runs, part])
+    assert set(table["n_seeds"]) == {2}
+    assert problem.startswith("1 runs of a study of variance, in which one source of chance varies")
