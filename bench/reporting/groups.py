@@ -129,8 +129,8 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     methods: dict[str, dict[str, Run]] = {}
     last = last_names(runs)
     keys = [
-        (last.get(group_id(run), run.spec["method"]) + few_components(run), group_id(run))
-        for run in runs
+        (last.get(group, run.spec["method"]) + few_components(run), group)
+        for group, run in zip(map(group_id, runs), runs, strict=True)
     ]
     for (method, group), run in zip(keys, runs, strict=True):
         methods.setdefault(method, {}).setdefault(group, run)

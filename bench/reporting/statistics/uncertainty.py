@@ -49,9 +49,10 @@ def frame(runs: Sequence[Run], rule: Rule | None = None) -> tuple["pd.DataFrame"
     """
     whole = [run for run in runs if not of_one_source(run)]
     table, problems = table_of(whole, rule or RULE)
-    if not rule:
-        problems += judged_as_fixed(whole)
-    if not rule and len(whole) < len(runs):
+    if rule:
+        return table, problems
+    problems += judged_as_fixed(whole)
+    if len(whole) < len(runs):
         problems.append(
             f"{len(runs) - len(whole)} runs of a study of variance, in which one source of chance "
             "varies alone, are left out"

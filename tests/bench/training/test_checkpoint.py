@@ -91,7 +91,7 @@ def test_everything_comes_back(saved: Path) -> None:
 def test_no_single_changed_bit_passes(saved: Path) -> None:
     content = saved.read_bytes()
     generator = np.random.default_rng(0)
-    near_the_start = [(byte, bit) for byte in range(0, 1500, 17) for bit in range(8)]
+    near_the_start = [(byte, bit) for byte in range(0, 1500, 7) for bit in range(8)]
     anywhere = zip(
         generator.integers(0, len(content), 300), generator.integers(0, 8, 300), strict=True
     )

@@ -157,7 +157,7 @@ def test_a_misspelt_name_gets_a_suggestion(backbone: str, message: str) -> None:
         (VIT, 100, "patches of 16 pixels, which needs a multiple of 16, such as 96"),
         ("timm:vit_small_patch14_dinov2", 128, "a multiple of 14, such as 126"),
         ("timm:tnt_s_patch16_224", 94, "patches of 16 pixels, which needs a multiple of 16, such"),
-        ("timm:xcit_nano_12_p16_224", 100, "patches of 16 pixels|should divide image dimensions"),
+        ("timm:xcit_nano_12_p16_224", 100, "`patch_size` should divide image dimensions"),
         ("timm:mvitv2_tiny", 94, "'timm:mvitv2_tiny' refuses images of 94 x 94 pixels: index"),
         ("timm:inception_v3", 32, "'timm:inception_v3' refuses images of 32 x 32 pixels: "),
         ("googlenet", 1, "'googlenet' refuses images of 1 x 1 pixels: "),
@@ -171,6 +171,10 @@ def test_a_size_that_the_network_refuses(backbone: str, side: int, message: str)
 def test_sizes_that_are_no_multiples_but_the_network_s_own_are_taken() -> None:
     model = make("timm:tf_efficientnet_b1", image_side=240)
     assert model(images(240)).shape == (2, 1280)
+
+
+def test_a_transformer_that_states_its_patch_as_one_number_is_taken() -> None:
+    assert make("timm:xcit_nano_12_p16_224", image_side=96)(images(96)).shape == (2, 128)
 
 
 def test_channels_that_no_network_of_timm_takes() -> None:

@@ -95,7 +95,7 @@ def test_no_character_is_in_two_parts_in_whatever_turn(datasets: dict[str, Datas
     assert gurmukhi[2] == {f"Gurmukhi/character{number}" for number in range(42, 46)}
 
 
-@pytest.mark.parametrize("character", [191])
+@pytest.mark.parametrize("character", [0, 191, 1622])
 def test_a_turn_turns_against_the_clock(datasets: dict[str, Dataset], character: int) -> None:
     dataset = datasets["vinyals"]
     name, drawn = characters()[character].split("/", 1)[1], items()[character]
