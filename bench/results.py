@@ -6,8 +6,9 @@
     runs, problems = scan(Path("results/reference"))
     frame(runs)[["dataset", "method", "seed", "recall@1"]]
 
-A mean over rows is meant only where nothing but the seed differs;
-`bench.reporting.groups.comparable_frame` checks that. Accepted results from others are a layer of
+A mean over rows is meant only where nothing but the seed differs: group by `method_id`, since one
+method may have several specifications. `bench.reporting.groups.comparable_frame` also checks that
+the rows are of one test. Accepted results from others are a layer of
 their own: `community(read_community(Path("results/community"))[0])`.
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.spec import UNSET
+from bench.spec import UNSET, method_id_of
 from bench.store.community import Community
 from bench.store.runs import Run
 
@@ -37,10 +38,12 @@ def final_score(scores: Sequence[float] | np.ndarray) -> float:
 def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     """One row per run, in the order given.
 
-    Columns: `run`, the name of the run's directory; the fields of `RunSpec` (`dataset`, `seed`) and
-    the test scores in 0..1 (`recall@1`) under their own names; everything else in `run.json` with
-    its section in front: `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`,
-    `split.fingerprint`, `environment.cpu`. Fields of the specification that a record leaves out
+    Columns: `run`, the name of the run's directory; `method_id`, a digest of its specification
+    without the seed, so that runs with the same one may be averaged; the fields of `RunSpec`
+    (`dataset`, `seed`) and the test scores in 0..1 (`recall@1`) under their own names, `method` as
+    it was when the run was made; everything else in `run.json` with its section in front:
+    `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`, `split.fingerprint`,
+    `environment.cpu`. Fields of the specification that a record leaves out
     have their defaults. NaN: this run does not have the field.
     """
     import pandas as pd
@@ -52,6 +55,7 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     for prefix in UNPREFIXED:
         table.columns = table.columns.astype(str).str.removeprefix(prefix)  # without runs too
     table.insert(0, "run", [run.name for run in runs])
+    table.insert(1, "method_id", [method_id_of(run.spec) for run in runs])
     return table
 
 
@@ -68,15 +72,16 @@ def community(found: Sequence[Community]) -> "pd.DataFrame":
 def curves(runs: Sequence[Run]) -> "pd.DataFrame":
     """One row per validation of each run, in order of step; the first is before training.
 
-    Columns: `run`, `dataset`, `split`, `backbone`, `method`, `loss`, `seed`; `step`, `epoch`,
-    `images`, `seconds`, `training_loss`, and the scores on the validation images in 0..1.
+    Columns: `run`, `method_id` (as in `frame`), `dataset`, `split`, `backbone`, `method`, `loss`,
+    `seed`; `step`, `epoch`, `images`, `seconds`, `training_loss`, and the scores on the validation
+    images in 0..1.
     Raises: StoredRunError if a curve is missing or was changed.
     """
     import pandas as pd
 
     return pd.DataFrame(
         [
-            {"run": run.name}
+            {"run": run.name, "method_id": method_id_of(run.spec)}
             | {field: {**UNSET, **run.spec}[field] for field in CURVE_FIELDS}
             | {"training_loss" if key == "loss" else key: value for key, value in point.items()}
             for run in runs

@@ -46,7 +46,8 @@ def no_switch(value: Any) -> Any:
 
 # Sources of chance in a training. Initial weights are those of the network and all that the loss
 # draws when it is made: class vectors, which classes share one, the seed of drawn negatives. Batch
-# order is which images a batch holds. A split that varies draws which training classes validate.
+# order is which images a batch holds, and what dropout or stochastic depth leaves out of a step. A
+# split that varies draws which training classes validate.
 Source = Literal["weights", "batches", "augmentation", "split"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 BY_SEED = ("weights", "batches", "augmentation")  # what the seed decides, unless a run says more
@@ -112,8 +113,8 @@ class Budget(BaseModel):
     weights: Line | None = Field(
         default=None,
         description='What the backbone starts with: `"pretrained"` or the path of a file; random '
-        "weights if not given. Images are scaled as for the weights that timm has by the name of "
-        "the backbone, so for a file give its tag too: `timm:NAME.TAG`.",
+        "weights if not given. Images are scaled as for the backbone's own pretrained weights, so "
+        "for a file give the tag of a network of timm too: `timm:NAME.TAG`.",
     )
     weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
         default=None,
@@ -202,7 +203,9 @@ class Budget(BaseModel):
         "given.",
     )
     precision: Literal["float32", "bf16"] = Field(
-        default="float32", description="Arithmetic of the network in a training step."
+        default="float32",
+        description="Arithmetic of the network in a training step. On a CPU, bf16 is refused for "
+        "convolutions that stride over maps of one pixel, whose gradient PyTorch computes wrongly.",
     )
     augmentation: Literal["none", "affine", "crop", "resized-crop"] = Field(
         default="affine",

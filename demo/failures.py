@@ -44,7 +44,7 @@ class Confusion:
             return "labels"
         if not compared:
             return "unknown"
-        return "images" if 2 * self.everywhere >= self.count else "this loss"
+        return "images" if 2 * self.everywhere >= self.count else "this run"
 
 
 @lru_cache(maxsize=OPEN)

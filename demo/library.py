@@ -1,6 +1,8 @@
 """A results folder as the browser shows it: data sets, their runs, and the test pictures."""
 
 import hashlib
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +14,10 @@ from types import MappingProxyType
 from bench.reporting.groups import (
     by_method,
     changed_losses,
-    group_id,
+    method_key,
     method_names,
     of_one_source,
+    with_last_names,
 )
 from bench.spec import NO_LOSS, file_name
 from bench.store.runs import Progress, Run, StoredRunError, scan
@@ -93,7 +96,7 @@ class Shelf:
 
     @cached_property
     def methods(self) -> dict[str, list[Run]]:
-        """The runs of each method, by `group_id`; those of a study of variance are no methods."""
+        """The runs of each method, by `method_key`; those of a study of variance are no methods."""
         return by_method(run for run in self.runs if not of_one_source(run))
 
     @property
@@ -155,6 +158,13 @@ class Library:
         return distinct({shelf.key: shelf.title for shelf in self.shelves})
 
 
+def inside(text: str, *folders: Path) -> str:
+    """The text with the paths that begin with one of the folders as they are within it."""
+    for folder in folders:
+        text = re.sub(rf"(?<!\S){re.escape(f'{folder}{os.sep}')}", "", text)
+    return text
+
+
 def number_of(pictures: Thumbnails) -> int:
     """A number of 48 bits that changes with the pictures."""
     return int.from_bytes(pictures.digest[:6])
@@ -170,8 +180,8 @@ def one_of_each(shelf: Shelf) -> list[Run]:
     Recall@1 as a mean over its seeds; at most `MOST_METHODS`, so that they fit into memory."""
     first: dict[str, Run] = {}
     for run in shelf.browsable:
-        if not is_untrained(run) and group_id(run) in shelf.methods:
-            first.setdefault(group_id(run), run)
+        if not is_untrained(run) and method_key(run) in shelf.methods:
+            first.setdefault(method_key(run), run)
     means = {
         group: fmean(run.scores["recall@1"] for run in shelf.methods[group]) for group in first
     }
@@ -205,7 +215,8 @@ def open_library(
         problems += [str(problem) for problem in unreadable]
         problems += [f"{run.name}: {run.problem}" for run in runs if run.problem]
         if runs:
-            fallback, made = None if folder == results else results, shelves(folder, runs)
+            fallback = None if folder == results else results
+            made = shelves(folder, with_last_names(runs))
             problems += [problem for shelf in made for problem in changed_losses(shelf.runs)]
             return Library(folder, made, tuple(problems), fallback)
     found = "\n".join(["", *problems])

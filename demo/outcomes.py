@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.reporting.groups import group_id, identity
+from bench.reporting.groups import identity, method_key
 from bench.store.runs import Run
 from demo.library import Shelf
 from demo.retrieved import Retrieved
@@ -47,12 +47,10 @@ def shared(left: Retrieved, right: Retrieved, k: int) -> float:
 
 
 def seeds_of(shelf: Shelf, run: Run) -> tuple[str, ...]:
-    """A run of each seed of the same method on the same images that kept its neighbors; a method
-    that has two names has two runs of a seed."""
-    own = group_id(run), identity(run)
+    """The runs of the same method on the same images that kept their neighbors."""
+    own = method_key(run), identity(run)
     kept = [other for other in shelf.browsable if other.keeps_queries]
-    same = [other for other in kept if (group_id(other), identity(other)) == own]
-    return tuple({other.spec["seed"]: other.name for other in same}.values())
+    return tuple(other.name for other in kept if (method_key(other), identity(other)) == own)
 
 
 @lru_cache(maxsize=OPEN)

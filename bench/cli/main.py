@@ -187,7 +187,7 @@ def plan(
         runs = trials_to_price(chosen, suite, results, SEARCH_SEED, trials)
     check_device(device)
     if not note:  # whose weights are here
-        check_networks(spec for spec in runs.specs if spec.weights not in (None, PRETRAINED))
+        check_networks([s for s in runs.specs if s.weights not in (None, PRETRAINED)], device)
     try:
         with show_work(errors) as report:
             costs = price(runs, data_root, device, report)

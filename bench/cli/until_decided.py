@@ -42,14 +42,16 @@ def fixed_plan(
     )
     if suite.tuning and suite.tuning.seed in plan.further:
         plan = plan.model_copy(update={"skipped": suite.tuning.seed})
-    if not plan.further:
+    further = plan.most - len(plan.seeds)
+    if further <= 0:
         raise ValueError(
             f"--max-seeds {plan.most} adds none to the {len(suite.seeds)} seeds of {name}"
         )
-    if plan.further[-1] >= SEEDS:
+    if len(plan.further) < further:
         raise ValueError(
             f"--until-decided adds the seeds after {max(suite.seeds)}, the largest of {name}, and "
-            f"{SEEDS - 1} is the last one there is; give the suite smaller seeds"
+            f"{SEEDS - 1} is the last one there is; give the suite smaller seeds, or fewer with "
+            "--max-seeds"
         )
     return keep_plan(results, name, plan)
 

@@ -97,15 +97,16 @@ def seeds_of_methods(methods: Mapping[str, Iterable[int]]) -> str:
 
 
 def check_seeds(runs: Sequence[Run]) -> None:
-    """Refuse a seed of a specification that is there twice."""
-    found: dict[tuple[str, str, int], Run] = {}
+    """Refuse a seed of a specification that is there twice, also under a name that has the same
+    directory, such as "Proxy-NCA" and "Proxy NCA"."""
+    found: dict[object, Run] = {}
     for run in runs:
-        other = found.setdefault((run.spec["method"], group_id(run), int(run.spec["seed"])), run)
-        if other is not run:
-            raise ValueError(
-                f"{other.directory} and {run.directory} hold the same run (seed "
-                f"{run.spec['seed']}); counted twice it would narrow the interval, delete one"
-            )
+        for same in ((run.spec["method"], group_id(run), run.spec["seed"]), run.name):
+            if (other := found.setdefault(same, run)) is not run:
+                raise ValueError(
+                    f"{other.directory} and {run.directory} hold the same run (seed "
+                    f"{run.spec['seed']}); counted twice it would narrow the interval, delete one"
+                )
 
 
 def group_id(run: Run) -> str:
@@ -113,11 +114,17 @@ def group_id(run: Run) -> str:
     return method_id_of(run.spec)
 
 
+def method_key(run: Run) -> str:
+    """Equal for the runs of one method, as `with_last_names` has them: those of one specification
+    and name."""
+    return f"{group_id(run)} {run.spec['method']}"
+
+
 def by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs of each method, by `group_id`."""
+    """The runs of each method, by `method_key`."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(group_id(run), []).append(run)
+        found.setdefault(method_key(run), []).append(run)
     return found
 
 
@@ -127,11 +134,8 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     A method may be named like the variant of another; both then carry their digest as well.
     """
     methods: dict[str, dict[str, Run]] = {}
-    last = last_names(runs)
-    keys = [
-        (last.get(group, run.spec["method"]) + few_components(run), group)
-        for group, run in zip(map(group_id, runs), runs, strict=True)
-    ]
+    runs = with_last_names(runs)
+    keys = [(run.spec["method"] + few_components(run), group_id(run)) for run in runs]
     for (method, group), run in zip(keys, runs, strict=True):
         methods.setdefault(method, {}).setdefault(group, run)
     names = {
@@ -143,14 +147,30 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     return [names[k] if shared[names[k]] == 1 else f"{names[k]} [{k[1]}]" for k in keys]
 
 
-def last_names(runs: Iterable[Run]) -> dict[str, str]:
-    """The name of each specification in the run that finished last, as it may have been renamed
-    between its seeds; without those that have a seed twice, which are two methods."""
-    return {
-        group: max(own, key=lambda run: str(run.record["environment"]["finished"])).spec["method"]
-        for group, own in by_method(runs).items()
-        if len({run.spec["seed"] for run in own}) == len(own)
+def with_last_names(runs: Sequence[Run]) -> list[Run]:
+    """The runs with the name that their specification has in the run that finished last, as a
+    method may have been renamed between its seeds, or between a suite and a study of variance.
+
+    Runs of a specification that has a seed twice keep theirs: these are two methods.
+    """
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(unvaried_id(run), []).append(run)
+    names = {
+        identity: max(own, key=lambda run: str(run.record["environment"]["finished"]))
+        for identity, own in found.items()
+        if len({(group_id(run), run.spec["seed"]) for run in own}) == len(own)
     }
+    called = [str(names.get(unvaried_id(run), run).spec["method"]) for run in runs]
+    return [
+        run if run.spec["method"] == name else run.with_method(name)
+        for run, name in zip(runs, called, strict=True)
+    ]
+
+
+def unvaried_id(run: Run) -> str:
+    """`group_id` whatever the seed decides."""
+    return method_id_of({name: value for name, value in run.spec.items() if name != "varies"})
 
 
 def few_components(run: Run) -> str:

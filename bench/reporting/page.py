@@ -163,7 +163,10 @@ def make_report(
             *(f"{section['name']}: {' '.join(section['sentences'])}" for section in sections),
             *filter(None, [summary]),
         ),
-        tuple(f"{section['name']}: {section['regime']}" for section in sections),
+        tuple(
+            f"{section['name']}: {section['regime']} {section['unequal']}".strip()
+            for section in sections
+        ),
         tuple(found),
         tuple(rows),
         spreads,
@@ -292,7 +295,7 @@ def make_section(
     methods = trained(members)
     pairs = compare(methods, rule)
     few = len(pairs) <= MOST_PAIRS
-    budget, unequal = provenance.budget(members)
+    budget, _ = provenance.budget(members)
     return {
         "name": figures.origin(members),
         "dataset": members["dataset"].iloc[0],
@@ -303,7 +306,7 @@ def make_section(
         "split": provenance.split_sentence(members),
         "machine": provenance.machine_sentence(members if methods.empty else methods),
         "budget": budget,
-        "unequal": unequal,
+        "unequal": provenance.unequal_sentence(members),
         "methods": provenance.method_lines(members),
         "converged": found,
         "prices": {item.metric: prices.price_table(item, outcomes) for item in found if outcomes},
@@ -433,9 +436,12 @@ def draw_tuning(
 
 def convergence_caption(curves: "pd.DataFrame") -> str:
     """What the lines and bands are, and how seconds are averaged."""
+    last = curves.drop_duplicates(["method", "seed"], keep="last")  # validations
+    differ = [own["step"].nunique() > 1 for _, own in last.groupby("method")]
+    ends = " A method's line ends where its first run ends." * any(differ)
     return (
-        f"{figures.band_note(curves['method'].nunique())} For training time, each seed's curve is "
-        "interpolated linearly to a common grid that ends where the first seed ends."
+        f"{figures.band_note(curves['method'].nunique())}{ends} For training time, each seed's "
+        "curve is interpolated linearly to a common grid that ends where the first seed ends."
         f"{DRAWN_VALIDATION * bool(curves['drawn_validation'].any())}"
     )
 

@@ -62,6 +62,23 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
     return lines, unequal
 
 
+def unequal_sentence(members: "pd.DataFrame") -> str:
+    """In which fields of the budget methods differ but should not; or nothing."""
+    _, unequal = budget(members)
+    if not unequal:
+        return ""
+    return (
+        f"Unequal budgets: methods differ in {', '.join(unequal)}, so differences between them are "
+        "not due to the loss alone."
+    )
+
+
+def cautions(members: "pd.DataFrame") -> list[str]:
+    """What a verdict on these methods does not show: their budgets or regimes differ."""
+    regimes = regime_sentence(members) if len(methods_by_regime(members)) > 1 else ""
+    return list(filter(None, [regimes, unequal_sentence(members)]))
+
+
 def method_lines(members: "pd.DataFrame") -> list[tuple[str, ...]]:
     """Per method: its name, loss, hyper-parameters, learning rate, images per class and seeds."""
     lines: list[tuple[str, ...]] = []
@@ -85,14 +102,20 @@ def method_lines(members: "pd.DataFrame") -> list[tuple[str, ...]]:
 
 def regime_sentence(members: "pd.DataFrame") -> str:
     """Which regime the numbers belong to, with backbone and weights."""
-    methods = trained(members)
-    found: dict[str, list[str]] = {}
-    for _, run in (members if methods.empty else methods).drop_duplicates("method").iterrows():
-        found.setdefault(regime(run, frozen=methods.empty), []).append(str(run["method"]))
+    found = methods_by_regime(members)
     if len(found) == 1:
         return f"Regime: {next(iter(found))}."
     named = [f"{words} ({', '.join(names)})" for words, names in found.items()]
     return f"Regimes, which must not be compared: {'; '.join(named)}."
+
+
+def methods_by_regime(members: "pd.DataFrame") -> dict[str, list[str]]:
+    """Regime in words -> methods; those without training only where there are no others."""
+    methods = trained(members)
+    found: dict[str, list[str]] = {}
+    for _, run in (members if methods.empty else methods).drop_duplicates("method").iterrows():
+        found.setdefault(regime(run, frozen=methods.empty), []).append(str(run["method"]))
+    return found
 
 
 def components_sentence(members: "pd.DataFrame") -> str:
@@ -175,7 +198,7 @@ def regime(run: "pd.Series", *, frozen: bool) -> str:
     if not isinstance(run["weights_sha256"], str):
         return f"from scratch, {run['backbone']} with random weights"
     own = run["weights"] == "pretrained"
-    source = "pretrained" if own else "a file; images are scaled as timm does for this network"
+    source = "pretrained" if own else f"a file; images are scaled as for {run['backbone']}"
     weights = f"{run['backbone']} with weights {show(run['weights_sha256'])} ({source})"
     if frozen:
         return f"frozen, {weights}; nothing was trained"
@@ -206,8 +229,7 @@ def early_sentence(
     costs = (
         " Such a run's final score on validation is that of its last three validations, and a "
         "score that it had not reached by then counts as not reached; with fewer than four "
-        "validations it is in no number on convergence. A method's line ends where its first run "
-        "ends."
+        "validations it is in no number on convergence."
     )
     return f"Ended early, because validation {why}: {', '.join(named)}.{costs * converged}"
 

@@ -91,7 +91,7 @@ def check_data(
     cannot be resumed, and for other images than those of the stored runs or of the search.
     """
     specs = list(specs)
-    described = check_networks(specs)
+    described = check_networks(specs, device)
     by_data: dict[tuple[str, str, int | None, int | None, str], list[RunSpec]] = {}
     for spec in specs:
         key = spec.dataset, spec.split, spec.resize, spec.crop, spec.interpolation
@@ -110,7 +110,7 @@ def check_data(
         check_comparisons(trained, dataset)
         dataset = dataset.prepare(resize, crop, report, interpolation)
         if not find(name).photographs:
-            described += check_networks(methods, dataset)
+            described += check_networks(methods, device, dataset)
         check_same_images(dataset, results)
         described += check_checkpoints(runs, dataset, results, device)
     return list(dict.fromkeys(described))  # a data set may be used at several sizes
@@ -139,28 +139,41 @@ def check_hyper_parameters(spec: RunSpec, classes: int) -> None:
         raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
 
 
-def check_networks(specs: Iterable[RunSpec], dataset: Dataset | None = None) -> list[str]:
+def check_networks(
+    specs: Iterable[RunSpec], device: str, dataset: Dataset | None = None
+) -> list[str]:
     """Build each network once: those that see the small images of a data set or, without one, those
     that see photographs, which are as large as their specifications say.
 
-    Returns: a line for each file of weights, see `input_of`.
+    Returns: a line for each file of weights, see `input_of`, and for each network that does not see
+    the whole image.
     Raises: ValueError naming the data set if the backbone is unknown, its weights do not fit, or it
-    refuses the size of the images.
+    refuses the size of the images or, on this device, the precision.
     """
-    from bench.training.network import network_for
+    import torch
+
+    from bench.training.network import check_precision, network_for
+    from proxy_core.models.backbones import unseen_edge
 
     seen, lines = set(), []
     for spec in specs:
         side, _, channels = dataset.images.shape if dataset else (spec.crop, 0, 3)
-        network = spec.backbone, spec.weights_sha256, spec.pooling, spec.embedding_dim, spec.frozen
+        parts = spec.pooling, spec.embedding_dim, spec.frozen, spec.precision
+        network = spec.backbone, spec.weights_sha256, *parts
         if side and (*network, side) not in seen:
             seen.add((*network, side))
             try:
                 model = network_for(spec, side, channels)
+                check_precision(spec, model, side, channels, torch.device(device))
             except (ValueError, OSError) as error:
                 raise ValueError(f"{spec.method} on {spec.dataset}: {error}") from error
             if spec.weights not in (None, PRETRAINED):
                 lines.append(input_of(spec, model))
+            if unseen := unseen_edge(model.backbone, channels, side):
+                lines.append(
+                    f"{spec.backbone} sees no pixel of the last {unseen} of {side} rows and "
+                    f"columns of the images of {spec.dataset}, which its strides do not divide"
+                )
     return lines
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.spec import Seed, sha256
+from bench.spec import SEEDS, Seed, sha256
 from bench.store.record import Sha256, first_mistake
 from bench.store.runs import write_text
 
@@ -49,9 +49,9 @@ class SeedPlan(BaseModel):
 
     @property
     def further(self) -> tuple[int, ...]:
-        """The seeds that may be added, in order."""
+        """The seeds that may be added, in order; fewer where these are beyond the last there is."""
         start, count = max(self.seeds) + 1, max(0, self.most - len(self.seeds))
-        candidates = range(start, start + count + 1)
+        candidates = range(start, min(start + count + 1, SEEDS))
         return tuple(seed for seed in candidates if seed != self.skipped)[:count]
 
     def covers(self, method_id: str, seed: int) -> bool:

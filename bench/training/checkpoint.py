@@ -128,7 +128,6 @@ def save_checkpoint(
         "optimizer": optimizer.state_dict(),
         "batches": batches.state_dict(),
         "progress": asdict(progress),
-        "rng": torch.get_rng_state(),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -168,7 +167,6 @@ def load_checkpoint(
         progress = Progress(**{**saved_progress, "chain": Chain(**saved_progress["chain"])})
         check_progress(progress, batches.spec)
         check_state(optimizer, progress.step)
-        torch.set_rng_state(content["rng"])
     except UNFIT as error:
         raise CheckpointError(
             f"{files.checkpoint} does not fit the network, the loss or the optimizer as this "

@@ -19,6 +19,7 @@ from bench.training.batches import Batches, Drawn
 from bench.training.chain import begin, link
 from bench.training.checkpoint import Progress, averages_of
 from bench.training.inputs import to_input
+from bench.training.sampling import derive
 from proxy_core.distances import full_precision_products
 from proxy_core.models.embedding_model import EmbeddingModel
 
@@ -127,6 +128,7 @@ def train(
                 parameter.requires_grad_(progress.step == spec.head_only_steps)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate_factor(spec, progress.step)
+        seed_masks(spec, progress.step)
         value = train_step(
             model,
             loss,
@@ -150,6 +152,12 @@ def train(
         if due:
             link(chain, progress.step, model, loss, optimizer)
         yield
+
+
+def seed_masks(spec: RunSpec, step: int) -> None:
+    """Seed torch, on every device, for what a network draws in a step: dropout, stochastic depth.
+    A resumed run so draws what a whole one does, whatever was drawn before."""
+    torch.manual_seed(int(derive(spec.seed_of("batches"), "masks", step).integers(2**63)))
 
 
 def loaded_ahead(batches: Batches, first: int, device: torch.device) -> Iterator[Drawn]:

@@ -1,7 +1,10 @@
 """The start of a run: the network, its head and the class vectors of the loss."""
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +22,7 @@ from bench.training.sampling import derive
 from bench.weights import locate
 from proxy_core.losses import LOSSES, HasClassVectors, StartsAtMeans
 from proxy_core.models.embedding_model import EmbeddingModel
+from proxy_core.models.folding import FoldedConv
 from proxy_core.models.weights import load_weights
 
 
@@ -31,7 +35,10 @@ def build(
     Returns: both, and the data set, with features where the network has weights or the start needs
     them. If it has features already, these are used.
     """
-    model = make_network(spec, dataset).to(device).to(memory_format=torch.channels_last)
+    model = make_network(spec, dataset)
+    side, _, channels = dataset.images.shape
+    check_precision(spec, model, side, channels, device)
+    model = model.to(device).to(memory_format=torch.channels_last)
     loss = make_loss(spec, dataset.training_classes, model.embedding_dim).to(device)
     at_data = spec.head_init == "pca" or spec.class_vectors_init != "random"
     if (at_data or spec.weights) and not isinstance(dataset.images, FeatureImages):
@@ -73,6 +80,37 @@ def network_for(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:
         load_weights(model.backbone, spec.backbone, find_weights(spec))
         find_weights(spec)  # it may have been replaced while it was read
     return model
+
+
+def check_precision(
+    spec: RunSpec, model: EmbeddingModel, side: int, channels: int, device: torch.device
+) -> None:
+    """ValueError where PyTorch computes gradients in bf16 from memory that nothing has written: of
+    convolutions on a CPU that stride over maps of one pixel (seen with PyTorch 2.15)."""
+    if spec.precision != "bf16" or device.type != "cpu":
+        return
+    if name := strides_over_one_pixel(model.backbone, side, channels):
+        raise ValueError(
+            f'precision is "bf16": on a CPU PyTorch computes a wrong gradient of {name} of '
+            f"{spec.backbone}, which strides over maps of one pixel; give larger images, a GPU or "
+            '"float32"'
+        )
+
+
+def strides_over_one_pixel(backbone: nn.Module, side: int, channels: int) -> str:
+    """The first convolution of several pixels that strides over maps of one, or nothing."""
+    found, copy = list[str](), deepcopy(backbone).eval()
+
+    def look(name: str, conv: Any, inputs: tuple[Tensor]) -> None:
+        if tuple(inputs[0].shape[2:]) == (1, 1) and max(conv.stride) > 1:
+            found.append(name)
+
+    for name, part in copy.named_modules():
+        if isinstance(part, nn.Conv2d | FoldedConv) and max(part.weight.shape[2:]) > 1:
+            part.register_forward_pre_hook(partial(look, name))
+    with torch.no_grad():
+        copy(torch.zeros(1, channels, side, side))
+    return next(iter(found), "")
 
 
 def find_weights(spec: RunSpec) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.reporting.groups import group_id
+from bench.reporting.groups import method_key
 from bench.suggest import unknown
 from demo.library import Library, Shelf, is_untrained, one_of_each
 
@@ -35,6 +35,6 @@ def choose_of(shelf: Shelf, names: Sequence[str]) -> Shelf:
     for run in own:
         if not run.keeps_queries:
             raise ValueError(f"{run.name} did not keep the neighbors of its queries; leave it out")
-    methods = {group_id(run) for run in own}
-    runs = [run for run in shelf.runs if is_untrained(run) or group_id(run) in methods]
+    methods = {method_key(run) for run in own}
+    runs = [run for run in shelf.runs if is_untrained(run) or method_key(run) in methods]
     return replace(shelf, runs=tuple(runs), chosen=tuple(run.name for run in own))

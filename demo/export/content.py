@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.reporting.groups import group_id
+from bench.reporting.groups import method_key
 from bench.reporting.projection import NEAREST, counted_text, nearest_points
 from bench.store.maps import map_path
 from bench.suggest import printable
@@ -42,7 +42,7 @@ def describe(shelf: Shelf, number: int, pictures: Pictures) -> dict[str, Any]:
             {
                 "name": run.name,
                 "label": shelf.run_labels[run.name],
-                "method": group_id(run),
+                "method": method_key(run),
                 "kept": min(NEIGHBORS, open_run(shelf, run.name).hits.shape[1]),
             }
             for run in shelf.browsable

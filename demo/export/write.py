@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.reporting.groups import group_id
+from bench.reporting.groups import method_key
 from bench.store.runs import Progress
 from bench.suggest import printable
 from demo.export.choice import choose
@@ -13,7 +13,7 @@ from demo.export.content import describe, has_ranks, images, map_of, retrieval, 
 from demo.export.folder import measure, new_export
 from demo.export.page import data, page, script
 from demo.export.pictures import Pictures, fit
-from demo.library import Library, Shelf
+from demo.library import Library, Shelf, inside
 from demo.retrieved import open_run
 from demo.tabs.results import render_results
 from demo.view import NEIGHBORS
@@ -82,8 +82,8 @@ def export(
 
 def doubts(library: Library) -> list[str]:
     """The problems of the whole folder, without the place of that folder."""
-    place = f"{library.results}/"
-    return [f"Problem: {printable(problem.replace(place, ''))}" for problem in library.problems]
+    folders = [library.results, library.fallback or library.results]
+    return [f"Problem: {printable(inside(problem, *folders))}" for problem in library.problems]
 
 
 def write_part(folder: Path, part: Part, step: Callable[[int], None]) -> None:
@@ -129,7 +129,7 @@ def notes_on(part: Part) -> list[str]:
     """What the export holds of a data set, and what of it is left out."""
     shelf, browsed = part.shelf, part.shelf.browsable
     runs = [open_run(shelf, run.name) for run in browsed]
-    methods = {group_id(run) for run in browsed}
+    methods = {method_key(run) for run in browsed}
     kept = max(run.hits.shape[1] for run in runs)
     (height, width), pictures = shelf.pictures.size, part.pictures
     found = [

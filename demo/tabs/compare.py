@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.reporting.groups import group_id
+from bench.reporting.groups import method_key
 from demo.library import Library, Shelf
 from demo.outcomes import flips, seeds_of, sets_of, shared
 from demo.pages import paged
@@ -82,8 +82,8 @@ def other_of(shelf: Shelf, view: View) -> str | None:
     others = [run for run in shelf.browsable if run.name != view.run]
     if view.other in {run.name for run in others}:
         return view.other
-    method = group_id(shelf.run(view.run))
-    others.sort(key=lambda run: group_id(run) == method)  # stable: other methods first
+    method = method_key(shelf.run(view.run))
+    others.sort(key=lambda run: method_key(run) == method)  # stable: other methods first
     return others[0].name if others else None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.reporting.groups import group_id
+from bench.reporting.groups import method_key
 from bench.suggest import printable
 from demo.failures import MOST_COMPARED, Confusion, between, confusions, ordered, same_pictures
 from demo.library import Library, Shelf, one_of_each
@@ -39,8 +39,8 @@ def show(library: Library, view: View) -> str:
     """A page of failures in the order of the view, and the pairs of classes behind them."""
     shelf = library.shelf(view.shelf)
     retrieved = open_run(shelf, view.run)
-    method = group_id(shelf.run(view.run))  # another seed of it is the same loss
-    others = [run for run in one_of_each(shelf) if group_id(run) != method]
+    method = method_key(shelf.run(view.run))  # another seed of it is the same loss
+    others = [run for run in one_of_each(shelf) if method_key(run) != method]
     opened = [open_run(shelf, run.name) for run in others]
     queries = between(retrieved, ordered(retrieved, view.sort), view.label, view.rival)
     pages = paged(len(queries), view)

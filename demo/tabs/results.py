@@ -14,7 +14,7 @@ from bench.reporting.statistics.verdicts import Rule
 from bench.reporting.tables import templates
 from bench.store.runs import Run
 from bench.store.seed_plan import SeedPlan, read_plans
-from demo.library import Library, Shelf, is_untrained
+from demo.library import Library, Shelf, inside, is_untrained
 from demo.render import message
 from demo.tabs.start import verdict
 from demo.view import View
@@ -56,7 +56,7 @@ def render_scores(shelf: Shelf) -> str:
             render_means(*table) for table in judged_together(shelf.runs, read_plans(shelf.results))
         )
     except ValueError as error:
-        means = message(f"No means over seeds: {error}", "problem")
+        means = message(f"No means over seeds: {inside(str(error), shelf.results)}", "problem")
     if count := sum(map(of_one_source, shelf.runs)):
         means += message(STUDY.format(count), "notice")
     return means + folded("Every run", render_table(run_table(shelf), "runs"), is_open=True)
@@ -146,6 +146,7 @@ def render_curves(shelf: Shelf) -> str:
     from bench.reporting.cost.convergence import read_curves
     from bench.reporting.figures import assign, convergence_figure, inlined, rc_params, svg_text
     from bench.reporting.page import convergence_caption
+    from bench.reporting.provenance import early_sentence, perfect_runs
 
     runs = [run for run in shelf.runs if not of_one_source(run)]
     if not runs:
@@ -153,7 +154,7 @@ def render_curves(shelf: Shelf) -> str:
     try:
         table = comparable_frame(runs)
     except ValueError as error:
-        return message(f"No curves: {error}", "problem")
+        return message(f"No curves: {inside(str(error), shelf.results)}", "problem")
     names = dict(zip(table["run"], table["method"], strict=True))
     curves, problems = read_curves(runs, names)
     messages = "".join(message(problem, "problem") for problem in problems)
@@ -165,10 +166,11 @@ def render_curves(shelf: Shelf) -> str:
         figure = convergence_figure(curves, strokes)
         figure.supxlabel("")  # the caption below says it
         svg = svg_text(figure)
+    early = escape(early_sentence(table, perfect_runs(runs), converged=False))
     svg = inlined(svg, "curves", f"Convergence of {len(strokes)} methods on {shelf.title}")
     return (
         f'{messages}<figure class="curves"><div class="scroll" tabindex="0" role="region" '
         f'aria-label="Convergence figure">{svg}</div>'
         f"<figcaption>Scores on the validation images of {escape(shelf.title)} during training. "
-        f"{convergence_caption(curves)}</figcaption></figure>"
+        f"{' '.join(filter(None, [convergence_caption(curves), early]))}</figcaption></figure>"
     )

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.reporting.findings import features_sentences, verdict_sentences
+from bench.reporting.findings import features_sentences, untrained_sentences, verdict_sentences
 from bench.reporting.groups import by_method, comparable_frame, trained
+from bench.reporting.provenance import cautions
 from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
 from bench.store.seed_plan import SeedPlan, read_plans
 from bench.suggest import printable
-from demo.library import Library, Shelf, is_untrained, one_of_each
+from demo.library import Library, Shelf, inside, is_untrained, one_of_each
 from demo.outcomes import telling
 from demo.pictures import Tile, tile
 from demo.render import render
@@ -29,6 +30,11 @@ OF_SOME = {  # the same where there are more losses than are compared
     "second": "Of {count} compared losses only {second} gets it",
     "none": "None of the {count} losses that are compared gets it",
 }
+
+UNPAIRED = (
+    "There is no verdict between methods of a suite whose seeds were added until pairs were "
+    "decided and methods outside it: their seeds were chosen by different rules."
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,12 @@ def section(library: Library, shelf: Shelf, view: View) -> Section:
 
 
 def verdict(shelf: Shelf) -> str:
-    """Which method has the highest score, how certain that is, and whether pretrained features do
-    as well; as the report says it."""
+    """Which method has the highest score, how certain that is, and whether the untrained network
+    or pretrained features do as well; as the report says it. Unequal budgets are named."""
     try:
         return verdict_by(shelf, tuple(read_plans(shelf.results).items()))
     except ValueError as error:
-        return printable(f"No verdict: {error}")
+        return printable(f"No verdict: {inside(str(error), shelf.results)}")
 
 
 @lru_cache(maxsize=32)
@@ -93,12 +99,16 @@ def verdict_by(shelf: Shelf, named_plans: tuple[tuple[str, SeedPlan], ...]) -> s
     tables = judged_together(shelf.runs, plans)
     for name, runs, rule in tables:
         frame = comparable_frame(runs)
-        said = [*verdict_sentences(trained(frame), rule), *features_sentences(frame)]
+        verdicts = verdict_sentences(trained(frame), rule)
+        start = untrained_sentences(trained(frame))
+        said = [*verdicts, *start, *cautions(frame), *features_sentences(frame)]
         if name:
             said += lost_sentences(runs, plans[name])
         if len(tables) > 1:
             said[0] = f"{f'Suite {name}' if name else 'Other runs'}: {said[0]}"
         found += said
+    if len(tables) > 1:
+        found.append(UNPAIRED)
     return printable(" ".join(found))
 
 

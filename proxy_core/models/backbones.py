@@ -1,6 +1,7 @@
 """Backbones by name: networks from images to features, with random initial weights."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
@@ -131,6 +132,27 @@ def make_backbone(
             "for a network of timm)"
         )
     return BACKBONES[name](channels, pooling, image_side)
+
+
+def unseen_edge(backbone: nn.Module, channels: int, side: int) -> int:
+    """How many of the last rows or columns of images (side x side) change no feature, as a stride
+    may leave out what it does not divide; by the gradient for random images."""
+    generator = torch.Generator().manual_seed(0)
+    network = deepcopy(backbone).eval().requires_grad_(False)
+    for parameter in network.parameters():
+        if not parameter.any():  # zeros at the start would hide what training will show
+            parameter.fill_(0.5)
+    seen, unseen = torch.zeros(side, side, dtype=torch.bool), side
+    for _ in range(4):  # a maximum sees other pixels of another image
+        image = torch.rand(1, channels, side, side, generator=generator).requires_grad_()
+        features = network(image)
+        weights = torch.randn(features.shape, generator=generator)
+        (gradient,) = torch.autograd.grad((features * weights).sum(), image)
+        seen |= gradient[0].any(dim=0)
+        unseen = max(int(seen.any(dim=axis).flip(0).byte().argmax()) for axis in (0, 1))
+        if not unseen:
+            break
+    return unseen
 
 
 def count_features(backbone: nn.Module, name: str, channels: int, side: int) -> int:

@@ -143,7 +143,8 @@ def check_side(backbone: str, network: Any, image_side: int) -> None:
     """ValueError for a size at which a network would see other or fewer pixels than it should.
 
     Where padding follows from the size, as TensorFlow does, a side that is halved five times must
-    stay whole; and what does not fill a transformer's last patch would fall out.
+    stay whole; and what does not fill the last of separate patches would fall out. The few pixels
+    that a stride may leave out are no error; `unseen_edge` counts them.
     """
     from timm.layers import Conv2dSame
 
@@ -160,10 +161,16 @@ def check_side(backbone: str, network: Any, image_side: int) -> None:
 
 
 def patch_side(network: Any) -> int | None:
-    """Side of the patches that a transformer cuts images into, pixels; None for other networks."""
-    embedding = getattr(network, "patch_embed", None) or getattr(network, "pixel_embed", None)
-    size: int | Sequence[int] | None = getattr(embedding, "patch_size", None)
-    return size if isinstance(size, int | None) else size[0]
+    """Side of the separate patches that a transformer or mixer cuts images into, pixels; None for
+    other networks, also where patches overlap."""
+    found = (getattr(network, name, None) for name in ("patch_embed", "pixel_embed", "stem"))
+    embedding: Any = next((part for part in found if hasattr(part, "patch_size")), None)
+    if embedding is None:
+        return None
+    sides: int | Sequence[int] = embedding.patch_size
+    size = sides if isinstance(sides, int) else sides[0]
+    cut = next((part for part in embedding.modules() if isinstance(part, nn.Conv2d)), None)
+    return None if cut and cut.kernel_size[0] == size > cut.stride[0] else size
 
 
 def usual_side(network: Any) -> int:

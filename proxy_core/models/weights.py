@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from proxy_core.models.timm_backbone import TimmBackbone
@@ -116,11 +117,20 @@ def fitting(network: Any, expected: Weights, found: Weights) -> Weights:
 def without_classifier(network: Any, expected: Weights, found: Weights) -> Weights:
     names = network.pretrained_cfg.get("classifier") or ()
     prefixes = tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names))
-    return {
-        key: value
-        for key, value in found.items()
-        if key in expected or not key.startswith(prefixes)
-    }
+    others = [key for key in found if key not in expected and not key.startswith(prefixes)]
+    if others:
+        of_classifier = names_with_classifier(network)
+        others = [key for key in others if key not in of_classifier]
+    return {key: value for key, value in found.items() if key in expected or key in others}
+
+
+def names_with_classifier(network: Any) -> set[str]:
+    """Names of the network's tensors with its classifier, which may have a norm beside its linear
+    part (LeViT)."""
+    from timm import create_model
+
+    with torch.device("meta"):
+        return set(create_model(network.pretrained_cfg["architecture"]).state_dict())
 
 
 def differences(expected: Weights, found: Weights) -> list[str]:

@@ -21,6 +21,7 @@ def test_a_row_holds_everything_that_is_recorded_of_a_run(runs: list[Run]) -> No
     assert len(table) == len(runs) == 9
     for (_, row), run in zip(table.iterrows(), runs, strict=True):
         assert row["run"] == run.name
+        assert row["method_id"] == RunSpec.model_validate(run.spec).method_id
         assert {field: row[field] for field in ("dataset", "method", "seed", "steps")} == {
             field: run.spec[field] for field in ("dataset", "method", "seed", "steps")
         }
@@ -49,6 +50,8 @@ def test_a_row_of_curves_is_one_validation(runs: list[Run]) -> None:
             assert own[name].tolist() == [point[name] for point in points]
         assert own["training_loss"].tolist()[1:] == [point["loss"] for point in points[1:]]
         assert set(own["loss"]) == {run.spec["loss"]}
+        assert set(own["method_id"]) == {RunSpec.model_validate(run.spec).method_id}
+    assert table["method_id"].nunique() == 3
 
 
 def test_a_missing_curve_is_an_error_that_names_the_file(runs: list[Run]) -> None:
@@ -57,5 +60,5 @@ def test_a_missing_curve_is_an_error_that_names_the_file(runs: list[Run]) -> Non
 
 
 def test_no_runs_are_an_empty_frame() -> None:
-    assert list(frame([]).columns) == ["run"]
-    assert list(community([]).columns) == ["submission", "run", "trained_again"]
+    assert list(frame([]).columns) == ["run", "method_id"]
+    assert list(community([]).columns) == ["submission", "run", "method_id", "trained_again"]

@@ -20,7 +20,7 @@ from demo.export.folder import new_export
 from demo.export.javascript import FILTERS, module
 from demo.export.page import static
 from demo.export.write import export
-from demo.library import Library, open_library
+from demo.library import Library, inside, open_library
 from demo.missed import missed
 from demo.retrieved import open_run
 from tests.support.fabricated import METHODS, write_results
@@ -103,6 +103,12 @@ def test_problems_of_the_folder_are_among_its_notes(library: Library, tmp_path: 
     notes = export(doubtful, tmp_path / "pages").notes
     assert notes[-2:] == ["Problem: runs/mine/run.json was changed", "Problem: two formulas"]
     assert index(tmp_path / "pages")["notes"] == notes
+
+
+def test_paths_are_shown_as_they_are_within_their_folder() -> None:
+    text = "a/runs/x is missing; see a/reference/runs/y, not b/a/runs/z or runs/a/w"
+    found = inside(text, Path("a/reference"), Path("a"))
+    assert found == "runs/x is missing; see runs/y, not b/a/runs/z or runs/a/w"
 
 
 def test_nothing_in_it_says_where_it_was_made(library: Library, tmp_path: Path) -> None:

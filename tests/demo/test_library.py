@@ -320,6 +320,7 @@ def test_a_plan_that_comes_while_the_page_is_open_is_followed(tmp_path: Path) ->
     assert "alpha spending" in after
     assert "Suite mine: " in after
     assert "Other runs: " in after  # of the third method
+    assert "There is no verdict between methods of a suite whose seeds were added" in after
     run = next(run for run in library.shelves[0].runs if group_id(run) == ids[0])
     shutil.rmtree(
         next(

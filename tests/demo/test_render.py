@@ -22,7 +22,9 @@ from demo.tabs.start import verdict
 from demo.view import TABS, View
 from tests.support.fabricated import (
     METHODS,
+    end_early,
     make_features,
+    make_spec,
     write_pretrained,
     write_results,
     write_run,
@@ -212,6 +214,30 @@ def test_curves_name_every_method_and_follow_the_page_colours(library: Library) 
         assert method in html
     assert "currentColor" in html
     assert 'role="img"' in html
+
+
+def test_methods_of_unequal_budgets_and_regimes_are_named_beside_the_verdict(
+    library: Library, tmp_path: Path
+) -> None:
+    same = library.shelves[0]
+    for text in (verdict(same), render_curves(same)):
+        assert not re.search("Unequal|Regimes|Ended early|first run ends", text)
+    results = write_pretrained(tmp_path)
+    longer = make_spec("digits", "Proxy-NCA", 0).model_copy(
+        update={"method": "<Longer>", "steps": 200, "patience": 2}
+    )
+    end_early(write_run(results, longer, gain=0.3), 100)
+    write_run(results, longer.model_copy(update={"seed": 1}), gain=0.3)
+    shelf = open_library(results).shelves[0]
+    said = verdict(shelf)
+    unequal = "backbone, weights, weights sha256, frozen, steps, patience"
+    assert f"Unequal budgets: methods differ in {unequal}, so differences between them" in said
+    assert "Regimes, which must not be compared: from scratch," in said
+    for page in (draw(open_library(results), {"tab": tab}) for tab in ("start", "results")):
+        assert "Regimes, which must not be compared: from scratch," in page
+    curves = Parsed(render_curves(shelf)).text
+    assert "A method's line ends where its first run ends." in curves
+    assert "validation had stopped improving: <Longer> (1 of 2 runs, after 100 steps)." in curves
 
 
 def test_runs_without_training_come_last_without_seed_bold_or_curve(tmp_path: Path) -> None:

@@ -137,11 +137,17 @@ def test_seeds_on_other_images_are_not_compared(shelf: Shelf, opened: list[Retri
     assert run.name not in seeds_of(mixed, others[0])
 
 
-def test_a_method_with_two_names_has_each_seed_once(shelf: Shelf, opened: list[Retrieved]) -> None:
-    names = seeds_of(shelf, opened[0].run)
-    renamed = tuple(shelf.run(name).with_method("Another name") for name in names)
-    twice = replace(shelf, runs=(*shelf.runs, *renamed))
-    assert len(seeds_of(twice, opened[0].run)) == len(names)
+def test_two_names_of_one_specification_with_a_common_seed_are_two_methods(tmp_path: Path) -> None:
+    """As tables and verdicts have it."""
+    for method, seeds in (("Old name", (1, 2)), ("New name", (2, 3, 4))):
+        for seed in seeds:
+            spec = make_spec("digits", "Proxy-NCA", seed)
+            write_run(tmp_path, spec.model_copy(update={"method": method}), gain=0.1)
+    shelf = open_library(tmp_path).shelves[0]
+    assert [len(runs) for runs in shelf.methods.values()] == [3, 2]
+    assert shelf.losses == 2
+    own = {run.spec["method"]: seeds_of(shelf, run) for run in one_of_each(shelf)}
+    assert {method: len(names) for method, names in own.items()} == {"New name": 3, "Old name": 2}
 
 
 def test_telling_queries_are_what_they_are_called(opened: list[Retrieved]) -> None:
@@ -172,7 +178,7 @@ def test_confused_pairs_count_every_failure_once(opened: list[Retrieved]) -> Non
     [
         (4, 2, True, "labels"),
         (2, 1, True, "images"),
-        (1, 1, True, "this loss"),
+        (1, 1, True, "this run"),
         (4, 1, False, "unknown"),
         (0, 4, False, "labels"),
     ],

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COUNT = 10
-KEY = ("dataset", "split", "backbone", "metric")
+TEST = ["dataset", "split", "backbone"]  # on which targets depend
 IDENTITY = {"protocol": "version of the protocol", "fingerprint": "fingerprint of the split"}
 FILE = files("bench.reporting.cost") / "targets.toml"
 FROZEN = "frozen:"
@@ -68,8 +68,8 @@ def find_targets(curves: "pd.DataFrame", metric: str) -> Targets | None:
     """
     first = curves.iloc[0]
     own = Targets(spread(curves, metric), OF_THESE_RUNS)
-    for table in frozen():
-        if all(table[field] == first.get(field, metric) for field in KEY):
+    for table in (table for table in frozen() if table["metric"] == metric):
+        if (curves[TEST] == [table[field] for field in TEST]).all(axis=None):
             if curves["drawn_validation"].any():
                 own = replace(own, source=OF_THESE_RUNS + OF_ONE_PART)
                 break

@@ -54,8 +54,8 @@ def frame(runs: Sequence[Run], rule: Rule | None = None) -> tuple["pd.DataFrame"
     problems += judged_as_fixed(whole)
     if len(whole) < len(runs):
         problems.append(
-            f"{len(runs) - len(whole)} runs of a study of variance, in which one source of chance "
-            "varies alone, are left out"
+            f"runs of a study of variance, in which one source of chance varies alone, are left "
+            f"out: {len(runs) - len(whole)}"
         )
     return table, problems
 
@@ -76,6 +76,8 @@ def table_of(runs: Sequence[Run], rule: Rule) -> tuple["pd.DataFrame", list[str]
     """The table of `frame`, and why it has no interval over test classes."""
     import pandas as pd
 
+    if not runs:
+        return pd.DataFrame(columns=list(COLUMNS)), []
     table = trained(comparable_frame(runs))
     by_name = {run.name: run for run in runs}
     rows: list[dict[str, Any]] = []

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import chdtri, fdtr, fdtrc, fdtri
 
 from bench.metrics import describe
-from bench.reporting.groups import check_comparable
+from bench.reporting.groups import check_comparable, with_last_names
 from bench.reporting.statistics.stats import LEVEL, has_spread
 from bench.reporting.statistics.verdicts import ALPHA, MOST_SEEDS, POWER
 from bench.reporting.tables import as_text
@@ -97,12 +97,12 @@ def frame(whole: Sequence[Run], study: Study, outcomes: Sequence[Outcome] = ()) 
     import pandas as pd
 
     found: dict[tuple[str, str, str], dict[str, list[Run]]] = {}
-    for source, runs in ((ALL, whole), *((None, [run]) for run in study.alone)):
-        for run in runs:
-            if run.spec["steps"]:  # else it scores pretrained features
-                key = run.spec["dataset"], run.spec["split"], printable(run.spec["method"])
-                own = found.setdefault(key, {name: [] for name in (ALL, *study.sources)})
-                own[source or run.spec["varies"]].append(run)
+    named = with_last_names([*whole, *study.alone])
+    for source, run in zip([ALL] * len(whole) + [""] * len(study.alone), named, strict=True):
+        if run.spec["steps"]:  # else it scores pretrained features
+            key = run.spec["dataset"], run.spec["split"], printable(run.spec["method"])
+            own = found.setdefault(key, {name: [] for name in (ALL, *study.sources)})
+            own[source or run.spec["varies"]].append(run)
     for _, same in groupby(sorted(found), key=lambda key: key[:2]):
         check_comparable([run for key in same for runs in found[key].values() for run in runs])
     rows = [

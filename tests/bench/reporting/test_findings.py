@@ -107,7 +107,7 @@ def test_after_a_tie_for_the_best_there_are_verdicts_on_the_others() -> None:
     many = {name: {0: 0.5, 1: 0.6} for name in "ABCDE"}
     assert verdict_sentences(make_members(many)) == [
         "5 methods share the highest R@1 on the test split, 55.0 % as a mean over 2 seeds.",
-        "The verdict on each pair is among the differences below.",
+        "The verdict on each pair is among the differences in the report.",
     ]
     uneven = verdict_sentences(make_members({"A": {0: 0.5}, "B": {0: 0.4, 1: 0.5, 2: 0.6}}))
     assert uneven[0] == (
@@ -142,6 +142,20 @@ def test_of_the_features_of_several_networks_the_best_are_named() -> None:
     features = networks.assign(loss="none", embedding_dim=0)
     (sentence,) = features_sentences(pd.concat([losses, features]))
     assert "reach R@1 60.0 % (Features (b)) and MAP@R 30.0 % (Features (b)), as" in sentence
+
+
+def test_features_are_compared_with_the_losses_on_their_network() -> None:
+    scores = {"A": {0: 0.45, 1: 0.55}, "B": {0: 0.8, 1: 0.9}, "Features": {0: 0.6, 1: 0.6}}
+    networks = {"A": "lite0", "B": "conv4", "Features": "lite0"}
+    members = make_members(scores)
+    features = members["method"] == "Features"
+    members = members.assign(backbone=members["method"].map(networks), embedding_dim=64)
+    members.loc[features, ["loss", "embedding_dim"]] = "none", 0
+    (sentence,) = features_sentences(members)
+    assert "reach R@1 60.0 % and MAP@R 30.0 %, as much as the best loss on the same net" in sentence
+    assert features_sentences(members[members["method"] != "A"]) == []  # B is better
+    (sentence,) = features_sentences(members[members["method"] != "B"])
+    assert "as much as the best loss or more" in sentence
 
 
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:

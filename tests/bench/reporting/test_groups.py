@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.reporting.groups import method_names
-from bench.reporting.statistics.uncertainty import frame
+from bench.reporting.groups import method_names, with_last_names
+from bench.reporting.statistics.uncertainty import COLUMNS, frame
 from bench.store.runs import Run, RunDir, load_run
 from tests.support.fabricated import make_spec, seal, write_run
 
@@ -37,9 +37,32 @@ def test_two_names_with_a_common_seed_are_two_methods(tmp_path: Path) -> None:
     assert method_names(runs) == ["Proxy-NCA", "Again"]
 
 
+def test_runs_of_a_study_are_called_as_those_of_the_suite(tmp_path: Path) -> None:
+    whole = [run_of(tmp_path, "Old", 0, 1), run_of(tmp_path, "New", 1, 2)]
+    part = run_of(tmp_path, "Old", 0, 1, varies="batches")
+    names = [run.spec["method"] for run in with_last_names([*whole, part])]
+    assert names == ["New"] * 3
+    assert len(set(method_names([*whole, part]))) == 2  # told apart by what varies
+
+
+def test_two_names_of_one_directory_are_no_two_runs(tmp_path: Path) -> None:
+    runs = [
+        run_of(tmp_path / "a", "Proxy-NCA", 0, 1),
+        run_of(tmp_path / "b", "Proxy NCA", 0, 2),
+    ]
+    with pytest.raises(ValueError, match="hold the same run"):
+        frame(runs)
+
+
 def test_runs_with_one_source_of_chance_are_in_no_table_and_counted(tmp_path: Path) -> None:
     runs = [run_of(tmp_path, "Proxy-NCA", seed, 1) for seed in (0, 1)]
     part = run_of(tmp_path, "Proxy-NCA", 2, 1, varies="batches")
     table, (_, problem) = frame([*runs, part])
     assert set(table["n_seeds"]) == {2}
-    assert problem.startswith("1 runs of a study of variance, in which one source of chance varies")
+    left_out = (
+        "runs of a study of variance, in which one source of chance varies alone, are left out"
+    )
+    assert problem == f"{left_out}: 1"
+    table, problems = frame([part])
+    assert (len(table), list(table), problems) == (0, list(COLUMNS), [problem])
+    assert frame([])[1] == []

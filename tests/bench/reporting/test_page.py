@@ -154,7 +154,7 @@ def test_page_defines_the_scores_that_it_shows_and_no_others(page: str) -> None:
 def test_page_names_what_limits_certainty_and_fairness(page: str) -> None:
     assert "cannot fall below p = 0.25 with 3 seeds" in page
     assert "which with 2\nseeds cannot fall below 0.5" in page
-    assert "Methods differ in\nsteps" in page
+    assert "Unequal budgets: methods differ in steps, so differences" in page
     assert "half-width of the t-based 95 % confidence interval" in page
 
 

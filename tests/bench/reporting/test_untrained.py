@@ -273,7 +273,7 @@ def test_the_budget_is_that_of_the_methods(page: str) -> None:
         ({}, "fine-tuned, efficientnet_lite0 with weights 555555555555 (pretrained)."),
         (
             {"frozen": "none", "weights": "my.pth"},
-            "555555555555 (a file; images are scaled as timm does for this network).",
+            "555555555555 (a file; images are scaled as for efficientnet_lite0).",
         ),
         ({"frozen": "backbone"}, "(pretrained); only the head was trained."),
     ],

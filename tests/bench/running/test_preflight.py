@@ -26,7 +26,7 @@ from bench.weights import LITE0_PACKAGE, embedded, sha256_of
 from proxy_core.losses import LOSSES
 from tests.support.fabricated import make_spec, seal, write_run
 from tests.support.photographs import picture, write_pictures
-from tests.support.short_runs import spec_for
+from tests.support.short_runs import execute, spec_for
 
 NAMES = [f"{label}/{i}.png" for label in "abcdefg" for i in range(2)]
 
@@ -98,11 +98,35 @@ def test_the_input_that_weights_of_a_file_are_taken_for_is_said(
     path = embedded().path
     fields = {"backbone": backbone, "weights": str(path), "weights_sha256": sha256_of(path)}
     spec = zoo_spec("Proxy-NCA", 0).model_copy(update={**fields, "resize": 64, "crop": 64})
-    [line] = check_networks([spec, spec])
+    [line] = check_networks([spec, spec], "cpu")
     start = f"weights {path}: taken for those of {backbone}, whose images have the mean {mean} "
     assert line.startswith(start)
     assert f"the standard deviation {deviation} " in line
-    assert check_networks([spec.model_copy(update={"weights": None})]) == []
+    assert check_networks([spec.model_copy(update={"weights": None})], "cpu") == []
+
+
+def test_bf16_is_refused_where_a_cpu_computes_wrong_gradients(tmp_path: Path) -> None:
+    small = spec_for(backbone="resnet18", precision="bf16")  # digits have 8 x 8 pixels
+    message = (
+        'proxy_nca on digits: precision is "bf16": on a CPU .* of .*layer3.0.conv1 of resnet18'
+    )
+    with pytest.raises(ValueError, match=message):
+        check_data([small], None, tmp_path, "cpu", quiet)
+    with pytest.raises(ValueError, match="gradient of .*layer3.0.conv1 of resnet18"):
+        execute(small, tmp_path)
+    for fields in ({"backbone": "conv4"}, {"precision": "float32"}):
+        check_data([small.model_copy(update=fields)], None, tmp_path, "cpu", quiet)
+
+
+def test_a_network_that_does_not_see_the_whole_image_is_named() -> None:
+    pytest.importorskip("timm")
+    spec = zoo_spec("Proxy-NCA", 0).model_copy(
+        update={"backbone": "timm:convnext_atto", "resize": 64, "crop": 62}
+    )
+    assert check_networks([spec, spec], "cpu") == [
+        "timm:convnext_atto sees no pixel of the last 2 of 62 rows and columns of the images of "
+        "folder:zoo, which its strides do not divide"
+    ]
 
 
 @pytest.mark.parametrize(

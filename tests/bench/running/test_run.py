@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from bench.datasets import load
 from bench.datasets.images import ArrayImages
@@ -28,7 +29,7 @@ from bench.store.environment import cpu_features
 from bench.store.runs import Run, RunDir, load_run
 from bench.store.thumbnails import load_thumbnails, thumbnails_path
 from bench.training.inputs import embed
-from bench.training.network import make_network, with_features
+from bench.training.network import make_network, random_network, with_features
 from bench.training.stored_model import load_model
 from proxy_core.models.embedding_model import EmbeddingModel
 from tests.support.short_runs import LOSSES, execute, numbers, spec_for, stopping_every
@@ -323,6 +324,7 @@ def test_a_gpu_run_keeps_its_bits_and_stays_near_the_cpu(
         ("triplet", {"precision": "bf16", "samples_per_class": "random"}),
         ("proxy_nca", {"backbone": "timm:resnet18", "clip_norm": 1.0, "schedule": "cosine"}),
         ("proxy_nca", {"head_init": "pca", "class_vectors_init": "class-means"}),
+        ("proxy_nca", {"backbone": "timm:rexnet_100"}),  # stochastic depth
     ],
 )
 def test_a_gpu_run_keeps_its_bits_through_interruptions(
@@ -416,6 +418,32 @@ def test_every_option_keeps_its_bits_through_interruptions(
             execute(spec, tmp_path / "parts", stopping_every(5))
     assert numbers(execute(spec, tmp_path / "parts")) == numbers(whole)
     assert plain != whole.record["parameters"]["sha256"]
+
+
+def test_dropout_draws_the_same_masks_after_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever else was drawn before, as on a GPU, whose generator no checkpoint keeps."""
+
+    def with_dropout(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:
+        model = random_network(spec, side, channels)
+        model.layer_norm = nn.Dropout()  # type: ignore[assignment]
+        return model
+
+    every_five = stopping_every(5)
+
+    def stop() -> bool:
+        torch.rand(3)
+        return every_five()
+
+    without = execute(spec_for(), tmp_path / "without")
+    monkeypatch.setattr("bench.training.network.random_network", with_dropout)
+    whole = execute(spec_for(), tmp_path / "whole")
+    for _ in range(2):
+        with pytest.raises(InterruptedRunError):
+            execute(spec_for(), tmp_path / "parts", stop)
+    assert numbers(execute(spec_for(), tmp_path / "parts", stop)) == numbers(whole)
+    assert numbers(whole) != numbers(without)
 
 
 def test_the_backbone_keeps_its_weights_in_steps_of_the_head_alone(tmp_path: Path) -> None:

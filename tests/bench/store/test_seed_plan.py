@@ -26,6 +26,12 @@ def test_seeds_before_a_later_one_are_lost(stored: list[int], lost: list[int]) -
     assert PLAN.lost(stored) == lost
 
 
+def test_no_seed_is_added_beyond_the_last_there_is() -> None:
+    plan = PLAN.model_copy(update={"seeds": (0, 2**32 - 2)})
+    assert plan.further == (2**32 - 1,)
+    assert plan.lost([0, 2**32 - 1]) == [2**32 - 2]
+
+
 def test_pairs_never_become_fewer(tmp_path: Path) -> None:
     keep_plan(tmp_path, "s", PLAN)
     kept = keep_plan(tmp_path, "s", PLAN.model_copy(update={"methods": ("a", "b"), "pairs": 1}))

@@ -7,6 +7,7 @@ import timm
 import torch
 from torch import Tensor
 
+from proxy_core.models.backbones import unseen_edge
 from proxy_core.models.embedding_model import EmbeddingModel
 from proxy_core.models.timm_backbone import TimmBackbone
 
@@ -157,6 +158,7 @@ def test_a_misspelt_name_gets_a_suggestion(backbone: str, message: str) -> None:
         (VIT, 100, "patches of 16 pixels, which needs a multiple of 16, such as 96"),
         ("timm:vit_small_patch14_dinov2", 128, "a multiple of 14, such as 126"),
         ("timm:tnt_s_patch16_224", 94, "patches of 16 pixels, which needs a multiple of 16, such"),
+        ("timm:mixer_s32_224", 94, "patches of 32 pixels, which needs a multiple of 32, such"),
         ("timm:xcit_nano_12_p16_224", 100, "`patch_size` should divide image dimensions"),
         ("timm:mvitv2_tiny", 94, "'timm:mvitv2_tiny' refuses images of 94 x 94 pixels: index"),
         ("timm:inception_v3", 32, "'timm:inception_v3' refuses images of 32 x 32 pixels: "),
@@ -175,6 +177,34 @@ def test_sizes_that_are_no_multiples_but_the_network_s_own_are_taken() -> None:
 
 def test_a_transformer_that_states_its_patch_as_one_number_is_taken() -> None:
     assert make("timm:xcit_nano_12_p16_224", image_side=96)(images(96)).shape == (2, 128)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side", "pooling", "unseen"),
+    [
+        ("timm:convnext_atto", 94, "avg", 2),
+        ("timm:convnext_atto", 94, "max", 2),
+        ("timm:convnext_atto", 96, "avg", 0),
+        ("timm:pvt_v2_b0", 94, "avg", 0),  # its patches overlap
+        ("timm:pit_ti_224", 94, "avg", 6),
+        (SMALL, 93, "max", 0),
+        ("conv4", 31, "avg", 0),
+        ("resnet18", 33, "avg", 0),
+    ],
+)
+def test_pixels_that_change_no_feature_are_counted(
+    backbone: str, side: int, pooling: str, unseen: int
+) -> None:
+    model = make(backbone, image_side=side, pooling=pooling)
+    assert unseen_edge(model.backbone, 3, side) == unseen
+    model, shown = model.double(), images(side).double()  # some changes are small at the start
+    with torch.no_grad():
+        before = model(shown)
+        if unseen:
+            shown[:, :, -unseen:] = shown[:, :, :, -unseen:] = 0
+            assert torch.equal(model(shown), before)
+        shown[:, :, : side - unseen, side - unseen - 1] = 9
+        assert not torch.equal(model(shown), before)
 
 
 def test_channels_that_no_network_of_timm_takes() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bench.reporting.cost import targets
 from bench.reporting.cost.convergence import SCORES, read_curves
 from bench.reporting.cost.cost_to_target import converged
-from bench.reporting.cost.targets import COUNT, KEY, find_targets, freeze, frozen, main, spread
+from bench.reporting.cost.targets import COUNT, TEST, find_targets, freeze, frozen, main, spread
 from bench.reporting.page import convergence_caption, write_report
 from bench.spec import PROTOCOL
 from bench.store.runs import scan
@@ -24,8 +24,10 @@ RISES = {"A": [[0.1, 0.5, 0.6, 0.7]], "B": [[0.3, 0.4, 0.4, 0.4]]}
 
 
 def a_table(*values: str, **changes: Any) -> dict[str, Any]:
-    """A table of `targets.toml`; values: of `KEY`."""
-    fields = dict(zip(KEY, values or ("tiny", "official", "conv4", "recall@1"), strict=True))
+    """A table of `targets.toml`; values: of `TEST` and the score."""
+    fields = dict(
+        zip((*TEST, "metric"), values or ("tiny", "official", "conv4", "recall@1"), strict=True)
+    )
     identity = {"protocol": PROTOCOL, "fingerprint": FINGERPRINT}
     return {**fields, **identity, "source": "a test", "scores": [0.2, 0.9], **changes}
 
@@ -42,6 +44,8 @@ def test_frozen_targets_come_before_those_of_the_runs(monkeypatch: pytest.Monkey
     found = find_targets(make_curves(RISES), "recall@1")
     assert found
     assert (found.scores, found.source) == ((0.2, 0.9), "frozen: a test")
+    networks = make_curves(RISES).assign(backbone=["conv4"] * 4 + ["resnet18"] * 4)
+    assert not find_targets(networks, "recall@1").frozen  # type: ignore[union-attr]
     other = find_targets(make_curves(RISES), "map@r")
     assert other
     assert other.source.startswith("made from these runs")
@@ -175,6 +179,6 @@ def test_nothing_is_frozen_of_untuned_or_damaged_results(
 def test_frozen_targets_of_the_package_are_of_this_protocol_and_rise() -> None:
     for table in frozen():
         assert table["protocol"] == PROTOCOL
-        assert {*KEY, "fingerprint", "source"} <= {*table}
+        assert {*TEST, "metric", "fingerprint", "source"} <= {*table}
         assert len(table["scores"]) >= COUNT
         assert table["scores"] == sorted(table["scores"])

@@ -89,6 +89,15 @@ def test_numbers_against_a_slow_computation() -> None:
         np.testing.assert_allclose(shares, [ratio, *ends])
 
 
+def test_a_method_that_was_renamed_between_its_runs_is_one() -> None:
+    whole, study = separate(runs_of(CLEAR), SOURCES)
+    assert study
+    renamed = [run.with_method("Former name") for run in whole[:-1]]
+    environment = {**whole[-1].record["environment"], "finished": "2099-01-01T00:00:00+00:00"}
+    last = Run(whole[-1].directory, {**whole[-1].record, "environment": environment})
+    pd.testing.assert_frame_equal(frame([*renamed, last], study), frame(whole, study))
+
+
 def test_the_largest_source_is_named_only_if_it_is_shown() -> None:
     (clear,), (close,) = sentences(table_of(CLEAR)), sentences(table_of(CLOSE))
     assert clear == (
