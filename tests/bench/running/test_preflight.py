@@ -112,7 +112,7 @@ def test_bf16_is_refused_where_a_cpu_computes_wrong_gradients(tmp_path: Path) ->
     )
     with pytest.raises(ValueError, match=message):
         check_data([small], None, tmp_path, "cpu", quiet)
-    with pytest.raises(ValueError, match="gradient of .*layer3.0.conv1 of resnet18"):
+    with pytest.raises(ValueError, match=r"gradient of .*layer3\.0\.conv1 of resnet18"):
         execute(small, tmp_path)
     for fields in ({"backbone": "conv4"}, {"precision": "float32"}):
         check_data([small.model_copy(update=fields)], None, tmp_path, "cpu", quiet)
