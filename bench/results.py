@@ -39,12 +39,11 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     """One row per run, in the order given.
 
     Columns: `run`, the name of the run's directory; `method_id`, a digest of its specification
-    without the seed, so that runs with the same one may be averaged; the fields of `RunSpec`
-    (`dataset`, `seed`) and the test scores in 0..1 (`recall@1`) under their own names, `method` as
-    it was when the run was made; everything else in `run.json` with its section in front:
-    `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`, `split.fingerprint`,
-    `environment.cpu`. Fields of the specification that a record leaves out
-    have their defaults. NaN: this run does not have the field.
+    without the seed, equal for runs that may be averaged if they are of one test; the fields of
+    `RunSpec` (`dataset`, `seed`) and the test scores in 0..1 (`recall@1`) under their own names,
+    `method` as it was when the run was made; everything else in `run.json` with its section in
+    front: `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`, `split.fingerprint`,
+    `environment.cpu`. Fields of the specification that a record leaves out have their defaults. NaN: this run does not have the field.
     """
     import pandas as pd
 

@@ -205,7 +205,7 @@ class Budget(BaseModel):
     precision: Literal["float32", "bf16"] = Field(
         default="float32",
         description="Arithmetic of the network in a training step. On a CPU, bf16 is refused for "
-        "convolutions that stride over maps of one pixel, whose gradient PyTorch computes wrongly.",
+        "convolutions whose stride is larger than their maps: PyTorch's gradient is wrong.",
     )
     augmentation: Literal["none", "affine", "crop", "resized-crop"] = Field(
         default="affine",

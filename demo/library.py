@@ -134,13 +134,15 @@ class Library:
     """An opened results folder: at least one shelf, and what was wrong with unreadable runs.
 
     `fallback` is the given folder, if it holds no finished run and the results that come with the
-    project are shown instead; `uploads` are images of visitors, and `folder` is that of `--images`.
+    project are shown instead; `stored` are the runs by the names in their files; `uploads` are
+    images of visitors, and `folder` is that of `--images`.
     """
 
     results: Path
     shelves: tuple[Shelf, ...]
     problems: tuple[str, ...]
     fallback: Path | None
+    stored: tuple[Run, ...] = field(default=(), compare=False)
     uploads: Uploads = field(default_factory=Uploads, compare=False)
     folder: Folder | None = None
 
@@ -161,7 +163,7 @@ class Library:
 def inside(text: str, *folders: Path) -> str:
     """The text with the paths that begin with one of the folders as they are within it."""
     for folder in folders:
-        text = re.sub(rf"(?<!\S){re.escape(f'{folder}{os.sep}')}", "", text)
+        text = re.sub(rf"(?<![^\s'\"(\[]){re.escape(f'{folder}{os.sep}')}", "", text)
     return text
 
 
@@ -218,7 +220,7 @@ def open_library(
             fallback = None if folder == results else results
             made = shelves(folder, with_last_names(runs))
             problems += [problem for shelf in made for problem in changed_losses(shelf.runs)]
-            return Library(folder, made, tuple(problems), fallback)
+            return Library(folder, made, tuple(problems), fallback, tuple(runs))
     found = "\n".join(["", *problems])
     raise FileNotFoundError(
         f"no finished run in {results.resolve() / 'runs'}; `proxy-bench run` makes some, "

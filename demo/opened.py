@@ -41,10 +41,9 @@ class Opened:
         """The library, in which only runs that are new or changed are read."""
         found, before = finished(self.results), self._finished
         if found != before:
-            runs = (run for shelf in self.library.shelves for run in shelf.runs)
             known = {
                 run.directory: run
-                for run in runs
+                for run in self.library.stored
                 if found.get(run.directory) == before.get(run.directory) is not None
             }
             self.library = reopened(self.results, self.library, known)

@@ -178,27 +178,24 @@ def features_sentences(members: "pd.DataFrame") -> list[str]:
     methods = trained(members)
     if features.empty or methods.empty:
         return []
-    names, every = features.groupby("method"), True
-    found = []
+    found: dict[str, list[str]] = {"": [], " on the same network": []}
     for key, heading in (("recall@1", "R@1"), ("map@r", "MAP@R")):
-        as_good: dict[str, tuple[float, bool]] = {}
-        for name, own in names if key in members else ():
-            rivals = on_same_network(methods, own.iloc[0])
-            if own[key].mean() >= method_means(rivals, key).max() - ROUNDING:
-                as_good[str(name)] = own[key].mean(), len(rivals) == len(methods)
-        if as_good:
-            best = max(as_good, key=lambda name: as_good[name][0])
-            score, all_of_them = as_good[best]
-            every &= all_of_them
-            whose = f" ({best})" if len(names) > 1 else ""
-            found.append(f"{heading} {100 * score:.1f} %{whose}")
-    if not found:
-        return []
-    of_network = "" if every else " on the same network"
+        if key not in members:
+            continue
+        means = method_means(features, key)
+        for name in means.sort_values(ascending=False, kind="stable").index:
+            rivals = on_same_network(methods, features[features["method"] == name].iloc[0])
+            if means[name] >= method_means(rivals, key).max() - ROUNDING:
+                whose = f" ({name})" if len(means) > 1 else ""
+                which = "" if len(rivals) == len(methods) else " on the same network"
+                found[which].append(f"{heading} {100 * means[name]:.1f} %{whose}")
+                break
     return [
-        f"The pretrained features as they are, without training, reach {' and '.join(found)}, as "
-        f"much as the best loss{of_network} or more: unless fewer dimensions matter, prefer them, "
-        "or train for longer."
+        f"The pretrained features as they are, without training, reach {' and '.join(reached)}, as "
+        f"much as the best loss{which} or more: unless fewer dimensions matter, prefer them, or "
+        "train for longer."
+        for which, reached in found.items()
+        if reached
     ]
 
 

@@ -101,7 +101,7 @@ def check_seeds(runs: Sequence[Run]) -> None:
     directory, such as "Proxy-NCA" and "Proxy NCA"."""
     found: dict[object, Run] = {}
     for run in runs:
-        for same in ((run.spec["method"], group_id(run), run.spec["seed"]), run.name):
+        for same in ((method_key(run), run.spec["seed"]), run.name):
             if (other := found.setdefault(same, run)) is not run:
                 raise ValueError(
                     f"{other.directory} and {run.directory} hold the same run (seed "
@@ -149,15 +149,16 @@ def method_names(runs: Sequence[Run]) -> list[str]:
 
 def with_last_names(runs: Sequence[Run]) -> list[Run]:
     """The runs with the name that their specification has in the run that finished last, as a
-    method may have been renamed between its seeds, or between a suite and a study of variance.
+    method may have been renamed between its seeds. Runs of a study of variance in which one source
+    varies alone are called as those in which all do.
 
-    Runs of a specification that has a seed twice keep theirs: these are two methods.
+    Runs of a specification that has a seed twice keep their names: these are two methods.
     """
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(unvaried_id(run), []).append(run)
     names = {
-        identity: max(own, key=lambda run: str(run.record["environment"]["finished"]))
+        identity: max(own, key=last_of_whole)
         for identity, own in found.items()
         if len({(group_id(run), run.spec["seed"]) for run in own}) == len(own)
     }
@@ -168,8 +169,13 @@ def with_last_names(runs: Sequence[Run]) -> list[Run]:
     ]
 
 
+def last_of_whole(run: Run) -> tuple[bool, str]:
+    """Orders runs: those of one source of chance first, then by when they finished."""
+    return not of_one_source(run), str(run.record["environment"]["finished"])
+
+
 def unvaried_id(run: Run) -> str:
-    """`group_id` whatever the seed decides."""
+    """`group_id` without what the seed decides."""
     return method_id_of({name: value for name, value in run.spec.items() if name != "varies"})
 
 

@@ -63,9 +63,10 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def unequal_sentence(members: "pd.DataFrame") -> str:
-    """In which fields of the budget methods differ but should not; or nothing."""
+    """In which fields of the budget methods differ but should not; or nothing, also where nothing
+    was trained."""
     _, unequal = budget(members)
-    if not unequal:
+    if not unequal or trained(members).empty:
         return ""
     return (
         f"Unequal budgets: methods differ in {', '.join(unequal)}, so differences between them are "
@@ -75,6 +76,8 @@ def unequal_sentence(members: "pd.DataFrame") -> str:
 
 def cautions(members: "pd.DataFrame") -> list[str]:
     """What a verdict on these methods does not show: their budgets or regimes differ."""
+    if trained(members).empty:
+        return []
     regimes = regime_sentence(members) if len(methods_by_regime(members)) > 1 else ""
     return list(filter(None, [regimes, unequal_sentence(members)]))
 

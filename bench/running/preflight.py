@@ -171,8 +171,8 @@ def check_networks(
                 lines.append(input_of(spec, model))
             if unseen := unseen_edge(model.backbone, channels, side):
                 lines.append(
-                    f"{spec.backbone} sees no pixel of the last {unseen} of {side} rows and "
-                    f"columns of the images of {spec.dataset}, which its strides do not divide"
+                    f"{spec.backbone} sees no pixel of the last {unseen} rows and columns of "
+                    f"images of {side} x {side} pixels, which its strides do not divide"
                 )
     return lines
 

@@ -155,8 +155,8 @@ def train(
 
 
 def seed_masks(spec: RunSpec, step: int) -> None:
-    """Seed torch, on every device, for what a network draws in a step: dropout, stochastic depth.
-    A resumed run so draws what a whole one does, whatever was drawn before."""
+    """Seed torch, on every device, for what network and loss draw in a step, such as dropout. A
+    resumed run so draws what a whole one does, whatever was drawn before."""
     torch.manual_seed(int(derive(spec.seed_of("batches"), "masks", step).integers(2**63)))
 
 

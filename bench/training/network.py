@@ -85,24 +85,25 @@ def network_for(spec: RunSpec, side: int, channels: int) -> EmbeddingModel:
 def check_precision(
     spec: RunSpec, model: EmbeddingModel, side: int, channels: int, device: torch.device
 ) -> None:
-    """ValueError where PyTorch computes gradients in bf16 from memory that nothing has written: of
-    convolutions on a CPU that stride over maps of one pixel (seen with PyTorch 2.15)."""
-    if spec.precision != "bf16" or device.type != "cpu":
+    """ValueError where PyTorch computes gradients in bf16 from memory that nothing has written: on
+    a CPU, of convolutions whose stride is larger than their maps (seen with PyTorch 2.15)."""
+    if spec.precision != "bf16" or device.type != "cpu" or spec.frozen == "backbone":
         return
-    if name := strides_over_one_pixel(model.backbone, side, channels):
+    if name := strides_beyond_its_maps(model.backbone, side, channels):
         raise ValueError(
             f'precision is "bf16": on a CPU PyTorch computes a wrong gradient of {name} of '
-            f"{spec.backbone}, which strides over maps of one pixel; give larger images, a GPU or "
+            f"{spec.backbone}, whose stride is larger than its maps; give larger images, a GPU or "
             '"float32"'
         )
 
 
-def strides_over_one_pixel(backbone: nn.Module, side: int, channels: int) -> str:
-    """The first convolution of several pixels that strides over maps of one, or nothing."""
+def strides_beyond_its_maps(backbone: nn.Module, side: int, channels: int) -> str:
+    """The first convolution whose stride is larger than its maps, or nothing; kernels of one pixel
+    are no fault."""
     found, copy = list[str](), deepcopy(backbone).eval()
 
     def look(name: str, conv: Any, inputs: tuple[Tensor]) -> None:
-        if tuple(inputs[0].shape[2:]) == (1, 1) and max(conv.stride) > 1:
+        if max(conv.stride) > min(inputs[0].shape[2:]):
             found.append(name)
 
     for name, part in copy.named_modules():

@@ -106,9 +106,9 @@ def test_problems_of_the_folder_are_among_its_notes(library: Library, tmp_path: 
 
 
 def test_paths_are_shown_as_they_are_within_their_folder() -> None:
-    text = "a/runs/x is missing; see a/reference/runs/y, not b/a/runs/z or runs/a/w"
+    text = "a/runs/x is missing; see 'a/reference/runs/y', not b/a/runs/z or runs/a/w"
     found = inside(text, Path("a/reference"), Path("a"))
-    assert found == "runs/x is missing; see runs/y, not b/a/runs/z or runs/a/w"
+    assert found == "runs/x is missing; see 'runs/y', not b/a/runs/z or runs/a/w"
 
 
 def test_nothing_in_it_says_where_it_was_made(library: Library, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from bench.store.runs import Run, load_run, save_run
+from bench.store.runs import Run, RunDir, load_run, save_run
 from demo.failures import Confusion, confusions, ordered, same_pictures
 from demo.library import Library, Shelf, one_of_each, open_library
 from demo.missed import CLOSE, missed
@@ -19,7 +19,15 @@ from demo.outcomes import flips, seeds_of, sets_of, shared, telling
 from demo.page import draw
 from demo.retrieved import Retrieved, neighbors_of, open_run
 from demo.tabs.explore import csv_text, data_address
-from tests.support.fabricated import NEIGHBORS, PER_CLASS, make_spec, write_results, write_run
+from tests.support.fabricated import (
+    NEIGHBORS,
+    PER_CLASS,
+    make_spec,
+    seal,
+    write_pictures,
+    write_results,
+    write_run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +266,33 @@ def test_runs_that_finish_while_it_is_open_are_read_with_each_page(tmp_path: Pat
     page = opened.draw({})
     assert "Proxy-NCA, seed 7" in page  # nothing else to show
     assert f"no finished run is left in {results}: these pages show what was read before" in page
+
+
+def test_a_method_that_is_renamed_while_it_is_open_is_named_as_in_a_fresh_start(
+    tmp_path: Path,
+) -> None:
+    def add(method: str, seed: int, finished: str) -> None:
+        spec = make_spec("digits", "Proxy-NCA", seed).model_copy(update={"method": method})
+        path = write_run(tmp_path, spec, gain=0.1)
+        environment = load_run(RunDir(path)).record["environment"]
+        seal(path, environment={**environment, "finished": finished})
+
+    def names(library: Library) -> list[str]:
+        return list(library.shelves[0].run_labels.values())
+
+    write_pictures(tmp_path, "digits")
+    add("Alpha", 0, "2030-01-01")
+    opened = Opened(tmp_path, open_library(tmp_path))
+    add("Beta", 1, "2030-01-02")
+    opened.draw({})
+    assert names(opened.library) == ["Beta, seed 0", "Beta, seed 1"]
+    add("Alpha", 1, "2030-01-03")
+    add("Beta", 2, "2030-01-04")
+    opened.draw({})
+    assert names(opened.library) == names(open_library(tmp_path))
+    assert names(opened.library) == [
+        f"{n}, seed {s}" for n, s in (("Alpha", 0), ("Alpha", 1), ("Beta", 1), ("Beta", 2))
+    ]
 
 
 def test_what_lies_behind_the_stored_neighbors_is_counted(

@@ -68,8 +68,9 @@ def find_targets(curves: "pd.DataFrame", metric: str) -> Targets | None:
     """
     first = curves.iloc[0]
     own = Targets(spread(curves, metric), OF_THESE_RUNS)
-    for table in (table for table in frozen() if table["metric"] == metric):
-        if (curves[TEST] == [table[field] for field in TEST]).all(axis=None):
+    for table in frozen():
+        of_test = (curves[TEST] == [table[field] for field in TEST]).all(axis=None)
+        if of_test and table["metric"] == metric:
             if curves["drawn_validation"].any():
                 own = replace(own, source=OF_THESE_RUNS + OF_ONE_PART)
                 break

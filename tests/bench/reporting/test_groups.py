@@ -39,7 +39,7 @@ def test_two_names_with_a_common_seed_are_two_methods(tmp_path: Path) -> None:
 
 def test_runs_of_a_study_are_called_as_those_of_the_suite(tmp_path: Path) -> None:
     whole = [run_of(tmp_path, "Old", 0, 1), run_of(tmp_path, "New", 1, 2)]
-    part = run_of(tmp_path, "Old", 0, 1, varies="batches")
+    part = run_of(tmp_path, "Order of batches", 0, 3, varies="batches")
     names = [run.spec["method"] for run in with_last_names([*whole, part])]
     assert names == ["New"] * 3
     assert len(set(method_names([*whole, part]))) == 2  # told apart by what varies

@@ -18,6 +18,8 @@ from bench.store.runs import Run, scan
 from tests.support import fabricated
 from tests.support.fabricated import make_spec, seal, write_run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def test_the_page_names_the_runs_that_ended_early() -> None:
     images = {"A": [3200, 1280, 1920], "B": [3200] * 3}

@@ -124,8 +124,8 @@ def test_a_network_that_does_not_see_the_whole_image_is_named() -> None:
         update={"backbone": "timm:convnext_atto", "resize": 64, "crop": 62}
     )
     assert check_networks([spec, spec], "cpu") == [
-        "timm:convnext_atto sees no pixel of the last 2 of 62 rows and columns of the images of "
-        "folder:zoo, which its strides do not divide"
+        "timm:convnext_atto sees no pixel of the last 2 rows and columns of images of 62 x 62 "
+        "pixels, which its strides do not divide"
     ]
 
 

@@ -166,3 +166,32 @@ def test_every_loss_starts_from_the_same_network(digits: Dataset, loss: str) -> 
         assert torch.equal(value, other.state_dict()[name]), name
     plain = build(spec_for(loss), digits, CPU)[0].state_dict()
     assert not torch.equal(model.state_dict()["head.weight"], plain["head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("stride", "side", "beyond"),
+    [(2, 1, True), (3, 2, True), (4, 3, True), (1, 1, False), (2, 2, False), (3, 3, False)],
+)
+def test_convolutions_whose_gradient_in_bf16_is_wrong_are_found(
+    stride: int, side: int, beyond: bool
+) -> None:
+    """The others have the same gradient whatever the memory held before."""
+    conv = nn.Conv2d(64, 64, 3, stride, padding=1)
+    assert bool(network.strides_beyond_its_maps(nn.Sequential(conv), side, 64)) == beyond
+    images = torch.rand(4, 64, side, side)
+    gradients = []
+    for _ in range(4 if not beyond else 0):
+        _ = [torch.full((2**size,), 1e30) for size in range(8, 20)]  # then free again
+        with torch.autocast("cpu", torch.bfloat16):
+            value = conv(images)
+        gradients += torch.autograd.grad(value.float().sum(), conv.weight)
+    assert all(torch.equal(gradients[0], other) for other in gradients)
+
+
+def test_bf16_is_taken_where_the_backbone_has_no_gradient() -> None:
+    spec = spec_for(backbone="resnet18", precision="bf16")
+    model = network.network_for(spec, 8, 1)
+    with pytest.raises(ValueError, match="precision is"):
+        network.check_precision(spec, model, 8, 1, CPU)
+    frozen = spec.model_copy(update={"frozen": "backbone"})
+    network.check_precision(frozen, model, 8, 1, CPU)
