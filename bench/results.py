@@ -43,7 +43,8 @@ def frame(runs: Sequence[Run]) -> "pd.DataFrame":
     `RunSpec` (`dataset`, `seed`) and the test scores in 0..1 (`recall@1`) under their own names,
     `method` as it was when the run was made; everything else in `run.json` with its section in
     front: `loss_args.scale`, `untrained.recall@1`, `cost.train_seconds`, `split.fingerprint`,
-    `environment.cpu`. Fields of the specification that a record leaves out have their defaults. NaN: this run does not have the field.
+    `environment.cpu`. Fields of the specification that a record leaves out have their defaults.
+    NaN: this run does not have the field.
     """
     import pandas as pd
 

@@ -79,6 +79,7 @@ TIMM = "timm:"  # begins the name of a backbone of timm, which is checked once t
 NO_LOSS = "none"  # the loss of a run without training
 # Fields that name things and cannot change a number: not part of an id.
 NAMES = {"method", "weights"}
+OWN_RATES = ("learning_rate", "head_learning_rate")  # a method may have those of its search
 # Fields that decide the network before its first step, and what it sees of a test image.
 NETWORK = (
     *("backbone", "weights_sha256", "pooling", "layer_norm", "embedding_dim", "head_init"),

@@ -82,7 +82,7 @@ class ScoreRow(Document):
 class OtherRow(Document):
     """A method of accepted results from others, on the test of ours; scores are those of its seeds,
     `ours` is our method of the same specification and code of its loss, `equal` its runs with our
-    parameters."""
+    parameters, `budget` the fields of its budget that are not ours."""
 
     submission: str
     dataset: str
@@ -92,6 +92,7 @@ class OtherRow(Document):
     scores: dict[str, list[float]]
     ours: str
     equal: int
+    budget: list[str]
 
 
 class Report(Document):

@@ -135,7 +135,9 @@ def method_names(runs: Sequence[Run]) -> list[str]:
     """
     methods: dict[str, dict[str, Run]] = {}
     runs = with_last_names(runs)
-    keys = [(run.spec["method"] + few_components(run), group_id(run)) for run in runs]
+    keys = [
+        (run.spec["method"] + few_components(run) + one_source(run), group_id(run)) for run in runs
+    ]
     for (method, group), run in zip(keys, runs, strict=True):
         methods.setdefault(method, {}).setdefault(group, run)
     names = {
@@ -177,6 +179,11 @@ def last_of_whole(run: Run) -> tuple[bool, str]:
 def unvaried_id(run: Run) -> str:
     """`group_id` without what the seed decides."""
     return method_id_of({name: value for name, value in run.spec.items() if name != "varies"})
+
+
+def one_source(run: Run) -> str:
+    """What varies, after the name of a method of which one source of chance varies alone."""
+    return f" (varies {run.spec['varies']})" if of_one_source(run) else ""
 
 
 def few_components(run: Run) -> str:

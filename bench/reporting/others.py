@@ -5,27 +5,39 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.metrics import describe
-from bench.reporting.groups import changed_losses, group_id, identity, method_names
+from bench.reporting.groups import (
+    changed_losses,
+    group_id,
+    identity,
+    method_names,
+    of_one_source,
+    show,
+)
 from bench.reporting.rows import mean_text
 from bench.reporting.statistics.stats import mean_interval
+from bench.spec import NETWORK, NO_LOSS, OWN_RATES, UNSET, Budget
 from bench.store.community import Accepted, Community
 from bench.store.runs import Run
 
 SCORES = ("recall@1", "map@r")
-HEADINGS = ("Submission", "Method", "Seeds", *(describe(key).heading for key in SCORES), "Ours")
+HEADINGS = (
+    *("Submission", "Method", "Seeds", *(describe(key).heading for key in SCORES)),
+    *("Ours", "Budget where it is not ours"),
+)
 NOTE = (
     "Percent, mean ± half-width of the t-based 95 % interval over n seeds. Accepted submissions on "
     "the same images, split and protocol; they are in no table, mean or verdict above. Ours: our "
     "method of the same specification and, as far as both say, code of its loss; runs of one seed "
-    "may be equal to the last bit."
+    "may be equal to the last bit. Differences between budgets are not due to the loss alone. Runs "
+    "of a study of variance in which one source of chance varies alone are left out."
 )
 
 
 @dataclass(frozen=True)
 class Other:
     """A method of a submission: seeds, scores by name in 0..1 over these, our method of the same
-    specification and code of its loss (or nothing), and how many of its runs have the parameters of
-    ours."""
+    specification and code of its loss (or nothing), how many of its runs have the parameters of
+    ours, and the fields of its budget that are not ours."""
 
     submission: str
     dataset: str
@@ -35,18 +47,21 @@ class Other:
     scores: Mapping[str, tuple[float, ...]]
     ours: str
     equal: int
+    budget: tuple[str, ...]
 
     @property
     def cells(self) -> tuple[str, ...]:
         """Its line under `HEADINGS`."""
         means = [mean_text(mean_interval(self.scores[key]), key) for key in SCORES]
         same = f"{self.ours}, {self.equal} of {len(self.seeds)} runs equal" if self.ours else "–"
-        return self.submission, self.method, " ".join(map(str, self.seeds)), *means, same
+        budget = "; ".join(self.budget) or "–"
+        return self.submission, self.method, " ".join(map(str, self.seeds)), *means, same, budget
 
     def document(self) -> dict[str, Any]:
         """All of it as data."""
         scores = {key: list(values) for key, values in self.scores.items()}
-        return vars(self) | {"seeds": list(self.seeds), "scores": scores}
+        lists = {"seeds": list(self.seeds), "budget": list(self.budget)}
+        return vars(self) | {**lists, "scores": scores}
 
 
 def others(runs: Sequence[Run], communities: Sequence[Community]) -> list[Other]:
@@ -56,7 +71,7 @@ def others(runs: Sequence[Run], communities: Sequence[Community]) -> list[Other]
     for community in communities:
         by_test: dict[tuple[str, ...], list[Run]] = {}
         for run in community.runs:
-            if test_of(run) in tests:
+            if test_of(run) in tests and not of_one_source(run):
                 by_test.setdefault(test_of(run), []).append(run)
         for same in by_test.values():
             groups: dict[str, list[Run]] = {}
@@ -91,7 +106,26 @@ def other(submission: str, method: str, members: list[Run], runs: Sequence[Run])
         {key: tuple(run.scores[key] for run in members) for key in SCORES},
         str(same[0].spec["method"]) if same else "",
         sum(run.record["parameters"]["sha256"] in known for run in members),
+        other_budget(members[0], runs),
     )
+
+
+def other_budget(run: Run, runs: Sequence[Run]) -> tuple[str, ...]:
+    """`steps 40 (ours 24)` for each field of a run's budget that no run of ours on its test has;
+    of the network alone, if it or all of ours train nothing."""
+    mine = [own for own in runs if test_of(own) == test_of(run)]
+    trained = [own for own in mine if own.spec["loss"] != NO_LOSS]
+    fields = [name for name in Budget.model_fields if name not in {*OWN_RATES, "weights"}]
+    if run.spec["loss"] == NO_LOSS or not trained:
+        fields = [name for name in NETWORK if name not in ("embedding_dim", "head_init")]
+        trained = mine
+    found = []
+    for field in fields:
+        theirs = show({**UNSET, **run.spec}.get(field))
+        ours = dict.fromkeys(show({**UNSET, **own.spec}.get(field)) for own in trained)
+        if theirs not in ours:
+            found.append(f"{field.replace('_', ' ')} {theirs} (ours {', '.join(ours)})")
+    return tuple(found)
 
 
 def verified(communities: Sequence[Community], shown: Sequence[Other]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from bench.metrics import describe, ordered
 from bench.reporting.groups import show, trained
 from bench.reporting.machines import count_kinds, kinds_text, machine_of
 from bench.reporting.statistics.stats import ROUNDING
-from bench.spec import NETWORK, UNSET, Budget
+from bench.spec import NETWORK, OWN_RATES, UNSET, Budget
 from bench.store.runs import Run, StoredRunError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ PREFIX = "environment."
 MACHINE = ("cpu", "device", "threads")  # that a sentence names
 FINISHED = f"{PREFIX}finished"
 REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
-OWN = ("learning_rate", "head_learning_rate")  # a method may have those that a search found for it
 RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, "number", FINISHED]
 RUN_HEADINGS = (
     *("Method", "Data set", "Split", "Seed", "Spec id", "Split fingerprint", "Data checksum"),
@@ -51,7 +50,7 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
         groups = {value: list(first.index[values == value]) for value in dict.fromkeys(values)}
         words = str(field).replace("_", " ")
         if len(groups) > 1:
-            if field not in OWN:
+            if field not in OWN_RATES:
                 unequal.append(words)
             shown = "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
         else:

@@ -42,7 +42,8 @@ def test_runs_of_a_study_are_called_as_those_of_the_suite(tmp_path: Path) -> Non
     part = run_of(tmp_path, "Order of batches", 0, 3, varies="batches")
     names = [run.spec["method"] for run in with_last_names([*whole, part])]
     assert names == ["New"] * 3
-    assert len(set(method_names([*whole, part]))) == 2  # told apart by what varies
+    assert method_names([*whole, part]) == ["New", "New", "New (varies batches)"]
+    assert method_names([part]) == ["Order of batches (varies batches)"]
 
 
 def test_two_names_of_one_directory_are_no_two_runs(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_convolutions_whose_gradient_in_bf16_is_wrong_are_found(
     conv = nn.Conv2d(64, 64, 3, stride, padding=1)
     assert bool(network.strides_beyond_its_maps(nn.Sequential(conv), side, 64)) == beyond
     images = torch.rand(4, 64, side, side)
-    gradients = []
+    gradients: list[Tensor] = []
     for _ in range(4 if not beyond else 0):
         _ = [torch.full((2**size,), 1e30) for size in range(8, 20)]  # then free again
         with torch.autocast("cpu", torch.bfloat16):
