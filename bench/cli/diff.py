@@ -153,7 +153,7 @@ def lines_at(parting: Parting) -> list[str]:
     if parting.equal is None:
         first = "They differ before the first step" if not parting.step else "They differ"
     else:
-        first = f"All is equal up to step {parting.equal}; they part"
+        first = f"All that the chains hold is equal up to step {parting.equal}; they part"
     where = f" by step {parting.step}" if parting.step else ""
     kinds = ", ".join(parting.kinds) or "a link"
     tensors = cut([f"    {name}" for name in parting.tensors])

@@ -269,6 +269,8 @@ def growth_sentence(members: "pd.DataFrame", pairs: Sequence[Comparison], looks:
     undecided = [item for item in pairs if item.verdict.word == "undecided"]
     unfinished = [item for item in undecided if len(item.verdict.differences) < looks.last]
     why = "until every pair was decided"
+    if not undecided and counts.max() <= looks.first:
+        return f"No seeds were added: the first look decided every pair ({seeds})."
     if undecided:
         why = "and more are to come" if unfinished else f"up to the most, {looks.last}"
         why += f" (undecided pairs: {len(undecided)} of {len(pairs)})"

@@ -49,7 +49,7 @@ from bench.spec import (
 )
 from bench.suggest import did_you_mean, unknown
 from bench.suites.arguments import backbones, declared_losses, resolve_arguments, timm_networks
-from bench.suites.rules import broken
+from bench.suites.rules import broken, mistaken_head_rate
 from bench.suites.tuned import Tuning, edited, tuning_problems
 from bench.weights import check_spelling, locate
 
@@ -609,7 +609,10 @@ def method_problems(
         f"on.{name}: {unknown('budget', name, names)}" for name in method.on if name not in names
     ]
     for name, budget in budgets.items():
-        samples = method.settings(name)["samples_per_class"]
+        settings = method.settings(name)
+        samples, rate = settings["samples_per_class"], settings.get("head_learning_rate")
+        if text := mistaken_head_rate(rate, budget.embedding_dim, budget.frozen):
+            problems.append(f"head_learning_rate: {text} (budget {name})")
         if samples != "random" and budget.batch_size % samples:
             problems.append(
                 f"samples_per_class: {samples} does not divide the batch of "

@@ -45,6 +45,13 @@ def mistaken_size(size: int | None, dataset: str, meaning: str) -> str | bool:
     return size is None and f"{dataset} has photographs, so give {meaning} in pixels"
 
 
+def mistaken_head_rate(rate: float | None, size: int, frozen: str) -> str | bool:
+    """Also of a rate that a method sets."""
+    if size == 0:
+        return rate is not None and NO_HEAD
+    return rate == 0 and frozen == "backbone" and "0 trains nothing, as the backbone is frozen"
+
+
 RULES = (
     Rule(("split", "dataset"), mistaken_split),
     Rule(
@@ -98,10 +105,7 @@ RULES = (
         lambda start, size: size == 0 and start != "random" and NO_HEAD,
     ),
     Rule(("head_only_steps", "embedding_dim"), lambda steps, size: size == 0 and steps and NO_HEAD),
-    Rule(
-        ("head_learning_rate", "embedding_dim"),
-        lambda rate, size: size == 0 and rate is not None and NO_HEAD,
-    ),
+    Rule(("head_learning_rate", "embedding_dim", "frozen"), mistaken_head_rate),
     Rule(
         ("head_only_steps", "steps"),
         lambda first, steps: first >= steps and f"{first} leaves none of the {steps} steps",

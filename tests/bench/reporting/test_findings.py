@@ -128,6 +128,14 @@ def test_a_verdict_of_an_earlier_look_is_not_told_by_what_came_later() -> None:
     assert found[1].endswith(" over all 7 seeds; decided with 3).")
 
 
+def test_where_the_first_look_decided_no_seed_was_added() -> None:
+    scores = {
+        name: {s: best + s / 1e3 for s in range(3)} for name, best in (("A", 0.9), ("B", 0.1))
+    }
+    text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 30))))
+    assert "No seeds were added: the first look decided every pair (A 3, B 3)." in text
+
+
 def test_features_that_reach_the_best_loss_exactly_are_as_good() -> None:
     losses = make_members({"A": {0: 0.1, 1: 0.2, 2: 0.3}})
     features = make_members({"Features": {0: 0.2}}).assign(loss="none", embedding_dim=0)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from bench.spec import Budget, RunSpec
 from bench.suites import SuiteError, load_suite, names
 from bench.suites.arguments import resolve_arguments
-from bench.suites.model import Suite
+from bench.suites.model import Method, Suite, misfits
 from proxy_core.losses import LOSSES
 
 GOOD = """
@@ -217,6 +217,27 @@ def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expect
     assert expected in message(tmp_path, GOOD.replace(old, new, 1))
 
 
+@pytest.mark.parametrize(
+    ("budget", "rate", "expected"),
+    [
+        ({"frozen": "backbone"}, 0.0, "0 trains nothing, as the backbone is frozen (budget shop)"),
+        ({"embedding_dim": 0}, 0.1, "embedding_dim = 0 has no head (budget shop)"),
+        ({"frozen": "backbone"}, 0.1, ""),
+        ({"frozen": "norm"}, 0.0, ""),
+    ],
+)
+@pytest.mark.parametrize("on", [False, True])
+def test_a_rate_of_the_head_that_a_method_sets_fits_the_budget(
+    budget: dict[str, Any], rate: float, expected: str, on: bool
+) -> None:
+    suite = load_suite("grocery")
+    budgets = {"shop": suite.budgets["grocery_store"].model_copy(update=budget)}
+    field = {"head_learning_rate": rate}
+    method = Method.model_validate({"loss": "triplet"} | ({"on": {"shop": field}} if on else field))
+    found = misfits({"T": method}, budgets, budgets)
+    assert found == ([f"methods.T.head_learning_rate: {expected}"] if expected else [])
+
+
 def test_a_method_may_say_that_it_starts_from_pretrained_features(tmp_path: Path) -> None:
     name = "Pretrained features + triplet"
     suite = load_suite(write(tmp_path, GOOD.replace("methods.Triplet", f'methods."{name}"', 1)))
@@ -409,6 +430,10 @@ def test_without_methods_a_random_head_is_scored_with_each_seed(
         ({"warmup_steps": 900}, "900 is more than the 200 steps"),
         ({"frozen": "backbone"}, "computed once: choose none"),
         ({"embedding_dim": 0}, "has no head"),
+        (
+            {"frozen": "backbone", "augmentation": "none", "head_learning_rate": 0.0},
+            "head_learning_rate\n.*0 trains nothing, as the backbone is frozen",
+        ),
         ({"layer_norm": 3}, "layer_norm"),
         ({"patience": 0}, "patience"),
     ],
