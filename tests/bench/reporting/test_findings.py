@@ -132,7 +132,7 @@ def test_where_the_first_look_decided_no_seed_was_added() -> None:
     scores = {
         name: {s: best + s / 1e3 for s in range(3)} for name, best in (("A", 0.9), ("B", 0.1))
     }
-    text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 30))))
+    text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 5))))
     assert "No seeds were added: the first look decided every pair (A 3, B 3)." in text
 
 
