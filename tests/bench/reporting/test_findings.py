@@ -129,10 +129,8 @@ def test_a_verdict_of_an_earlier_look_is_not_told_by_what_came_later() -> None:
 
 
 def test_where_the_first_look_decided_no_seed_was_added() -> None:
-    scores = {
-        name: {s: best + s / 1e3 for s in range(3)} for name, best in (("A", 0.9), ("B", 0.1))
-    }
-    text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 5))))
+    scores = {"A": {0: 0.900, 1: 0.901, 2: 0.902}, "B": {0: 0.1, 1: 0.101, 2: 0.103}}
+    text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 30))))
     assert "No seeds were added: the first look decided every pair (A 3, B 3)." in text
 
 
