@@ -177,7 +177,7 @@ def last_of_whole(run: Run) -> tuple[bool, str]:
 
 
 def unvaried_id(run: Run) -> str:
-    """`group_id` without what the seed decides."""
+    """`group_id` without `varies`."""
     return method_id_of({name: value for name, value in run.spec.items() if name != "varies"})
 
 
