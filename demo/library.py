@@ -142,7 +142,7 @@ class Library:
     shelves: tuple[Shelf, ...]
     problems: tuple[str, ...]
     fallback: Path | None
-    stored: tuple[Run, ...] = field(default=(), compare=False)
+    stored: tuple[Run, ...] = ()
     uploads: Uploads = field(default_factory=Uploads, compare=False)
     folder: Folder | None = None
 

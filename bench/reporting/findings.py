@@ -187,7 +187,8 @@ def features_sentences(members: "pd.DataFrame") -> list[str]:
             rivals = on_same_network(methods, features[features["method"] == name].iloc[0])
             if means[name] >= method_means(rivals, key).max() - ROUNDING:
                 whose = f" ({name})" if len(means) > 1 else ""
-                which = "" if len(rivals) == len(methods) else " on the same network"
+                beaten = means[name] >= method_means(methods, key).max() - ROUNDING
+                which = "" if beaten else " on the same network"
                 found[which].append(f"{heading} {100 * means[name]:.1f} %{whose}")
                 break
     return [
@@ -263,14 +264,17 @@ def unpaired_sentences(
 
 
 def growth_sentence(members: "pd.DataFrame", pairs: Sequence[Comparison], looks: Looks) -> str:
-    """How many seeds each method has, and why none was added."""
+    """How many seeds each method has, and why some or none were added; nothing without pairs."""
+    if not pairs:
+        return ""
     counts = members.groupby("method").size()
     seeds = ", ".join(f"{method} {count}" for method, count in counts.items())
     undecided = [item for item in pairs if item.verdict.word == "undecided"]
     unfinished = [item for item in undecided if len(item.verdict.differences) < looks.last]
+    if counts.max() <= looks.first:
+        first = "No seeds were added yet" if undecided else "The first look decided every pair"
+        return f"{first}: {seeds}."
     why = "until every pair was decided"
-    if not undecided and counts.max() <= looks.first:
-        return f"No seeds were added: the first look decided every pair ({seeds})."
     if undecided:
         why = "and more are to come" if unfinished else f"up to the most, {looks.last}"
         why += f" (undecided pairs: {len(undecided)} of {len(pairs)})"

@@ -156,24 +156,24 @@ def with_last_names(runs: Sequence[Run]) -> list[Run]:
 
     Runs of a specification that has a seed twice keep their names: these are two methods.
     """
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        found.setdefault(unvaried_id(run), []).append(run)
-    names = {
-        identity: max(own, key=last_of_whole)
-        for identity, own in found.items()
-        if len({(group_id(run), run.spec["seed"]) for run in own}) == len(own)
+    in_time = sorted(runs, key=lambda run: str(run.record["environment"]["finished"]))
+    seeds = Counter((group_id(run), run.spec["seed"]) for run in runs)
+    repeated = {group for (group, _), count in seeds.items() if count > 1}
+    last = {group_id(run): run.spec["method"] for run in in_time if group_id(run) not in repeated}
+    whole = {
+        unvaried_id(run): last.get(group_id(run), run.spec["method"])
+        for run in in_time
+        if not of_one_source(run)
     }
-    called = [str(names.get(unvaried_id(run), run).spec["method"]) for run in runs]
+    called = [
+        (whole.get(unvaried_id(run)) if of_one_source(run) else None)
+        or last.get(group_id(run), run.spec["method"])
+        for run in runs
+    ]
     return [
         run if run.spec["method"] == name else run.with_method(name)
         for run, name in zip(runs, called, strict=True)
     ]
-
-
-def last_of_whole(run: Run) -> tuple[bool, str]:
-    """Orders runs: those of one source of chance first, then by when they finished."""
-    return not of_one_source(run), str(run.record["environment"]["finished"])
 
 
 def unvaried_id(run: Run) -> str:

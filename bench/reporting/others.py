@@ -1,6 +1,6 @@
 """Results from others: accepted submissions on the same test, beside ours and in no ranking."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,10 @@ NOTE = (
     "Percent, mean ± half-width of the t-based 95 % interval over n seeds. Accepted submissions on "
     "the same images, split and protocol; they are in no table, mean or verdict above. Ours: our "
     "method of the same specification and, as far as both say, code of its loss; runs of one seed "
-    "may be equal to the last bit. Differences between budgets are not due to the loss alone. Runs "
-    "of a study of variance in which one source of chance varies alone are left out."
+    "may be equal to the last bit. Where budgets differ, differences between scores are not due to "
+    "the loss alone; learning rates are not compared, and without training only the network is."
 )
+LEFT_OUT = "Runs in which one source of chance varies alone are left out: {}."
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,27 @@ class Other:
 
 def others(runs: Sequence[Run], communities: Sequence[Community]) -> list[Other]:
     """The methods of accepted submissions that were scored on the test of one of our runs."""
-    tests = {test_of(run) for run in runs}
-    found = []
+    ours, found = by_test(runs), []
     for community in communities:
-        by_test: dict[tuple[str, ...], list[Run]] = {}
-        for run in community.runs:
-            if test_of(run) in tests and not of_one_source(run):
-                by_test.setdefault(test_of(run), []).append(run)
-        for same in by_test.values():
+        whole = [run for run in community.runs if not of_one_source(run)]
+        for test, same in by_test(whole).items():
+            if test not in ours:
+                continue
             groups: dict[str, list[Run]] = {}
             for run, method in zip(same, method_names(same), strict=True):
                 groups.setdefault(method, []).append(run)
+            named = [*zip(method_names(ours[test]), ours[test], strict=True)]
             found += [
-                other(community.name, name, members, runs) for name, members in groups.items()
+                other(community.name, name, members, named) for name, members in groups.items()
             ]
+    return found
+
+
+def by_test(runs: Iterable[Run]) -> dict[tuple[str, ...], list[Run]]:
+    """The runs of each test."""
+    found: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        found.setdefault(test_of(run), []).append(run)
     return found
 
 
@@ -88,15 +96,18 @@ def test_of(run: Run) -> tuple[str, ...]:
     return (run.spec["dataset"], run.spec["split"], *identity(run).values())
 
 
-def other(submission: str, method: str, members: list[Run], runs: Sequence[Run]) -> Other:
-    """The line of one method; members, its runs on one test."""
+def other(
+    submission: str, method: str, members: list[Run], named: Sequence[tuple[str, Run]]
+) -> Other:
+    """The line of one method; members, its runs on one test; named, ours on it with the names of
+    their methods."""
     members.sort(key=lambda run: int(run.spec["seed"]))
     same = [
-        run
-        for run in runs
+        (name, run)
+        for name, run in named
         if group_id(run) == group_id(members[0]) and not changed_losses([run, *members])
     ]
-    known = {run.record["parameters"]["sha256"] for run in same}
+    known = {run.record["parameters"]["sha256"] for _, run in same}
     return Other(
         submission,
         str(members[0].spec["dataset"]),
@@ -104,38 +115,49 @@ def other(submission: str, method: str, members: list[Run], runs: Sequence[Run])
         method,
         tuple(int(run.spec["seed"]) for run in members),
         {key: tuple(run.scores[key] for run in members) for key in SCORES},
-        str(same[0].spec["method"]) if same else "",
+        same[0][0] if same else "",
         sum(run.record["parameters"]["sha256"] in known for run in members),
-        other_budget(members[0], runs),
+        other_budget(members[0], [run for _, run in named]),
     )
 
 
 def other_budget(run: Run, runs: Sequence[Run]) -> tuple[str, ...]:
-    """`steps 40 (ours 24)` for each field of a run's budget that no run of ours on its test has;
-    of the network alone, if it or all of ours train nothing."""
-    mine = [own for own in runs if test_of(own) == test_of(run)]
-    trained = [own for own in mine if own.spec["loss"] != NO_LOSS]
+    """`steps 40 (ours 24)` for each field in which a run's budget differs from the nearest one of
+    ours; of the network alone, if it or all of ours train nothing."""
+    trained = [own for own in runs if own.spec["loss"] != NO_LOSS]
     fields = [name for name in Budget.model_fields if name not in {*OWN_RATES, "weights"}]
     if run.spec["loss"] == NO_LOSS or not trained:
         fields = [name for name in NETWORK if name not in ("embedding_dim", "head_init")]
-        trained = mine
-    found = []
-    for field in fields:
-        theirs = show({**UNSET, **run.spec}.get(field))
-        ours = dict.fromkeys(show({**UNSET, **own.spec}.get(field)) for own in trained)
-        if theirs not in ours:
-            found.append(f"{field.replace('_', ' ')} {theirs} (ours {', '.join(ours)})")
-    return tuple(found)
+        trained = list(runs)
+    return min((differences(run, own, fields) for own in trained), key=len)
 
 
-def verified(communities: Sequence[Community], shown: Sequence[Other]) -> dict[str, str]:
-    """By submission that is shown: who it is from, and what was verified, where and when."""
-    names = {row.submission for row in shown}
-    return {
-        found.name: f"{credit(found)}{words(found.accepted)}"
-        for found in communities
-        if found.name in names
+def differences(run: Run, own: Run, fields: Sequence[str]) -> tuple[str, ...]:
+    """`steps 40 (ours 24)` for each of some fields in which two runs differ."""
+    pairs = {
+        field: tuple(show({**UNSET, **each.spec}.get(field)) for each in (run, own))
+        for field in fields
     }
+    return tuple(
+        f"{field.removesuffix('_sha256').replace('_', ' ')} {theirs} (ours {ours})"
+        for field, (theirs, ours) in pairs.items()
+        if theirs != ours
+    )
+
+
+def verified(
+    communities: Sequence[Community], shown: Sequence[Other], runs: Sequence[Run]
+) -> dict[str, str]:
+    """By submission on the test of our runs: who it is from, what was verified, where and when, and
+    how many of its runs are left out."""
+    names, ours = {row.submission for row in shown}, by_test(runs)
+    texts = {}
+    for found in communities:
+        on_test = [run for run in found.runs if test_of(run) in ours and of_one_source(run)]
+        if found.name in names or on_test:
+            left = f" {LEFT_OUT.format(len(on_test))}" if on_test else ""
+            texts[found.name] = f"{credit(found)}{words(found.accepted)}{left}"
+    return texts
 
 
 def credit(found: Community) -> str:

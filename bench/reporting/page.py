@@ -150,7 +150,7 @@ def make_report(
     for section in sections:
         add_uncertainty(section, spreads)
         add_variance(section, shares)
-        add_others(section, shown, community)
+        add_others(section, shown, community, runs)
     by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
     profiles = profile.profiles(by_test)
     drawn = draw_profile(profiles, table, folder / "figures")
@@ -346,13 +346,17 @@ def add_variance(section: dict[str, Any], table: "pd.DataFrame | None") -> None:
 
 
 def add_others(
-    section: dict[str, Any], shown: Sequence[others.Other], community: Sequence[Community]
+    section: dict[str, Any],
+    shown: Sequence[others.Other],
+    community: Sequence[Community],
+    runs: Sequence[Run],
 ) -> None:
     """The lines of accepted submissions on the test of a section, and what was verified of each."""
     here = (section["dataset"], section["protocol"])
     own = [row for row in shown if (row.dataset, row.split) == here]
     section["others"] = [row.cells for row in own]
-    section["verified"] = others.verified(community, own)
+    ours = [run for run in runs if (run.spec["dataset"], run.spec["split"]) == here]
+    section["verified"] = others.verified(community, own, ours)
 
 
 def draw(

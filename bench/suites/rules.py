@@ -46,10 +46,10 @@ def mistaken_size(size: int | None, dataset: str, meaning: str) -> str | bool:
 
 
 def mistaken_head_rate(rate: float | None, size: int, frozen: str) -> str | bool:
-    """Also of a rate that a method sets."""
+    """What is wrong with a learning rate of the head, of a budget or a method, or nothing true."""
     if size == 0:
         return rate is not None and NO_HEAD
-    return rate == 0 and frozen == "backbone" and "0 trains nothing, as the backbone is frozen"
+    return rate == 0 and frozen == "backbone" and "with 0 no part of the network learns"
 
 
 RULES = (

@@ -95,6 +95,7 @@ def origin_of(spec: RunSpec, dataset: Dataset, device: torch.device) -> Origin:
     return {
         **fields,
         **source,
+        "draws in a step": "by seed and step",  # earlier versions kept the state of a generator
         "split fingerprint": dataset.fingerprint[:SHOWN],
         "data checksum": dataset.checksum[:SHOWN],
         **versions,
@@ -159,8 +160,6 @@ def load_checkpoint(
         files.checkpoint_before.replace(files.checkpoint)
     try:
         content = torch.load(io.BytesIO(saved.content), weights_only=True, map_location="cpu")
-        if "rng" in content:  # of a version that drew dropout in another way
-            raise ValueError("the checkpoint has the state of a generator")
         model.load_state_dict(content["model"])
         loss.load_state_dict(content["loss"])
         restore_optimizer(optimizer, content["optimizer"])

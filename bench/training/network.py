@@ -98,8 +98,8 @@ def check_precision(
 
 
 def strides_beyond_its_maps(backbone: nn.Module, side: int, channels: int) -> str:
-    """The first convolution whose stride is larger than its maps, or nothing; kernels of one pixel
-    are no fault."""
+    """The first convolution whose stride is larger than its maps, or nothing. Kernels of one pixel
+    and depthwise ones have the right gradient."""
     found, copy = list[str](), deepcopy(backbone).eval()
 
     def look(name: str, conv: Any, inputs: tuple[Tensor]) -> None:
@@ -107,7 +107,9 @@ def strides_beyond_its_maps(backbone: nn.Module, side: int, channels: int) -> st
             found.append(name)
 
     for name, part in copy.named_modules():
-        if isinstance(part, nn.Conv2d | FoldedConv) and max(part.weight.shape[2:]) > 1:
+        if not isinstance(part, nn.Conv2d | FoldedConv) or max(part.weight.shape[2:]) == 1:
+            continue
+        if part.groups == 1 or part.weight.shape[1] > 1:
             part.register_forward_pre_hook(partial(look, name))
     with torch.no_grad():
         copy(torch.zeros(1, channels, side, side))

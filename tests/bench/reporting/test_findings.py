@@ -131,7 +131,10 @@ def test_a_verdict_of_an_earlier_look_is_not_told_by_what_came_later() -> None:
 def test_where_the_first_look_decided_no_seed_was_added() -> None:
     scores = {"A": {0: 0.900, 1: 0.901, 2: 0.902}, "B": {0: 0.1, 1: 0.101, 2: 0.103}}
     text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 30))))
-    assert "No seeds were added: the first look decided every pair (A 3, B 3)." in text
+    assert "The first look decided every pair: A 3, B 3." in text
+    text = " ".join(sentences(make_members(scores), [], Rule(looks=Looks(3, 1000))))
+    assert "No seeds were added yet: A 3, B 3." in text
+    assert "seeds were" not in " ".join(sentences(make_members({"A": scores["A"]}), []))
 
 
 def test_features_that_reach_the_best_loss_exactly_are_as_good() -> None:
@@ -162,6 +165,13 @@ def test_features_are_compared_with_the_losses_on_their_network() -> None:
     assert features_sentences(members[members["method"] != "A"]) == []  # B is better
     (sentence,) = features_sentences(members[members["method"] != "B"])
     assert "as much as the best loss or more" in sentence
+    better = members.assign(**{"recall@1": members["recall@1"].where(~features, 0.95)})
+    assert "reach R@1 95.0 %, as much as the best loss or more" in features_sentences(better)[0]
+    others = members[features].assign(method="Others", backbone="vit")
+    others["recall@1"] = 0.95  # of a network that nothing was trained on
+    found = features_sentences(pd.concat([members, others]))
+    assert "reach R@1 95.0 % (Others), as much as the best loss or more" in found[0]
+    assert "reach MAP@R 30.0 % (Features), as much as the best loss on the same" in found[1]
 
 
 def test_sentences_say_what_is_the_same_within_the_margin() -> None:

@@ -46,6 +46,15 @@ def test_runs_of_a_study_are_called_as_those_of_the_suite(tmp_path: Path) -> Non
     assert method_names([part]) == ["Order of batches (varies batches)"]
 
 
+def test_a_study_in_which_all_varies_keeps_its_name_and_the_suite_its_own(tmp_path: Path) -> None:
+    runs = [
+        run_of(tmp_path, "Proxy-NCA", 0, 1),
+        run_of(tmp_path, "All varies", 0, 2, varies="weights+batches+augmentation+split"),
+        run_of(tmp_path, "Proxy-NCA", 0, 3, varies="split"),
+    ]
+    assert method_names(runs) == ["Proxy-NCA", "All varies", "All varies (varies split)"]
+
+
 def test_two_names_of_one_directory_are_no_two_runs(tmp_path: Path) -> None:
     runs = [
         run_of(tmp_path / "a", "Proxy-NCA", 0, 1),

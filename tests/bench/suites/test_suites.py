@@ -220,7 +220,11 @@ def test_each_mistake_has_its_message(tmp_path: Path, old: str, new: str, expect
 @pytest.mark.parametrize(
     ("budget", "rate", "expected"),
     [
-        ({"frozen": "backbone"}, 0.0, "0 trains nothing, as the backbone is frozen (budget shop)"),
+        (
+            {"frozen": "backbone"},
+            0.0,
+            "with 0 no part of the network learns (budget shop)",
+        ),
         ({"embedding_dim": 0}, 0.1, "embedding_dim = 0 has no head (budget shop)"),
         ({"frozen": "backbone"}, 0.1, ""),
         ({"frozen": "norm"}, 0.0, ""),
@@ -432,7 +436,7 @@ def test_without_methods_a_random_head_is_scored_with_each_seed(
         ({"embedding_dim": 0}, "has no head"),
         (
             {"frozen": "backbone", "augmentation": "none", "head_learning_rate": 0.0},
-            "head_learning_rate\n.*0 trains nothing, as the backbone is frozen",
+            "head_learning_rate\n.*with 0 no part of the network learns",
         ),
         ({"layer_norm": 3}, "layer_norm"),
         ({"patience": 0}, "patience"),

@@ -297,7 +297,6 @@ def test_other_content_with_a_right_digest_is_one_message(saved: Path, content: 
         ("rates", "base_lr", 0.5),  # which the origin does not have
         ("rates", "weight_decay", 0.5),
         ("", "optimizer", None),
-        ("", "rng", torch.get_rng_state()),  # an earlier version drew dropout by it
     ],
 )
 def test_contents_that_no_run_writes_are_refused(

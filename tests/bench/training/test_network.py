@@ -169,14 +169,17 @@ def test_every_loss_starts_from_the_same_network(digits: Dataset, loss: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("stride", "side", "beyond"),
-    [(2, 1, True), (3, 2, True), (4, 3, True), (1, 1, False), (2, 2, False), (3, 3, False)],
+    ("stride", "side", "groups", "beyond"),
+    [
+        *((2, 1, 1, True), (3, 2, 1, True), (4, 3, 1, True), (2, 1, 8, True)),
+        *((1, 1, 1, False), (2, 2, 1, False), (3, 3, 1, False), (2, 1, 64, False)),
+    ],
 )
 def test_convolutions_whose_gradient_in_bf16_is_wrong_are_found(
-    stride: int, side: int, beyond: bool
+    stride: int, side: int, groups: int, beyond: bool
 ) -> None:
     """The others have the same gradient whatever the memory held before."""
-    conv = nn.Conv2d(64, 64, 3, stride, padding=1)
+    conv = nn.Conv2d(64, 64, 3, stride, padding=1, groups=groups)
     assert bool(network.strides_beyond_its_maps(nn.Sequential(conv), side, 64)) == beyond
     images = torch.rand(4, 64, side, side)
     gradients: list[Tensor] = []
