@@ -41,7 +41,7 @@ from bench.reporting.rows import (
     summarise,
 )
 from bench.reporting.statistics import uncertainty, variance
-from bench.reporting.statistics.across import WITHIN, Across, across, across_sentence
+from bench.reporting.statistics.across import WITHIN, Across, across, across_sentence, units_of
 from bench.reporting.statistics.stats import least_sign_flip_p
 from bench.reporting.statistics.verdicts import RULE, Rule
 from bench.reporting.tables import csv, markdown, plain, templates
@@ -152,7 +152,7 @@ def make_report(
         add_variance(section, shares)
         add_others(section, shown, community, runs)
     by_test = {(item["dataset"], item["protocol"]): item["converged"] for item in sections}
-    profiles = profile.profiles(by_test)
+    profiles = profile.profiles(by_test, units_of(table))
     drawn = draw_profile(profiles, table, folder / "figures")
     lines = across(table)
     summary = across_sentence(*lines)

@@ -10,8 +10,11 @@ again, the same ones for all methods and targets.
 
     from bench.reporting.cost.cost_to_target import converged
     from bench.reporting.cost.profile import frame, profiles
+    from bench.reporting.groups import comparable_frame
+    from bench.reporting.statistics.across import units_of
 
-    frame(profiles({key: converged(own) for key, own in curves.groupby(["dataset", "split"])}))
+    tests = {key: converged(own) for key, own in curves.groupby(["dataset", "split"])}
+    frame(profiles(tests, units_of(comparable_frame(runs))))
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -20,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.datasets import photographs_of
 from bench.metrics import describe
 from bench.reporting.cost.convergence import SCORES
 from bench.reporting.cost.cost_to_target import SPEEDS, Convergence, Costs, aligned
@@ -60,20 +62,21 @@ class Profile:
     high: np.ndarray
     tests: tuple[Test, ...]
     seeds: int
-
-    @property
-    def data_sets(self) -> int:
-        return len({photographs_of(dataset) for dataset, _ in self.tests})
+    data_sets: int
 
 
-def profiles(found: Mapping[Test, Sequence[Convergence]]) -> list[Profile]:
+def profiles(
+    found: Mapping[Test, Sequence[Convergence]], units: Mapping[str, str]
+) -> list[Profile]:
     """A profile of each score in steps and in seconds, of the methods that every test has; none
-    where there are fewer than two, and none in seconds alone."""
-    made = [[profile(found, metric, axis) for axis in SPEEDS] for metric in SCORES]
+    where there are fewer than two, and none in seconds alone. units: as `units_of` gives them."""
+    made = [[profile(found, units, metric, axis) for axis in SPEEDS] for metric in SCORES]
     return [item for steps, seconds in made for item in (steps, seconds) if steps and item]
 
 
-def profile(found: Mapping[Test, Sequence[Convergence]], metric: str, axis: str) -> Profile | None:
+def profile(
+    found: Mapping[Test, Sequence[Convergence]], units: Mapping[str, str], metric: str, axis: str
+) -> Profile | None:
     """The profile of one score and axis; None with fewer than two common methods. In seconds
     without the data sets whose runs are of several kinds of machine."""
     tests = {
@@ -93,9 +96,10 @@ def profile(found: Mapping[Test, Sequence[Convergence]], metric: str, axis: str)
     if not within:
         return None
     seeds = min(shares.shape[1] for shares in within.values())
-    shares = over_data_sets({key: shares.mean(axis=1) for key, shares in within.items()})
-    low, high = band(within) if seeds > 1 else np.full((2, *shares.shape), np.nan)
-    return Profile(metric, axis, tuple(methods), shares, low, high, tuple(within), seeds)
+    shares = over_data_sets({key: shares.mean(axis=1) for key, shares in within.items()}, units)
+    low, high = band(within, units) if seeds > 1 else np.full((2, *shares.shape), np.nan)
+    count = len({units[dataset] for dataset, _ in within})
+    return Profile(metric, axis, tuple(methods), shares, low, high, tuple(within), seeds, count)
 
 
 def shares_within(costs: Sequence[Costs]) -> np.ndarray:
@@ -112,15 +116,15 @@ def shares_within(costs: Sequence[Costs]) -> np.ndarray:
     return np.asarray(within.mean(axis=0).swapaxes(0, 1))
 
 
-def over_data_sets(shares: Mapping[Test, np.ndarray]) -> np.ndarray:
+def over_data_sets(shares: Mapping[Test, np.ndarray], units: Mapping[str, str]) -> np.ndarray:
     """Mean over data sets of the means over their splits."""
     members: dict[str, list[np.ndarray]] = {}
     for (dataset, _), share in shares.items():
-        members.setdefault(photographs_of(dataset), []).append(share)
+        members.setdefault(units[dataset], []).append(share)
     return np.asarray(np.mean([np.mean(own, axis=0) for own in members.values()], axis=0))
 
 
-def band(within: Mapping[Test, np.ndarray]) -> np.ndarray:
+def band(within: Mapping[Test, np.ndarray], units: Mapping[str, str]) -> np.ndarray:
     """Ends of the 95 % percentile bootstrap over seeds, (2, methods, factors)."""
     generator = np.random.default_rng(0)
     drawn = {}
@@ -129,7 +133,7 @@ def band(within: Mapping[Test, np.ndarray]) -> np.ndarray:
         weights = generator.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
         drawn[key] = np.einsum("bs,msf->bmf", weights, shares)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    return np.asarray(np.quantile(over_data_sets(drawn), tails, axis=0))
+    return np.asarray(np.quantile(over_data_sets(drawn, units), tails, axis=0))
 
 
 def frame(made: Sequence[Profile]) -> "pd.DataFrame":

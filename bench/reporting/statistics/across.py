@@ -38,11 +38,11 @@ def across(table: "pd.DataFrame") -> tuple[list[Across], int]:
     no line if there are fewer than two of either.
 
     table: a row per run, as from `comparable_frame`. Splits of one data set, and data sets of the
-    same photographs, are averaged: they share images, so they are one unit.
+    same photographs, are averaged: they share images, so they are one unit, see `units_of`.
     """
     methods = trained(table)
     split = methods.groupby(["dataset", "split", "method"])[SCORE].mean().unstack("method")
-    units = split.dropna(axis="columns").rename(photographs_of, level="dataset")
+    units = split.dropna(axis="columns").rename(units_of(table), level="dataset")
     scores = units.groupby("dataset").mean().round(DIGITS)
     if len(scores) < 2 or scores.shape[1] < 2:
         return [], len(scores)
@@ -58,6 +58,19 @@ def across(table: "pd.DataFrame") -> tuple[list[Across], int]:
         for method in ranks.sort_values(kind="stable").index
     ]
     return lines, len(scores)
+
+
+def units_of(table: "pd.DataFrame") -> dict[str, str]:
+    """Data set -> the one that it is counted as. Data sets of the same photographs are one: known
+    ones by name, others where the checksum of all their images is equal; those that share a part of
+    their images are not recognised."""
+    units = {str(name): photographs_of(str(name)) for name in table["dataset"].unique()}
+    if "data_checksum" not in table:
+        return units
+    for _, names in table.groupby("data_checksum")["dataset"]:
+        same = {units[name] for name in names}
+        units = {name: min(same) if unit in same else unit for name, unit in units.items()}
+    return units
 
 
 def across_sentence(lines: Sequence[Across], count: int) -> str:

@@ -25,6 +25,8 @@ from bench.reporting.cost.targets import Targets
 
 MISS = np.nan
 
+UNITS = {name: name for name in ("tiny", "large", "one", "two", "a", "b")}
+
 
 def made(**methods: list[list[float]]) -> Convergence:
     """Methods with costs of (targets, seeds) in steps; seconds are the same; NaN is a miss."""
@@ -54,7 +56,7 @@ def test_shares_agree_with_a_plain_loop_and_misses_never_count() -> None:
     for costs in rows.values():
         costs[0, 5] = MISS  # nobody reaches it
     methods = {name: costs.tolist() for name, costs in rows.items()}
-    found = profile({("tiny", "official"): [made(**methods)]}, "map@r", "step")
+    found = profile({("tiny", "official"): [made(**methods)]}, UNITS, "map@r", "step")
     assert found
     assert found.methods == ("A", "B", "C")
     for number, name in enumerate(found.methods):
@@ -67,7 +69,7 @@ def test_shares_agree_with_a_plain_loop_and_misses_never_count() -> None:
 
 def test_shares_reach_one_only_at_the_factor_of_the_slower_method() -> None:
     convergence = made(A=[[10, 10], [20, 20]], B=[[15, 15], [60, 60]])
-    found = profile({("tiny", "official"): [convergence]}, "map@r", "step")
+    found = profile({("tiny", "official"): [convergence]}, UNITS, "map@r", "step")
     assert found
     assert found.shares[0].tolist() == [1.0] * len(FACTORS)
     slower = dict(zip(FACTORS.round(2).tolist(), found.shares[1].tolist(), strict=True))
@@ -82,6 +84,7 @@ def test_data_sets_are_the_units_and_share_their_weight_among_their_splits() -> 
             ("one", "class-disjoint"): [made(A=slow, B=fast)],
             ("two", "official"): [made(A=fast, B=slow, C=fast)],
         },
+        UNITS,
         "map@r",
         "step",
     )
@@ -96,17 +99,17 @@ def test_data_sets_are_the_units_and_share_their_weight_among_their_splits() -> 
 
 def test_the_band_shows_the_spread_over_seeds_and_is_missing_for_one() -> None:
     mixed = made(A=[[10.0, 10.0, 10.0, 10.0]], B=[[10.0, 10.0, 99.0, 99.0]])
-    found = profile({("tiny", "official"): [mixed]}, "map@r", "step")
+    found = profile({("tiny", "official"): [mixed]}, UNITS, "map@r", "step")
     assert found
     assert (found.low[0, 0], found.high[0, 0]) == (1, 1)
     assert (found.low[1, 0], found.shares[1, 0], found.high[1, 0]) == (0, 0.5, 1)
-    alone = profile({("tiny", "official"): [made(A=[[10.0]], B=[[20.0]])]}, "map@r", "step")
+    alone = profile({("tiny", "official"): [made(A=[[10.0]], B=[[20.0]])]}, UNITS, "map@r", "step")
     assert alone
     assert np.isnan(alone.low).all()
     assert "There is no band, as" in caption([alone])
     assert "One data set proves nothing of others" in caption([alone])
     assert table([alone])[1][1][3:] == ("0", "0", "100", "100", "100")
-    assert profile({("tiny", "official"): [mixed]}, "recall@1", "step") is None
+    assert profile({("tiny", "official"): [mixed]}, UNITS, "recall@1", "step") is None
     other = replace(found, metric="recall@1", tests=(("large", "official"),))
     assert "(R@1: large, official. MAP@R: tiny, official)" in caption([other, found])
     for order in ([alone, found], [found, alone]):
@@ -116,9 +119,9 @@ def test_the_band_shows_the_spread_over_seeds_and_is_missing_for_one() -> None:
 
 def test_the_caption_counts_the_data_sets_of_each_score() -> None:
     mixed = made(A=[[10.0, 10.0]], B=[[10.0, 20.0]])
-    one = profile({("tiny", "official"): [mixed]}, "map@r", "step")
+    one = profile({("tiny", "official"): [mixed]}, UNITS, "map@r", "step")
     assert one
-    both = replace(one, tests=(("tiny", "official"), ("large", "official")))
+    both = replace(one, data_sets=2, tests=(("tiny", "official"), ("large", "official")))
     assert "of one data set, for" in caption([one])
     assert "of 2 data sets, the units, for" in caption([both])
     assert "of 1 to 2 data sets, the units, for" in caption([one, both])
@@ -133,25 +136,25 @@ def test_targets_reached_before_training_and_single_methods_have_no_profile() ->
         ]
     )
     assert within[:, :, 0].tolist() == [[0, 0], [1, 1]]
-    assert profiles({("tiny", "official"): [made(A=[[5.0]])]}) == []
-    assert profiles({("tiny", "official"): [made(A=[[0.0]], B=[[0.0]])]}) == []
-    assert profiles({}) == []
+    assert profiles({("tiny", "official"): [made(A=[[5.0]])]}, UNITS) == []
+    assert profiles({("tiny", "official"): [made(A=[[0.0]], B=[[0.0]])]}, UNITS) == []
+    assert profiles({}, UNITS) == []
 
 
 def test_seconds_of_several_machines_have_no_profile() -> None:
     one = made(A=[[10.0, 20.0]] * 2, B=[[20.0, 20.0]] * 2)
     several = replace(one, machines=2)
     found = {("a", "official"): [one], ("b", "official"): [several]}
-    assert {(item.axis, item.tests) for item in profiles(found)} == {
+    assert {(item.axis, item.tests) for item in profiles(found, UNITS)} == {
         ("step", (("a", "official"), ("b", "official"))),
         ("seconds", (("a", "official"),)),
     }
-    assert [item.axis for item in profiles({("b", "official"): [several]})] == ["step"]
+    assert [item.axis for item in profiles({("b", "official"): [several]}, UNITS)] == ["step"]
 
 
 def test_the_frame_and_its_csv_have_every_share() -> None:
     convergence = made(A=[[10.0, 12.0]], B=[[30.0, MISS]])
-    found = frame(profiles({("tiny", "official"): [convergence]}))
+    found = frame(profiles({("tiny", "official"): [convergence]}, UNITS))
     assert list(found.columns) == list(COLUMNS)
     assert len(found) == 2 * 2 * len(FACTORS)
     again = pd.read_csv(io.StringIO(csv(found)))
@@ -166,4 +169,5 @@ def test_the_same_photographs_share_the_weight_of_one_data_set() -> None:
         ("cub200_boxes", "official"): np.array([0.5]),
         ("sop", "official"): np.array([1.0]),
     }
-    assert over_data_sets(shares) == pytest.approx([0.625])
+    units = {"cub200": "cub200", "cub200_boxes": "cub200", "sop": "sop"}
+    assert over_data_sets(shares, units) == pytest.approx([0.625])

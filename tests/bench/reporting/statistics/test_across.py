@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.reporting.statistics.across import ENOUGH, WITHIN, across, across_sentence
+from bench.reporting.statistics.across import ENOUGH, WITHIN, across, across_sentence, units_of
 from bench.reporting.statistics.stats import least_sign_flip_p
 
 SCORES: dict[
@@ -97,3 +97,16 @@ def test_the_same_photographs_are_one_unit() -> None:
     both = {("cub200", "official"): birds, ("cub200_boxes", "official"): birds}
     assert across(make_table(both)) == ([], 1)
     assert across(make_table({**both, ("sop", "official"): birds}))[1] == 2
+
+
+def test_folders_of_equal_photographs_are_one_unit_whatever_they_are_called() -> None:
+    scores = {"x": [0.8], "y": [0.7]}
+    names = ("folder:ph", "folder:copy", "cub200_boxes", "sop", "old", "older")
+    table = make_table({(name, "official"): scores for name in names})
+    checksums = ["1", "1", "1", "2", None, None]  # earlier runs have none
+    table["data_checksum"] = table["dataset"].map(dict(zip(names, checksums, strict=True)))
+    assert units_of(table) == {
+        **dict.fromkeys(names[:3], "cub200"),
+        **{name: name for name in names[3:]},
+    }
+    assert across(table)[1] == 4
