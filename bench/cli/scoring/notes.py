@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bench.cli.scoring.read_embeddings import Side
 from bench.datasets.look_alikes import look_alikes, may_be_missing, spelled
+from bench.suggest import printable
 from proxy_core.distances import directions
 from proxy_core.metrics import JUNK
 from proxy_core.metrics.reid import ReidRanking
@@ -48,6 +49,7 @@ def notes(
         if gallery and metric == "cosine"
         else "",
         left_out_note(sides),
+        not_used_note(sides),
         CAMERA_RULE if queries.cameras is not None else "",
         cameras_note(sides),
         junk_note(sides),
@@ -59,6 +61,13 @@ def notes(
         constant_note(queries, gallery or queries, ks, ranking.relevant.numpy()),
     ]
     return [note for note in found if note]
+
+
+def not_used_note(sides: Sequence[Side]) -> str:
+    """A note on arrays that no score takes; empty if there are none."""
+    left = dict.fromkeys(name for side in sides for name in side.left)
+    names = ", ".join(map(printable, left))
+    return f"Arrays that are not used: {names}." if left else ""
 
 
 # Vectors

@@ -29,7 +29,8 @@ class Side:
     None; cameras (N,) int64 likewise, -1 if unknown, or None; junk, number of images of label -1
     that are left out, which happens where cameras are known; unused, number of labels left out
     because no embedding has their id; in_lines, whether labels with ids or names that do not ascend
-    were taken in the order of their lines, as the embeddings have no ids.
+    were taken in the order of their lines, as the embeddings have no ids; left, names of arrays
+    that are not used.
     """
 
     embeddings: np.ndarray
@@ -40,6 +41,7 @@ class Side:
     junk: int = 0
     unused: int = 0
     in_lines: bool = False
+    left: tuple[str, ...] = ()
 
 
 def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
@@ -71,8 +73,11 @@ def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
             0,
             rest,
             lines,
+            not_used(*side),
         )
-        for found, (column, rest, lines), own in zip(embeddings, read, numbers, strict=True)
+        for side, found, (column, rest, lines), own in zip(
+            files, embeddings, read, numbers, strict=True
+        )
     ]
     check_ids(names, columns, sides)
     if sides[0].cameras is not None:
@@ -151,15 +156,39 @@ def file_columns(path: Path, *, required: bool) -> Columns:
     if path.suffix.lower() in TEXT:
         found = read_columns(path)
     else:
-        names = array_names(path)
-        wanted = [name for name in HEADINGS if name in names and (required or name != "labels")]
-        if required and "labels" not in wanted:
-            wanted.append("labels")  # the only array of a .npy file, or the error that names it
-        found = {name: read_array(path, name) for name in wanted}
+        arrays = named_arrays(path)
+        if not required:
+            arrays.pop("labels", None)
+        else:  # the only array of a .npy file, or the error that names it
+            arrays.setdefault("labels", "labels")
+        found = {name: read_array(path, array) for name, array in arrays.items()}
     return {
         name: plain(path, name, column) if name in HEADINGS else column
         for name, column in found.items()
     }
+
+
+def named_arrays(path: Path) -> dict[str, str]:
+    """A name of `HEADINGS` -> the array of a file, which may also be called by the heading."""
+    names, found = array_names(path), {}
+    for name, heading in HEADINGS.items():
+        both = [array for array in (name, heading) if array in names]
+        if len(both) > 1:
+            raise ValueError(f"{path} has the arrays {' and '.join(both)}; leave one of them out")
+        if both:
+            found[name] = both[0]
+    return found
+
+
+def not_used(path: Path, labels: Path | None) -> tuple[str, ...]:
+    """Names of the arrays in these files that no score takes."""
+    return tuple(
+        array
+        for file in (path, labels)
+        if file and file.suffix.lower() not in TEXT
+        for array in array_names(file)
+        if array not in {"embeddings", *named_arrays(file).values()}
+    )
 
 
 def check_lengths(path: Path, columns: Mapping[str, np.ndarray], count: int) -> None:

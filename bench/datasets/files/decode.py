@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from bench.datasets.files.deep import check_colours, is_deep, to_eight_bits
+from bench.datasets.files.deep import check_colours, is_deep, is_unread, to_eight_bits
 
 LARGEST = 2**26  # pixels; a larger image is refused before it is decoded
 # The formats of Pillow that are read, whatever a file's name: others may start another program, as
@@ -34,8 +34,13 @@ def decode(
     if image.mode == "F":
         raise ValueError(f"{name} holds floating-point numbers; save it with 8 bits per colour")
     with naming_image(name, data):
-        deep = is_deep(image)
+        deep, unread = is_deep(image), is_unread(image)
         image.load()
+    if unread:
+        raise ValueError(
+            f"{name} holds its colours in separate planes, which are not read right; save it with "
+            "8 bits per colour, the colours of a pixel together"
+        )
     if deep and image.mode.startswith("I"):
         image = to_eight_bits(name, image)
     elif deep:

@@ -11,6 +11,7 @@ WHITE = 2**16 - 1  # of 16 bits
 LOST = 16  # of 256: an image of so few levels is one colour, to the eye and to a network
 MOST = (1, 99)  # percentiles: a hot pixel or a caption lies outside of them
 _BITS, _PHOTOMETRIC, _MAXIMA, _SAMPLE_FORMAT = 258, 262, (281, 341), 339  # tags of TIFF
+_PLANES, _SEPARATE = 284, 2  # a tag of TIFF, and its value where each colour is stored by itself
 _OTHER_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B"}  # of bytes, in Pillow
 _UNSIGNED = 1  # sample format
 _ADVICE = "save it with 8 bits per colour"
@@ -21,6 +22,15 @@ def is_deep(image: Image.Image) -> bool:
     raw = str(image.tile[0].args) if image.tile else ""  # type: ignore[attr-defined]
     colours = image.format == "PPM" and raw.endswith(f" {WHITE})")  # which Pillow scales to 8 bits
     return image.mode.startswith("I") or ";16" in raw or colours or _is_signed(image)
+
+
+def is_unread(image: Image.Image) -> bool:
+    """Whether an opened TIFF, before it is loaded, has separate planes that Pillow reads wrongly:
+    values of over 8 bits as if they had 8, and grey with transparency as white."""
+    if image.format != "TIFF" or _tag(image, _PLANES, 1) != _SEPARATE:
+        return False
+    raw = str(image.tile[0].args) if image.tile else ""  # type: ignore[attr-defined]
+    return image.mode == "LA" or (_tag(image, _BITS, 8) > 8 and ";16" not in raw)
 
 
 def to_eight_bits(name: str, image: Image.Image) -> Image.Image:

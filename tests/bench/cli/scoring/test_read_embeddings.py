@@ -435,3 +435,34 @@ def test_float16_that_overflows_is_explained(tmp_path: Path) -> None:
         np.save(tmp_path / "e.npy", large.astype(np.float16))
     with pytest.raises(ValueError, match=r"row 3 \(float16 holds nothing above 65,504"):
         read_embeddings(tmp_path / "e.npy")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_arrays_may_be_called_like_columns_and_others_are_named(
+    suffix: str, tmp_path: Path
+) -> None:
+    def written(name: str, **more: np.ndarray) -> Path:
+        arrays = {"embeddings": vectors(), "labels": LABELS, **more}
+        path = tmp_path / f"{name}{suffix}"
+        if suffix == ".npz":
+            np.savez(path, **arrays)  # type: ignore[arg-type]
+        else:
+            save_numpy(arrays, path)
+        return path
+
+    ids, cameras = np.arange(30), np.arange(30) % 3
+    plural, singular, other = (
+        read_sides((path, None), None)[0]
+        for path in (
+            written("plural", ids=ids, cameras=cameras),
+            written("singular", id=ids, camera=cameras),
+            written("other", view=cameras),
+        )
+    )
+    assert singular.ids is not None
+    assert singular.cameras is not None
+    np.testing.assert_array_equal(singular.ids, plural.ids)
+    np.testing.assert_array_equal(singular.cameras, plural.cameras)
+    assert (plural.left, singular.left, other.left) == ((), (), ("view",))
+    with pytest.raises(ValueError, match=r"has the arrays cameras and camera; leave one of them"):
+        read_sides((written("both", cameras=cameras, camera=cameras), None), None)

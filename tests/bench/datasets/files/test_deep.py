@@ -1,6 +1,7 @@
 """Images of more than 8 bits: the range that a file states counts, what does not fit is refused."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -184,3 +185,32 @@ def test_photographs_scaled_to_16_bits_are_used(data_root: Path) -> None:
             np.testing.assert_array_equal(found, colours)
             found = _decoded(_grey_png(grey * 256 + noise))
             np.testing.assert_array_equal(found[..., 0], grey)
+
+
+def planar_tiff(values: np.ndarray) -> bytes:
+    """An uncompressed TIFF of 16-bit colours (H, W, 3) whose planes are stored one by one."""
+    height, width, _ = values.shape
+    planes = [values[..., colour].astype("<u2").tobytes() for colour in range(3)]
+    bits = 8 + 2 + 10 * 12 + 4  # behind the table
+    offsets, counts = bits + 6, bits + 18
+    starts = [counts + 12 + sum(map(len, planes[:colour])) for colour in range(3)]
+    entries = [
+        *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, bits), (259, 3, 1, 1)),
+        *((262, 3, 1, 2), (273, 4, 3, offsets), (277, 3, 1, 3), (278, 4, 1, height)),
+        *((279, 4, 3, counts), (284, 3, 1, 2)),
+    ]
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries) + struct.pack("<I", 0)
+    lists = struct.pack("<3H3I3I", 16, 16, 16, *starts, *map(len, planes))
+    return head + table + lists + b"".join(planes)
+
+
+def test_deep_colours_in_separate_planes_are_refused() -> None:
+    """Pillow reads their bytes as if they were of 8 bits."""
+    colours = np.stack([RAMP * 257, RAMP[::-1] * 257, RAMP.T * 257], axis=-1)
+    data = planar_tiff(colours)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == "RGB"
+        assert not np.array_equal(np.asarray(image), colours // 257)  # else it need not be refused
+    with pytest.raises(ValueError, match=r"bird\.tif holds its colours in separate planes, which"):
+        decode("bird.tif", data)
