@@ -255,12 +255,8 @@ def make_sections(
             anchor = f"{slug(str(dataset))}-{slug(str(split))}"
             section["anchor"] = free_name(anchor, [other["anchor"] for other in sections])
             own_runs = [by_name[name] for name in members["run"]]
-            bounds = [
-                provenance.constant_sentence(own_runs),
-                provenance.random_sentence(own_runs),
-                provenance.possible_accuracy_sentence(own_runs),
-            ]
-            section["regime"] = " ".join(filter(None, [section["regime"], *bounds]))
+            bounds = provenance.bound_sentences(own_runs)
+            section["regime"] = " ".join([section["regime"], *bounds])
             early = provenance.early_sentence(
                 members, provenance.perfect_runs(own_runs), converged=bool(section["converged"])
             )

@@ -136,6 +136,12 @@ def components_sentence(members: "pd.DataFrame") -> str:
     return ""
 
 
+def bound_sentences(runs: Sequence[Run]) -> list[str]:
+    """Which scores of one data set and split any embeddings have, chance has, or none can have."""
+    found = constant_sentence(runs), random_sentence(runs), possible_accuracy_sentence(runs)
+    return list(filter(None, found))
+
+
 def constant_sentence(runs: Sequence[Run]) -> str:
     """Which Recall@K of one data set and split are 1 for any embeddings, since no query has as many
     images of other classes to be searched; or nothing."""

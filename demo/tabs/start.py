@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from bench.reporting.findings import features_sentences, untrained_sentences, verdict_sentences
 from bench.reporting.groups import by_method, comparable_frame, trained
-from bench.reporting.provenance import cautions
+from bench.reporting.provenance import bound_sentences, cautions
 from bench.reporting.statistics.seed_rule import judged_together
 from bench.store.runs import Run, StoredRunError
 from bench.store.seed_plan import SeedPlan, read_plans
@@ -102,6 +102,7 @@ def verdict_by(shelf: Shelf, named_plans: tuple[tuple[str, SeedPlan], ...]) -> s
         verdicts = verdict_sentences(trained(frame), rule)
         start = untrained_sentences(trained(frame))
         said = [*verdicts, *start, *cautions(frame), *features_sentences(frame)]
+        said += bound_sentences(runs)
         if name:
             said += lost_sentences(runs, plans[name])
         if len(tables) > 1:

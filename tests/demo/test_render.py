@@ -20,6 +20,7 @@ from demo.retrieved import Neighbor
 from demo.tabs.results import render_curves, render_scores
 from demo.tabs.start import verdict
 from demo.view import TABS, View
+from tests.support import fabricated
 from tests.support.fabricated import (
     METHODS,
     end_early,
@@ -214,6 +215,16 @@ def test_curves_name_every_method_and_follow_the_page_colours(library: Library) 
         assert method in html
     assert "currentColor" in html
     assert 'role="img"' in html
+
+
+def test_what_chance_reaches_is_said_beside_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fabricated, "CLASSES", 2)
+    write_results(tmp_path, ("digits",))
+    said = verdict(open_library(tmp_path).shelves[0])
+    assert "R@1 of random neighbors is about 47 %" in said
+    assert "100 % for any embeddings" not in said
 
 
 def test_methods_of_unequal_budgets_and_regimes_are_named_beside_the_verdict(

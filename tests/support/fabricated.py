@@ -91,17 +91,21 @@ def write_pretrained(results: Path, dataset: str = "digits", **fields: Any) -> P
     return results
 
 
-def make_pictures() -> Thumbnails:
+def checksum_of(dataset: str) -> str:
+    return ("d" if dataset == "glyphs" else "c") * 64
+
+
+def make_pictures(dataset: str = "digits") -> Thumbnails:
     generator = np.random.default_rng(7)
     labels = np.repeat(np.arange(CLASSES), PER_CLASS)
     images = generator.integers(0, 256, (len(labels), 8, 8), dtype=np.uint8)
     names = tuple(f"class <b>{label}</b> & é" for label in range(CLASSES))
     items = tuple(f"{label}/{index}.png" for index, label in enumerate(labels))
-    return Thumbnails({"images": images}, labels, names, items, "c" * 64)
+    return Thumbnails({"images": images}, labels, names, items, checksum_of(dataset))
 
 
 def write_pictures(results: Path, dataset: str) -> None:
-    save_thumbnails(thumbnails_path(results, dataset, FINGERPRINT), make_pictures())
+    save_thumbnails(thumbnails_path(results, dataset, FINGERPRINT), make_pictures(dataset))
 
 
 def write_run(results: Path, spec: RunSpec, *, gain: float) -> Path:
@@ -215,7 +219,7 @@ def make_record(
         "spec_id": spec.spec_id,
         "spec": spec.model_dump(),
         "split": {"protocol": spec.split, "fingerprint": FINGERPRINT, **drawn, **counts},
-        "data_checksum": ("d" if spec.dataset == "glyphs" else "c") * 64,
+        "data_checksum": checksum_of(spec.dataset),
         "picture_names": make_pictures().names_digest,
         "scores": scores,
         "untrained": untrained,
