@@ -59,8 +59,8 @@ class Pages:
         return (self.folder / "index.html").as_uri()
 
 
-def evil_pictures() -> Thumbnails:
-    stored = make_pictures()
+def evil_pictures(dataset: str = "digits") -> Thumbnails:
+    stored = make_pictures(dataset)
     names = tuple(f"{label} {EVIL}" for label in range(len(stored.class_names)))
     items = tuple(f"{item} {EVIL}" for item in stored.items)
     return Thumbnails(stored.files, stored.labels, names, items, stored.source)
