@@ -13,9 +13,10 @@ from bench.reporting.groups import (
     of_one_source,
     show,
 )
+from bench.reporting.provenance import UNTRAINED
 from bench.reporting.rows import mean_text
 from bench.reporting.statistics.stats import mean_interval
-from bench.spec import NETWORK, NO_LOSS, OWN_RATES, UNSET, Budget
+from bench.spec import NO_LOSS, OWN_RATES, UNSET, Budget
 from bench.store.community import Accepted, Community
 from bench.store.runs import Run
 
@@ -127,8 +128,7 @@ def other_budget(run: Run, runs: Sequence[Run]) -> tuple[str, ...]:
     trained = [own for own in runs if own.spec["loss"] != NO_LOSS]
     fields = [name for name in Budget.model_fields if name not in {*OWN_RATES, "weights"}]
     if run.spec["loss"] == NO_LOSS or not trained:
-        fields = [name for name in NETWORK if name not in ("embedding_dim", "head_init")]
-        trained = list(runs)
+        fields, trained = list(UNTRAINED), list(runs)
     return min((differences(run, own, fields) for own in trained), key=len)
 
 

@@ -25,6 +25,8 @@ PREFIX = "environment."
 MACHINE = ("cpu", "device", "threads")  # that a sentence names
 FINISHED = f"{PREFIX}finished"
 REACHED = "had reached 100 %, above which nothing can improve"  # also where it fell after that
+# Fields that rows share where nothing was trained: those of the network and its images.
+UNTRAINED = tuple(field for field in NETWORK if field not in ("embedding_dim", "head_init"))
 RUN_FIELDS = ["method", "dataset", "split", "seed", "spec_id", *DIGESTS, "number", FINISHED]
 RUN_HEADINGS = (
     *("Method", "Data set", "Split", "Seed", "Spec id", "Split fingerprint", "Data checksum"),
@@ -41,8 +43,7 @@ def budget(members: "pd.DataFrame") -> tuple[list[tuple[str, str]], list[str]]:
     trained, the fields that all rows share are those of the network and its images.
     """
     methods = trained(members)
-    shared = [field for field in NETWORK if field not in ("embedding_dim", "head_init")]
-    fields = ["weights", *shared] if methods.empty else list(Budget.model_fields)
+    fields = ["weights", *UNTRAINED] if methods.empty else list(Budget.model_fields)
     first = (members if methods.empty else methods).drop_duplicates("method").set_index("method")
     lines, unequal = [], []
     for field, column in first.reindex(columns=fields).items():

@@ -49,7 +49,7 @@ def notes(
         if gallery and metric == "cosine"
         else "",
         left_out_note(sides),
-        not_used_note(sides),
+        unused_arrays_note(sides),
         CAMERA_RULE if queries.cameras is not None else "",
         cameras_note(sides),
         junk_note(sides),
@@ -63,11 +63,10 @@ def notes(
     return [note for note in found if note]
 
 
-def not_used_note(sides: Sequence[Side]) -> str:
+def unused_arrays_note(sides: Sequence[Side]) -> str:
     """A note on arrays that no score takes; empty if there are none."""
-    left = dict.fromkeys(name for side in sides for name in side.left)
-    names = ", ".join(map(printable, left))
-    return f"Arrays that are not used: {names}." if left else ""
+    names = dict.fromkeys(name for side in sides for name in side.unused_arrays)
+    return f"Arrays that are not used: {', '.join(map(printable, names))}." if names else ""
 
 
 # Vectors

@@ -29,8 +29,8 @@ class Side:
     None; cameras (N,) int64 likewise, -1 if unknown, or None; junk, number of images of label -1
     that are left out, which happens where cameras are known; unused, number of labels left out
     because no embedding has their id; in_lines, whether labels with ids or names that do not ascend
-    were taken in the order of their lines, as the embeddings have no ids; left, names of arrays
-    that are not used.
+    were taken in the order of their lines, as the embeddings have no ids; unused_arrays, the names
+    of those that no score takes.
     """
 
     embeddings: np.ndarray
@@ -41,7 +41,7 @@ class Side:
     junk: int = 0
     unused: int = 0
     in_lines: bool = False
-    left: tuple[str, ...] = ()
+    unused_arrays: tuple[str, ...] = ()
 
 
 def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
@@ -73,7 +73,7 @@ def read_sides(queries: Files, gallery: Files | None) -> list[Side]:
             0,
             rest,
             lines,
-            not_used(*side),
+            unused_arrays(*side),
         )
         for side, found, (column, rest, lines), own in zip(
             files, embeddings, read, numbers, strict=True
@@ -180,15 +180,14 @@ def named_arrays(path: Path) -> dict[str, str]:
     return found
 
 
-def not_used(path: Path, labels: Path | None) -> tuple[str, ...]:
+def unused_arrays(path: Path, labels: Path | None) -> tuple[str, ...]:
     """Names of the arrays in these files that no score takes."""
-    return tuple(
-        array
-        for file in (path, labels)
-        if file and file.suffix.lower() not in TEXT
-        for array in array_names(file)
-        if array not in {"embeddings", *named_arrays(file).values()}
-    )
+    found: list[str] = []
+    for file in (path, labels):
+        if file and file.suffix.lower() not in TEXT:
+            used = {"embeddings", *named_arrays(file).values()}
+            found += [array for array in array_names(file) if array not in used]
+    return tuple(found)
 
 
 def check_lengths(path: Path, columns: Mapping[str, np.ndarray], count: int) -> None:

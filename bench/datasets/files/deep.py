@@ -19,7 +19,7 @@ _ADVICE = "save it with 8 bits per colour"
 
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened image, before it is loaded, has signed values or ones of over 8 bits."""
-    raw = str(image.tile[0].args) if image.tile else ""  # type: ignore[attr-defined]
+    raw = _raw_mode(image)
     colours = image.format == "PPM" and raw.endswith(f" {WHITE})")  # which Pillow scales to 8 bits
     return image.mode.startswith("I") or ";16" in raw or colours or _is_signed(image)
 
@@ -29,8 +29,12 @@ def is_unread(image: Image.Image) -> bool:
     values of over 8 bits as if they had 8, and grey with transparency as white."""
     if image.format != "TIFF" or _tag(image, _PLANES, 1) != _SEPARATE:
         return False
-    raw = str(image.tile[0].args) if image.tile else ""  # type: ignore[attr-defined]
-    return image.mode == "LA" or (_tag(image, _BITS, 8) > 8 and ";16" not in raw)
+    return image.mode == "LA" or (_tag(image, _BITS, 8) > 8 and ";16" not in _raw_mode(image))
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Pillow's name of the layout in which an opened image stores its values; empty if unknown."""
+    return str(image.tile[0].args) if image.tile else ""  # type: ignore[attr-defined]
 
 
 def to_eight_bits(name: str, image: Image.Image) -> Image.Image:

@@ -41,7 +41,7 @@ def test_clean_embeddings_have_no_note() -> None:
 
 
 def test_a_note_explains_that_labels_are_in_the_order_of_lines() -> None:
-    (note,) = said(replace(own_side(UNIT), left=("view", "paths")))
+    (note,) = said(replace(own_side(UNIT), unused_arrays=("view", "paths")))
     assert note == "Arrays that are not used: view, paths."
     (note,) = said(replace(own_side(UNIT), in_lines=True))
     assert "labels are taken in the order of their lines" in note

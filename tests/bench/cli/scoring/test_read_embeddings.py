@@ -463,6 +463,7 @@ def test_arrays_may_be_called_like_columns_and_others_are_named(
     assert singular.cameras is not None
     np.testing.assert_array_equal(singular.ids, plural.ids)
     np.testing.assert_array_equal(singular.cameras, plural.cameras)
-    assert (plural.left, singular.left, other.left) == ((), (), ("view",))
+    assert plural.unused_arrays == singular.unused_arrays == ()
+    assert other.unused_arrays == ("view",)
     with pytest.raises(ValueError, match=r"has the arrays cameras and camera; leave one of them"):
         read_sides((written("both", cameras=cameras, camera=cameras), None), None)
